@@ -1,0 +1,20 @@
+// Whole small files, and secrets: never on the command line.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace ble {
+
+// The file's bytes. Error(config) naming `what` when it cannot be read or is longer than 1 MiB.
+std::string read_small_file(const std::string &path, const std::string &what);
+
+// A secret, from the first of: the file named by an option (`file`, empty: not given); the environment variable NAME;
+// the file named by NAME_FILE; $CREDENTIALS_DIRECTORY/name (lower case). One newline at its end is cut off.
+// Empty result: none is set. Error(config) when a named file cannot be read or is empty.
+std::optional<std::string> find_secret(const std::string &file, const std::string &name);
+
+// $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
+std::string default_state_path(const std::string &name);
+
+}  // namespace ble

@@ -1,0 +1,92 @@
+// The batch: one line of blepipe-batch(5), as values. Printing for blescan, parsing for bleingest and the servers.
+// Tools in the middle never re-print a line: they forward its bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/timestamp.hpp"
+
+namespace ble {
+
+enum class Zone : std::uint8_t { near, medium, far };
+std::string_view zone_name(Zone zone);
+
+struct Detection {
+    std::string device_hash;             // the advertiser: 64 lower-case hex digits
+    int rssi_dbm = 0;                    // -127 to 20: the window's median
+    Zone zone = Zone::far;
+    Time timestamp{};                    // when last heard in the window
+    std::optional<std::uint32_t> count;  // advertisements heard; absent from the first implementation
+    // All other members (--detail, --addresses, --names, unknown ones) as one JSON object, "{…}"; empty: none.
+    std::string details;
+};
+
+// (device_id, run_id, seq) names a batch for ever.
+struct RunPosition {
+    std::string run_id;  // 1 to 64 characters; ours: 16 hex digits
+    std::uint64_t seq = 0;
+};
+
+struct Batch {
+    std::string device_id;  // 3 to 50 characters
+    std::optional<std::string> name, location;
+    std::optional<Time> timestamp;        // end of the window; may be absent over HTTP
+    std::optional<RunPosition> position;  // absent: the first implementation's; named by the line's SHA-256
+    std::optional<std::uint32_t> window_ms, interval_ms;
+    std::optional<bool> clock_synced;
+    std::optional<std::string> hash_id;
+    std::vector<Detection> detections;
+};
+
+// A hole that a tool made knowingly.
+struct Gap {
+    std::string device_id, run_id;
+    std::uint64_t from_seq = 0, to_seq = 0;  // both inclusive
+    std::string reason;                      // "buffer_full", …: 1 to 64 characters
+};
+
+struct InvalidLine {
+    std::string reason;       // for people: "not JSON at byte 17: …", "device_id: shorter than 3 characters"
+    std::size_t position = 0; // byte offset of a JSON error, 0 when not known
+};
+
+// A detection that was rejected alone, and why.
+struct InvalidDetection {
+    std::size_t index;   // in the line's array
+    std::string reason;
+};
+
+struct ParsedBatch {
+    Batch batch;                             // valid detections only
+    std::vector<InvalidDetection> rejected;
+};
+
+using ParsedLine = std::variant<ParsedBatch, Gap, InvalidLine>;
+
+// Reuses its buffers from line to line; one thread. Bounded: depth 16, duplicate members: the first counts.
+class BatchParser {
+  public:
+    BatchParser();
+    ~BatchParser();
+    BatchParser(BatchParser &&) noexcept;
+    BatchParser &operator=(BatchParser &&) noexcept;
+
+    // `line` without LF, at most max_line bytes. Never throws for bad input.
+    ParsedLine parse(std::string_view line);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// The line, without LF. "format":1 is written first; optional members only when set.
+std::string print_batch(const Batch &batch);
+std::string print_gap(const Gap &gap);
+
+}  // namespace ble

@@ -1,0 +1,30 @@
+// The reject file of every tool: lines that cannot be handled are set aside, never lost in silence and never in the way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+
+namespace ble {
+
+// Appends {"time":…,"reason":…,"line":…} (a line that is not UTF-8 as "line_hex"). Bounded: past `max_bytes` records are counted but not
+// written, with one warning. Not thread-safe.
+class RejectFile {
+  public:
+    // Empty path: records are only logged (throttled) and counted. Nothing is opened before the first record.
+    explicit RejectFile(std::string path, std::uint64_t max_bytes = 16u << 20);
+
+    // Never throws for a full disk or a missing folder: warns once a minute instead.
+    void add(std::string_view line, std::string_view reason);
+    std::uint64_t count() const { return count_; }
+
+  private:
+    std::string path_;
+    std::uint64_t max_bytes_, size_ = 0, count_ = 0;
+    UniqueFd fd_;
+    bool full_said_ = false;
+};
+
+}  // namespace ble

@@ -1,0 +1,50 @@
+// Transport: how blesend delivers messages. One implementation per protocol; the table in transport.cpp names them.
+//
+// One thread calls all members (a library's own threads stay inside the implementation). No member blocks longer than a
+// local system call, the destructor at most one second.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ble {
+
+enum class Outcome {
+    delivered,  // the peer has it for good: PUBACK, 200, 201
+    retry,      // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
+    refused,    // the peer will never take this message (400, 413, 422): set it aside
+};
+
+struct Result {
+    std::uint64_t id;
+    Outcome outcome;
+    std::string reason;  // for a log line; empty when delivered
+};
+
+class Transport {
+  public:
+    virtual ~Transport() = default;
+
+    // Begins to connect, and keeps trying for ever; the first attempt may fail. Call once.
+    virtual void start() = 0;
+    // Readable (level-triggered): call step().
+    virtual int fd() const = 0;
+    // step() must also be called after at most this long; negative: no timer is running.
+    virtual std::chrono::milliseconds timeout() const = 0;
+    // Does what is due and returns the results since the last call. Every message that send() took ends in exactly one
+    // result, in any order. When the link is lost each outstanding message ends in `retry`.
+    virtual std::vector<Result> step() = 0;
+    // How many messages may be outstanding now, in all; 0 while not connected or while backing off. It may shrink below the number outstanding.
+    virtual std::size_t window() const = 0;
+    // Takes a message; `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
+    virtual void send(std::uint64_t id, std::string_view payload) = 0;
+    // Is the peer there? For the status line: "connected to HOST:PORT", "HOST:PORT: connection refused, next try in 4 s".
+    virtual bool connected() const = 0;
+    virtual std::string status() const = 0;
+};
+
+}  // namespace ble

@@ -1,0 +1,202 @@
+import json
+import os
+import pathlib
+import queue
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+# Every wait ends here: generous, since sanitizers and a busy machine are slow. Tests wait for conditions, never for time.
+DEADLINE_S = 60
+
+
+def tool_path(name):
+    return os.path.join(os.environ["BLEPIPE_BIN"], name)
+
+
+def source_path(*parts):
+    return os.path.join(os.environ["BLEPIPE_SOURCE"], *parts)
+
+
+def shared_path(*parts):
+    """A file of the third-party data beside the checkout; a test that needs it fails loudly without it."""
+    root = os.environ.get("BLEPIPE_SHARED") or os.path.join(os.environ["BLEPIPE_SOURCE"], "..", "shared")
+    path = os.path.join(root, *parts)
+    if not os.path.exists(path):
+        raise AssertionError(f"{path} is absent: this test needs the captures and vectors in ../shared "
+                             "(or where BLEPIPE_SHARED points)")
+    return path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, what, deadline_s=DEADLINE_S):
+    """Returns the first true value of condition(); fails after the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline_s} s in vain for {what}")
+        time.sleep(0.01)
+
+
+def wait_port(port, host="127.0.0.1"):
+    def answers():
+        with socket.socket() as s:
+            return s.connect_ex((host, port)) == 0
+    wait_until(answers, f"port {port}")
+
+
+class Tool:
+    """One running program, by default a tool of the build under test.
+
+    stdin/stdout: "pipe" (default), None for /dev/null, or a file or descriptor. stderr is always gathered.
+    Use as a context manager: at the end it is killed if it still runs.
+    """
+
+    def __init__(self, *argv, stdin="pipe", stdout="pipe", env=None, cwd=None, preexec_fn=None, pass_fds=()):
+        argv = [str(a) for a in argv]
+        if argv[0].startswith("ble") and "/" not in argv[0]:
+            argv[0] = tool_path(argv[0])
+        full_env = {k: v for k, v in os.environ.items()
+                    if not k.startswith(("MQTT_", "HTTP_", "BLEPIPE_S", "DEVICE_")) or k in ("BLEPIPE_SOURCE",)}
+        full_env.update(env or {})
+        pick = {"pipe": subprocess.PIPE, None: subprocess.DEVNULL}
+        self._scratch = None
+        if cwd is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="blepipe-")
+            cwd = self._scratch.name
+        self.cwd = cwd
+        self.name = os.path.basename(argv[0])
+        self.process = subprocess.Popen(
+            argv, env=full_env, cwd=cwd, preexec_fn=preexec_fn, pass_fds=pass_fds, stderr=subprocess.PIPE,
+            stdin=pick[stdin] if isinstance(stdin, str) or stdin is None else stdin,
+            stdout=pick[stdout] if isinstance(stdout, str) or stdout is None else stdout)
+        self.pid = self.process.pid
+        self.stdin = self.process.stdin
+        self._err, self._out = [], queue.Queue()
+        self._err_thread = threading.Thread(target=self._gather_err, daemon=True)
+        self._err_thread.start()
+        self._out_thread = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream and self._out_thread is None or stream is self.process.stdin and stream:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+        self._err_thread.join(DEADLINE_S)
+        self.process.stderr.close()
+        if self._scratch:
+            self._scratch.cleanup()
+
+    def _gather_err(self):
+        for line in self.process.stderr:
+            self._err.append(line.decode(errors="replace").rstrip("\n"))
+
+    def _gather_out(self):
+        for line in self.process.stdout:
+            self._out.put(line)
+        self._out.put(None)
+
+    @property
+    def err(self):
+        return "\n".join(self._err)
+
+    def wait_err(self, text, deadline_s=DEADLINE_S):
+        """Waits until standard error contains `text`."""
+        def there():
+            if text in self.err:
+                return True
+            if self.process.poll() is not None:
+                self._err_thread.join(1)
+                if text not in self.err:
+                    raise AssertionError(f"{self.name} ended with {self.process.returncode} before saying {text!r}: {self.err}")
+                return True
+            return False
+        wait_until(there, f"{self.name} to say {text!r}", deadline_s)
+
+    def write(self, data):
+        self.stdin.write(data if isinstance(data, bytes) else data.encode())
+        self.stdin.flush()
+
+    def close_stdin(self):
+        self.stdin.close()
+
+    def line(self, deadline_s=DEADLINE_S):
+        """The next line of standard output as bytes without LF; None at its end. Starts consuming the output."""
+        if self._out_thread is None:
+            self._out_thread = threading.Thread(target=self._gather_out, daemon=True)
+            self._out_thread.start()
+        try:
+            line = self._out.get(timeout=deadline_s)
+        except queue.Empty:
+            raise AssertionError(f"waited {deadline_s} s in vain for a line of {self.name}; stderr: {self.err}") from None
+        return None if line is None else line.rstrip(b"\n")
+
+    def lines(self):
+        """All further lines until the end of output."""
+        out = []
+        while (line := self.line()) is not None:
+            out.append(line)
+        return out
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, deadline_s=DEADLINE_S):
+        """The exit code (negative: the signal)."""
+        try:
+            code = self.process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} does not end; stderr: {self.err}") from None
+        self._err_thread.join(DEADLINE_S)
+        return code
+
+    def running(self):
+        return self.process.poll() is None
+
+    def stats(self):
+        """The counters, by SIGUSR1."""
+        before = len(self._err)
+        self.signal(signal.SIGUSR1)
+
+        def found():
+            for line in self._err[before:]:
+                if "{" in line and '"tool"' in line:
+                    return json.loads(line[line.index("{"):])
+            return None
+        return wait_until(found, f"counters of {self.name}")
+
+
+def run(*argv, input=b"", **options):
+    """Runs a tool to its end: (exit code, stdout bytes, stderr text)."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out:
+        given.write(input if isinstance(input, bytes) else input.encode())
+        given.seek(0)
+        with Tool(*argv, stdin=given, stdout=out, **options) as tool:
+            code = tool.wait()
+            err = tool.err
+        out.seek(0)
+        return code, out.read(), err
+
+
+def scratch():
+    return pathlib.Path(tempfile.mkdtemp(prefix="blepipe-"))
