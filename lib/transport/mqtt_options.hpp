@@ -1,0 +1,46 @@
+// Where the broker is and how to get in: the options that blesend and blesub share.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ble {
+
+class CommandLine;
+
+struct MqttOptions {
+    std::string host;          // name or address (IPv6 without brackets); empty: not configured
+    std::int64_t port = 1883;  // validate_mqtt_options() makes it 8883 with TLS when it was not set
+    std::string topic = "tfg/detections/raw";
+    std::string username, password_file;
+    std::string client_id;  // empty: random, chosen by the publisher or subscriber
+    std::chrono::milliseconds keepalive = std::chrono::seconds(60);
+    bool tls = false;
+    std::string cafile, capath, cert, key;
+    bool insecure = false;         // TLS without looking at the certificate
+    std::string version = "auto";  // auto, 5, 3.1.1
+    // Set by validate_mqtt_options() from the file, the environment or the credentials folder; never logged.
+    std::optional<std::string> password;
+
+    std::string address() const;  // "host:port", "[::1]:8883": for messages
+};
+
+// Declares all of them. --url is the tool's own option, since blesend's may also be http: see apply_mqtt_url().
+void declare_mqtt_options(MqttOptions &options, CommandLine &line);
+
+// Takes host, port, user name, topic and TLS from mqtt[s]://[USER@]HOST[:PORT][/TOPIC]. Call before
+// validate_mqtt_options(). Error(usage), or Error(config) when the URL came from the environment, when it is
+// malformed, carries a password, or says something else than --host, --port, --username or --topic do.
+void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line);
+
+// Checks what can be checked without connecting, settles TLS and port, reads the password. An absent host is left to
+// the caller: only it knows whether a broker is needed.
+void validate_mqtt_options(MqttOptions &options, const CommandLine &line);
+
+// Throw Error(usage) or Error(config) unless `topic` is one that can be published to, or subscribed to.
+void check_topic_name(const std::string &topic, const CommandLine &line);
+void check_topic_filter(const std::string &topic, const CommandLine &line);
+
+}  // namespace ble

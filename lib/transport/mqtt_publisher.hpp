@@ -1,0 +1,35 @@
+// Publishes batches to a broker at QoS 1 (paho.mqtt.c). A message is delivered when the broker's PUBACK says success;
+// a PUBACK that says "nobody is subscribed" or "denied" ends in `retry`, with one warning, and closes the window for a while.
+//
+// Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
+#pragma once
+
+#include <memory>
+
+#include "transport/mqtt_options.hpp"
+#include "transport/transport.hpp"
+
+namespace ble {
+
+class MqttPublisher : public Transport {
+  public:
+    // At most `inflight` messages outstanding, fewer when the broker asks for it. With a `status_topic` a retained "online"
+    // is published there after each connect and "offline" at the end, by the broker when we die.
+    MqttPublisher(const MqttOptions &options, std::size_t inflight, const std::string &status_topic = "");
+    ~MqttPublisher() override;
+
+    void start() override;
+    int fd() const override;
+    std::chrono::milliseconds timeout() const override;
+    std::vector<Result> step() override;
+    std::size_t window() const override;
+    void send(std::uint64_t id, std::string_view payload) override;
+    bool connected() const override;
+    std::string status() const override;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ble
