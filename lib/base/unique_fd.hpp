@@ -17,6 +17,7 @@ class UniqueFd {
     ~UniqueFd();
 
     int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }  // the caller owns it from now on
     explicit operator bool() const { return fd_ >= 0; }
 
   private:
