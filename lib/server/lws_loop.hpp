@@ -26,20 +26,24 @@ bool is_loopback(const std::string &bind);
 class LwsLoop {
   public:
     struct Config {
-        std::string bind = "127.0.0.1";  // address or host name; one socket: the first address that can be bound
-        std::uint16_t port = 0;          // 0: the system chooses, see port()
-        std::string cert, key;           // PEM files; both or none: TLS (HTTP/1.1 only) or plain
-        std::size_t max_clients = 1024;  // connections at once; further ones get "503 Service Unavailable" and are closed
-        std::chrono::seconds header_timeout{10};     // from the connection or the first byte to the end of the headers
+        std::string bind =
+            "127.0.0.1";         // address or host name; one socket: the first address that can be bound
+        std::uint16_t port = 0;  // 0: the system chooses, see port()
+        std::string cert, key;   // PEM files; both or none: TLS (HTTP/1.1 only) or plain
+        std::size_t max_clients =
+            1024;  // connections at once; further ones get "503 Service Unavailable" and are closed
+        std::chrono::seconds header_timeout{
+            10};  // from the connection or the first byte to the end of the headers
         std::chrono::seconds keepalive_timeout{60};  // idle between two requests
-        int send_buffer = 0;             // SO_SNDBUF of each connection in bytes; 0: the system's
+        int send_buffer = 0;                         // SO_SNDBUF of each connection in bytes; 0: the system's
     };
 
     // What a connection speaks. The first protocol handles HTTP; the others are WebSocket subprotocols by name. A client that asks
     // for no subprotocol gets the first.
     struct Protocol {
         std::string name;
-        std::size_t session_bytes = 0;  // zeroed memory per connection: the callback's `user` (NULL before it is bound)
+        std::size_t session_bytes =
+            0;  // zeroed memory per connection: the callback's `user` (NULL before it is bound)
         std::size_t receive_bytes = 0;  // of a WebSocket message handed over at once; 0: 4096
         // `reason` is an lws_callback_reasons. Non-zero closes the connection. A default for reasons not handled is
         // lws_callback_http_dummy(). May throw: run() ends with the exception. Also called while the loop is destroyed.
@@ -67,7 +71,7 @@ class LwsLoop {
     // Error(permission) when it is privileged, Error(config) when the address is not ours or the certificate is no good.
     void listen(std::vector<Protocol> protocols);
     std::uint16_t port() const;
-    std::string url() const;  // "http://127.0.0.1:8000", "https://[::1]:8443"
+    std::string url() const;      // "http://127.0.0.1:8000", "https://[::1]:8443"
     std::size_t clients() const;  // connections that stand now
 
     // Closes the listening socket; connections stay.
