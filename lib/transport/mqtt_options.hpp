@@ -21,6 +21,7 @@ struct MqttOptions {
     std::string cafile, capath, cert, key;
     bool insecure = false;         // TLS without looking at the certificate
     std::string version = "auto";  // auto, 5, 3.1.1
+    bool from_url = false;         // apply_mqtt_url() has set host and port
     // Set by validate_mqtt_options() from the file, the environment or the credentials folder; never logged.
     std::optional<std::string> password;
 

@@ -1,0 +1,175 @@
+#include "transport/mqtt_options.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <string_view>
+
+#include "base/command_line.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+namespace ble {
+
+namespace {
+
+constexpr std::int64_t tls_port = 8883;
+constexpr std::size_t longest_topic = 65'535;  // MQTT 5, 1.5.4: a string's length has two bytes
+
+// A wrong value is a usage error when it was typed and a configuration error when the environment holds it.
+Error wrong(const CommandLine &line, const std::string &option, const std::string &text) {
+    return Error(line.on_command_line(option) ? ExitCode::usage : ExitCode::config, text);
+}
+
+void check_topic_text(const std::string &topic, const CommandLine &line) {
+    if (topic.empty()) throw wrong(line, "--topic", "the topic is empty: set --topic");
+    if (topic.size() > longest_topic) throw wrong(line, "--topic", "the topic is longer than 65535 bytes");
+    for (char c : topic)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            throw wrong(line, "--topic", "the topic has a control character in it");
+}
+
+void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
+    if (!path.empty() && !std::ifstream(path))
+        throw wrong(line, option, "unable to read " + path + ", given with " + option);
+}
+
+void check_host(const MqttOptions &options, const CommandLine &line) {
+    if (options.host.find("://") != std::string::npos)
+        throw wrong(line, "--host", "'" + options.host + "' is a URL: give it with --url");
+    if (options.host.find_first_of(" \t/@") != std::string::npos)
+        throw wrong(line, "--host", "'" + options.host + "' is not a host name");
+    const auto colon = options.host.find(':');
+    if (colon != std::string::npos && options.host.find(':', colon + 1) == std::string::npos)
+        throw wrong(line, "--host", "'" + options.host + "' has a port in it: give it with --port");
+}
+
+}  // namespace
+
+std::string MqttOptions::address() const {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+void declare_mqtt_options(MqttOptions &options, CommandLine &line) {
+    line.group("Broker");
+    line.text("--broker,--host NAME", options.host, "the broker's host name or address", "MQTT_BROKER");
+    line.number("-p,--port", options.port, 1, 65'535, "its port; with TLS 8883 unless set", "MQTT_PORT");
+    line.text("-t,--topic TOPIC", options.topic, "the topic of the batches", "MQTT_TOPIC");
+    line.text("-u,--username NAME", options.username, "user name at the broker", "MQTT_USERNAME");
+    line.text("--password-file FILE", options.password_file,
+              "file that holds the password (or MQTT_PASSWORD, or MQTT_PASSWORD_FILE names the file)", "-");
+    line.text("-i,--client-id ID", options.client_id, "client identifier; without it a random one");
+    line.duration("--keepalive", options.keepalive, "longest silence before the broker takes us for dead");
+    line.choice("--mqtt-version", options.version, {"auto", "5", "3.1.1"},
+                "protocol version; auto: 5, or 3.1.1 when the broker refuses 5");
+    line.group("TLS");
+    line.flag("--tls", options.tls, "encrypt; port 8883, mqtts:// and any option below do the same");
+    line.text("--cafile FILE", options.cafile, "trust the authorities in this PEM file, not the system's");
+    line.text("--capath FOLDER", options.capath,
+              "trust the authorities in this folder, prepared by c_rehash");
+    line.text("--cert FILE", options.cert, "our certificate, PEM");
+    line.text("--key FILE", options.key, "the key of our certificate, PEM");
+    line.flag("--insecure", options.insecure, "accept any certificate from anyone: for experiments only");
+}
+
+void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line) {
+    const auto bad = [&](const std::string &why) {
+        return wrong(line, "--url",
+                     "unable to use --url: " + why + "; it reads mqtt[s]://[USER@]HOST[:PORT][/TOPIC]");
+    };
+    std::string_view rest = url;
+    bool tls = false;
+    if (rest.starts_with("mqtts://")) {
+        tls = true;
+        rest.remove_prefix(8);
+    } else if (rest.starts_with("mqtt://")) {
+        rest.remove_prefix(7);
+    } else {
+        throw bad("it does not begin with mqtt:// or mqtts://");
+    }
+    const auto once = [&](const char *option) {
+        if (line.on_command_line(option)) throw bad(std::string(option) + " says it too");
+    };
+    once("--host");
+    if (tls)
+        options.tls = true;
+    else if (options.tls && line.on_command_line("--tls"))
+        throw bad("mqtt:// contradicts --tls, write mqtts://");
+
+    std::string_view authority = rest.substr(0, rest.find('/'));
+    if (authority.size() + 1 < rest.size()) {
+        once("--topic");
+        options.topic = rest.substr(authority.size() + 1);
+    }
+    if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
+        once("--username");
+        const auto user = authority.substr(0, at);
+        if (user.find(':') != std::string_view::npos)  // not repeated in the message: it holds the password
+            throw bad("a password does not belong there, give it with --password-file or MQTT_PASSWORD");
+        options.username = user;
+        authority.remove_prefix(at + 1);
+    }
+    std::string_view port;
+    if (authority.starts_with('[')) {
+        const auto end = authority.find(']');
+        if (end == std::string_view::npos) throw bad("']' is missing");
+        options.host = authority.substr(1, end - 1);
+        port = authority.substr(end + 1);
+    } else {
+        options.host = authority.substr(0, authority.find(':'));
+        port = authority.substr(options.host.size());
+    }
+    if (options.host.empty()) throw bad("it names no host");
+    options.from_url = true;
+    if (!port.empty() || !line.on_command_line("--port")) options.port = tls ? tls_port : 1883;
+    if (port.empty()) return;
+    once("--port");
+    port.remove_prefix(1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
+    if (error != std::errc() || end != port.data() + port.size() || options.port < 1 || options.port > 65'535)
+        throw bad("its port is not a number from 1 to 65535");
+}
+
+void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
+    check_host(options, line);
+    if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
+    const bool tls_named = options.tls || options.insecure || !options.cafile.empty() ||
+                           !options.capath.empty() || !options.cert.empty();
+    options.tls = tls_named || options.port == tls_port;
+    if (options.tls && options.port == 1883 && !line.given("--port") && !options.from_url)
+        options.port = tls_port;
+    if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
+        throw wrong(line, "--insecure",
+                    "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+    check_readable(line, "--cafile", options.cafile);
+    check_readable(line, "--capath", options.capath);
+    check_readable(line, "--cert", options.cert);
+    check_readable(line, "--key", options.key);
+    if (options.keepalive < std::chrono::seconds(1) || options.keepalive > std::chrono::seconds(65'535))
+        throw wrong(line, "--keepalive", "--keepalive must be from 1 to 65535 seconds");
+    options.password = find_secret(options.password_file, "MQTT_PASSWORD");
+    if (options.password && options.username.empty())
+        throw wrong(line, "--password-file",
+                    "there is a password and no user name: set --username or MQTT_USERNAME");
+}
+
+void check_topic_name(const std::string &topic, const CommandLine &line) {
+    check_topic_text(topic, line);
+    if (topic.find_first_of("+#") != std::string::npos)
+        throw wrong(line, "--topic",
+                    "the topic '" + topic + "' has a wildcard in it: nothing can be published there");
+}
+
+void check_topic_filter(const std::string &topic, const CommandLine &line) {
+    check_topic_text(topic, line);
+    for (std::size_t i = 0; i < topic.size(); ++i) {
+        if (topic[i] != '+' && topic[i] != '#') continue;
+        const bool alone = (i == 0 || topic[i - 1] == '/') && (i + 1 == topic.size() || topic[i + 1] == '/');
+        if (!alone || (topic[i] == '#' && i + 1 != topic.size()))
+            throw wrong(line, "--topic",
+                        "the topic '" + topic + "' has '" + topic[i] +
+                            "' in a place where it cannot be: + is a whole level, # the last one");
+    }
+}
+
+}  // namespace ble
