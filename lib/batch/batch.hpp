@@ -18,8 +18,8 @@ enum class Zone : std::uint8_t { near, medium, far };
 std::string_view zone_name(Zone zone);
 
 struct Detection {
-    std::string device_hash;             // the advertiser: 64 lower-case hex digits
-    int rssi_dbm = 0;                    // -127 to 20: the window's median
+    std::string device_hash;  // the advertiser: 64 lower-case hex digits
+    int rssi_dbm = 0;         // -127 to 20: the window's median
     Zone zone = Zone::far;
     Time timestamp{};                    // when last heard in the window
     std::optional<std::uint32_t> count;  // advertisements heard; absent from the first implementation
@@ -52,18 +52,18 @@ struct Gap {
 };
 
 struct InvalidLine {
-    std::string reason;       // for people: "not JSON at byte 17: …", "device_id: shorter than 3 characters"
-    std::size_t position = 0; // byte offset of a JSON error, 0 when not known
+    std::string reason;  // for people: "not JSON at byte 17: …", "device_id: shorter than 3 characters"
+    std::size_t position = 0;  // byte offset of a JSON error, 0 when not known
 };
 
 // A detection that was rejected alone, and why.
 struct InvalidDetection {
-    std::size_t index;   // in the line's array
+    std::size_t index;  // in the line's array
     std::string reason;
 };
 
 struct ParsedBatch {
-    Batch batch;                             // valid detections only
+    Batch batch;  // valid detections only
     std::vector<InvalidDetection> rejected;
 };
 

@@ -5,26 +5,32 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.hpp"
 #include "base/unique_fd.hpp"
 
 namespace ble {
 
-// Appends {"time":…,"reason":…,"line":…} (a line that is not UTF-8 as "line_hex"). Bounded: past `max_bytes` records are counted but not
-// written, with one warning. Not thread-safe.
+// Appends {"time":…,"reason":…,"line":…} (a line that is not UTF-8 as "line_hex"). Bounded: past `max_bytes` (what
+// earlier runs left included) records are counted but not written, with one warning. Not thread-safe.
 class RejectFile {
   public:
-    // Empty path: records are only logged (throttled) and counted. Nothing is opened before the first record.
+    // Empty path: records are only logged and counted. Nothing is opened before the first record.
     explicit RejectFile(std::string path, std::uint64_t max_bytes = 16u << 20);
 
-    // Never throws for a full disk or a missing folder: warns once a minute instead.
+    // Logs the first and at most one a minute. Never throws for a full disk or a missing folder: warns instead.
     void add(std::string_view line, std::string_view reason);
     std::uint64_t count() const { return count_; }
 
   private:
+    bool open();
+    void write(const std::string &record);
+    void complain(const char *what);
+
     std::string path_;
     std::uint64_t max_bytes_, size_ = 0, count_ = 0;
     UniqueFd fd_;
-    bool full_said_ = false;
+    bool full_said_ = false, torn_ = false;
+    Throttle said_, trouble_said_;
 };
 
 }  // namespace ble

@@ -1,0 +1,338 @@
+#include <simdjson.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/limits.hpp"
+#include "batch/batch.hpp"
+#include "batch/json_error.hpp"
+#include "batch/json_text.hpp"
+
+namespace ble {
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+constexpr std::size_t max_depth = 16;
+constexpr std::int64_t max_seq = (std::int64_t{1} << 53) - 1;  // what every JSON reader can hold exactly
+
+using Reason = std::string;  // why something is refused; empty: it is fine
+
+// The known members of one object: gathered in one pass, then read in a fixed order.
+template <std::size_t N>
+struct Members {
+    const std::array<std::string_view, N> &names;
+    std::array<std::optional<dom::element>, N> values{};
+
+    bool take(std::string_view key, dom::element value) {
+        for (std::size_t i = 0; i < N; ++i) {
+            if (names[i] != key) continue;
+            if (!values[i]) values[i] = value;
+            return true;
+        }
+        return false;
+    }
+    // Null is the same as absent.
+    const dom::element *find(std::size_t index) const {
+        return values[index] && !values[index]->is_null() ? &*values[index] : nullptr;
+    }
+};
+
+Reason wrong(std::string_view member, std::string_view why) {
+    return std::string(member).append(": ").append(why);
+}
+
+// Integers, and floating-point numbers that are one (-67.0).
+std::optional<std::int64_t> integer(dom::element value) {
+    std::int64_t number = 0;
+    if (value.get(number) == simdjson::SUCCESS) return number;
+    double real = 0;
+    if (value.is_double() && value.get(real) == simdjson::SUCCESS && std::abs(real) <= double(max_seq) &&
+        std::trunc(real) == real) {
+        return static_cast<std::int64_t>(real);
+    }
+    return std::nullopt;
+}
+
+template <class Integer>
+Reason read_integer(dom::element value, std::string_view member, std::int64_t least, std::int64_t most,
+                    Integer &out) {
+    const auto number = integer(value);
+    if (!number) return wrong(member, "not an integer");
+    if (*number < least || *number > most) {
+        return wrong(member, "not in " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    out = static_cast<Integer>(*number);
+    return {};
+}
+
+Reason read_text(dom::element value, std::string_view member, std::string &out) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return wrong(member, "not a string");
+    out.assign(text);
+    return {};
+}
+
+// A name for something: bounded in characters, and without control characters, which terminals and stores mistreat.
+Reason read_identifier(dom::element value, std::string_view member, std::size_t least, std::size_t most,
+                       std::string &out) {
+    if (Reason reason = read_text(value, member, out); !reason.empty()) return reason;
+    std::size_t characters = 0;
+    for (const char byte : out) {
+        if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f)
+            return wrong(member, "holds a control character");
+        characters += (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+    }
+    if (characters < least) return wrong(member, "shorter than " + std::to_string(least) + " characters");
+    if (characters > most) return wrong(member, "longer than " + std::to_string(most) + " characters");
+    return {};
+}
+
+Reason read_time(dom::element value, std::string_view member, Time &out) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return wrong(member, "not a string");
+    const auto time = parse_rfc3339(text);
+    if (!time) return wrong(member, "not an RFC 3339 date and time");
+    out = *time;
+    return {};
+}
+
+Reason read_hash(dom::element value, std::string &out) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return "device_hash: not a string";
+    if (text.size() != 64) return "device_hash: not 64 hexadecimal digits";
+    out.assign(text);
+    for (char &digit : out) {
+        if (digit >= 'A' && digit <= 'F') digit = static_cast<char>(digit - 'A' + 'a');
+        if (!(digit >= '0' && digit <= '9') && !(digit >= 'a' && digit <= 'f'))
+            return "device_hash: not 64 hexadecimal digits";
+    }
+    return {};
+}
+
+Reason read_zone(dom::element value, Zone &out) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return "zone: not a string";
+    for (const Zone zone : {Zone::near, Zone::medium, Zone::far}) {
+        if (text != zone_name(zone)) continue;
+        out = zone;
+        return {};
+    }
+    return "zone: not near, medium or far";
+}
+
+Reason read_detection(dom::element element, Detection &out) {
+    static constexpr std::array<std::string_view, 5> names{"device_hash", "rssi", "zone", "timestamp",
+                                                           "count"};
+    dom::object object;
+    if (element.get(object) != simdjson::SUCCESS) return "not an object";
+    Members<5> members{names};
+    for (const auto [key, value] : object) {
+        if (members.take(key, value)) continue;
+        out.details += out.details.empty() ? '{' : ',';
+        append_json_string(out.details, key);
+        out.details += ':';
+        out.details += simdjson::minify(value);
+    }
+    if (!out.details.empty()) out.details += '}';
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (!members.find(i)) return wrong(names[i], "absent");
+    }
+    Reason reason = read_hash(*members.find(0), out.device_hash);
+    if (reason.empty()) reason = read_integer(*members.find(1), "rssi", -127, 20, out.rssi_dbm);
+    if (reason.empty()) reason = read_zone(*members.find(2), out.zone);
+    if (reason.empty()) reason = read_time(*members.find(3), "timestamp", out.timestamp);
+    if (const auto *count = members.find(4); count && reason.empty()) {
+        reason = read_integer(*count, "count", 0, UINT32_MAX, out.count.emplace());
+    }
+    return reason;
+}
+
+struct Member {
+    enum Name {
+        format,
+        device_id,
+        name,
+        location,
+        timestamp,
+        run_id,
+        seq,
+        window_ms,
+        interval_ms,
+        clock,
+        hash_id,
+        detections,
+        gap
+    };
+};
+constexpr std::array<std::string_view, 13> member_names{
+    "format",    "device_id",   "name",  "location", "timestamp",  "run_id", "seq",
+    "window_ms", "interval_ms", "clock", "hash_id",  "detections", "gap"};
+
+// Reads members one after the other until one is refused.
+class MemberReader {
+  public:
+    explicit MemberReader(const Members<member_names.size()> &members) : members_(members) {}
+
+    bool has(Member::Name member) const { return members_.find(member) != nullptr; }
+    // Calls read(element, name), which returns a reason, when the member is there.
+    template <class Read>
+    void optional(Member::Name member, Read read) {
+        if (const auto *value = members_.find(member); value && reason_.empty())
+            reason_ = read(*value, member_names[member]);
+    }
+    template <class Read>
+    void required(Member::Name member, Read read) {
+        if (!has(member)) refuse(wrong(member_names[member], "absent"));
+        optional(member, read);
+    }
+    void identifier(Member::Name member, std::size_t least, std::size_t most, std::string &out) {
+        required(member,
+                 [&](auto value, auto name) { return read_identifier(value, name, least, most, out); });
+    }
+    void milliseconds(Member::Name member, std::optional<std::uint32_t> &out) {
+        optional(member, [&](auto value, auto name) {
+            return read_integer(value, name, 0, UINT32_MAX, out.emplace());
+        });
+    }
+    void refuse(Reason reason) {
+        if (reason_.empty()) reason_ = std::move(reason);
+    }
+    const Reason &reason() const { return reason_; }
+
+  private:
+    const Members<member_names.size()> &members_;
+    Reason reason_;
+};
+
+Reason read_format(dom::element value, std::string_view member) {
+    const auto number = integer(value);
+    if (!number) return wrong(member, "not an integer");
+    if (*number != 1) return wrong(member, std::to_string(*number) + " needs a newer blepipe than this one");
+    return {};
+}
+
+Reason read_clock(dom::element value, std::string_view member, std::optional<bool> &synced) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS || (text != "synced" && text != "unsynced"))
+        return wrong(member, "not synced or unsynced");
+    synced = text == "synced";
+    return {};
+}
+
+Reason read_detections(dom::element value, std::string_view member, ParsedBatch &out) {
+    dom::array array;
+    if (value.get(array) != simdjson::SUCCESS) return wrong(member, "not an array");
+    out.batch.detections.reserve(array.size());
+    std::size_t index = 0;
+    for (const dom::element element : array) {
+        Detection &detection = out.batch.detections.emplace_back();
+        if (Reason reason = read_detection(element, detection); !reason.empty()) {
+            out.batch.detections.pop_back();
+            out.rejected.push_back({index, std::move(reason)});
+        }
+        ++index;
+    }
+    return {};
+}
+
+ParsedLine read_batch(MemberReader &members) {
+    ParsedBatch parsed;
+    Batch &batch = parsed.batch;
+    members.optional(Member::format, read_format);
+    members.identifier(Member::device_id, 3, 50, batch.device_id);
+    members.optional(Member::name,
+                     [&](auto value, auto name) { return read_text(value, name, batch.name.emplace()); });
+    members.optional(Member::location,
+                     [&](auto value, auto name) { return read_text(value, name, batch.location.emplace()); });
+    members.optional(Member::timestamp, [&](auto value, auto name) {
+        return read_time(value, name, batch.timestamp.emplace());
+    });
+    if (members.has(Member::run_id) || members.has(Member::seq)) {
+        RunPosition &position = batch.position.emplace();
+        members.identifier(Member::run_id, 1, 64, position.run_id);
+        members.required(Member::seq, [&](auto value, auto name) {
+            return read_integer(value, name, 0, max_seq, position.seq);
+        });
+    }
+    members.milliseconds(Member::window_ms, batch.window_ms);
+    members.milliseconds(Member::interval_ms, batch.interval_ms);
+    members.optional(Member::clock,
+                     [&](auto value, auto name) { return read_clock(value, name, batch.clock_synced); });
+    members.optional(Member::hash_id, [&](auto value, auto name) {
+        return read_identifier(value, name, 1, 64, batch.hash_id.emplace());
+    });
+    members.required(Member::detections,
+                     [&](auto value, auto name) { return read_detections(value, name, parsed); });
+    if (!members.reason().empty()) return InvalidLine{members.reason()};
+    return parsed;
+}
+
+Reason read_hole(dom::element value, Gap &gap) {
+    static constexpr std::array<std::string_view, 3> names{"from_seq", "to_seq", "reason"};
+    dom::object object;
+    if (value.get(object) != simdjson::SUCCESS) return "gap: not an object";
+    Members<3> members{names};
+    for (const auto [key, element] : object) members.take(key, element);
+    for (std::size_t i = 0; i < 3; ++i) {
+        if (!members.find(i)) return wrong(names[i], "absent");
+    }
+    Reason reason = read_integer(*members.find(0), "from_seq", 0, max_seq, gap.from_seq);
+    if (reason.empty()) reason = read_integer(*members.find(1), "to_seq", 0, max_seq, gap.to_seq);
+    if (reason.empty()) reason = read_identifier(*members.find(2), "reason", 1, 64, gap.reason);
+    if (reason.empty() && gap.to_seq < gap.from_seq) reason = "to_seq: before from_seq";
+    return reason;
+}
+
+ParsedLine read_gap(MemberReader &members) {
+    Gap gap;
+    members.optional(Member::format, read_format);
+    if (members.has(Member::detections)) members.refuse("gap: not in one line with detections");
+    members.identifier(Member::device_id, 3, 50, gap.device_id);
+    members.identifier(Member::run_id, 1, 64, gap.run_id);
+    members.required(Member::gap, [&](auto value, auto) { return read_hole(value, gap); });
+    if (!members.reason().empty()) return InvalidLine{members.reason()};
+    return gap;
+}
+
+InvalidLine explain(simdjson::error_code error, std::string_view line) {
+    if (error == simdjson::DEPTH_ERROR)
+        return {"nested deeper than " + std::to_string(max_depth) + " levels"};
+    return explain_json_error(line, simdjson::error_message(error));
+}
+
+}  // namespace
+
+struct BatchParser::Impl {
+    dom::parser parser{max_line};
+    std::unique_ptr<char[]> padded{new char[max_line + simdjson::SIMDJSON_PADDING]};
+
+    // Room for the longest line is set aside once; pages that no line reached are never touched.
+    Impl() {
+        if (parser.allocate(max_line, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
+    }
+};
+
+BatchParser::BatchParser() : impl_(std::make_unique<Impl>()) {}
+BatchParser::~BatchParser() = default;
+BatchParser::BatchParser(BatchParser &&) noexcept = default;
+BatchParser &BatchParser::operator=(BatchParser &&) noexcept = default;
+
+ParsedLine BatchParser::parse(std::string_view line) {
+    if (line.size() > max_line) return InvalidLine{"longer than " + std::to_string(max_line) + " bytes"};
+    std::memcpy(impl_->padded.get(), line.data(), line.size());
+    std::memset(impl_->padded.get() + line.size(), 0, simdjson::SIMDJSON_PADDING);
+    dom::element root;
+    if (const auto error = impl_->parser.parse(impl_->padded.get(), line.size(), false).get(root))
+        return explain(error, line);
+    dom::object object;
+    if (root.get(object) != simdjson::SUCCESS) return InvalidLine{"not a JSON object"};
+    Members<member_names.size()> members{member_names};
+    for (const auto [key, value] : object) members.take(key, value);
+    MemberReader reader(members);
+    return reader.has(Member::gap) ? read_gap(reader) : read_batch(reader);
+}
+
+}  // namespace ble

@@ -1,0 +1,90 @@
+#include <charconv>
+
+#include "batch/batch.hpp"
+#include "batch/json_text.hpp"
+
+namespace ble {
+
+namespace {
+
+// `name` is the member with its punctuation: ",\"name\":".
+void append_text(std::string &out, std::string_view name, std::string_view value) {
+    out += name;
+    append_json_string(out, value);
+}
+
+template <class Integer>
+void append_number(std::string &out, std::string_view name, Integer value) {
+    char digits[24];
+    out += name;
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+void append_detection(std::string &out, const Detection &detection) {
+    append_text(out, "{\"device_hash\":", detection.device_hash);
+    append_number(out, ",\"rssi\":", detection.rssi_dbm);
+    out += ",\"zone\":\"";
+    out += zone_name(detection.zone);
+    out += "\",\"timestamp\":\"";
+    out += format_ms(detection.timestamp);
+    out += '"';
+    if (detection.count) append_number(out, ",\"count\":", *detection.count);
+    if (detection.details.size() > 2) {
+        out += ',';
+        out.append(detection.details, 1, detection.details.size() - 2);
+    }
+    out += '}';
+}
+
+}  // namespace
+
+std::string_view zone_name(Zone zone) {
+    switch (zone) {
+        case Zone::near:
+            return "near";
+        case Zone::medium:
+            return "medium";
+        case Zone::far:
+            break;
+    }
+    return "far";
+}
+
+std::string print_batch(const Batch &batch) {
+    std::string out;
+    std::size_t details = 0;
+    for (const Detection &detection : batch.detections) details += detection.details.size();
+    out.reserve(512 + details + batch.detections.size() * 192);
+    append_text(out, "{\"format\":1,\"device_id\":", batch.device_id);
+    if (batch.name) append_text(out, ",\"name\":", *batch.name);
+    if (batch.location) append_text(out, ",\"location\":", *batch.location);
+    if (batch.timestamp) append_text(out, ",\"timestamp\":", format_ms(*batch.timestamp));
+    if (batch.position) {
+        append_text(out, ",\"run_id\":", batch.position->run_id);
+        append_number(out, ",\"seq\":", batch.position->seq);
+    }
+    if (batch.window_ms) append_number(out, ",\"window_ms\":", *batch.window_ms);
+    if (batch.interval_ms) append_number(out, ",\"interval_ms\":", *batch.interval_ms);
+    if (batch.clock_synced) append_text(out, ",\"clock\":", *batch.clock_synced ? "synced" : "unsynced");
+    if (batch.hash_id) append_text(out, ",\"hash_id\":", *batch.hash_id);
+    out += ",\"detections\":[";
+    for (const Detection &detection : batch.detections) {
+        if (out.back() == '}') out += ',';
+        append_detection(out, detection);
+    }
+    out += "]}";
+    return out;
+}
+
+std::string print_gap(const Gap &gap) {
+    std::string out;
+    append_text(out, "{\"format\":1,\"device_id\":", gap.device_id);
+    append_text(out, ",\"run_id\":", gap.run_id);
+    append_number(out, ",\"gap\":{\"from_seq\":", gap.from_seq);
+    append_number(out, ",\"to_seq\":", gap.to_seq);
+    append_text(out, ",\"reason\":", gap.reason);
+    out += "}}";
+    return out;
+}
+
+}  // namespace ble

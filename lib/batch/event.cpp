@@ -1,0 +1,42 @@
+#include "batch/event.hpp"
+
+#include "batch/json_text.hpp"
+
+namespace ble {
+
+namespace {
+
+std::string event(std::string_view type, std::string_view data) {
+    std::string out;
+    out.reserve(data.size() + type.size() + 24);
+    out.append("{\"type\":\"").append(type).append("\",\"data\":").append(data).append("}");
+    return out;
+}
+
+}  // namespace
+
+std::string detection_event(std::string_view line) {
+    return event("detection_event", line);
+}
+std::string detection_event(const Batch &stored) {
+    return event("detection_event", print_batch(stored));
+}
+std::string gap_event(std::string_view line) {
+    return event("gap_event", line);
+}
+std::string stats_update(std::string_view counters) {
+    return event("stats_update", counters);
+}
+
+std::string connection_status(std::string_view status, std::size_t clients, Time time) {
+    std::string data = "{\"status\":";
+    append_json_string(data, status);
+    data += ",\"clients\":" + std::to_string(clients) + ",\"timestamp\":\"" + format_ms(time) + "\"}";
+    return event("connection_status", data);
+}
+
+std::string lagged(std::uint64_t missed) {
+    return event("lagged", "{\"missed\":" + std::to_string(missed) + "}");
+}
+
+}  // namespace ble

@@ -1,0 +1,31 @@
+// Events: what bleingest prints, blews passes on and a dashboard gets. One JSON object a line: {"type":…,"data":…}.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/limits.hpp"
+#include "base/timestamp.hpp"
+#include "batch/batch.hpp"
+
+namespace ble {
+
+// Longest event in bytes, without LF: the longest line in its envelope.
+constexpr std::size_t max_event = max_line + 64;
+
+// `line`: a batch as it came, all of whose detections are stored. Its bytes are the event's data.
+std::string detection_event(std::string_view line);
+// A batch of which detections were rejected: the event holds the stored ones only, and no unknown members of the batch.
+std::string detection_event(const Batch &stored);
+// `line`: a gap line as it came.
+std::string gap_event(std::string_view line);
+
+// To one client. `status`: "connected".
+std::string connection_status(std::string_view status, std::size_t clients, Time time);
+// To one client that was too slow: how many events it missed.
+std::string lagged(std::uint64_t missed);
+// `counters`: a JSON object.
+std::string stats_update(std::string_view counters);
+
+}  // namespace ble

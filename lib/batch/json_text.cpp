@@ -1,0 +1,104 @@
+#include "batch/json_text.hpp"
+
+#include <simdjson.h>
+
+#include <cstdint>
+
+namespace ble {
+
+namespace {
+
+void append_escaped(std::string &out, char byte) {
+    static constexpr char digits[] = "0123456789abcdef";
+    switch (byte) {
+        case '"':
+            out += "\\\"";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        case '\b':
+            out += "\\b";
+            return;
+        case '\f':
+            out += "\\f";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\r':
+            out += "\\r";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        default:
+            break;
+    }
+    out += "\\u00";
+    out += digits[static_cast<unsigned char>(byte) >> 4];
+    out += digits[static_cast<unsigned char>(byte) & 15];
+}
+
+bool needs_escape(char byte) {
+    return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
+}
+
+// `text` is UTF-8: runs of plain bytes are copied whole.
+void append_valid(std::string &out, std::string_view text) {
+    std::size_t start = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (!needs_escape(text[i])) continue;
+        out.append(text, start, i - start);
+        append_escaped(out, text[i]);
+        start = i + 1;
+    }
+    out.append(text, start);
+}
+
+// Length of the UTF-8 sequence (RFC 3629) at the beginning of `text`; 0: there is none.
+std::size_t sequence_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+    const std::uint8_t first = byte(0);
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xc2 ? 0
+                               : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3
+                               : first < 0xf5 ? 4
+                                              : 0;
+    if (length == 0 || length > text.size()) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+    const bool surrogate = first == 0xed && byte(1) >= 0xa0;
+    const bool too_high = first == 0xf4 && byte(1) >= 0x90;
+    return overlong || surrogate || too_high ? 0 : length;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+    return simdjson::validate_utf8(text.data(), text.size());
+}
+
+void append_json_string(std::string &out, std::string_view text) {
+    out += '"';
+    if (is_utf8(text)) {
+        append_valid(out, text);
+    } else {
+        while (!text.empty()) {
+            const std::size_t length = sequence_length(text);
+            if (length == 0) {
+                out += "\xef\xbf\xbd";
+                text.remove_prefix(1);
+            } else {
+                append_valid(out, text.substr(0, length));
+                text.remove_prefix(length);
+            }
+        }
+    }
+    out += '"';
+}
+
+}  // namespace ble

@@ -1,0 +1,14 @@
+// JSON written by hand: appending to a string is what the hot paths need, and escaping is in this one place.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ble {
+
+// Appends `text` as a JSON string with its quotes. Always valid JSON: bytes that are no UTF-8 become U+FFFD.
+void append_json_string(std::string &out, std::string_view text);
+
+bool is_utf8(std::string_view text);
+
+}  // namespace ble

@@ -1,0 +1,89 @@
+#include "batch/reject_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/digest.hpp"
+#include "base/timestamp.hpp"
+#include "batch/json_text.hpp"
+
+namespace ble {
+
+namespace {
+
+std::string print_record(std::string_view line, std::string_view reason) {
+    std::string out = "{\"time\":\"" + format_ms(now()) + "\",\"reason\":";
+    append_json_string(out, reason);
+    if (is_utf8(line)) {
+        out += ",\"line\":";
+        append_json_string(out, line);
+    } else {
+        out += ",\"line_hex\":\"";
+        out += hex({reinterpret_cast<const std::uint8_t *>(line.data()), line.size()});
+        out += '"';
+    }
+    out += "}\n";
+    return out;
+}
+
+}  // namespace
+
+RejectFile::RejectFile(std::string path, std::uint64_t max_bytes)
+    : path_(std::move(path)), max_bytes_(max_bytes) {}
+
+void RejectFile::add(std::string_view line, std::string_view reason) {
+    ++count_;
+    if (said_.due()) {
+        log_warning("rejected a line: " + printable(reason) +
+                    (path_.empty() ? "" : "; it is kept in " + path_) + " (" + std::to_string(count_) +
+                    " since the start)");
+    }
+    if (path_.empty() || !open()) return;
+    const std::string record = print_record(line, reason);
+    if (size_ + record.size() > max_bytes_) {
+        if (!full_said_) log_warning(path_ + " is full: further rejected lines are only counted");
+        full_said_ = true;
+        return;
+    }
+    write(record);
+}
+
+bool RejectFile::open() {
+    if (fd_) return true;
+    fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+    struct stat status {};
+    if (!fd_ || fstat(fd_.get(), &status) != 0) {
+        complain("open");
+        fd_ = UniqueFd();
+        return false;
+    }
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    return true;
+}
+
+void RejectFile::write(const std::string &record) {
+    // One write a record, so that several processes may share the file. What a full disk tore gets a line of its own.
+    const std::string text = torn_ ? "\n" + record : record;
+    ssize_t wrote;
+    do wrote = ::write(fd_.get(), text.data(), text.size());
+    while (wrote < 0 && errno == EINTR);
+    if (wrote < 0) return complain("write");
+    if (wrote > 0) torn_ = static_cast<std::size_t>(wrote) < text.size();
+    if (torn_) {
+        errno = ENOSPC;
+        complain("write");
+    }
+    size_ += static_cast<std::uint64_t>(wrote);
+}
+
+void RejectFile::complain(const char *what) {
+    const int error = errno;
+    if (trouble_said_.due())
+        log_warning(std::string("unable to ") + what + " " + path_ + ": " + std::strerror(error));
+}
+
+}  // namespace ble
