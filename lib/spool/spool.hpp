@@ -1,0 +1,57 @@
+// Spool: the queue of messages that wait to be delivered, in order. It knows no transport.
+//
+// It is bounded in batches. What it drops it turns into gap lines, which are messages like any other but stand outside
+// the bound; they take the place of what they tell of, so they go out before later batches. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ble {
+
+enum class WhenFull {
+    wait,  // take no more than there is room for
+    drop,  // make room by dropping the oldest that is not in flight
+};
+
+class Spool {
+  public:
+    struct Entry {
+        std::uint64_t id;       // grows in the order of delivery
+        std::string_view line;  // valid until the entry is removed or given back
+    };
+    struct Loss {
+        std::uint64_t dropped = 0;  // batches, in all
+        std::uint64_t unnamed = 0;  // those among them without run_id and seq: no gap line can tell of them
+    };
+
+    virtual ~Spool() = default;
+
+    // Takes lines (each a valid batch or gap, without LF), in order; returns how many. When this returns they are as
+    // safe as this spool makes them: the caller may now consume them from its input. Copies the bytes.
+    virtual std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) = 0;
+
+    // The oldest that is not in flight; from now on it is in flight, and is not dropped. Empty: none waits.
+    virtual std::optional<Entry> next() = 0;
+    // The line of an entry in flight.
+    virtual std::string_view line(std::uint64_t id) const = 0;
+    // Ends an entry in flight: it is delivered, or set aside.
+    virtual void remove(std::uint64_t id) = 0;
+    // Puts an entry in flight back to its old place.
+    virtual void give_back(std::uint64_t id) = 0;
+
+    virtual std::size_t size() const = 0;       // all entries: waiting, in flight, gap lines
+    virtual std::size_t in_flight() const = 0;
+    virtual bool full() const = 0;              // the next batch needs room to be made
+    virtual std::chrono::milliseconds oldest_age() const = 0;  // 0 when empty
+    virtual Loss loss() const = 0;
+    // For people: "100 batches in memory, …".
+    virtual std::string description() const = 0;
+};
+
+}  // namespace ble
