@@ -20,7 +20,7 @@ class CommandLine {
     CommandLine(const std::string &tool, const std::string &purpose);
     ~CommandLine();
 
-    // In all of these: `flags` as in "-t,--topic"; `environment` empty: BLEPIPE_ and the long name (BLEPIPE_TOPIC), "-": none.
+    // In all of these: `flags` as in "-t,--topic" or, with a label for --help, "-t,--topic TOPIC"; `environment` empty: BLEPIPE_ and the long name (BLEPIPE_TOPIC), "-": none.
     // The value stays untouched when neither the command line nor the environment sets it; its present value is shown
     // in --help as the default. Each value must outlive parse().
     void group(const std::string &heading);  // heading in --help for the options that follow
@@ -32,7 +32,8 @@ class CommandLine {
     void duration(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
                   const std::string &environment = "");
     // In the environment: true/yes/on/1 and false/no/off/0/empty.
-    void flag(const std::string &flags, bool &value, const std::string &help, const std::string &environment = "");
+    void flag(const std::string &flags, bool &value, const std::string &help,
+              const std::string &environment = "");
     void choice(const std::string &flags, std::string &value, const std::vector<std::string> &choices,
                 const std::string &help, const std::string &environment = "");
     // May be repeated; comma-separated in the environment.

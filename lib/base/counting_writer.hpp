@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,10 +30,12 @@ class CountingWriter {
     void pump();
 
     std::uint64_t committed() const { return committed_; }
-    std::uint64_t position() const { return taken_; }        // of the last line taken
-    bool idle() const { return committed_ >= taken_; }       // all is committed
-    std::size_t unwritten() const { return pending_.size() - pending_start_; }  // bytes taken and not yet written
-    bool gone() const { return gone_; }                      // the reader hung up, or writing failed for good: why()
+    std::uint64_t position() const { return taken_; }   // of the last line taken
+    bool idle() const { return committed_ >= taken_; }  // all is committed
+    std::size_t unwritten() const {
+        return pending_.size() - pending_start_;
+    }                                    // bytes taken and not yet written
+    bool gone() const { return gone_; }  // the reader hung up, or writing failed for good: why()
     const std::string &why() const { return why_; }
 
     // Readable on each consumption and on hang-up. Naive readers and old kernels do not always wake it: while !idle(),
@@ -45,6 +48,7 @@ class CountingWriter {
 
   private:
     enum class Kind { pipe, file, device, other };
+    std::size_t room() const;  // bytes that can be written now without blocking
     void write_pending();
     void refresh();
     void lose(const std::string &why);
@@ -52,13 +56,14 @@ class CountingWriter {
     int fd_;
     Promise promise_;
     Kind kind_;
+    std::size_t capacity_ = 0;  // of a pipe that promises
     UniqueFd epoll_;
     std::string pending_;
     std::size_t pending_start_ = 0;
     std::uint64_t taken_ = 0, written_ = 0, committed_ = 0;
     bool gone_ = false;
     std::string why_;
-    std::chrono::milliseconds hint_{1};
+    std::chrono::milliseconds hint_;
 };
 
 }  // namespace ble

@@ -15,10 +15,10 @@ namespace ble {
 // Options that every tool has; CommandLine declares them.
 struct CommonOptions {
     std::string tool;
-    bool check = false;                      // validate, connect to nothing
-    std::chrono::milliseconds stats{0};      // interval; 0: only on SIGUSR1
-    std::string metrics;                     // Prometheus text file, rewritten every 15 s and at the end
-    std::chrono::milliseconds run_for{0};    // 0: for ever
+    bool check = false;                    // validate, connect to nothing
+    std::chrono::milliseconds stats{0};    // interval; 0: only on SIGUSR1
+    std::string metrics;                   // Prometheus text file, rewritten every 15 s and at the end
+    std::chrono::milliseconds run_for{0};  // 0: for ever
 };
 
 class Lifecycle {
@@ -29,16 +29,16 @@ class Lifecycle {
     Lifecycle(const Lifecycle &) = delete;
     Lifecycle &operator=(const Lifecycle &) = delete;
 
-    int fd() const { return epoll_.get(); }  // readable (level-triggered): call handle()
-    void handle();                           // never blocks
-    bool stopping() const { return stopping_; }     // SIGTERM, SIGINT or --run-for has passed
-    bool ran_out() const { return ran_out_; }       // stopping because of --run-for
+    int fd() const { return epoll_.get(); }      // readable (level-triggered): call handle()
+    void handle();                               // never blocks
+    bool stopping() const { return stopping_; }  // SIGTERM, SIGINT or --run-for has passed
+    bool ran_out() const { return ran_out_; }    // stopping because of --run-for
     void stop() { stopping_ = true; }
 
     // sd_notify(3): no effect outside systemd.
-    void ready(const std::string &status);   // READY=1, once, when the tool can do its job; logged at debug
-    void status(const std::string &text);    // STATUS=
-    void progress();                         // the job moves: the watchdog may be fed at its next turn
+    void ready(const std::string &status);  // READY=1, once, when the tool can do its job; logged at debug
+    void status(const std::string &text);   // STATUS=
+    void progress();                        // the job moves: the watchdog may be fed at its next turn
 
   private:
     void report();

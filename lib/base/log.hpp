@@ -15,10 +15,18 @@ void set_log_level(LogLevel level);  // lines less important than `level` are no
 LogLevel log_level();
 
 void log(LogLevel level, std::string_view text);
-inline void log_error(std::string_view text) { log(LogLevel::error, text); }
-inline void log_warning(std::string_view text) { log(LogLevel::warning, text); }
-inline void log_info(std::string_view text) { log(LogLevel::info, text); }
-inline void log_debug(std::string_view text) { log(LogLevel::debug, text); }
+inline void log_error(std::string_view text) {
+    log(LogLevel::error, text);
+}
+inline void log_warning(std::string_view text) {
+    log(LogLevel::warning, text);
+}
+inline void log_info(std::string_view text) {
+    log(LogLevel::info, text);
+}
+inline void log_debug(std::string_view text) {
+    log(LogLevel::debug, text);
+}
 
 // Outside text made printable for a log line: control characters and bytes above 0x7e become \xNN, cut at 200 bytes.
 std::string printable(std::string_view text);

@@ -23,7 +23,8 @@ struct Line {
         oversize,  // longer than max_line: `text` is its beginning (at most 256 bytes); the rest is skipped
     };
     Kind kind;
-    std::string_view text;  // valid until consume() or the next look(); at least read_padding bytes may be read behind it
+    std::string_view
+        text;  // valid until consume() or the next look(); at least read_padding bytes may be read behind it
 };
 
 class LookingReader {
@@ -52,21 +53,23 @@ class LookingReader {
     const std::string &name() const { return name_; }
 
   private:
-    std::size_t peek();       // pipe: fills buffer_ with what stands; returns the byte count
-    void read_more();         // others: appends to buffer_
-    void cut(bool at_end);    // buffer_ -> lines_
+    std::size_t peek();     // pipe: fills buffer_ with what stands; returns the byte count
+    void read_more();       // others: appends to buffer_
+    void cut(bool at_end);  // buffer_ -> lines_
+    void add(Line::Kind kind, std::size_t from, std::size_t to);
     void discard(std::size_t bytes);
+    void watch(int operation);
 
     int fd_;
     std::string name_;
     bool pipe_ = false, ended_ = false, skipping_ = false, end_seen_ = false;
     UniqueFd epoll_, always_, copy_in_, copy_out_, null_;
     std::vector<char> buffer_;
-    std::size_t filled_ = 0;                 // bytes in buffer_
-    std::size_t looked_ = 0;                 // bytes of buffer_ that the lines shown cover
-    bool skip_after_ = false;                // consuming all of looked_ leaves us inside an oversize line
+    std::size_t filled_ = 0;   // bytes in buffer_
+    std::size_t looked_ = 0;   // bytes of buffer_ that the lines shown cover
+    bool skip_after_ = false;  // consuming all of looked_ leaves us inside an oversize line
     std::vector<Line> lines_;
-    std::vector<std::size_t> ends_;          // offset just past each line of lines_
+    std::vector<std::size_t> ends_;  // offset just past each line of lines_
 };
 
 }  // namespace ble

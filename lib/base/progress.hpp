@@ -11,7 +11,7 @@ class Progress {
   public:
     Progress();
     ~Progress();
-    bool due();                          // is it time for update()?
+    bool due();  // is it time for update()?
     void update(const std::string &text);
 
   private:

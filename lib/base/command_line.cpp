@@ -1,0 +1,354 @@
+#include "base/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+
+#include "base/log.hpp"
+
+namespace ble {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Takes a value's text; throws std::string with what would be right.
+using Setter = std::function<void(const std::string &)>;
+
+struct Option {
+    std::string flags, label, name, environment, help, heading, initial;
+    bool is_flag = false, is_list = false, given = false, by_flag = false;
+    Setter set;
+};
+
+// "-t,--topic TOPIC" -> flags, label, longest name.
+Option describe(const std::string &flags, const std::string &default_label, const std::string &environment) {
+    Option option;
+    const auto blank = flags.find(' ');
+    option.flags = flags.substr(0, blank);
+    option.label = blank == std::string::npos ? default_label : flags.substr(blank + 1);
+    option.name = option.flags.substr(option.flags.rfind(',') + 1);
+    option.environment = environment == "-" ? "" : environment;
+    if (environment.empty()) {
+        option.environment = "BLEPIPE_";
+        for (const char c : option.name.substr(2))
+            option.environment +=
+                c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    return option;
+}
+
+std::int64_t to_number(const std::string &text, std::int64_t least, std::int64_t most) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+        throw "a whole number from " + std::to_string(least) + " to " + std::to_string(most) + " is wanted";
+    return value;
+}
+
+milliseconds to_duration(const std::string &text) {
+    constexpr std::pair<const char *, double> units[] = {{"ms", 1},        {"s", 1000},       {"m", 60'000},
+                                                         {"h", 3'600'000}, {"d", 86'400'000}, {"", 1000}};
+    constexpr double longest = 100.0 * 365 * 86'400'000;
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const std::string unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    const auto found =
+        std::find_if(std::begin(units), std::end(units), [&](const auto &u) { return unit == u.first; });
+    if (error != std::errc() || found == std::end(units) || !(value >= 0) || value * found->second > longest)
+        throw std::string("seconds are wanted, as in 10, 0.5, 250ms, 2m, 24h or 90d");
+    return milliseconds(static_cast<std::int64_t>(value * found->second + 0.5));
+}
+
+bool to_bool(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    for (const auto *yes : {"true", "yes", "on", "1"})
+        if (text == yes) return true;
+    for (const auto *no : {"false", "no", "off", "0"})
+        if (text == no) return false;
+    throw std::string("true or false is wanted");
+}
+
+std::string duration_text(milliseconds value) {
+    if (value.count() == 0) return "0";
+    if (value.count() % 86'400'000 == 0) return std::to_string(value.count() / 86'400'000) + "d";
+    if (value.count() % 1000 == 0) return std::to_string(value.count() / 1000);
+    return std::to_string(value.count()) + "ms";
+}
+
+LogLevel to_log_level(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (text == "debug") return LogLevel::debug;
+    if (text == "info") return LogLevel::info;
+    if (text == "warning" || text == "warn") return LogLevel::warning;
+    if (text == "error" || text == "critical") return LogLevel::error;
+    throw std::string("debug, info, warning or error is wanted");
+}
+
+// Breaks a help text into lines of `width`.
+std::vector<std::string> wrap(const std::string &text, std::size_t width) {
+    std::vector<std::string> lines(1);
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = std::min(text.find(' ', at), text.size());
+        const std::string word = text.substr(at, end - at);
+        if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) lines.emplace_back();
+        lines.back() += (lines.back().empty() ? "" : " ") + word;
+        at = end + 1;
+    }
+    return lines;
+}
+
+}  // namespace
+
+struct CommandLine::Impl {
+    std::string tool, purpose, heading = "Options", words_label, words_help, epilogue;
+    std::vector<std::string> *words = nullptr;
+    std::vector<std::unique_ptr<Option>> options;
+    CommonOptions common;
+    bool help = false, version = false, verbose = false, quiet = false;
+    LogLevel level = LogLevel::info;
+
+    Option &add(Option option, const std::string &help_text, Setter set) {
+        option.help = help_text;
+        option.heading = heading;
+        option.set = std::move(set);
+        options.push_back(std::make_unique<Option>(std::move(option)));
+        return *options.back();
+    }
+    const Option &find(const std::string &name) const {
+        for (const auto &option : options)
+            if (option->name == name) return *option;
+        throw Error(ExitCode::software, "no option is named " + name);
+    }
+    void declare_common(CommandLine &line);
+    void read_words(int argc, const char *const *argv);
+    void read_environment();
+    void print_help() const;
+};
+
+CommandLine::CommandLine(const std::string &tool, const std::string &purpose)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->tool = impl_->common.tool = tool;
+    impl_->purpose = purpose;
+    set_log_name(tool);
+}
+CommandLine::~CommandLine() = default;
+
+void CommandLine::group(const std::string &heading) {
+    impl_->heading = heading;
+}
+
+void CommandLine::text(const std::string &flags, std::string &value, const std::string &help,
+                       const std::string &environment) {
+    impl_
+        ->add(describe(flags, "TEXT", environment), help,
+              [&value](const std::string &given) { value = given; })
+        .initial = value;
+}
+
+void CommandLine::number(const std::string &flags, std::int64_t &value, std::int64_t least, std::int64_t most,
+                         const std::string &help, const std::string &environment) {
+    impl_
+        ->add(describe(flags, "N", environment), help,
+              [&value, least, most](const std::string &given) { value = to_number(given, least, most); })
+        .initial = std::to_string(value);
+}
+
+void CommandLine::duration(const std::string &flags, milliseconds &value, const std::string &help,
+                           const std::string &environment) {
+    impl_
+        ->add(describe(flags, "SECONDS", environment), help,
+              [&value](const std::string &given) { value = to_duration(given); })
+        .initial = duration_text(value);
+}
+
+void CommandLine::flag(const std::string &flags, bool &value, const std::string &help,
+                       const std::string &environment) {
+    impl_
+        ->add(describe(flags, "", environment), help,
+              [&value](const std::string &given) { value = to_bool(given); })
+        .is_flag = true;
+}
+
+void CommandLine::choice(const std::string &flags, std::string &value,
+                         const std::vector<std::string> &choices, const std::string &help,
+                         const std::string &environment) {
+    std::string all;
+    for (const auto &word : choices) all += (all.empty() ? "" : "|") + word;
+    impl_
+        ->add(describe(flags, all, environment), help,
+              [&value, choices, all](const std::string &given) {
+                  if (std::find(choices.begin(), choices.end(), given) == choices.end())
+                      throw all + " is wanted";
+                  value = given;
+              })
+        .initial = value;
+}
+
+void CommandLine::texts(const std::string &flags, std::vector<std::string> &values, const std::string &help,
+                        const std::string &environment) {
+    impl_
+        ->add(describe(flags, "TEXT", environment), help,
+              [&values](const std::string &given) { values.push_back(given); })
+        .is_list = true;
+}
+
+void CommandLine::words(const std::string &label, std::vector<std::string> &values, const std::string &help) {
+    impl_->words = &values;
+    impl_->words_label = label;
+    impl_->words_help = help;
+}
+
+void CommandLine::epilogue(const std::string &text) {
+    impl_->epilogue = text;
+}
+
+bool CommandLine::given(const std::string &name) const {
+    return impl_->find(name).given;
+}
+bool CommandLine::on_command_line(const std::string &name) const {
+    return impl_->find(name).by_flag;
+}
+const CommonOptions &CommandLine::common() const {
+    return impl_->common;
+}
+
+void CommandLine::Impl::declare_common(CommandLine &line) {
+    line.group("Common");
+    line.flag("--check", common.check, "validate the options, connect to nothing, and end");
+    line.duration("--run-for", common.run_for, "end politely after this long; 0: never");
+    line.duration("--stats", common.stats,
+                  "print counters as JSON on standard error this often (always on SIGUSR1); 0: never");
+    line.text("--metrics FILE", common.metrics, "keep the counters in FILE as Prometheus text");
+    line.flag("-v,--verbose", verbose, "say more on standard error (LOG_LEVEL=debug)", "-");
+    line.flag("-q,--quiet", quiet, "say only warnings and errors (LOG_LEVEL=warning)", "-");
+    line.flag("-h,--help", help, "print this help", "-");
+    line.flag("-V,--version", version, "print the version", "-");
+}
+
+void CommandLine::Impl::read_words(int argc, const char *const *argv) {
+    CLI::App app;
+    app.set_help_flag();
+    for (const auto &owned : options) {
+        Option *option = owned.get();
+        const auto take = [option](const std::string &value) {
+            option->given = option->by_flag = true;
+            try {
+                option->set(value);
+            } catch (const std::string &wanted) {
+                throw Error(ExitCode::usage, option->name + " '" + printable(value) + "': " + wanted);
+            }
+        };
+        if (option->is_flag) {
+            app.add_flag_callback(option->flags, [take] { take("true"); });
+        } else if (option->is_list) {
+            app.add_option_function<std::vector<std::string>>(option->flags,
+                                                              [take](const std::vector<std::string> &values) {
+                                                                  for (const auto &value : values)
+                                                                      take(value);
+                                                              })
+                ->type_size(1)
+                ->expected(1, 1'000'000)
+                ->take_all()
+                ->allow_extra_args(false);
+        } else {
+            app.add_option_function<std::string>(option->flags, take)->take_last();
+        }
+    }
+    if (words != nullptr) app.add_option("words", *words);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        throw Error(ExitCode::usage, std::string(error.what()) + " (try " + tool + " --help)");
+    }
+}
+
+void CommandLine::Impl::read_environment() {
+    for (const auto &option : options) {
+        if (option->by_flag || option->environment.empty()) continue;
+        const char *value = std::getenv(option->environment.c_str());
+        if (value == nullptr || *value == '\0') continue;
+        option->given = true;
+        try {
+            if (!option->is_list)
+                option->set(value);
+            else
+                for (const auto &part : CLI::detail::split(value, ',')) option->set(part);
+        } catch (const std::string &wanted) {
+            throw Error(ExitCode::config,
+                        option->environment + "='" + printable(value) + "' in the environment: " + wanted);
+        }
+    }
+    if (const char *value = std::getenv("LOG_LEVEL"); value != nullptr && *value != '\0') {
+        try {
+            level = to_log_level(value);
+        } catch (const std::string &wanted) {
+            throw Error(ExitCode::config,
+                        "LOG_LEVEL='" + printable(value) + "' in the environment: " + wanted);
+        }
+    }
+}
+
+void CommandLine::Impl::print_help() const {
+    constexpr std::size_t column = 30, width = 80;
+    std::cout << tool << ": " << purpose << "\n\nUsage: " << tool << " [OPTION...]"
+              << (words != nullptr ? " [" + words_label + "...]" : "") << "\n";
+    if (words != nullptr) std::cout << "\n  " << words_label << "  " << words_help << "\n";
+    std::string last;
+    for (const auto &option : options) {
+        if (option->heading != last) std::cout << "\n" << option->heading << ":\n";
+        last = option->heading;
+        std::string head = "  " + std::string(option->flags[1] == '-' ? "    " : "");
+        for (const char c : option->flags) head += c == ',' ? std::string(", ") : std::string(1, c);
+        head += (option->label.empty() ? "" : " ") + option->label;
+        std::string tail = option->help;
+        std::string note = option->initial.empty() ? "" : "default " + option->initial;
+        if (!option->environment.empty())
+            note += (note.empty() ? "" : "; ") + std::string("$") + option->environment;
+        if (!note.empty()) tail += " [" + note + "]";
+        const auto lines = wrap(tail, width - 2);
+        if (head.size() + 2 > column) {
+            std::cout << head << "\n" << std::string(column, ' ');
+        } else {
+            std::cout << head << std::string(column - head.size(), ' ');
+        }
+        for (std::size_t i = 0; i < lines.size(); ++i)
+            std::cout << (i == 0 ? "" : std::string(column, ' ')) << lines[i] << "\n";
+    }
+    if (!epilogue.empty()) std::cout << "\n" << epilogue << "\n";
+    std::cout << "\nThe command line goes before the environment. Manual: man " << tool << "\n";
+}
+
+bool CommandLine::parse(int argc, const char *const *argv) {
+    impl_->declare_common(*this);
+    impl_->read_words(argc, argv);
+    if (impl_->help) impl_->print_help();
+    if (impl_->version && !impl_->help) std::cout << impl_->tool << " (blepipe) " << BLEPIPE_VERSION << "\n";
+    std::cout.flush();
+    if (impl_->help || impl_->version) return false;
+    impl_->read_environment();
+    if (impl_->quiet) impl_->level = LogLevel::warning;
+    if (impl_->verbose) impl_->level = LogLevel::debug;
+    set_log_level(impl_->level);
+    return true;
+}
+
+int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
+    set_log_name(tool);
+    try {
+        return static_cast<int>(body());
+    } catch (const ReaderGone &gone) {
+        return static_cast<int>(gone.code());
+    } catch (const Error &error) {
+        log_error(error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::exception &error) {
+        log_error(std::string("a fault of this program: ") + error.what());
+        return static_cast<int>(ExitCode::software);
+    }
+}
+
+}  // namespace ble

@@ -1,0 +1,15 @@
+// The size of pipes: large enough for the longest line, and for many lines in one transaction.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace ble {
+
+constexpr std::size_t pipe_capacity = 1u << 20;
+
+// Raises the pipe to pipe_capacity, or leaves it when it is larger; returns its capacity in bytes. Error(system) naming
+// the sysctl when the user's quota or the system's limit forbids it: a small pipe could never show a whole line.
+std::size_t raise_pipe_size(int fd, const std::string &name);
+
+}  // namespace ble
