@@ -1,5 +1,8 @@
 #include "base/command_line.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -336,7 +339,15 @@ bool CommandLine::parse(int argc, const char *const *argv) {
     return true;
 }
 
+// A closed standard descriptor would be given to the next file opened, a database for instance, which then receives
+// what was meant for standard output.
+static void hold_standard_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+}
+
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
+    hold_standard_descriptors();
     set_log_name(tool);
     try {
         return static_cast<int>(body());
