@@ -1,0 +1,128 @@
+#include "server/lws_http.hpp"
+
+#include <libwebsockets.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace ble {
+namespace {
+
+struct Method {
+    const char *name;
+    lws_token_indexes token;
+};
+constexpr Method methods[] = {{"GET", WSI_TOKEN_GET_URI},       {"POST", WSI_TOKEN_POST_URI},
+                              {"HEAD", WSI_TOKEN_HEAD_URI},     {"OPTIONS", WSI_TOKEN_OPTIONS_URI},
+                              {"PUT", WSI_TOKEN_PUT_URI},       {"PATCH", WSI_TOKEN_PATCH_URI},
+                              {"DELETE", WSI_TOKEN_DELETE_URI}, {"CONNECT", WSI_TOKEN_CONNECT}};
+
+const Method *find_method(lws *wsi) {
+    const auto *found = std::find_if(std::begin(methods), std::end(methods),
+                                     [&](const Method &m) { return lws_hdr_total_length(wsi, m.token) > 0; });
+    return found != std::end(methods) ? found : nullptr;
+}
+
+const char *status_text(int status) {
+    switch (status) {
+        case 200:
+            return "OK";
+        case 201:
+            return "Created";
+        case 204:
+            return "No Content";
+        case 303:
+            return "See Other";
+        case 304:
+            return "Not Modified";
+        case 400:
+            return "Bad Request";
+        case 401:
+            return "Unauthorized";
+        case 403:
+            return "Forbidden";
+        case 404:
+            return "Not Found";
+        case 405:
+            return "Method Not Allowed";
+        case 408:
+            return "Request Timeout";
+        case 411:
+            return "Length Required";
+        case 413:
+            return "Content Too Large";
+        case 415:
+            return "Unsupported Media Type";
+        case 417:
+            return "Expectation Failed";
+        case 422:
+            return "Unprocessable Content";
+        case 503:
+            return "Service Unavailable";
+        default:
+            return status < 500 ? "Error" : "Server Error";
+    }
+}
+
+int write_text(lws *wsi, const std::string &text) {
+    std::string room(LWS_PRE, '\0');
+    room += text;
+    return lws_write(wsi, reinterpret_cast<unsigned char *>(room.data()) + LWS_PRE, text.size(),
+                     LWS_WRITE_HTTP_HEADERS);
+}
+
+}  // namespace
+
+std::string http_method(lws *wsi) {
+    const Method *method = find_method(wsi);
+    return method != nullptr ? method->name : "";
+}
+
+std::string http_path(lws *wsi) {
+    const Method *method = find_method(wsi);
+    return method != nullptr ? http_header(wsi, method->token) : "";
+}
+
+std::string http_header(lws *wsi, int token) {
+    const auto index = static_cast<lws_token_indexes>(token);
+    const int length = lws_hdr_total_length(wsi, index);
+    if (length <= 0) return "";
+    std::string text(static_cast<std::size_t>(length) + 1, '\0');
+    const int copied = lws_hdr_copy(wsi, text.data(), length + 1, index);
+    text.resize(copied > 0 ? static_cast<std::size_t>(copied) : 0);
+    return text;
+}
+
+std::string http_header(lws *wsi, std::string_view name) {
+    const std::string key = std::string(name) + ":";
+    const int key_length = static_cast<int>(key.size());
+    const int length = lws_hdr_custom_length(wsi, key.c_str(), key_length);
+    if (length <= 0) return "";
+    std::string text(static_cast<std::size_t>(length) + 1, '\0');
+    const int copied = lws_hdr_custom_copy(wsi, text.data(), length + 1, key.c_str(), key_length);
+    text.resize(copied > 0 ? static_cast<std::size_t>(copied) : 0);
+    return text;
+}
+
+bool http_wants_close(lws *wsi) {
+    std::string connection = http_header(wsi, WSI_TOKEN_CONNECTION);
+    std::transform(connection.begin(), connection.end(), connection.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return connection.find("close") != std::string::npos || http_header(wsi, WSI_TOKEN_HTTP) == "HTTP/1.0";
+}
+
+int http_answer(lws *wsi, const HttpReply &reply) {
+    std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " " + status_text(reply.status) + "\r\n";
+    if (!reply.body.empty()) text += "content-type: " + reply.content_type + "\r\n";
+    text += "content-length: " + std::to_string(reply.body.size()) + "\r\n" + reply.headers;
+    if (reply.close) text += "connection: close\r\n";
+    text += "\r\n" + reply.body;
+    if (write_text(wsi, text) < 0 || reply.close) return -1;
+    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+}
+
+void http_continue(lws *wsi) {
+    write_text(wsi, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+}  // namespace ble

@@ -1,0 +1,33 @@
+// What HTTP handlers on an LwsLoop share: reading the request, and an answer as one piece.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+struct lws;
+
+namespace ble {
+
+// Only valid in LWS_CALLBACK_HTTP and, for WebSocket, LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: the headers go after it.
+std::string http_method(lws *wsi);             // "GET"; empty: one that libwebsockets does not know
+std::string http_path(lws *wsi);               // decoded, without the query: "/api/v1/health"
+std::string http_header(lws *wsi, int token);  // WSI_TOKEN_HTTP_…; empty: absent
+std::string http_header(lws *wsi, std::string_view name);  // of those that have no token: "x-api-key"
+bool http_wants_close(lws *wsi);                           // "Connection: close", or HTTP/1.0
+
+struct HttpReply {
+    int status = 200;
+    std::string body;
+    std::string content_type = "application/json";
+    std::string headers;  // further lines, each with its CRLF
+    bool close = false;   // end the connection after it
+};
+
+// Writes the whole answer; libwebsockets keeps what the socket does not take. To be called in LWS_CALLBACK_HTTP_WRITEABLE, or in
+// LWS_CALLBACK_HTTP for a request without a body. Return its value from the callback.
+int http_answer(lws *wsi, const HttpReply &reply);
+
+// "100 Continue": the client that asked may send the body.
+void http_continue(lws *wsi);
+
+}  // namespace ble
