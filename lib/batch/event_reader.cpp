@@ -59,19 +59,19 @@ std::optional<EventView> EventReader::read(std::string_view event_line) {
     std::memset(padded + event_line.size(), 0, simdjson::SIMDJSON_PADDING);
     EventView view;
     view.line = event_line;
-    bool typed = false;
     try {
         auto document =
             impl_->parser.iterate(padded, event_line.size(), event_line.size() + simdjson::SIMDJSON_PADDING);
         for (auto field : document.get_object()) {
             const std::string_view key = field.unescaped_key();
-            if (key == "type") typed = std::string_view(field.value().get_string()) != "";
+            if (key == "type") view.type = std::string_view(field.value().get_string());
             if (key == "data") read_data(field.value().get_object(), padded, view);
         }
+        if (!document.at_end()) return std::nullopt;
     } catch (const simdjson::simdjson_error &) {
         return std::nullopt;
     }
-    return typed ? std::optional(std::move(view)) : std::nullopt;
+    return view.type.empty() ? std::nullopt : std::optional(std::move(view));
 }
 
 }  // namespace ble

@@ -20,6 +20,7 @@ struct EventView {
         std::optional<int> rssi_dbm;
     };
     std::string_view line;
+    std::string type;                                  // "detection_event", …: never empty
     std::optional<std::string> device_id;              // data.device_id
     std::optional<std::vector<Detection>> detections;  // data.detections, when the event has them
 };
