@@ -1,0 +1,130 @@
+#include "server/access.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "base/digest.hpp"
+#include "base/error.hpp"
+
+namespace ble {
+
+namespace {
+
+constexpr std::string_view cookie_name = "blepipe_session";
+constexpr std::size_t least_token = 16;
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c); });
+    return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+// Equal digests of both sides under one key: the time taken says nothing about where they differ, nor how long they are.
+bool same_secret(std::string_view a, std::string_view b) {
+    const Sha256 left = hmac_sha256("compare", a), right = hmac_sha256("compare", b);
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < left.size(); i++) difference |= static_cast<unsigned>(left[i] ^ right[i]);
+    return difference == 0;
+}
+
+// "https://Example.org:443" -> "example.org"; a port that the scheme implies is left out, as browsers do.
+std::string authority_of(std::string_view origin) {
+    const std::size_t colon = origin.find("://");
+    if (colon == std::string_view::npos) return {};
+    const std::string scheme = lower(origin.substr(0, colon));
+    std::string authority = lower(origin.substr(colon + 3));
+    const std::string implied = scheme == "https" ? ":443" : scheme == "http" ? ":80" : "";
+    if (!implied.empty() && authority.ends_with(implied)) authority.resize(authority.size() - implied.size());
+    return authority;
+}
+
+std::string normalized(std::string_view origin) {
+    return lower(origin.substr(0, origin.find("://"))) + "://" + authority_of(origin);
+}
+
+// The host without its port and without brackets.
+std::string name_of(std::string_view authority) {
+    if (authority.starts_with('[')) return lower(authority.substr(1, authority.find(']') - 1));
+    return lower(authority.substr(0, authority.find(':')));
+}
+
+bool is_address(const std::string &name) {
+    unsigned char storage[16];
+    return inet_pton(AF_INET, name.c_str(), storage) == 1 || inet_pton(AF_INET6, name.c_str(), storage) == 1;
+}
+
+}  // namespace
+
+Access::Access(std::optional<std::string> token, const std::vector<std::string> &origins, bool loopback, bool tls)
+    : token_(std::move(token)), loopback_(loopback), tls_(tls) {
+    if (token_) {
+        if (token_->size() < least_token)
+            throw Error(ExitCode::config, "the token is shorter than 16 characters: make one with `openssl rand -hex 32`");
+        if (std::any_of(token_->begin(), token_->end(), [](char c) { return c <= ' ' || c > '~'; }))
+            throw Error(ExitCode::config, "the token has blanks or characters that are not ASCII; it must be one word");
+        cookie_ = hex(hmac_sha256(*token_, "blepipe session"));
+    }
+    for (const std::string &given : origins) {
+        const std::string_view origin = std::string_view(given).substr(0, given.find_last_not_of('/') + 1);
+        if (given == "*") {
+            every_origin_ = true;
+        } else if (const std::string host = authority_of(origin);
+                   host.empty() || host.find('/') != std::string::npos || !origin.starts_with("http")) {
+            throw Error(ExitCode::config,
+                        "--origin " + given + ": not an origin; write it as https://board.example.org or http://host:3000");
+        } else {
+            origins_.push_back(normalized(origin));
+        }
+    }
+}
+
+bool Access::token_matches(std::string_view candidate) const { return token_ && same_secret(*token_, candidate); }
+
+bool Access::authorized(std::string_view authorization, std::string_view cookies) const {
+    if (!token_) return true;
+    if (lower(authorization.substr(0, 7)) == "bearer ") return token_matches(trimmed(authorization.substr(7)));
+    while (!cookies.empty()) {
+        const std::size_t end = cookies.find(';');
+        const std::string_view one = trimmed(cookies.substr(0, end));
+        const std::size_t equals = one.find('=');
+        if (equals != std::string_view::npos && one.substr(0, equals) == cookie_name &&
+            same_secret(one.substr(equals + 1), cookie_))
+            return true;
+        cookies.remove_prefix(end == std::string_view::npos ? cookies.size() : end + 1);
+    }
+    return false;
+}
+
+std::string Access::set_cookie() const {
+    return std::string(cookie_name) + "=" + cookie_ + "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict" +
+           (tls_ ? "; Secure" : "");
+}
+
+bool Access::origin_listed(std::string_view origin) const {
+    return every_origin_ || std::find(origins_.begin(), origins_.end(), normalized(origin)) != origins_.end();
+}
+
+bool Access::origin_allowed(std::string_view origin, std::string_view host) const {
+    if (origin.empty() || origin_listed(origin)) return true;
+    const std::string authority = authority_of(origin);
+    return !authority.empty() && authority == authority_of(std::string(origin.substr(0, origin.find(':'))) + "://" +
+                                                           std::string(host));
+}
+
+bool Access::host_allowed(std::string_view host) const {
+    if (!loopback_ || token_ || every_origin_ || host.empty()) return true;
+    const std::string name = name_of(host);
+    if (name == "localhost" || name.ends_with(".localhost") || is_address(name)) return true;
+    return std::any_of(origins_.begin(), origins_.end(),
+                       [&](const std::string &origin) { return name_of(authority_of(origin)) == name; });
+}
+
+}  // namespace ble
