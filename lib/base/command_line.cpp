@@ -253,9 +253,6 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
                                                                   for (const auto &value : values)
                                                                       take(value);
                                                               })
-                ->type_size(1)
-                ->expected(1, 1'000'000)
-                ->take_all()
                 ->allow_extra_args(false);
         } else {
             app.add_option_function<std::string>(option->flags, take)->take_last();

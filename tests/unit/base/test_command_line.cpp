@@ -1,0 +1,113 @@
+#include <cstdlib>
+#include <vector>
+
+#include "base/command_line.hpp"
+#include "base/log.hpp"
+#include "catch.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Options {
+    std::string topic = "default/topic", mode = "mqtt";
+    std::int64_t port = 1883, near = -60;
+    std::chrono::milliseconds wait{1500};
+    bool tls = false;
+    std::vector<std::string> origins, words;
+};
+
+struct Parsed {
+    Options options;
+    ble::CommandLine line{"tool", "tests"};
+
+    explicit Parsed(std::vector<const char *> argv) {
+        line.text("-t,--topic TOPIC", options.topic, "where to", "MQTT_TOPIC");
+        line.choice("--mode", options.mode, {"mqtt", "http"}, "how");
+        line.number("-p,--port", options.port, 1, 65535, "which port");
+        line.number("--near", options.near, -127, 20, "threshold");
+        line.duration("--wait-for", options.wait, "how long");
+        line.flag("--tls", options.tls, "be private");
+        line.texts("--origin", options.origins, "from where");
+        line.words("FILE", options.words, "what");
+        argv.insert(argv.begin(), "tool");
+        line.parse(static_cast<int>(argv.size()), argv.data());
+    }
+};
+
+int failure(const std::vector<const char *> &argv) {
+    try {
+        Parsed parsed(argv);
+    } catch (const ble::Error &error) {
+        return static_cast<int>(error.code());
+    }
+    return 0;
+}
+
+struct Environment {
+    Environment(const char *name, const char *value) : name_(name) { ::setenv(name, value, 1); }
+    ~Environment() { ::unsetenv(name_); }
+    const char *name_;
+};
+
+}  // namespace
+
+TEST_CASE("defaults stay when nothing is given") {
+    Parsed parsed({});
+    CHECK(parsed.options.topic == "default/topic");
+    CHECK(parsed.options.wait == 1500ms);
+    CHECK_FALSE(parsed.line.given("--topic"));
+}
+
+TEST_CASE("every kind of option is read") {
+    Parsed parsed({"-t", "a/b", "--mode", "http", "-p80", "--near", "-70", "--wait-for=2m", "--tls",
+                   "--origin", "x", "--origin", "y,z", "file", "other"});
+    CHECK(parsed.options.topic == "a/b");
+    CHECK(parsed.options.mode == "http");
+    CHECK(parsed.options.port == 80);
+    CHECK(parsed.options.near == -70);
+    CHECK(parsed.options.wait == 120s);
+    CHECK(parsed.options.tls);
+    CHECK(parsed.options.origins == std::vector<std::string>{"x", "y,z"});
+    CHECK(parsed.options.words == std::vector<std::string>{"file", "other"});
+    CHECK(parsed.line.on_command_line("--topic"));
+}
+
+TEST_CASE("the command line goes before the environment, the environment before the default") {
+    Environment topic("MQTT_TOPIC", "from/env"), port("BLEPIPE_PORT", "99"), tls("BLEPIPE_TLS", "Yes"),
+        origin("BLEPIPE_ORIGIN", "a,b"), wait("BLEPIPE_WAIT_FOR", "250ms");
+    Parsed parsed({"--port", "80"});
+    CHECK(parsed.options.topic == "from/env");
+    CHECK(parsed.options.port == 80);
+    CHECK(parsed.options.tls);
+    CHECK(parsed.options.wait == 250ms);
+    CHECK(parsed.options.origins == std::vector<std::string>{"a", "b"});
+    CHECK(parsed.line.given("--topic"));
+    CHECK_FALSE(parsed.line.on_command_line("--topic"));
+}
+
+TEST_CASE("a wrong word on the command line is 64, in the environment 78") {
+    CHECK(failure({"--port", "0"}) == 64);
+    CHECK(failure({"--port", "80x"}) == 64);
+    CHECK(failure({"--mode", "carrier-pigeon"}) == 64);
+    CHECK(failure({"--wait-for", "-1"}) == 64);
+    CHECK(failure({"--wait-for", "1y"}) == 64);
+    CHECK(failure({"--no-such-option"}) == 64);
+    CHECK(failure({"--topic"}) == 64);
+    Environment port("BLEPIPE_PORT", "many");
+    CHECK(failure({}) == 78);
+    CHECK(failure({"--port", "80"}) == 0);
+}
+
+TEST_CASE("LOG_LEVEL is read without regard to case, and a wrong one is 78") {
+    {
+        Environment level("LOG_LEVEL", "DEBUG");
+        Parsed parsed({});
+        CHECK(ble::log_level() == ble::LogLevel::debug);
+        Parsed quiet({"-q"});
+        CHECK(ble::log_level() == ble::LogLevel::warning);
+    }
+    Environment level("LOG_LEVEL", "loud");
+    CHECK(failure({}) == 78);
+    ble::set_log_level(ble::LogLevel::info);
+}
