@@ -67,7 +67,7 @@ std::optional<EventView> EventReader::read(std::string_view event_line) {
             if (key == "type") view.type = std::string_view(field.value().get_string());
             if (key == "data") read_data(field.value().get_object(), padded, view);
         }
-        if (!document.at_end()) return std::nullopt;
+        if (document.current_location().error() == simdjson::SUCCESS) return std::nullopt;  // more on the line
     } catch (const simdjson::simdjson_error &) {
         return std::nullopt;
     }
