@@ -1,5 +1,6 @@
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "batch/event.hpp"
@@ -17,12 +18,19 @@ EventView::Detection read_detection(ondemand::value value, const char *start) {
     const std::string_view raw = object.raw_json();
     EventView::Detection out{};
     out.begin = static_cast<std::size_t>(raw.data() - start);
-    out.end = out.begin + raw.size();
+    out.end = out.begin + raw.rfind('}') + 1;  // without the blanks behind it
     object.reset();
     for (auto field : object) {
         const std::string_view key = field.unescaped_key();
-        if (key == "device_hash") out.device_hash = std::string_view(field.value().get_string());
-        if (key == "rssi") out.rssi_dbm = static_cast<int>(std::int64_t(field.value().get_int64()));
+        if (key == "device_hash" && out.device_hash.empty()) {
+            out.device_hash = std::string_view(field.value().get_string());
+            for (char &digit : out.device_hash) {
+                if (digit >= 'A' && digit <= 'F') digit = static_cast<char>(digit - 'A' + 'a');
+            }
+        } else if (key == "rssi" && !out.rssi_dbm) {
+            const double rssi = field.value().get_double();
+            out.rssi_dbm = static_cast<int>(std::clamp(rssi, -128.0, 127.0));
+        }
     }
     return out;
 }
@@ -67,7 +75,8 @@ std::optional<EventView> EventReader::read(std::string_view event_line) {
             if (key == "type") view.type = std::string_view(field.value().get_string());
             if (key == "data") read_data(field.value().get_object(), padded, view);
         }
-        if (document.current_location().error() == simdjson::SUCCESS) return std::nullopt;  // more on the line
+        if (document.current_location().error() == simdjson::SUCCESS)
+            return std::nullopt;  // more on the line
     } catch (const simdjson::simdjson_error &) {
         return std::nullopt;
     }

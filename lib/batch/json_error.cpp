@@ -51,14 +51,17 @@ std::string in_words(const std::string &text) {
 InvalidLine explain_json_error(std::string_view line, std::string_view otherwise) {
     if (line.find_first_not_of(" \t\r\n") == std::string_view::npos) return {"empty"};
     FaultFinder finder;
-    if (!Json::sax_parse(line.begin(), line.end(), &finder)) {
-        return {"not JSON at byte " + std::to_string(finder.position) + ": " + in_words(finder.text),
-                finder.position};
-    }
+    const bool json = Json::sax_parse(line.begin(), line.end(), &finder);
+    std::size_t position = finder.position > 0 ? finder.position - 1 : 0;
+    std::string reason = json ? "" : in_words(finder.text);
     // A NUL byte ends the text for that parser.
-    if (const std::size_t nul = line.find('\0'); nul != std::string_view::npos)
-        return {"not JSON at byte " + std::to_string(nul) + ": a NUL byte", nul};
-    return {"not readable: " + std::string(otherwise)};
+    if (const std::size_t nul = line.find('\0'); nul <= (json ? line.size() - 1 : position)) {
+        position = nul;
+        reason = "a NUL byte";
+    } else if (json) {
+        return {"not readable: " + std::string(otherwise)};
+    }
+    return {"not JSON at byte " + std::to_string(position) + ": " + reason, position};
 }
 
 }  // namespace ble

@@ -37,19 +37,10 @@ RejectFile::RejectFile(std::string path, std::uint64_t max_bytes)
 
 void RejectFile::add(std::string_view line, std::string_view reason) {
     ++count_;
-    if (said_.due()) {
-        log_warning("rejected a line: " + printable(reason) +
-                    (path_.empty() ? "" : "; it is kept in " + path_) + " (" + std::to_string(count_) +
-                    " since the start)");
-    }
-    if (path_.empty() || !open()) return;
-    const std::string record = print_record(line, reason);
-    if (size_ + record.size() > max_bytes_) {
-        if (!full_said_) log_warning(path_ + " is full: further rejected lines are only counted");
-        full_said_ = true;
-        return;
-    }
-    write(record);
+    const bool kept = !path_.empty() && open() && write(print_record(line, reason));
+    if (!said_.due()) return;
+    log_warning("rejected a line: " + printable(reason) + (kept ? "; it is kept in " + path_ : "") + " (" +
+                std::to_string(count_) + " since the start)");
 }
 
 bool RejectFile::open() {
@@ -65,19 +56,25 @@ bool RejectFile::open() {
     return true;
 }
 
-void RejectFile::write(const std::string &record) {
+bool RejectFile::write(const std::string &record) {
+    if (size_ + record.size() > max_bytes_) {
+        if (!full_said_) log_warning(path_ + " is full: such lines are only counted from now on");
+        full_said_ = true;
+        return false;
+    }
     // One write a record, so that several processes may share the file. What a full disk tore gets a line of its own.
     const std::string text = torn_ ? "\n" + record : record;
     ssize_t wrote;
     do wrote = ::write(fd_.get(), text.data(), text.size());
     while (wrote < 0 && errno == EINTR);
-    if (wrote < 0) return complain("write");
-    if (wrote > 0) torn_ = static_cast<std::size_t>(wrote) < text.size();
-    if (torn_) {
+    if (wrote > 0) {
+        size_ += static_cast<std::uint64_t>(wrote);
+        torn_ = static_cast<std::size_t>(wrote) < text.size();
+        if (!torn_) return true;
         errno = ENOSPC;
-        complain("write");
     }
-    size_ += static_cast<std::uint64_t>(wrote);
+    complain("write");
+    return false;
 }
 
 void RejectFile::complain(const char *what) {

@@ -23,7 +23,7 @@ class RejectFile {
 
   private:
     bool open();
-    void write(const std::string &record);
+    bool write(const std::string &record);
     void complain(const char *what);
 
     std::string path_;

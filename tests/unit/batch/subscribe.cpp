@@ -1,0 +1,96 @@
+#include "batch/subscribe.hpp"
+
+#include "batch/event.hpp"
+#include "catch.hpp"
+#include "samples.hpp"
+
+using namespace ble;
+
+namespace {
+
+Filter filter(const std::string &members) {
+    return std::get<Filter>(parse_subscribe("{\"subscribe\":{" + members + "}}"));
+}
+
+std::string refused(const std::string &message) {
+    const auto parsed = parse_subscribe(message);
+    const auto *reason = std::get_if<std::string>(&parsed);
+    return reason ? *reason : "";
+}
+
+// What a client with that subscription gets; empty: nothing.
+std::string seen(const std::string &members, const std::string &event) {
+    EventReader reader;
+    const auto view = reader.read(event);
+    REQUIRE(view);
+    return filter(members).apply(*view).value_or("");
+}
+
+const std::string near = detection(hash_a, "-50"), far = detection(hash_b, "-90.0", R"(,"x":{"rssi":[1]})");
+const std::string event = detection_event(batch_line(near + " , " + far, R"(,"z":"[{")"));
+
+}  // namespace
+
+TEST_CASE("an empty subscription lets everything pass") {
+    CHECK(Filter().passes_all());
+    CHECK(filter("").passes_all());
+    CHECK(filter(R"("device_id":[],"device_hash":[],"rssi_min":null)").passes_all());
+    CHECK(seen("", event) == event);
+}
+
+TEST_CASE("a subscription to Pis passes or holds back whole events") {
+    CHECK_FALSE(filter(R"("device_id":["pi-lab-1"])").passes_all());
+    CHECK(seen(R"("device_id":["other","pi-lab-1"])", event) == event);
+    CHECK(seen(R"("device_id":["other"])", event).empty());
+    const std::string hole = gap_event(R"({"device_id":"pi-2","run_id":"r","gap":{}})");
+    CHECK(seen(R"("device_id":["pi-2"],"rssi_min":-10)", hole) == hole);
+    CHECK(seen(R"("device_id":["pi-1"])", hole).empty());
+    CHECK(seen(R"("device_id":["pi-1"])", lagged(3)) == lagged(3));
+}
+
+TEST_CASE("an event is cut to the detections that match") {
+    const auto only = [](const std::string &text) {
+        return detection_event(batch_line(text, R"(,"z":"[{")"));
+    };
+    CHECK(seen(R"("rssi_min":-60)", event) == only(near));
+    CHECK(seen(R"("rssi_min":-90)", event) == event);
+    CHECK(seen(R"("rssi_min":-40)", event).empty());
+    CHECK(seen(R"("device_hash":[")" + hash_b + "\"]", event) == only(far));
+    CHECK(seen(R"("device_hash":[")" + std::string(64, 'A') + "\"]", event) == only(near));
+    CHECK(seen(R"("device_hash":[")" + hash_b + R"("],"rssi_min":-60)", event).empty());
+    const std::string three = detection_event(batch_line(near + "," + far + "," + near));
+    CHECK(seen(R"("rssi_min":-60)", three) == detection_event(batch_line(near + "," + near)));
+    const std::string empty_room = detection_event(batch_line(""));
+    CHECK(seen(R"("rssi_min":-60)", empty_room).empty());
+    CHECK(seen(R"("device_id":["pi-lab-1"])", empty_room) == empty_room);
+}
+
+TEST_CASE("a message that is no subscription is refused with a reason") {
+    CHECK(refused("") == "not JSON");
+    CHECK(refused("hello") == "not JSON");
+    CHECK(refused("{}").find("not {\"subscribe\"") == 0);
+    CHECK(refused(R"({"subscribe":{},"more":1})").find("not {\"subscribe\"") == 0);
+    CHECK(refused(R"({"subscribe":[]})").find("not {\"subscribe\"") == 0);
+    CHECK(refused(R"({"subscribe":{"device":[]}})") ==
+          "unknown member device; known: device_id, device_hash, rssi_min");
+    CHECK(refused(R"({"subscribe":{"device_id":"pi-1"}})") == "device_id: not an array");
+    CHECK(refused(R"({"subscribe":{"device_id":[1]}})") == "device_id: holds something that is no string");
+    CHECK(refused(R"({"subscribe":{"device_hash":["abc"]}})") == "device_hash: not 64 hexadecimal digits");
+    CHECK(refused(R"({"subscribe":{"rssi_min":-70.5}})") == "rssi_min: not an integer in -127 to 20");
+    CHECK(refused(R"({"subscribe":{"rssi_min":99999999999}})") == "rssi_min: not an integer in -127 to 20");
+    CHECK(refused(std::string(70000, ' ')) == "longer than 65536 bytes");
+    std::string many;
+    for (int i = 0; i < 1001; ++i) many += (i ? "," : "") + ("\"" + std::to_string(i) + "\"");
+    CHECK(refused(R"({"subscribe":{"device_id":[)" + many + "]}}") == "device_id: more than 1000 values");
+}
+
+TEST_CASE("what is no event is not taken apart") {
+    EventReader reader;
+    CHECK_FALSE(reader.read(""));
+    CHECK_FALSE(reader.read("{}"));
+    CHECK_FALSE(reader.read("[1]"));
+    CHECK_FALSE(reader.read(R"({"type":"x","data":7})"));
+    CHECK_FALSE(reader.read(event.substr(0, event.size() / 2)));
+    CHECK_FALSE(reader.read(std::string(max_event + 1, ' ')));
+    CHECK(reader.read(R"({"type":"x"})"));
+}
