@@ -107,7 +107,7 @@ class Demo(unittest.TestCase):
             self.assertEqual(demo.wait(), 1)
             self.assertIn("blescan", demo.err)
         with self.demo("--capture", self.folder / "absent") as demo:
-            self.assertEqual(demo.wait(), 66)
+            self.assertEqual(demo.wait(), 69)
             self.assertIn("absent", demo.err)
 
     def test_usage(self):
