@@ -1,0 +1,16 @@
+#!/bin/sh
+# By HTTP. blerecv answers a batch when bleingest has it in the database: so when blesend is done, all is stored.
+# Usage: 4-http.sh CAPTURE DATABASE PORT
+set -eu
+capture=$1 database=$2 port=$3
+
+fifo=$(mktemp -u)
+mkfifo "$fifo"
+blerecv --port "$port" >"$fifo" &
+receiver=$!
+bleingest --db "$database" "$fifo" >/dev/null &
+store=$!
+trap 'kill "$receiver"; wait "$store"; rm -f "$fifo"' EXIT
+
+blescan --replay "$capture" --device-id pi-example | blesend --mode http --url "http://localhost:$port"
+sqlite3 "$database" "SELECT count(*) || ' batches stored' FROM batches"
