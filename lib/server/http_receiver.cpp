@@ -1,0 +1,348 @@
+#include "server/http_receiver.hpp"
+
+#include <libwebsockets.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "batch/http_reply.hpp"
+
+namespace ble {
+namespace {
+
+constexpr std::string_view bulk_path = "/api/v1/detections/bulk";
+constexpr std::string_view blanks = " \t\r\n";
+constexpr std::chrono::milliseconds tick_interval(250);
+constexpr const char *retry_after = "retry-after: 2\r\n";
+
+HttpReply error_reply(int status, std::string_view detail, std::string headers = {}) {
+    HttpReply reply;
+    reply.status = status;
+    reply.body = error_body(detail);
+    reply.headers = std::move(headers);
+    return reply;
+}
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+std::string media_type(lws *wsi) {
+    std::string type = lower(http_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE));
+    type.resize(std::min(type.find(';'), type.size()));
+    type.resize(type.find_last_not_of(" \t") + 1);
+    return type;
+}
+
+std::string shown_key(lws *wsi) {
+    const std::string key = http_header(wsi, "x-api-key");
+    if (!key.empty()) return key;
+    const std::string authorization = http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
+    return lower(authorization.substr(0, 7)) == "bearer " ? authorization.substr(7) : "";
+}
+
+std::string seconds(std::chrono::milliseconds time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+std::string_view trim(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+// The lines of a body and how a message names each.
+struct NamedLine {
+    std::string_view text;
+    std::string name;
+};
+
+std::vector<NamedLine> cut_lines(std::string &body, bool ndjson) {
+    std::vector<NamedLine> lines;
+    if (!ndjson) {
+        // Leading blanks go, but the positions in messages are the body's.
+        std::replace_if(
+            body.begin(), body.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+        if (const auto line = trim(body); !line.empty()) lines.push_back({line, ""});
+        return lines;
+    }
+    std::string_view rest = body;
+    for (std::size_t number = 1; !rest.empty(); ++number) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        if (const auto line = trim(rest.substr(0, end)); !line.empty())
+            lines.push_back({line, "line " + std::to_string(number) + ": "});
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return lines;
+}
+
+}  // namespace
+
+HttpReceiver::HttpReceiver(LwsLoop &loop, CountingWriter &writer, Counters &counters, const Options &options,
+                           std::function<void()> changed)
+    : loop_(loop),
+      writer_(writer),
+      counters_(counters),
+      options_(options),
+      changed_(std::move(changed)),
+      pump_timer_(loop.timer([this] { pump(); })),
+      tick_timer_(loop.timer([this] { tick(); })) {
+    loop_.watch(writer_.event_fd(), [this] { pump(); });
+}
+
+LwsLoop::Protocol HttpReceiver::protocol() {
+    return {"http", 0, 0, [this](lws *wsi, int reason, void *, void *in, std::size_t length) {
+                return on_event(wsi, reason, in, length);
+            }};
+}
+
+int HttpReceiver::on_event(lws *wsi, int reason, void *in, std::size_t length) {
+    switch (reason) {
+        case LWS_CALLBACK_HTTP:
+            return begin(wsi);
+        case LWS_CALLBACK_HTTP_BODY:
+            return take_body(wsi, {static_cast<const char *>(in), length});
+        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+            finish_body(wsi);
+            return 0;
+        case LWS_CALLBACK_HTTP_WRITEABLE:
+            return answer(wsi);
+        case LWS_CALLBACK_CLOSED_HTTP:
+        case LWS_CALLBACK_WSI_DESTROY:
+            forget(wsi);
+            return 0;
+        case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+            return -1;  // no WebSocket here
+        default:
+            return 0;
+    }
+}
+
+std::chrono::milliseconds HttpReceiver::oldest() const {
+    if (standing_.empty()) return std::chrono::milliseconds(0);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - standing_.front().since);
+}
+
+std::string HttpReceiver::unable() const {
+    if (stopping_) return "blerecv is stopping";
+    if (const auto age = oldest(); age >= options_.stalled_after)
+        return "the program that blerecv writes to has not taken what it got " + seconds(age) + " ago";
+    if (writer_.unwritten() + body_bytes_ > options_.max_waiting_bytes) return "too many requests at once";
+    return "";
+}
+
+// What the headers alone decide: an answer, or that the body shall come (empty).
+std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::size_t length) {
+    const std::string method = http_method(wsi), path = http_path(wsi);
+    if (path == "/health") {
+        if (method != "GET" && method != "HEAD")
+            return error_reply(405, "GET " + path + " is what there is", "allow: GET, HEAD\r\n");
+        const std::string reason = unable();
+        HttpReply reply;
+        reply.status = reason.empty() ? 200 : 503;
+        if (!reason.empty()) reply.headers = retry_after;
+        if (method == "GET") reply.body = health_body("blerecv", reason);
+        return reply;
+    }
+    if (path != bulk_path)
+        return error_reply(404, "there is nothing here; batches go to POST " + std::string(bulk_path));
+    if (method != "POST")
+        return error_reply(405, "batches go to POST " + std::string(bulk_path), "allow: POST\r\n");
+    if (!options_.keys.empty() && !options_.keys.accepts(shown_key(wsi)))
+        return error_reply(401, "a valid key is needed in the header X-API-Key",
+                           "www-authenticate: Bearer realm=\"blepipe\"\r\n");
+    const std::string type = media_type(wsi);
+    request.ndjson = type == "application/x-ndjson" || type == "application/ndjson";
+    if (!request.ndjson && type != "application/json")
+        return error_reply(415,
+                           "send the header 'Content-Type: application/json' with one batch, or "
+                           "'Content-Type: application/x-ndjson' with one batch a line");
+    const std::size_t limit = request.ndjson ? options_.max_body : max_line;
+    if (length > limit) {
+        counters_.rejected++;
+        return error_reply(413, "the body is longer than " + std::to_string(limit) + " bytes");
+    }
+    if (const std::string reason = unable(); !reason.empty()) return error_reply(503, reason, retry_after);
+    return std::nullopt;
+}
+
+int HttpReceiver::begin(lws *wsi) {
+    forget(wsi);
+    Request request;
+    request.close = http_wants_close(wsi);
+    const std::string length_text = http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    const bool counted =
+        length_text.find_first_not_of("0123456789") == std::string::npos && length_text.size() < 16;
+    const std::size_t length = counted && !length_text.empty() ? std::stoull(length_text) : 0;
+    const bool chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    const std::string expectation = lower(http_header(wsi, WSI_TOKEN_HTTP_EXPECT));
+    const bool post = lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0;
+
+    request.decided = judge(wsi, request, length);
+    if (!counted) request.decided = error_reply(400, "the Content-Length is no number");
+    if ((chunked || length_text.empty()) && post && (!request.decided || request.decided->status == 503))
+        request.decided = error_reply(411, "send the body with a Content-Length, not in chunks");
+    if (!expectation.empty() && expectation != "100-continue")
+        request.decided = error_reply(417, "only 'Expect: 100-continue' is known");
+    if (request.decided && request.decided->status == 503) warn_of_refusal(request.decided->body);
+
+    // A body that is short is skipped, so that the connection can be kept; of one that is long, or asks before it
+    // comes, or that libwebsockets would not delimit, the connection is the end.
+    const bool body = length > 0 || chunked || !counted;
+    const bool skip = request.decided && post && length > 0 && length <= max_line && counted && !chunked &&
+                      expectation.empty();
+    if (request.decided && !skip) {
+        request.decided->close = request.close || body;
+        return http_answer(wsi, *request.decided);
+    }
+    if (!request.decided && !expectation.empty()) http_continue(wsi);
+    if (requests_.empty()) loop_.arm(tick_timer_, tick_interval);
+    requests_.emplace(wsi, std::move(request));
+    if (length == 0) finish_body(wsi);
+    return 0;
+}
+
+int HttpReceiver::take_body(lws *wsi, std::string_view piece) {
+    const auto found = requests_.find(wsi);
+    if (found == requests_.end() || found->second.state != State::reading) return -1;
+    Request &request = found->second;
+    if (request.decided) return 0;
+    request.body += piece;
+    body_bytes_ += piece.size();
+    if (writer_.unwritten() + body_bytes_ > options_.max_waiting_bytes) {
+        request.decided = error_reply(503, "too many requests at once", retry_after);
+        drop_body(request);
+    }
+    return 0;
+}
+
+void HttpReceiver::finish_body(lws *wsi) {
+    const auto found = requests_.find(wsi);
+    if (found == requests_.end() || found->second.state != State::reading) return;
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    Request &request = found->second;
+    if (!request.decided) request.decided = take(wsi, request);
+    drop_body(request);
+    if (request.decided) {
+        if (const int status = request.decided->status; status == 400 || status == 413 || status == 422)
+            counters_.rejected++;
+        answer_later(wsi, request, std::move(*request.decided));
+    } else {
+        pump();
+    }
+}
+
+// Writes the request's lines and lets it wait, or says why not: then nothing was written.
+std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
+    if (const std::string reason = unable(); !reason.empty()) {
+        warn_of_refusal(reason);
+        return error_reply(503, reason, retry_after);
+    }
+    const std::vector<NamedLine> lines = cut_lines(request.body, request.ndjson);
+    if (lines.empty()) return error_reply(400, "the body is empty");
+    for (const NamedLine &line : lines) {
+        if (line.text.size() > max_line)
+            return error_reply(413, line.name + "longer than " + std::to_string(max_line) + " bytes");
+        const ParsedLine parsed = parser_.parse(line.text);
+        if (const auto *invalid = std::get_if<InvalidLine>(&parsed))
+            return error_reply(invalid->position > 0 ? 400 : 422, line.name + invalid->reason);
+        const auto *batch = std::get_if<ParsedBatch>(&parsed);
+        const std::string &device =
+            batch != nullptr ? batch->batch.device_id : std::get<Gap>(parsed).device_id;
+        if (request.device_id.empty()) request.device_id = device;
+        if (batch != nullptr) request.detections += batch->batch.detections.size();
+        if (batch != nullptr && !batch->rejected.empty())
+            log_info(printable(device) + ": " + std::to_string(batch->rejected.size()) +
+                     " detections are not valid: " + printable(batch->rejected.front().reason));
+    }
+    std::uint64_t position = 0;
+    for (const NamedLine &line : lines) position = writer_.write_line(line.text);
+    counters_.in += lines.size();
+    const auto now = Clock::now();
+    standing_.push_back({position, now, lines.size()});
+    waiting_.push_back({position, now, wsi});
+    request.state = State::waiting;
+    return std::nullopt;
+}
+
+void HttpReceiver::answer_later(lws *wsi, Request &request, HttpReply reply) {
+    request.state = State::answering;
+    answering_++;
+    reply.close = reply.close || request.close || stopping_;
+    request.decided = std::move(reply);
+    lws_callback_on_writable(wsi);
+}
+
+int HttpReceiver::answer(lws *wsi) {
+    const auto found = requests_.find(wsi);
+    if (found == requests_.end() || found->second.state != State::answering) return 0;
+    const HttpReply reply = std::move(*found->second.decided);
+    const int result = http_answer(wsi, reply);
+    forget(wsi);
+    changed_();
+    return result;
+}
+
+void HttpReceiver::forget(lws *wsi) {
+    const auto found = requests_.find(wsi);
+    if (found == requests_.end()) return;
+    if (found->second.state == State::answering) answering_--;
+    if (found->second.state == State::waiting)
+        waiting_.erase(std::find_if(waiting_.begin(), waiting_.end(),
+                                    [&](const Waiting &w) { return w.connection == wsi; }));
+    drop_body(found->second);
+    requests_.erase(found);
+}
+
+void HttpReceiver::drop_body(Request &request) {
+    body_bytes_ -= request.body.size();
+    request.body = {};
+}
+
+void HttpReceiver::pump() {
+    writer_.pump();
+    while (!standing_.empty() && standing_.front().position <= writer_.committed()) {
+        counters_.out += standing_.front().batches;
+        standing_.pop_front();
+    }
+    while (!waiting_.empty() && waiting_.front().position <= writer_.committed()) {
+        lws *wsi = waiting_.front().connection;
+        waiting_.pop_front();
+        Request &request = requests_.at(wsi);
+        HttpReply reply;
+        reply.status = 201;
+        reply.body = stored_body(request.device_id, request.detections);
+        answer_later(wsi, request, std::move(reply));
+    }
+    if (writer_.gone()) throw Error(ExitCode::io, writer_.why());
+    if (!writer_.idle()) loop_.arm(pump_timer_, writer_.wait_hint());
+    changed_();
+}
+
+void HttpReceiver::tick() {
+    const auto now = Clock::now();
+    while (!waiting_.empty() && now - waiting_.front().since >= options_.longest_wait) {
+        lws *wsi = waiting_.front().connection;
+        waiting_.pop_front();
+        const std::string reason = "not consumed within " + seconds(options_.longest_wait) +
+                                   "; send it again, it will not be stored twice";
+        warn_of_refusal(reason);
+        answer_later(wsi, requests_.at(wsi), error_reply(503, reason, retry_after));
+    }
+    for (const auto &[wsi, request] : requests_)
+        if (request.state == State::reading && now - request.since >= options_.body_timeout)
+            lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+    if (!requests_.empty()) loop_.arm(tick_timer_, tick_interval);
+    changed_();
+}
+
+void HttpReceiver::warn_of_refusal(std::string_view reason) {
+    if (refusals_.due()) log_warning("answering 503: " + printable(reason));
+}
+
+}  // namespace ble

@@ -1,0 +1,111 @@
+// Takes batches by HTTP and writes them to a CountingWriter: POST /api/v1/detections/bulk is answered 201 once the reader of
+// the pipe has consumed every line of the request. GET /health says whether it would take one now.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/counters.hpp"
+#include "base/counting_writer.hpp"
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "batch/batch.hpp"
+#include "server/api_keys.hpp"
+#include "server/lws_http.hpp"
+#include "server/lws_loop.hpp"
+
+namespace ble {
+
+class HttpReceiver {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    struct Options {
+        ApiKeys keys;
+        // Nothing is written, and 503 answered at once, while the oldest byte in the pipe has stood this long.
+        std::chrono::milliseconds stalled_after{2000};
+        // A request that waits for the reader is answered 503 after this: clients give up at 10 s.
+        std::chrono::milliseconds longest_wait{8000};
+        // From the end of the headers to the end of the body.
+        std::chrono::milliseconds body_timeout{30000};
+        std::size_t max_body = 4 * max_line;  // of NDJSON; one batch: max_line
+        std::size_t max_waiting_bytes =
+            32u << 20;  // bodies being received and lines not yet in the pipe, together
+    };
+
+    // `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when
+    // consumed, rejected when answered 400, 413 or 422.
+    HttpReceiver(LwsLoop &loop, CountingWriter &writer, Counters &counters, const Options &options,
+                 std::function<void()> changed);
+
+    LwsLoop::Protocol protocol();
+
+    // From now on every new request is answered 503 and its connection closed.
+    void stop() { stopping_ = true; }
+    // Does a request wait for the reader, or an answer for its client?
+    bool busy() const { return waiting_.size() + answering_ > 0; }
+    // How long the oldest byte has stood in the pipe; 0: none stands.
+    std::chrono::milliseconds oldest() const;
+
+  private:
+    enum class State { reading, waiting, answering };
+    struct Request {
+        State state = State::reading;
+        bool ndjson = false;
+        bool close = false;  // the client wants the connection to end after this
+        Clock::time_point since = Clock::now();
+        std::string body;
+        std::string device_id;
+        std::size_t detections = 0;
+        std::optional<HttpReply> decided;  // while reading: the headers decided, the body is only skipped
+    };
+    struct Standing {  // a request's lines, written and not yet consumed
+        std::uint64_t position;
+        Clock::time_point since;
+        std::size_t batches;
+    };
+    struct Waiting {
+        std::uint64_t position;
+        Clock::time_point since;
+        lws *connection;
+    };
+
+    int on_event(lws *wsi, int reason, void *in, std::size_t length);
+    int begin(lws *wsi);
+    std::optional<HttpReply> judge(lws *wsi, Request &request, std::size_t length);
+    int take_body(lws *wsi, std::string_view piece);
+    void finish_body(lws *wsi);
+    std::optional<HttpReply> take(lws *wsi, Request &request);
+    void answer_later(lws *wsi, Request &request, HttpReply reply);
+    int answer(lws *wsi);
+    void forget(lws *wsi);
+    void drop_body(Request &request);
+
+    std::string unable() const;  // why nothing is taken now; empty: it is
+    void warn_of_refusal(std::string_view reason);
+    void pump();
+    void tick();
+
+    LwsLoop &loop_;
+    CountingWriter &writer_;
+    Counters &counters_;
+    const Options options_;
+    std::function<void()> changed_;
+    LwsLoop::Timer pump_timer_, tick_timer_;
+    BatchParser parser_;
+    std::unordered_map<lws *, Request> requests_;
+    std::deque<Standing> standing_;  // by position
+    std::deque<Waiting> waiting_;    // by position
+    Throttle refusals_;
+    std::size_t answering_ = 0, body_bytes_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace ble
