@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,5 +47,11 @@ class Transport {
     virtual bool connected() const = 0;
     virtual std::string status() const = 0;
 };
+
+// The names of --mode, the default first.
+std::vector<std::string> transport_modes();
+// `mode` is one of them. The options are valid: see transport_options.hpp.
+struct TransportOptions;
+std::unique_ptr<Transport> make_transport(const std::string &mode, const TransportOptions &options);
 
 }  // namespace ble

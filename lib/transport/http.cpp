@@ -1,0 +1,350 @@
+#include "transport/http.hpp"
+
+#include <curl/curl.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "base/backoff.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+
+namespace ble {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kept_of_body = 300;        // for a log line
+constexpr std::size_t longest_body = 1u << 20;   // past this the connection is cut; the status counts all the same
+constexpr seconds longest_retry_after(3600);
+
+// libcurl's results are values: a failure here is out of memory, or a bug of ours.
+void check(CURLcode code, const char *what) {
+    if (code != CURLE_OK) throw Error(ExitCode::software, std::string("unable to set up ") + what + ": " + curl_easy_strerror(code));
+}
+
+void init_once() {
+    static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    check(code, "libcurl");
+}
+
+// What to do about an answer that only a person can change.
+std::string advice(long status) {
+    if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
+    if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
+    if (status >= 300 && status < 400) return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
+    return "; is it the right server?";
+}
+
+std::string in_seconds(milliseconds delay) { return std::to_string((delay.count() + 999) / 1000) + " s"; }
+
+}  // namespace
+
+struct HttpTransport::Impl {
+    enum class State {
+        ready,     // the server was well when last asked
+        waiting,   // for retry_at
+        checking,  // GET /health is out
+        posting,
+    };
+    struct Message {
+        std::uint64_t id;
+        std::string payload;
+    };
+
+    explicit Impl(HttpOptions given);
+    ~Impl();
+
+    void watch(curl_socket_t socket, int what);
+    void request(const std::string &path, const std::string *body);
+    void begin_check();
+    void begin_post();
+    void drive();
+    void collect();
+    void judge_check(CURLcode code, long status);
+    void judge_post(CURLcode code, long status);
+    void settle(Outcome outcome, const std::string &reason);
+    void fail(const std::string &what, CURLcode code, long status);
+    std::string describe(CURLcode code, long status) const;
+    milliseconds delay_after(CURLcode code, long status);
+
+    HttpOptions options;
+    UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
+    CURLM *multi = nullptr;
+    CURL *easy = nullptr;
+    curl_slist *headers = nullptr;
+    std::optional<Clock::time_point> curl_timer;
+    State state = State::waiting;
+    Clock::time_point retry_at = Clock::now();
+    Backoff backoff{seconds(1), seconds(60)}, slow_backoff{seconds(5), seconds(300)};
+    std::optional<Message> message;
+    std::vector<Result> results;
+    bool up = false;           // the last exchange went well
+    bool post_failed = false;  // since a message was last taken: a good health check is then no news
+    bool complained = false;   // a warning stands that good news should follow
+    std::string trouble = "not yet connected", body;
+    std::size_t body_size = 0;
+    char curl_text[CURL_ERROR_SIZE] = "";
+    Throttle throttle;
+};
+
+HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
+    init_once();
+    if (!epoll) throw system_error("wait for the network");
+    multi = curl_multi_init();
+    easy = curl_easy_init();
+    if (multi == nullptr || easy == nullptr) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
+    const auto on_socket = [](CURL *, curl_socket_t socket, int what, void *self, void *) {
+        static_cast<Impl *>(self)->watch(socket, what);
+        return 0;
+    };
+    const auto on_timer = [](CURLM *, long delay_ms, void *self) {
+        auto &timer = static_cast<Impl *>(self)->curl_timer;
+        timer = Clock::now() + milliseconds(delay_ms);
+        if (delay_ms < 0) timer.reset();
+        return 0;
+    };
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, +on_socket);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, +on_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
+
+    headers = curl_slist_append(headers, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");  // no pause for a "100 Continue" before long bodies
+    if (options.api_key) headers = curl_slist_append(headers, ("X-API-Key: " + *options.api_key).c_str());
+}
+
+HttpTransport::Impl::~Impl() {
+    curl_multi_remove_handle(multi, easy);
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+    curl_slist_free_all(headers);
+}
+
+void HttpTransport::Impl::watch(curl_socket_t socket, int what) {
+    epoll_event event{};
+    event.data.fd = socket;
+    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
+    if (what == CURL_POLL_REMOVE) {
+        ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket, nullptr);  // may be closed already
+    } else if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) != 0) {
+        ::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, socket, &event);
+    }
+}
+
+// `sent`: the body of a POST, which must outlive the request; none: GET.
+void HttpTransport::Impl::request(const std::string &path, const std::string *sent) {
+    curl_multi_remove_handle(multi, easy);
+    curl_easy_reset(easy);
+    body.clear();
+    body_size = 0;
+    curl_text[0] = '\0';
+    const auto on_body = [](char *data, std::size_t, std::size_t size, void *self) -> std::size_t {
+        auto &impl = *static_cast<Impl *>(self);
+        impl.body.append(data, std::min(size, kept_of_body - impl.body.size()));
+        impl.body_size += size;
+        return impl.body_size > longest_body ? 0 : size;
+    };
+    const auto set = [this](CURLoption option, auto value) { check(curl_easy_setopt(easy, option, value), "a request"); };
+    set(CURLOPT_URL, (options.url + path).c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
+    set(CURLOPT_USERAGENT, "blesend/" BLEPIPE_VERSION);
+    set(CURLOPT_HTTPHEADER, headers);
+    set(CURLOPT_ERRORBUFFER, curl_text);
+    set(CURLOPT_WRITEFUNCTION, +on_body);
+    set(CURLOPT_WRITEDATA, this);
+    if (!options.cafile.empty()) set(CURLOPT_CAINFO, options.cafile.c_str());
+    if (!options.capath.empty()) set(CURLOPT_CAPATH, options.capath.c_str());
+    if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
+    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
+    if (options.insecure) {
+        set(CURLOPT_SSL_VERIFYPEER, 0L);
+        set(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (sent != nullptr) {
+        set(CURLOPT_POST, 1L);
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent->size()));
+        set(CURLOPT_POSTFIELDS, sent->data());
+    }
+    curl_multi_add_handle(multi, easy);
+    int running = 0;
+    curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);  // begins at once
+}
+
+void HttpTransport::Impl::begin_check() {
+    state = State::checking;
+    request("/health", nullptr);
+}
+
+void HttpTransport::Impl::begin_post() {
+    state = State::posting;
+    request("/api/v1/detections/bulk", &message->payload);
+}
+
+// Lets libcurl do what is due.
+void HttpTransport::Impl::drive() {
+    epoll_event events[8];
+    int running = 0;
+    const int count = ::epoll_wait(epoll.get(), events, 8, 0);
+    for (int i = 0; i < count; ++i) {
+        int what = 0;
+        if ((events[i].events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
+        if ((events[i].events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
+        if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+        curl_multi_socket_action(multi, events[i].data.fd, what, &running);
+    }
+    if (curl_timer && Clock::now() >= *curl_timer) {
+        curl_timer.reset();
+        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+// Judges the request if it has ended.
+void HttpTransport::Impl::collect() {
+    int left = 0;
+    const CURLMsg *done = curl_multi_info_read(multi, &left);
+    if (done == nullptr || done->msg != CURLMSG_DONE) return;
+    CURLcode code = done->data.result;
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_WRITE_ERROR && body_size > longest_body) code = CURLE_OK;
+    if (state == State::checking) {
+        judge_check(code, status);
+    } else {
+        judge_post(code, status);
+    }
+}
+
+void HttpTransport::Impl::judge_check(CURLcode code, long status) {
+    if (code != CURLE_OK || status < 200 || status > 299) {
+        fail("GET " + options.url + "/health", code, status);
+        return;
+    }
+    if (!up && !post_failed) {
+        log_info("connected to " + options.url);
+        complained = false;
+        throttle.reset();
+    }
+    up = true;
+    state = State::ready;
+    if (message) begin_post();
+}
+
+void HttpTransport::Impl::judge_post(CURLcode code, long status) {
+    const HttpOutcome outcome = code == CURLE_OK ? outcome_of_status(status) : HttpOutcome::retry;
+    const std::string what = "POST " + options.url + "/api/v1/detections/bulk";
+    if (outcome != HttpOutcome::delivered && outcome != HttpOutcome::refused) {
+        fail(what, code, status);
+        post_failed = true;
+        return;
+    }
+    if (complained) log_info(options.url + " takes batches again");
+    complained = post_failed = false;
+    up = true;
+    throttle.reset();
+    backoff.reset();
+    slow_backoff.reset();
+    state = State::ready;
+    if (outcome == HttpOutcome::delivered) {
+        settle(Outcome::delivered, {});
+    } else {
+        settle(Outcome::refused, what + ": " + describe(code, status));
+    }
+}
+
+void HttpTransport::Impl::settle(Outcome outcome, const std::string &reason) {
+    results.push_back({message->id, outcome, reason});
+    message.reset();
+}
+
+// The health check or the POST failed: nothing is sent before the next health check.
+void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long status) {
+    std::string reason = what + ": " + describe(code, status);
+    const milliseconds delay = delay_after(code, status);
+    if (message) settle(Outcome::retry, reason);
+    if ((up && !post_failed) || reason != trouble) throttle.reset();
+    up = false;
+    trouble = std::move(reason);
+    if (options.one_try) {
+        state = State::ready;  // the tool tells what it drops, and why
+        return;
+    }
+    state = State::waiting;
+    retry_at = Clock::now() + delay;
+    if (throttle.due()) {
+        log_warning(trouble + "; kept, next try in " + in_seconds(delay));
+        complained = true;
+    }
+}
+
+std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
+    if (code != CURLE_OK) return printable(curl_text[0] != '\0' ? curl_text : curl_easy_strerror(code));
+    std::string text = "status " + std::to_string(status);
+    if (!body.empty()) text += " (" + printable(body) + ")";
+    if (outcome_of_status(status) == HttpOutcome::configuration) text += advice(status);
+    return text;
+}
+
+milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {
+    curl_off_t asked_s = 0;  // seconds, or a date that libcurl makes seconds
+    if (code == CURLE_OK && curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &asked_s) == CURLE_OK && asked_s > 0)
+        return std::min(seconds(asked_s), longest_retry_after);
+    const bool slow = code == CURLE_OK && outcome_of_status(status) == HttpOutcome::configuration;
+    return slow ? slow_backoff.next() : backoff.next();
+}
+
+HttpTransport::HttpTransport(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+HttpTransport::~HttpTransport() = default;
+
+void HttpTransport::start() { impl_->begin_check(); }
+
+int HttpTransport::fd() const { return impl_->epoll.get(); }
+
+milliseconds HttpTransport::timeout() const {
+    if (!impl_->results.empty()) return milliseconds(0);
+    auto due = impl_->curl_timer;
+    if (impl_->state == Impl::State::waiting) due = std::min(due.value_or(impl_->retry_at), impl_->retry_at);
+    if (!due) return milliseconds(-1);
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due - Clock::now()));
+}
+
+std::vector<Result> HttpTransport::step() {
+    impl_->drive();
+    impl_->collect();
+    if (impl_->state == Impl::State::waiting && Clock::now() >= impl_->retry_at) impl_->begin_check();
+    return std::exchange(impl_->results, {});
+}
+
+std::size_t HttpTransport::window() const {
+    if (impl_->options.one_try) return 1;
+    return impl_->state == Impl::State::ready || impl_->state == Impl::State::posting ? 1 : 0;
+}
+
+void HttpTransport::send(std::uint64_t id, std::string_view payload) {
+    impl_->message = Impl::Message{id, std::string(payload)};
+    if (impl_->state == Impl::State::checking) return;  // posted when the check under way ends well
+    if (impl_->options.one_try) {
+        impl_->begin_check();
+    } else {
+        impl_->begin_post();
+    }
+}
+
+bool HttpTransport::connected() const { return impl_->up; }
+
+std::string HttpTransport::status() const {
+    if (impl_->up) return "connected to " + impl_->options.url;
+    if (impl_->state != Impl::State::waiting) return impl_->trouble;
+    const auto left = std::chrono::ceil<milliseconds>(impl_->retry_at - Clock::now());
+    return impl_->trouble + ", next try in " + in_seconds(std::max(milliseconds(0), left));
+}
+
+}  // namespace ble

@@ -1,0 +1,61 @@
+// Posts each batch to an HTTP(S) server, one request at a time over one kept-alive connection (libcurl).
+//
+// GET URL/health first and after every failure; then POST URL/api/v1/detections/bulk. A failure closes the window until
+// its back-off, or the server's Retry-After, has passed. What each status means: outcome_of_status().
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "transport/transport.hpp"
+
+namespace ble {
+
+class CommandLine;
+
+struct HttpOptions {
+    std::string url = "http://localhost:8000";  // the server's base: paths are appended
+    std::string api_key_file;
+    std::chrono::milliseconds timeout = std::chrono::seconds(10);  // of a whole request
+    std::string cafile, capath, cert, key;                         // TLS; empty: the system's authorities
+    bool insecure = false;
+    // The first implementation's manner: a health check before every message, one try, no back-off: each message ends at once.
+    bool one_try = false;
+    std::optional<std::string> api_key;  // set by validate_http_options(); never logged
+};
+
+// Declares --api-key-file and --timeout. --url, and the TLS options, which MQTT has too, are the tool's to declare.
+void declare_http_options(HttpOptions &options, CommandLine &line);
+// Checks what can be checked without connecting, reads the key.
+void validate_http_options(HttpOptions &options, const CommandLine &line);
+
+enum class HttpOutcome {
+    delivered,      // 200, 201
+    retry,          // the server is not well: 408, 425, 429, 5xx
+    refused,        // the message is not well: 400, 413, 422
+    configuration,  // somebody must change something: every other answer. The message is kept, retries are slow
+};
+HttpOutcome outcome_of_status(long status);
+
+class HttpTransport final : public Transport {
+  public:
+    explicit HttpTransport(HttpOptions options);
+    ~HttpTransport() override;
+
+    void start() override;
+    int fd() const override;
+    std::chrono::milliseconds timeout() const override;
+    std::vector<Result> step() override;
+    std::size_t window() const override;
+    void send(std::uint64_t id, std::string_view payload) override;
+    bool connected() const override;
+    std::string status() const override;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ble

@@ -1,0 +1,83 @@
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include "base/command_line.hpp"
+#include "base/file.hpp"
+#include "transport/http.hpp"
+
+namespace ble {
+namespace {
+
+Error wrong(const CommandLine &line, const std::string &option, const std::string &text) {
+    return Error(line.given(option) && !line.on_command_line(option) ? ExitCode::config : ExitCode::usage, text);
+}
+
+std::string part(CURLU *url, CURLUPart which) {
+    char *text = nullptr;
+    if (curl_url_get(url, which, &text, 0) != CURLUE_OK) return {};
+    std::string copy(text);
+    curl_free(text);
+    return copy;
+}
+
+// Empty: the URL can be used.
+std::string fault_of_url(const std::string &text) {
+    const std::unique_ptr<CURLU, void (*)(CURLU *)> url(curl_url(), curl_url_cleanup);
+    if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return "it is malformed";
+    const std::string scheme = part(url.get(), CURLUPART_SCHEME);
+    if (scheme != "http" && scheme != "https") return "it does not begin with http:// or https://";
+    if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
+        return "a password does not belong there, the key goes to --api-key-file or HTTP_API_KEY";
+    if (!part(url.get(), CURLUPART_QUERY).empty() || !part(url.get(), CURLUPART_FRAGMENT).empty())
+        return "it must end with a path, since paths are appended to it";
+    return {};
+}
+
+void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
+    if (!path.empty() && ::access(path.c_str(), R_OK) != 0)
+        throw Error(line.on_command_line(option) ? ExitCode::usage : ExitCode::config,
+                    system_error("read " + option + " " + path).what());
+}
+
+}  // namespace
+
+void declare_http_options(HttpOptions &options, CommandLine &line) {
+    line.text("--api-key-file FILE", options.api_key_file,
+              "the file that holds the API key (X-API-Key); else HTTP_API_KEY holds it, or HTTP_API_KEY_FILE names it",
+              "-");
+    line.duration("--timeout", options.timeout, "give up a request after this long", "HTTP_TIMEOUT");
+}
+
+void validate_http_options(HttpOptions &options, const CommandLine &line) {
+    if (const auto fault = fault_of_url(options.url); !fault.empty())
+        throw wrong(line, "--url", "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
+    while (options.url.ends_with('/')) options.url.pop_back();
+    if (options.timeout < std::chrono::milliseconds(1))
+        throw wrong(line, "--timeout", "--timeout (HTTP_TIMEOUT) must be longer than 0");
+    if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
+        throw wrong(line, "--insecure", "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+    if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
+    check_readable(line, "--cafile", options.cafile);
+    check_readable(line, "--capath", options.capath);
+    check_readable(line, "--cert", options.cert);
+    check_readable(line, "--key", options.key);
+    options.api_key = find_secret(options.api_key_file, "HTTP_API_KEY");
+    if (options.api_key && options.api_key->find_first_of("\r\n") != std::string::npos)
+        throw Error(ExitCode::config, "the API key has a line break in it: it is one line");
+}
+
+HttpOutcome outcome_of_status(long status) {
+    switch (status) {
+        case 200:
+        case 201: return HttpOutcome::delivered;
+        case 400:
+        case 413:
+        case 422: return HttpOutcome::refused;
+        case 408:
+        case 425:
+        case 429: return HttpOutcome::retry;
+        default: return status >= 500 && status <= 599 ? HttpOutcome::retry : HttpOutcome::configuration;
+    }
+}
+
+}  // namespace ble

@@ -1,0 +1,97 @@
+#include "blesend_intake.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace ble {
+
+Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters, std::uint64_t limit)
+    : reader_(reader), spool_(spool), reject_(reject), counters_(counters), limit_(limit) {}
+
+void Intake::take(WhenFull when_full) {
+    if (finished_) return;
+    if (!blocked()) look();
+    const std::size_t taken = spool_.push(std::span(lines_).subspan(given_), when_full);
+    given_ += taken;
+    counters_.in += taken;
+    if (taken > 0) note_arrivals(taken);
+    tell_losses();
+    if (reached_limit()) {
+        stop();
+    } else if (!blocked()) {
+        reader_.consume();
+        lines_.clear();
+        given_ = 0;
+        finished_ = reader_.ended();
+    }
+}
+
+void Intake::look() {
+    lines_.clear();
+    indices_.clear();
+    given_ = 0;
+    const auto &shown = reader_.look();
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+        if (limit_ != 0 && counters_.in + lines_.size() >= limit_) break;
+        sort(shown[i], i);
+    }
+}
+
+void Intake::sort(const Line &line, std::size_t index) {
+    std::string reason = "longer than " + std::to_string(max_line) + " bytes";
+    if (line.kind != Line::Kind::oversize) {
+        const ParsedLine parsed = parser_.parse(line.text);
+        const auto *invalid = std::get_if<InvalidLine>(&parsed);
+        if (invalid == nullptr) {
+            lines_.push_back(line.text);
+            indices_.push_back(index);
+            return;
+        }
+        reason = invalid->reason;
+    }
+    if (line.kind == Line::Kind::tail) {
+        ++counters_.torn;
+        log_warning("the input ends within a line, and what is there is no batch: " + reason);
+        return;
+    }
+    ++counters_.rejected;
+    reject_.add(line.text, reason);
+}
+
+void Intake::stop() {
+    if (finished_) return;
+    finished_ = true;
+    if (given_ > 0) reader_.consume(indices_[given_ - 1] + 1);
+    lines_.clear();
+    given_ = 0;
+}
+
+void Intake::tell_losses() {
+    const auto [dropped, unnamed] = spool_.loss();
+    if (dropped == told_.dropped) return;
+    counters_.dropped += dropped - told_.dropped;
+    told_ = {dropped, unnamed};
+    if (!losses_said_.due()) return;
+    std::string text = "the spool is full and nothing is delivered: dropped the oldest, " + std::to_string(dropped) +
+                       " since the start; gap lines will tell of them";
+    if (unnamed > 0) text += ", but not of " + std::to_string(unnamed) + " that have no run_id and seq";
+    log_warning(text);
+}
+
+void Intake::note_arrivals(std::size_t count) {
+    const auto now = Clock::now();
+    if (last_arrival_) {
+        const double interval_s =
+            std::chrono::duration<double>(now - *last_arrival_).count() / static_cast<double>(count);
+        interval_s_ = intervals_ == 0 ? interval_s : 0.8 * interval_s_ + 0.2 * interval_s;
+        ++intervals_;
+    }
+    last_arrival_ = now;
+}
+
+std::optional<std::chrono::duration<double>> Intake::pace() const {
+    if (intervals_ < 3) return {};
+    return std::chrono::duration<double>(interval_s_);
+}
+
+}  // namespace ble
