@@ -4,11 +4,12 @@
 set -eu
 capture=$1 database=$2 mqtt_port=$3 http_port=$4
 
+batches=$(blescan --replay "$capture" --device-id pi-by-mqtt | wc -l)
 folder=$(mktemp -d)
 mkfifo "$folder/mqtt" "$folder/http"
 PATH=$PATH:/usr/sbin mosquitto -p "$mqtt_port" &
 broker=$!
-blesub --broker localhost --port "$mqtt_port" --client-id backend >"$folder/mqtt" &
+blesub --broker localhost --port "$mqtt_port" --client-id backend --count "$batches" >"$folder/mqtt" &
 subscriber=$!
 blerecv --port "$http_port" >"$folder/http" &
 receiver=$!
@@ -19,7 +20,9 @@ trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker localhost --port "$mqtt_port"
 blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://localhost:$http_port"
 
-# Ending the receivers is the end of bleingest's input: it finishes what is in the FIFOs and ends.
-kill "$subscriber" "$receiver"
+# blesend by HTTP is done when all is stored. By MQTT it is done when the broker has all, so blesub counts them.
+# The end of both receivers is the end of bleingest's input.
+wait "$subscriber"
+kill "$receiver"
 wait "$store"
-sqlite3 "$database" "SELECT d.device_id, count(*) FROM batches b JOIN runs r ON b.run = r.id JOIN devices d ON r.device = d.id GROUP BY 1"
+sqlite3 "$database" "SELECT device_id, count(*) FROM batches JOIN runs ON run = runs.id JOIN devices ON device = devices.id GROUP BY 1"
