@@ -35,8 +35,8 @@ short poll_now(int fd) {
 
 }  // namespace
 
-LookingReader::LookingReader(int fd, std::string name)
-    : fd_(fd), name_(std::move(name)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+LookingReader::LookingReader(int fd, std::string name, std::size_t longest)
+    : fd_(fd), name_(std::move(name)), longest_(longest), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) throw system_error("read " + name_, ExitCode::io);
     if (S_ISDIR(info.st_mode)) throw Error(ExitCode::io, "unable to read " + name_ + ": it is a directory");
@@ -122,7 +122,7 @@ void LookingReader::read_more() {
 
 void LookingReader::add(Line::Kind kind, std::size_t from, std::size_t to) {
     std::string_view text(buffer_.data() + from, to - from);
-    if (text.size() > max_line) {
+    if (text.size() > longest_) {
         kind = Line::Kind::oversize;
         text = text.substr(0, shown_of_oversize);
     }
@@ -144,10 +144,10 @@ void LookingReader::cut(bool at_end) {
         skipping = false;
     }
     const std::size_t from = looked_, rest = filled_ - looked_;
-    if (at_end || skipping || rest > max_line) {
+    if (at_end || skipping || rest > longest_) {
         looked_ = filled_;
         if (!skipping && rest > 0) add(Line::Kind::tail, from, filled_);
-        skipping = skipping || rest > max_line;
+        skipping = skipping || rest > longest_;
     }
     skip_after_ = skipping;
     ended_ = at_end;

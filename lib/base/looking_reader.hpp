@@ -20,7 +20,7 @@ struct Line {
     enum class Kind {
         whole,     // ended by LF; `text` is without it
         tail,      // the unterminated rest at the end of input: a whole batch without its LF, or torn
-        oversize,  // longer than max_line: `text` is its beginning (at most 256 bytes); the rest is skipped
+        oversize,  // longer than the bound: `text` is its beginning (at most 256 bytes); the rest is skipped
     };
     Kind kind;
     std::string_view
@@ -33,7 +33,8 @@ class LookingReader {
 
     // `name` for messages: "standard input". On a pipe: raises it to 1 MiB and takes flock(LOCK_EX): Error(unavailable)
     // when another reader holds it, Error(system) naming the sysctl when the pipe cannot hold the longest line.
-    LookingReader(int fd, std::string name);
+    // `longest`: bound of a line, at most what half-filled pages of the pipe hold.
+    LookingReader(int fd, std::string name, std::size_t longest = max_line);
 
     // Readable when a look may find something new, hang-up included (edge-triggered inside: it does not spin on a
     // partial line). On old kernels a consumed edge can be missed: look again at least every 100 ms while idle.
@@ -62,6 +63,7 @@ class LookingReader {
 
     int fd_;
     std::string name_;
+    std::size_t longest_;
     bool pipe_ = false, ended_ = false, skipping_ = false, end_seen_ = false;
     UniqueFd epoll_, always_, copy_in_, copy_out_, null_;
     std::vector<char> buffer_;
