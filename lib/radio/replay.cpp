@@ -1,0 +1,109 @@
+#include "radio/replay.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "radio/capture_file.hpp"
+#include "radio/fragment_joiner.hpp"
+#include "radio/hci_event.hpp"
+
+namespace ble {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+
+Replay::Replay(const ReplayOptions &options, Counters &counters, Wait wait)
+    : options_(options), counters_(counters), wait_(std::move(wait)) {
+    name_ = options_.path == "-" ? "standard input" : options_.path;
+    if (options_.path == "-") {
+        fd_ = STDIN_FILENO;
+    } else {
+        file_ = UniqueFd(::open(options_.path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!file_) throw system_error("open " + name_, ExitCode::unavailable);
+        fd_ = file_.get();
+    }
+    struct stat status{};
+    if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
+    if (options_.now && size_ == 0)
+        throw Error(ExitCode::usage, "--now reads the capture twice, which " + name_ + " cannot do: give a file");
+}
+
+double Replay::fraction() const {
+    if (!source_ || size_ == 0) return -1;
+    return static_cast<double>(source_->offset()) / static_cast<double>(size_);
+}
+
+ByteSource Replay::open_source() {
+    return ByteSource(fd_, name_, [this](int fd) { return wait_(fd, std::nullopt); });
+}
+
+void Replay::shift_to_now() {
+    const auto begin = ::lseek(fd_, 0, SEEK_CUR);
+    auto source = open_source();
+    CaptureFile capture(source);
+    std::optional<Time> first, last;
+    while (const auto packet = capture.next()) {
+        if (!first) first = packet->timestamp;
+        last = std::max(last.value_or(packet->timestamp), packet->timestamp);
+    }
+    if (begin < 0 || ::lseek(fd_, begin, SEEK_SET) < 0) throw system_error("rewind " + name_, ExitCode::io);
+    if (!last) return;
+    microseconds replay_lasts{0};
+    if (options_.speed > 0)
+        replay_lasts = microseconds(static_cast<std::int64_t>(static_cast<double>((*last - *first).count()) / options_.speed));
+    shift_ = now() + replay_lasts - *last;
+}
+
+void Replay::run(ReportSink &sink) {
+    if (options_.now) shift_to_now();
+    auto source = open_source();
+    source_ = &source;
+    CaptureFile capture(source);
+    FragmentJoiner joiner([&](const Report &report) {
+        counters_.in.fetch_add(1, std::memory_order_relaxed);
+        sink.add(report);
+    });
+    std::vector<Report> reports;
+    while (!sink.satisfied()) {
+        auto packet = capture.next();
+        if (!packet) break;
+        packet->timestamp += shift_;
+        if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
+        sink.advance(packet->timestamp);
+        reports.clear();
+        if (!read_reports(*packet, reports)) ++counters_.rejected;
+        for (const auto &report : reports) joiner.add(report);
+    }
+    joiner.finish();
+    sink.finish();
+    if (!capture.problem().empty()) problem_ = name_ + " " + capture.problem();
+    source_ = nullptr;
+}
+
+// Waits until `time` is due; the sink's clock is moved on the way when it has something to do before.
+bool Replay::pace(Time time, ReportSink &sink) {
+    constexpr auto longest_silence = std::chrono::hours(1);
+    if (!paced_ || time < *paced_ || time > *paced_ + longest_silence) {  // the first, or a jump: not waited for
+        origin_ = time;
+        origin_clock_ = Clock::now();
+    } else {
+        for (auto due = sink.due(); due && *due <= time && !sink.satisfied(); due = sink.due()) {
+            if (!wait_for(*due)) return false;
+            sink.advance(*due);
+        }
+    }
+    paced_ = time;
+    return wait_for(time);
+}
+
+bool Replay::wait_for(Time time) {
+    const std::chrono::duration<double, std::micro> passed(time - origin_);
+    return wait_(-1, origin_clock_ + duration_cast<Clock::duration>(passed / options_.speed));
+}
+
+}  // namespace ble

@@ -1,0 +1,45 @@
+// One advertising report: what the controller heard, once; and who takes reports.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/timestamp.hpp"
+#include "radio/address.hpp"
+
+namespace ble {
+
+struct Report {
+    static constexpr std::int8_t not_available = 127;  // of rssi_dbm and tx_power_dbm
+
+    Time timestamp{};
+    Address address;
+    // HCI's number. Legacy: 0 ADV_IND … 4 SCAN_RSP. Extended: bits 0 connectable, 1 scannable, 2 directed, 3 scan
+    // response, 4 legacy PDU, 5-6 data status; reserved bits are cleared.
+    std::uint16_t event_type = 0;
+    bool extended = false;
+    std::uint8_t advertising_set = 0xff;  // extended: Advertising_SID; 0xff: none
+    std::int8_t rssi_dbm = not_available;
+    std::int8_t tx_power_dbm = not_available;  // extended: from the report's own field
+    std::span<const std::uint8_t> data;        // AD structures, not validated; borrowed, see who hands it out
+};
+
+// The reports' way on, the same for a capture and, later, for a radio. One thread.
+class ReportSink {
+  public:
+    virtual ~ReportSink() = default;
+
+    // The reports' clock has reached `now`; it may also step back.
+    virtual void advance(Time now) = 0;
+    // A report heard at the clock's present. Its data is valid during the call.
+    virtual void add(const Report &report) = 0;
+    // When advance() has something to do even if no report comes.
+    virtual std::optional<Time> due() const = 0;
+    // No more is wanted.
+    virtual bool satisfied() const = 0;
+    // The last report has come: hands on what is in hand.
+    virtual void finish() = 0;
+};
+
+}  // namespace ble

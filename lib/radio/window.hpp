@@ -1,0 +1,82 @@
+// Reduces reports to batches: one detection per advertiser and scan window.
+//
+// The windows run on the reports' clock, from its first instant on: `window` long, then `pause` without listening. A
+// window in which nothing was heard gives an empty batch. A clock that steps back a little is tolerated; when it steps
+// back by more than 10 s (or a window), or stands still for more than an hour, the series of windows begins anew.
+// Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+#include "batch/batch.hpp"
+#include "radio/address_hasher.hpp"
+#include "radio/profile.hpp"
+#include "radio/report.hpp"
+
+namespace ble {
+
+struct WindowOptions {
+    std::chrono::milliseconds window{10'000}, pause{0};
+    int near_dbm = -60, medium_dbm = -75;
+    int min_rssi_dbm = -127;  // -127: also reports without RSSI
+    ProfileOptions profile;
+    std::uint64_t count = 0;  // batches until satisfied(); 0: no end
+};
+
+class WindowReducer : public ReportSink {
+  public:
+    static constexpr auto longest_silence = std::chrono::hours(1);
+    static constexpr std::size_t most_advertisers = 20'000;
+
+    // `emit` gets timestamp, window_ms, interval_ms and detections filled in.
+    using Emit = std::function<void(Batch &)>;
+    WindowReducer(const WindowOptions &options, const AddressHasher &hasher, Emit emit);
+
+    void advance(Time now) override;
+    void add(const Report &report) override;
+    std::optional<Time> due() const override;
+    bool satisfied() const override { return options_.count > 0 && emitted_ >= options_.count; }
+    // The window in hand ends now: its batch says how long it really was.
+    void finish() override;
+
+    // Reports that are in no batch, and why.
+    struct LeftOut {
+        std::uint64_t weak = 0;          // below min_rssi_dbm
+        std::uint64_t paused = 0;        // between two windows
+        std::uint64_t anonymous = 0;     // without an address there is nobody to detect
+        std::uint64_t without_rssi = 0;  // of advertisers none of whose reports in the window had one
+    };
+    const LeftOut &left_out() const { return left_out_; }
+    std::uint64_t restarts() const { return restarts_; }  // of the series of windows
+
+  private:
+    struct Advertiser {
+        Address address;
+        RssiCounts rssi;
+        std::uint32_t count = 0;
+        Time last_heard{};
+        Profile profile;
+    };
+
+    void begin(Time now);
+    void close(std::chrono::milliseconds length);
+    Detection detect(const Advertiser &advertiser);
+    void emit(std::vector<Detection> detections, std::chrono::milliseconds length);
+
+    WindowOptions options_;
+    const AddressHasher &hasher_;
+    Emit emit_;
+    CompanyNames companies_;
+    bool begun_ = false;
+    Time start_{}, latest_{};  // start of the window; the furthest the clock came in this series
+    std::vector<Advertiser> advertisers_;  // in the order they were first heard
+    std::unordered_map<std::uint64_t, std::size_t> places_;
+    Advertisement scratch_;
+    std::uint64_t emitted_ = 0, restarts_ = 0;
+    LeftOut left_out_;
+};
+
+}  // namespace ble
