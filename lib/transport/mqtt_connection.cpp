@@ -31,6 +31,9 @@ constexpr seconds steady_after(
     10);  // a link that lived shorter does not reset the back-off: two clients with one id
 constexpr unsigned never_expires = 0xffffffff;
 constexpr std::size_t no_receive_maximum = 65'535;
+// Texts of paho: there are no codes for them.
+constexpr std::string_view hung_up = "TCP connect completion failure",
+                           no_connection = "TCP/TLS connect failure", name_unknown = "Failure";
 
 std::string library_text(int code, const char *message) {
     if (message != nullptr) return message;
@@ -80,6 +83,7 @@ struct MqttConnection::Link {
     std::shared_ptr<Queue> queue;
     unsigned epoch = 0;
     int version = MQTTVERSION_5;
+    bool tls = false, hung_up_on = false;
     std::string subscribe;
     OnMessage on_message;
     MQTTAsync client = nullptr;
@@ -120,20 +124,21 @@ struct MqttConnection::Callbacks {
         if (!link.subscribe.empty()) link.begin_subscription();
     }
     static void failed(void *context, MQTTAsync_failureData *data) noexcept {
-        const int code = data != nullptr ? data->code : MQTTASYNC_FAILURE;
-        if (code > 0) return refuse(link(context), mqtt_reason_of_return_code(code));
-        link(context).push(
-            {Kind::failed, 0, 0, link(context).failure_text(code, data ? data->message : nullptr)});
+        fail(link(context), data != nullptr ? data->code : MQTTASYNC_FAILURE,
+             data != nullptr ? data->message : nullptr);
     }
     static void failed5(void *context, MQTTAsync_failureData5 *data) noexcept {
-        const int code = data != nullptr ? data->code : MQTTASYNC_FAILURE;
-        if (data != nullptr && data->reasonCode >= mqtt::first_failure)
-            return refuse(link(context), data->reasonCode);
-        link(context).push(
-            {Kind::failed, 0, 0, link(context).failure_text(code, data ? data->message : nullptr)});
+        if (data == nullptr) return fail(link(context), MQTTASYNC_FAILURE, nullptr);
+        fail(link(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message);
     }
-    static void refuse(Link &link, int reason) {
-        link.push({Kind::failed, 0, reason, mqtt_reason_text(reason)});
+    // `code`: negative for paho's own, a CONNACK's return code, which MQTT 5 brokers of old send as well, or its reason.
+    static void fail(Link &link, int code, const char *message) {
+        const int reason = code >= mqtt::first_failure ? code
+                           : code > 0                  ? mqtt_reason_of_return_code(code)
+                                                       : 0;
+        const std::string text = reason != 0 ? mqtt_reason_text(reason) : link.failure_text(code, message);
+        link.hung_up_on = message != nullptr && message == hung_up;
+        link.push({Kind::failed, 0, reason, text});
     }
 
     static void lost(void *context, char *cause) noexcept {
@@ -192,11 +197,13 @@ struct MqttConnection::Callbacks {
         if (reason < mqtt::first_failure) return;  // the link was lost before the answer came
         link.push({Kind::denied, 0, reason, mqtt_reason_text(reason)});
     }
+    // "…:error:0A000086:SSL routines:FUNCTION:certificate verify failed:FILE:LINE:": the reason is the sixth part.
     static int tls_error(const char *text, std::size_t size, void *context) noexcept {
-        std::string_view line(text, size);
-        while (line.ends_with('\n')) line.remove_suffix(1);
+        std::string_view rest(text, size);
+        for (int part = 0; part < 5 && rest.find(':') != std::string_view::npos; ++part)
+            rest.remove_prefix(rest.find(':') + 1);
         const std::lock_guard guard(link(context).tls_lock);
-        link(context).tls_error = printable(line);
+        link(context).tls_error = printable(rest.substr(0, rest.find_first_of(":\n")));
         return 1;
     }
 };
@@ -218,8 +225,12 @@ void MqttConnection::Link::begin_subscription() {
 
 std::string MqttConnection::Link::failure_text(int code, const char *message) {
     const std::lock_guard guard(tls_lock);
+    if (!tls_error.empty()) return "TLS: " + tls_error;
     const std::string text = library_text(code, message);
-    return tls_error.empty() ? text : text + " (" + tls_error + ")";
+    if (text == hung_up) return "it hangs up instead of answering (does it want TLS?)";
+    if (text != no_connection && text != name_unknown) return text;
+    return tls ? "no connection (nobody there, no TLS there, or a certificate for another host name)"
+               : "no connection (nobody there)";
 }
 
 struct MqttConnection::Impl {
@@ -242,7 +253,7 @@ struct MqttConnection::Impl {
     void begin_connect(Link &next);
     bool handle(Queue::Entry &entry);
     void retry_later(const MqttEvent &event);
-    bool try_other_version(const MqttEvent &event);
+    bool try_old_version(const MqttEvent &event);
 };
 
 MqttConnection::MqttConnection(const MqttOptions &options, const MqttSession &session, OnMessage on_message)
@@ -305,6 +316,7 @@ void MqttConnection::Impl::connect() {
     next->queue = queue;
     next->epoch = ++epoch;
     next->version = version;
+    next->tls = options.tls;
     next->subscribe = session.subscribe;
     next->on_message = on_message;
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
@@ -397,7 +409,7 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
                             " refuses MQTT 5: using 3.1.1, which cannot tell when a message is denied");
             return true;
         case MqttEvent::Kind::failed:
-            if (try_other_version(event)) return false;
+            if (try_old_version(event)) return false;
             retry_later(event);
             if (warned.due())
                 log_warning("unable to connect to the broker " + options.address() + ": " + event.text +
@@ -406,6 +418,7 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;
             if (Clock::now() - since >= steady_after) backoff.reset();
+            if (options.version == "auto") version = MQTTVERSION_5;
             ++epoch;  // what this link still has to say is of no interest
             retry_later(event);
             if (warned.due())
@@ -430,12 +443,18 @@ void MqttConnection::Impl::retry_later(const MqttEvent &event) {
     due = Clock::now() + backoff.next();
 }
 
-// With --mqtt-version auto: some old brokers answer MQTT 5 with return code 1, others just hang up.
-bool MqttConnection::Impl::try_other_version(const MqttEvent &event) {
-    if (options.version != "auto" || fallback_said) return false;
-    log_debug("MQTT version " + std::to_string(version) + ": " + std::to_string(event.reason) + " " +
-              event.text);
-    return false;
+// With --mqtt-version auto: an old broker answers MQTT 5 with a return code, or just hangs up. Each new link tries 5 first,
+// so a broker that was only being restarted is not taken for an old one for ever.
+bool MqttConnection::Impl::try_old_version(const MqttEvent &event) {
+    if (options.version != "auto") return false;
+    const bool old = event.reason == mqtt::unsupported_version || link->hung_up_on;
+    if (version != MQTTVERSION_5 || !old) {
+        version = MQTTVERSION_5;
+        return false;
+    }
+    version = MQTTVERSION_3_1_1;
+    connect();
+    return true;
 }
 
 bool MqttConnection::publish(std::uint64_t id, const std::string &topic, std::string_view payload,

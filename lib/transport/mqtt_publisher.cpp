@@ -142,7 +142,7 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (event.reason >= mqtt::first_failure)
             log_warning("the broker refuses our status on " + status_topic + ": " +
                         mqtt_reason_text(event.reason));
-    } else if (event.reason >= mqtt::first_failure || event.reason == mqtt::no_subscribers) {
+    } else if (event.reason >= mqtt::first_failure) {
         deny(event);
     } else {
         if (std::exchange(denied, false))
