@@ -1,0 +1,227 @@
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "spool/ram_spool.hpp"
+
+using namespace ble;
+
+namespace {
+
+std::string batch(unsigned seq, const std::string &run = "9f2c41d07a6be813",
+                  const std::string &device = "pi-lab-1") {
+    return R"({"format":1,"device_id":")" + device + R"(","run_id":")" + run + R"(","seq":)" +
+           std::to_string(seq) + R"(,"timestamp":"2026-11-22T06:30:10.000Z","detections":[]})";
+}
+
+std::string gap(unsigned from, unsigned to, const std::string &run = "9f2c41d07a6be813",
+                const std::string &device = "pi-lab-1") {
+    return print_gap({device, run, from, to, "buffer_full"});
+}
+
+const std::string nameless = R"({"device_id":"old-pi","timestamp":"2026-11-22T06:30:10Z","detections":[]})";
+
+std::size_t push(Spool &spool, const std::vector<std::string> &lines, WhenFull when_full = WhenFull::drop) {
+    const std::vector<std::string_view> views(lines.begin(), lines.end());
+    return spool.push(views, when_full);
+}
+
+// Delivers all that waits.
+std::vector<std::string> drain(Spool &spool) {
+    std::vector<std::string> lines;
+    while (const auto entry = spool.next()) {
+        lines.emplace_back(entry->line);
+        spool.remove(entry->id);
+    }
+    return lines;
+}
+
+}  // namespace
+
+TEST_CASE("a spool hands out lines in the order they came, byte for byte") {
+    RamSpool spool(10);
+    const std::vector<std::string> lines = {batch(0), "  " + batch(1) + "\r", nameless, batch(2)};
+    REQUIRE(push(spool, lines) == 4);
+    CHECK(spool.size() == 4);
+    CHECK(drain(spool) == lines);
+    CHECK(spool.size() == 0);
+    CHECK_FALSE(spool.next());
+}
+
+TEST_CASE("a full spool that waits takes what there is room for") {
+    RamSpool spool(3);
+    REQUIRE(push(spool, {batch(0), batch(1)}, WhenFull::wait) == 2);
+    CHECK_FALSE(spool.full());
+    REQUIRE(push(spool, {batch(2), batch(3)}, WhenFull::wait) == 1);
+    CHECK(spool.full());
+    REQUIRE(push(spool, {batch(3)}, WhenFull::wait) == 0);
+    spool.remove(spool.next()->id);
+    REQUIRE(push(spool, {batch(3)}, WhenFull::wait) == 1);
+    CHECK(spool.loss().dropped == 0);
+    CHECK(drain(spool) == std::vector<std::string>{batch(1), batch(2), batch(3)});
+}
+
+TEST_CASE(
+    "a full spool drops the oldest and tells of a contiguous range in one gap line, before later batches") {
+    RamSpool spool(2);
+    REQUIRE(push(spool, {batch(0), batch(1), batch(2), batch(3), batch(4)}) == 5);
+    CHECK(spool.loss().dropped == 3);
+    CHECK(spool.loss().unnamed == 0);
+    CHECK(spool.size() == 3);
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 2), batch(3), batch(4)});
+}
+
+TEST_CASE("gap lines stand outside the bound") {
+    RamSpool spool(2);
+    push(spool, {batch(0), batch(2), batch(4), batch(6)});
+    CHECK(spool.full());
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 0), gap(2, 2), batch(4), batch(6)});
+}
+
+TEST_CASE("each run has gap lines of its own, and they grow though others lie between") {
+    RamSpool spool(1);
+    push(spool, {batch(0, "aa"), batch(7, "bb"), batch(1, "aa"), batch(8, "bb"), batch(7, "bb", "pi-lab-2"),
+                 batch(2, "aa")});
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 1, "aa"), gap(7, 8, "bb"),
+                                                   gap(7, 7, "bb", "pi-lab-2"), batch(2, "aa")});
+}
+
+TEST_CASE("what is in flight is not dropped") {
+    RamSpool spool(3);
+    push(spool, {batch(0), batch(1), batch(2)});
+    const auto first = spool.next(), second = spool.next();
+    CHECK(spool.in_flight() == 2);
+    push(spool, {batch(3), batch(4)});
+    CHECK(spool.loss().dropped == 2);
+    CHECK(spool.line(first->id) == batch(0));
+    CHECK(spool.line(second->id) == batch(1));
+    CHECK(drain(spool) == std::vector<std::string>{gap(2, 3), batch(4)});
+}
+
+TEST_CASE("the newcomer is dropped when all others are in flight") {
+    RamSpool spool(2);
+    push(spool, {batch(0), batch(1)});
+    const auto first = spool.next(), second = spool.next();
+    push(spool, {batch(2), batch(3)});
+    CHECK(spool.loss().dropped == 2);
+    spool.remove(first->id);
+    spool.remove(second->id);
+    CHECK(drain(spool) == std::vector<std::string>{gap(2, 3)});
+}
+
+TEST_CASE("what is given back goes to its old place and is sent before anything newer") {
+    RamSpool spool(10);
+    push(spool, {batch(0), batch(1), batch(2), batch(3)});
+    const auto a = spool.next(), b = spool.next(), c = spool.next();
+    spool.remove(b->id);
+    spool.give_back(c->id);
+    spool.give_back(a->id);
+    CHECK(spool.in_flight() == 0);
+    push(spool, {batch(4)});
+    CHECK(drain(spool) == std::vector<std::string>{batch(0), batch(2), batch(3), batch(4)});
+}
+
+TEST_CASE("what is given back counts against the bound and can be dropped") {
+    RamSpool spool(2);
+    push(spool, {batch(0), batch(1)});
+    const auto first = spool.next();
+    push(spool, {batch(2)});  // drops 1: 0 is in flight
+    spool.give_back(first->id);
+    push(spool, {batch(3)});  // drops 0
+    CHECK(spool.loss().dropped == 2);
+    const auto lines = drain(spool);
+    CHECK(lines.back() == batch(3));
+    CHECK(lines.size() == 4);
+    CHECK(std::count(lines.begin(), lines.end(), gap(0, 0)) == 1);
+    CHECK(std::count(lines.begin(), lines.end(), gap(1, 1)) == 1);
+}
+
+TEST_CASE("a gap line in flight no longer grows; given back it grows again") {
+    RamSpool spool(1);
+    push(spool, {batch(0), batch(1)});
+    auto sent = spool.next();
+    REQUIRE(sent->line == gap(0, 0));
+    push(spool, {batch(2)});
+    CHECK(spool.line(sent->id) == gap(0, 0));
+
+    SECTION("it was delivered: the next loss has a line of its own") {
+        spool.remove(sent->id);
+        CHECK(drain(spool) == std::vector<std::string>{gap(1, 1), batch(2)});
+    }
+    SECTION("it comes back while a newer one grows") {
+        spool.give_back(sent->id);
+        push(spool, {batch(3)});
+        CHECK(drain(spool) == std::vector<std::string>{gap(0, 0), gap(1, 2), batch(3)});
+    }
+    SECTION("it comes back alone") {
+        CHECK(spool.next()->line == gap(1, 1));
+        spool.give_back(sent->id);
+        sent = spool.next();
+        CHECK(sent->line == gap(0, 0));
+    }
+}
+
+TEST_CASE("a gap line given back alone takes the next loss") {
+    RamSpool spool(1);
+    push(spool, {batch(0), batch(1)});
+    const auto sent = spool.next();
+    spool.give_back(sent->id);
+    push(spool, {batch(2)});
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 1), batch(2)});
+}
+
+TEST_CASE("batches without run_id are counted when dropped, but no gap line can tell of them") {
+    RamSpool spool(1);
+    push(spool, {nameless, nameless, batch(5)});
+    CHECK(spool.loss().dropped == 2);
+    CHECK(spool.loss().unnamed == 2);
+    CHECK(drain(spool) == std::vector<std::string>{batch(5)});
+}
+
+TEST_CASE("a gap line of another tool is kept when its turn to be dropped comes") {
+    RamSpool spool(1);
+    const std::string foreign =
+        R"({"format":1,"device_id":"pi-lab-1","run_id":"aa","gap":{"from_seq":3,"to_seq":9,"reason":"scanner"},"x":1})";
+    push(spool, {foreign, batch(0), batch(1)});
+    CHECK(spool.loss().dropped == 1);
+    CHECK(drain(spool) == std::vector<std::string>{foreign, gap(0, 0), batch(1)});
+}
+
+TEST_CASE("the number of gap lines is bounded: past it one line of a run covers what does not adjoin") {
+    RamSpool spool(1);
+    constexpr unsigned losses = 3 * RamSpool::most_gaps;
+    for (unsigned i = 0; i <= losses; ++i) push(spool, {batch(2 * i)});
+    CHECK(spool.loss().dropped == losses);
+    CHECK(spool.size() == RamSpool::most_gaps + 1);
+    const auto lines = drain(spool);
+    CHECK(lines.front() == gap(0, 0));
+    CHECK(lines[lines.size() - 2] == gap(2 * (RamSpool::most_gaps - 1), 2 * (losses - 1)));
+
+    push(spool, {batch(0)});
+    for (unsigned i = 0; i < losses; ++i) push(spool, {batch(0, "run" + std::to_string(i))});
+    CHECK(spool.size() == RamSpool::most_gaps + 1);
+    CHECK(spool.loss().unnamed == losses - RamSpool::most_gaps);
+}
+
+TEST_CASE("a million batches through a full spool cost no more memory and little time") {
+    RamSpool spool(100);
+    const std::string line = batch(1);
+    const std::vector<std::string_view> one = {line};
+    for (int i = 0; i < 1'000'000; ++i) {
+        REQUIRE(spool.push(one, WhenFull::wait) == 1);
+        if (!spool.full()) continue;
+        while (const auto entry = spool.next()) spool.remove(entry->id);
+    }
+    CHECK(spool.size() < 100);
+}
+
+TEST_CASE("the age of the oldest is that of the first entry, in flight or not") {
+    RamSpool spool(10);
+    CHECK(spool.oldest_age().count() == 0);
+    push(spool, {batch(0)});
+    const auto entry = spool.next();
+    CHECK(spool.oldest_age().count() >= 0);
+    spool.remove(entry->id);
+    CHECK(spool.oldest_age().count() == 0);
+    CHECK(spool.description().find("10 batches in memory") == 0);
+}

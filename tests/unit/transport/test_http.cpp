@@ -1,0 +1,100 @@
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/command_line.hpp"
+#include "catch.hpp"
+#include "transport/http.hpp"
+#include "transport/transport.hpp"
+
+using namespace ble;
+
+namespace {
+
+// As blesend does: --url is its own option.
+HttpOptions read_options(std::vector<const char *> words) {
+    HttpOptions options;
+    CommandLine line("blesend", "test");
+    line.text("--url URL", options.url, "", "HTTP_BASE_URL");
+    for (auto *path : {&options.cafile, &options.capath, &options.cert, &options.key})
+        line.text(path == &options.cafile   ? "--cafile"
+                  : path == &options.capath ? "--capath"
+                  : path == &options.cert   ? "--cert"
+                                            : "--key",
+                  *path, "");
+    line.flag("--insecure", options.insecure, "");
+    declare_http_options(options, line);
+    words.insert(words.begin(), "blesend");
+    REQUIRE(line.parse(static_cast<int>(words.size()), words.data()));
+    validate_http_options(options, line);
+    return options;
+}
+
+ExitCode code_of(const std::vector<const char *> &words) {
+    try {
+        read_options(words);
+    } catch (const Error &error) {
+        return error.code();
+    }
+    return ExitCode::ok;
+}
+
+struct Environment {
+    Environment(const char *name_given, const char *value) : name(name_given) { ::setenv(name, value, 1); }
+    ~Environment() { ::unsetenv(name); }
+    const char *name;
+};
+
+}  // namespace
+
+TEST_CASE("every HTTP status has one meaning") {
+    const auto all = [](HttpOutcome outcome, const std::vector<long> &statuses) {
+        for (const long status : statuses) {
+            INFO(status);
+            CHECK(outcome_of_status(status) == outcome);
+        }
+    };
+    all(HttpOutcome::delivered, {200, 201});
+    all(HttpOutcome::refused, {400, 413, 422});
+    all(HttpOutcome::retry, {408, 425, 429, 500, 502, 503, 504, 507, 599});
+    all(HttpOutcome::configuration, {202, 204, 206, 301, 302, 307, 308, 401, 402, 403, 404, 405, 406, 407,
+                                     409, 410, 411, 414, 415, 417, 418, 421, 426, 431, 451, 0,   600, 999});
+}
+
+TEST_CASE("a base URL loses the slashes at its end") {
+    CHECK(read_options({"--url", "https://a.example/base//"}).url == "https://a.example/base");
+    CHECK(read_options({}).url == "http://localhost:8000");
+}
+
+TEST_CASE("a URL that cannot be used is a usage error, or one of configuration in the environment") {
+    for (const char *url : {"ftp://a", "http://", "http://user:secret@a", "http://user@a", "http://a/?x=1",
+                            "http://a/#f", "http://a:99999", "http://a b", "mqtt://a"}) {
+        INFO(url);
+        CHECK(code_of({"--url", url}) == ExitCode::usage);
+        const Environment environment("HTTP_BASE_URL", url);
+        CHECK(code_of({}) == ExitCode::config);
+    }
+}
+
+TEST_CASE("options that contradict each other or name absent files are told at once") {
+    CHECK(code_of({"--timeout", "0"}) == ExitCode::usage);
+    CHECK(code_of({"--insecure", "--cafile", "/dev/null"}) == ExitCode::usage);
+    CHECK(code_of({"--key", "/dev/null"}) == ExitCode::usage);
+    CHECK(code_of({"--cafile", "/absent"}) == ExitCode::usage);
+    CHECK(code_of({"--api-key-file", "/absent"}) == ExitCode::config);
+    const Environment environment("BLEPIPE_CAFILE", "/absent");
+    CHECK(code_of({}) == ExitCode::config);
+}
+
+TEST_CASE("the API key comes from the environment and is one line") {
+    {
+        const Environment environment("HTTP_API_KEY", "k3y");
+        CHECK(read_options({}).api_key == "k3y");
+    }
+    const Environment environment("HTTP_API_KEY", "k3y\r\nX-Other: 1");
+    CHECK(code_of({}) == ExitCode::config);
+}
+
+TEST_CASE("the table of transports names MQTT first") {
+    CHECK(transport_modes() == std::vector<std::string>{"mqtt", "http"});
+}
