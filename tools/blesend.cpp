@@ -37,7 +37,8 @@ void declare(Options &options, CommandLine &line) {
     line.group("Where to");
     line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
     line.text("--url URL", options.url,
-              "mqtt[s]://HOST[:PORT][/TOPIC] or http[s]://HOST[:PORT][/PATH]; implies --mode; http has http://localhost:8000 by default",
+              "mqtt[s]://HOST[:PORT][/TOPIC] or http[s]://HOST[:PORT][/PATH]; implies --mode; http has "
+              "http://localhost:8000 by default",
               "HTTP_BASE_URL");
     line.group("MQTT, and TLS in both modes");
     declare_mqtt_options(options.transport.mqtt, line);
@@ -47,14 +48,18 @@ void declare(Options &options, CommandLine &line) {
     declare_http_options(options.transport.http, line);
     line.group("Delivery");
     line.number("--buffer", options.buffer, 0, 100'000'000,
-                "batches the spool holds; 0, in http mode only: one try for each batch, then it is dropped", "MQTT_BUFFER_SIZE");
+                "batches the spool holds; 0, in http mode only: one try for each batch, then it is dropped",
+                "MQTT_BUFFER_SIZE");
     line.choice("--policy", options.policy, {"drop-oldest", "block"},
-                "when the spool is full: drop the oldest, or leave the input waiting; block when the input is a file");
+                "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
+                "is a file");
     line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
     line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
-    line.duration("--drain-timeout", options.drain_timeout,
-                  "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
-    line.text("--reject FILE", options.reject, "where lines go that are no batch, or that the server refuses for good");
+    line.duration(
+        "--drain-timeout", options.drain_timeout,
+        "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
+    line.text("--reject FILE", options.reject,
+              "where lines go that are no batch, or that the server refuses for good");
     line.number("--count", options.count, 0, INT64_MAX, "end after so many batches; 0: at the end of input");
     line.epilogue(
         "Examples:\n"
@@ -70,11 +75,14 @@ void settle_mode(Options &options, const CommandLine &line) {
         const std::string scheme = options.url.substr(0, options.url.find("://"));
         const std::string mode = scheme.substr(0, 4);
         if ((mode != "mqtt" && mode != "http") || (scheme != mode && scheme != mode + "s"))
-            throw Error(ExitCode::usage, "unable to use --url: it begins with none of mqtt://, mqtts://, http:// and https://");
+            throw Error(
+                ExitCode::usage,
+                "unable to use --url: it begins with none of mqtt://, mqtts://, http:// and https://");
         if (line.given("--mode") && options.mode != mode)
-            throw Error(ExitCode::usage, "--url begins with " + scheme + ":// and " +
-                                             (line.on_command_line("--mode") ? "--mode" : "COMMUNICATION_MODE") + " says " +
-                                             options.mode + ": they contradict each other");
+            throw Error(ExitCode::usage,
+                        "--url begins with " + scheme + ":// and " +
+                            (line.on_command_line("--mode") ? "--mode" : "COMMUNICATION_MODE") + " says " +
+                            options.mode + ": they contradict each other");
         options.mode = mode;
     }
     if (options.mode == "http" && !options.url.empty()) options.transport.http.url = options.url;
@@ -92,16 +100,19 @@ void validate(Options &options, const CommandLine &line) {
         validate_http_options(http, line);
     } else {
         if (mqtt.host.empty())
-            throw Error(ExitCode::config, "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
+            throw Error(ExitCode::config,
+                        "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
         if (options.buffer == 0)
             throw Error(line.on_command_line("--buffer") ? ExitCode::usage : ExitCode::config,
-                        "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at least 1");
+                        "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at "
+                        "least 1");
         validate_mqtt_options(mqtt, line);
         check_topic_name(mqtt.topic, line);
     }
     options.transport.inflight = static_cast<std::size_t>(options.inflight);
     struct stat info {};
-    if (!line.given("--policy") && ::fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) options.policy = "block";
+    if (!line.given("--policy") && ::fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode))
+        options.policy = "block";
 }
 
 // Tells people and systemd how it goes.
@@ -109,12 +120,14 @@ class Reporter {
   public:
     Reporter(const Options &options, Lifecycle &lifecycle) : options_(options), lifecycle_(lifecycle) {}
 
-    void update(const Spool &spool, const Intake &intake, const Transport &transport, const Counters &counters) {
+    void update(const Spool &spool, const Intake &intake, const Transport &transport,
+                const Counters &counters) {
         const auto now = Clock::now();
         if (!ready_ && transport.connected()) lifecycle_.ready(transport.status());
         ready_ = ready_ || transport.connected();
         if (spool.size() > 0 && progress_.due())
-            progress_.update(std::to_string(counters.out) + " delivered, " + std::to_string(spool.size()) + " queued");
+            progress_.update(std::to_string(counters.out) + " delivered, " + std::to_string(spool.size()) +
+                             " queued");
         if (now < next_) return;
         next_ = now + std::chrono::seconds(1);
         lifecycle_.status(transport.status() + "; " + std::to_string(spool.size()) + " queued");
@@ -122,8 +135,9 @@ class Reporter {
         if (pace_said_ || !pace || options_.buffer == 0) return;
         pace_said_ = true;
         const double lasts_s = pace->count() * static_cast<double>(options_.buffer);
-        log_info("at the present rate the spool lasts " + (lasts_s < 120 ? std::to_string(static_cast<long>(lasts_s)) + " s"
-                                                                        : std::to_string(static_cast<long>(lasts_s / 60)) + " min"));
+        log_info("at the present rate the spool lasts " +
+                 (lasts_s < 120 ? std::to_string(static_cast<long>(lasts_s)) + " s"
+                                : std::to_string(static_cast<long>(lasts_s / 60)) + " min"));
     }
 
   private:
@@ -141,10 +155,12 @@ WhenFull when_full(const Options &options, const Spool &spool, const Delivery &d
     return std::min(idle, spool.oldest_age()) >= options.drop_after ? WhenFull::drop : WhenFull::wait;
 }
 
-ExitCode finish(const Options &options, const Spool &spool, const Intake &intake, const Lifecycle &lifecycle, const Counters &counters) {
+ExitCode finish(const Options &options, const Spool &spool, const Intake &intake, const Lifecycle &lifecycle,
+                const Counters &counters) {
     if (counters.dropped > 0) log_warning(std::to_string(counters.dropped) + " batches were dropped in all");
     if (spool.size() > 0)
-        throw Error(ExitCode::temporary, std::to_string(spool.size()) + " batches and gap lines are left undelivered, and gone");
+        throw Error(ExitCode::temporary,
+                    std::to_string(spool.size()) + " batches and gap lines are left undelivered, and gone");
     if (options.count > 0 && !intake.reached_limit() && lifecycle.ran_out())
         throw Error(ExitCode::temporary, "--run-for has passed before --count was reached");
     return ExitCode::ok;
@@ -191,7 +207,9 @@ ExitCode run(const Options &options) {
 
         const bool wants_input = !intake.finished() && !intake.blocked();
         auto wait = transport->timeout();
-        const auto at_most = [&](milliseconds time) { wait = wait.count() < 0 ? time : std::min(wait, time); };
+        const auto at_most = [&](milliseconds time) {
+            wait = wait.count() < 0 ? time : std::min(wait, time);
+        };
         if (!intake.finished()) at_most(look_period);
         if (end) at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end - Clock::now())));
         pollfd fds[] = {{lifecycle.fd(), POLLIN, 0},
@@ -207,6 +225,7 @@ ExitCode run(const Options &options) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    return run_tool<Options>(argc, argv, "blesend", "deliver batches to an MQTT broker or an HTTP server, and lose none.", declare,
+    return run_tool<Options>(argc, argv, "blesend",
+                             "deliver batches to an MQTT broker or an HTTP server, and lose none.", declare,
                              validate, run);
 }

@@ -4,8 +4,8 @@
 
 namespace ble {
 
-Delivery::Delivery(Spool &spool, Transport &transport, RejectFile &reject, Counters &counters, std::size_t inflight,
-                   OnFailure on_failure)
+Delivery::Delivery(Spool &spool, Transport &transport, RejectFile &reject, Counters &counters,
+                   std::size_t inflight, OnFailure on_failure)
     : spool_(spool),
       transport_(transport),
       reject_(reject),
@@ -38,7 +38,8 @@ void Delivery::settle(const Result &result) {
     } else {
         ++counters_.dropped;
         if (said_.due())
-            log_warning("dropped after one try (" + std::to_string(counters_.dropped) + " so far): " + result.reason);
+            log_warning("dropped after one try (" + std::to_string(counters_.dropped) +
+                        " so far): " + result.reason);
     }
     spool_.remove(result.id);
     last_progress_ = Clock::now();

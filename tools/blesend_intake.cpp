@@ -5,7 +5,8 @@
 
 namespace ble {
 
-Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters, std::uint64_t limit)
+Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters,
+               std::uint64_t limit)
     : reader_(reader), spool_(spool), reject_(reject), counters_(counters), limit_(limit) {}
 
 void Intake::take(WhenFull when_full) {
@@ -72,8 +73,8 @@ void Intake::tell_losses() {
     counters_.dropped += dropped - told_.dropped;
     told_ = {dropped, unnamed};
     if (!losses_said_.due()) return;
-    std::string text = "the spool is full and nothing is delivered: dropped the oldest, " + std::to_string(dropped) +
-                       " since the start; gap lines will tell of them";
+    std::string text = "the spool is full and nothing is delivered: dropped the oldest, " +
+                       std::to_string(dropped) + " since the start; gap lines will tell of them";
     if (unnamed > 0) text += ", but not of " + std::to_string(unnamed) + " that have no run_id and seq";
     log_warning(text);
 }

@@ -76,7 +76,9 @@ std::optional<Spool::Entry> RamSpool::next() {
     return Entry{id, position->second.line};
 }
 
-std::string_view RamSpool::line(std::uint64_t id) const { return in_flight_.at(id).line; }
+std::string_view RamSpool::line(std::uint64_t id) const {
+    return in_flight_.at(id).line;
+}
 
 void RamSpool::remove(std::uint64_t id) {
     const auto found = in_flight_.find(id);

@@ -33,12 +33,13 @@ class RamSpool final : public Spool {
   private:
     using Clock = std::chrono::steady_clock;
     struct Item {
-        std::string line;  // of a gap of ours: printed when it is handed out, so that extending it costs nothing
+        std::string
+            line;  // of a gap of ours: printed when it is handed out, so that extending it costs nothing
         Clock::time_point since;
         bool is_gap = false;         // outside the bound, never dropped
         std::unique_ptr<Gap> grows;  // a gap of ours
     };
-    using Items = std::map<std::uint64_t, Item>;  // by id
+    using Items = std::map<std::uint64_t, Item>;      // by id
     using Run = std::pair<std::string, std::string>;  // device_id, run_id
 
     std::size_t batches() const { return batches_.size() + batches_in_flight_; }

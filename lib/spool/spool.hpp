@@ -45,9 +45,9 @@ class Spool {
     // Puts an entry in flight back to its old place.
     virtual void give_back(std::uint64_t id) = 0;
 
-    virtual std::size_t size() const = 0;       // all entries: waiting, in flight, gap lines
+    virtual std::size_t size() const = 0;  // all entries: waiting, in flight, gap lines
     virtual std::size_t in_flight() const = 0;
-    virtual bool full() const = 0;              // the next batch needs room to be made
+    virtual bool full() const = 0;                             // the next batch needs room to be made
     virtual std::chrono::milliseconds oldest_age() const = 0;  // 0 when empty
     virtual Loss loss() const = 0;
     // For people: "100 batches in memory, …".

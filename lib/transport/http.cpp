@@ -17,13 +17,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kept_of_body = 300;        // for a log line
-constexpr std::size_t longest_body = 1u << 20;   // past this the connection is cut; the status counts all the same
+constexpr std::size_t kept_of_body = 300;  // for a log line
+constexpr std::size_t longest_body =
+    1u << 20;  // past this the connection is cut; the status counts all the same
 constexpr seconds longest_retry_after(3600);
 
 // libcurl's results are values: a failure here is out of memory, or a bug of ours.
 void check(CURLcode code, const char *what) {
-    if (code != CURLE_OK) throw Error(ExitCode::software, std::string("unable to set up ") + what + ": " + curl_easy_strerror(code));
+    if (code != CURLE_OK)
+        throw Error(ExitCode::software,
+                    std::string("unable to set up ") + what + ": " + curl_easy_strerror(code));
 }
 
 void init_once() {
@@ -35,11 +38,14 @@ void init_once() {
 std::string advice(long status) {
     if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
     if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
-    if (status >= 300 && status < 400) return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
+    if (status >= 300 && status < 400)
+        return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
     return "; is it the right server?";
 }
 
-std::string in_seconds(milliseconds delay) { return std::to_string((delay.count() + 999) / 1000) + " s"; }
+std::string in_seconds(milliseconds delay) {
+    return std::to_string((delay.count() + 999) / 1000) + " s";
+}
 
 }  // namespace
 
@@ -96,7 +102,8 @@ HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
     if (!epoll) throw system_error("wait for the network");
     multi = curl_multi_init();
     easy = curl_easy_init();
-    if (multi == nullptr || easy == nullptr) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
+    if (multi == nullptr || easy == nullptr)
+        throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
     const auto on_socket = [](CURL *, curl_socket_t socket, int what, void *self, void *) {
         static_cast<Impl *>(self)->watch(socket, what);
         return 0;
@@ -150,7 +157,9 @@ void HttpTransport::Impl::request(const std::string &path, const std::string *se
         impl.body_size += size;
         return impl.body_size > longest_body ? 0 : size;
     };
-    const auto set = [this](CURLoption option, auto value) { check(curl_easy_setopt(easy, option, value), "a request"); };
+    const auto set = [this](CURLoption option, auto value) {
+        check(curl_easy_setopt(easy, option, value), "a request");
+    };
     set(CURLOPT_URL, (options.url + path).c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
@@ -295,7 +304,8 @@ std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
 
 milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {
     curl_off_t asked_s = 0;  // seconds, or a date that libcurl makes seconds
-    if (code == CURLE_OK && curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &asked_s) == CURLE_OK && asked_s > 0)
+    if (code == CURLE_OK && curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &asked_s) == CURLE_OK &&
+        asked_s > 0)
         return std::min(seconds(asked_s), longest_retry_after);
     const bool slow = code == CURLE_OK && outcome_of_status(status) == HttpOutcome::configuration;
     return slow ? slow_backoff.next() : backoff.next();
@@ -304,9 +314,13 @@ milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {
 HttpTransport::HttpTransport(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 HttpTransport::~HttpTransport() = default;
 
-void HttpTransport::start() { impl_->begin_check(); }
+void HttpTransport::start() {
+    impl_->begin_check();
+}
 
-int HttpTransport::fd() const { return impl_->epoll.get(); }
+int HttpTransport::fd() const {
+    return impl_->epoll.get();
+}
 
 milliseconds HttpTransport::timeout() const {
     if (!impl_->results.empty()) return milliseconds(0);
@@ -338,7 +352,9 @@ void HttpTransport::send(std::uint64_t id, std::string_view payload) {
     }
 }
 
-bool HttpTransport::connected() const { return impl_->up; }
+bool HttpTransport::connected() const {
+    return impl_->up;
+}
 
 std::string HttpTransport::status() const {
     if (impl_->up) return "connected to " + impl_->options.url;

@@ -9,7 +9,8 @@ namespace ble {
 namespace {
 
 Error wrong(const CommandLine &line, const std::string &option, const std::string &text) {
-    return Error(line.given(option) && !line.on_command_line(option) ? ExitCode::config : ExitCode::usage, text);
+    return Error(line.given(option) && !line.on_command_line(option) ? ExitCode::config : ExitCode::usage,
+                 text);
 }
 
 std::string part(CURLU *url, CURLUPart which) {
@@ -43,19 +44,23 @@ void check_readable(const CommandLine &line, const std::string &option, const st
 
 void declare_http_options(HttpOptions &options, CommandLine &line) {
     line.text("--api-key-file FILE", options.api_key_file,
-              "the file that holds the API key (X-API-Key); else HTTP_API_KEY holds it, or HTTP_API_KEY_FILE names it",
+              "the file that holds the API key (X-API-Key); else HTTP_API_KEY holds it, or HTTP_API_KEY_FILE "
+              "names it",
               "-");
     line.duration("--timeout", options.timeout, "give up a request after this long", "HTTP_TIMEOUT");
 }
 
 void validate_http_options(HttpOptions &options, const CommandLine &line) {
     if (const auto fault = fault_of_url(options.url); !fault.empty())
-        throw wrong(line, "--url", "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
+        throw wrong(
+            line, "--url",
+            "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
     while (options.url.ends_with('/')) options.url.pop_back();
     if (options.timeout < std::chrono::milliseconds(1))
         throw wrong(line, "--timeout", "--timeout (HTTP_TIMEOUT) must be longer than 0");
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
-        throw wrong(line, "--insecure", "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+        throw wrong(line, "--insecure",
+                    "--insecure looks at no certificate: leave out --cafile and --capath, or it");
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     check_readable(line, "--cafile", options.cafile);
     check_readable(line, "--capath", options.capath);
@@ -69,14 +74,18 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
 HttpOutcome outcome_of_status(long status) {
     switch (status) {
         case 200:
-        case 201: return HttpOutcome::delivered;
+        case 201:
+            return HttpOutcome::delivered;
         case 400:
         case 413:
-        case 422: return HttpOutcome::refused;
+        case 422:
+            return HttpOutcome::refused;
         case 408:
         case 425:
-        case 429: return HttpOutcome::retry;
-        default: return status >= 500 && status <= 599 ? HttpOutcome::retry : HttpOutcome::configuration;
+        case 429:
+            return HttpOutcome::retry;
+        default:
+            return status >= 500 && status <= 599 ? HttpOutcome::retry : HttpOutcome::configuration;
     }
 }
 

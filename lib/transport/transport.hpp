@@ -16,8 +16,8 @@ namespace ble {
 
 enum class Outcome {
     delivered,  // the peer has it for good: PUBACK, 200, 201
-    retry,      // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
-    refused,    // the peer will never take this message (400, 413, 422): set it aside
+    retry,  // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
+    refused,  // the peer will never take this message (400, 413, 422): set it aside
 };
 
 struct Result {
