@@ -50,10 +50,9 @@ std::string seconds(std::chrono::milliseconds time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
 }
 
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(blanks);
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+// Without the blanks at its end; those at its beginning stay, so that positions in messages are the body's.
+std::string_view trim_end(std::string_view text) {
+    return text.substr(0, text.find_last_not_of(blanks) + 1);
 }
 
 // The lines of a body and how a message names each.
@@ -65,16 +64,15 @@ struct NamedLine {
 std::vector<NamedLine> cut_lines(std::string &body, bool ndjson) {
     std::vector<NamedLine> lines;
     if (!ndjson) {
-        // Leading blanks go, but the positions in messages are the body's.
         std::replace_if(
             body.begin(), body.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-        if (const auto line = trim(body); !line.empty()) lines.push_back({line, ""});
+        if (const auto line = trim_end(body); !line.empty()) lines.push_back({line, ""});
         return lines;
     }
     std::string_view rest = body;
     for (std::size_t number = 1; !rest.empty(); ++number) {
         const std::size_t end = std::min(rest.find('\n'), rest.size());
-        if (const auto line = trim(rest.substr(0, end)); !line.empty())
+        if (const auto line = trim_end(rest.substr(0, end)); !line.empty())
             lines.push_back({line, "line " + std::to_string(number) + ": "});
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
@@ -187,6 +185,7 @@ int HttpReceiver::begin(lws *wsi) {
     if (!counted) request.decided = error_reply(400, "the Content-Length is no number");
     if ((chunked || length_text.empty()) && post && (!request.decided || request.decided->status == 503))
         request.decided = error_reply(411, "send the body with a Content-Length, not in chunks");
+    if (post && length == 0 && !request.decided) request.decided = error_reply(400, "the body is empty");
     if (!expectation.empty() && expectation != "100-continue")
         request.decided = error_reply(417, "only 'Expect: 100-continue' is known");
     if (request.decided && request.decided->status == 503) warn_of_refusal(request.decided->body);
@@ -203,7 +202,6 @@ int HttpReceiver::begin(lws *wsi) {
     if (!request.decided && !expectation.empty()) http_continue(wsi);
     if (requests_.empty()) loop_.arm(tick_timer_, tick_interval);
     requests_.emplace(wsi, std::move(request));
-    if (length == 0) finish_body(wsi);
     return 0;
 }
 
@@ -244,7 +242,7 @@ std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
         return error_reply(503, reason, retry_after);
     }
     const std::vector<NamedLine> lines = cut_lines(request.body, request.ndjson);
-    if (lines.empty()) return error_reply(400, "the body is empty");
+    if (lines.empty()) return error_reply(400, "the body holds nothing but blanks");
     for (const NamedLine &line : lines) {
         if (line.text.size() > max_line)
             return error_reply(413, line.name + "longer than " + std::to_string(max_line) + " bytes");

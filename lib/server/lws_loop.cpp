@@ -130,6 +130,13 @@ int LwsLoop::Impl::on_connection(lws *wsi, lws_callback_reasons reason, void *us
     Impl &loop = of(wsi);
     if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) loop.connections.insert(wsi);
     if (reason == LWS_CALLBACK_WSI_DESTROY) loop.connections.erase(wsi);
+    // HTTP/1.1 is what the handlers speak. A server may ignore the wish to go on in HTTP/2 (RFC 7230, 6.7), but
+    // libwebsockets would grant it; it knows no wish by this name.
+    if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE &&
+        std::strcmp(static_cast<const char *>(in), "h2c") == 0) {
+        static_cast<char *>(in)[0] = '-';
+        return 0;
+    }
     const lws_protocols *bound = lws_get_protocol(wsi);
     const auto *protocol = bound != nullptr ? static_cast<const Protocol *>(bound->user) : nullptr;
     if (protocol == nullptr) protocol = &loop.protocols.front();
