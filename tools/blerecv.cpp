@@ -9,6 +9,7 @@
 #include "base/lifecycle.hpp"
 #include "base/log.hpp"
 #include "server/http_receiver.hpp"
+#include "server/listener.hpp"
 #include "server/lws_loop.hpp"
 
 namespace {

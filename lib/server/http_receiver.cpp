@@ -14,17 +14,8 @@ namespace ble {
 namespace {
 
 constexpr std::string_view bulk_path = "/api/v1/detections/bulk";
-constexpr std::string_view blanks = " \t\r\n";
 constexpr std::chrono::milliseconds tick_interval(250);
 constexpr const char *retry_after = "retry-after: 2\r\n";
-
-HttpReply error_reply(int status, std::string_view detail, std::string headers = {}) {
-    HttpReply reply;
-    reply.status = status;
-    reply.body = error_body(detail);
-    reply.headers = std::move(headers);
-    return reply;
-}
 
 std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
@@ -48,35 +39,6 @@ std::string shown_key(lws *wsi) {
 
 std::string seconds(std::chrono::milliseconds time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
-}
-
-// Without the blanks at its end; those at its beginning stay, so that positions in messages are the body's.
-std::string_view trim_end(std::string_view text) {
-    return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
-// The lines of a body and how a message names each.
-struct NamedLine {
-    std::string_view text;
-    std::string name;
-};
-
-std::vector<NamedLine> cut_lines(std::string &body, bool ndjson) {
-    std::vector<NamedLine> lines;
-    if (!ndjson) {
-        std::replace_if(
-            body.begin(), body.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-        if (const auto line = trim_end(body); !line.empty()) lines.push_back({line, ""});
-        return lines;
-    }
-    std::string_view rest = body;
-    for (std::size_t number = 1; !rest.empty(); ++number) {
-        const std::size_t end = std::min(rest.find('\n'), rest.size());
-        if (const auto line = trim_end(rest.substr(0, end)); !line.empty())
-            lines.push_back({line, "line " + std::to_string(number) + ": "});
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return lines;
 }
 
 }  // namespace
@@ -139,7 +101,7 @@ std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::si
     const std::string method = http_method(wsi), path = http_path(wsi);
     if (path == "/health") {
         if (method != "GET" && method != "HEAD")
-            return error_reply(405, "GET " + path + " is what there is", "allow: GET, HEAD\r\n");
+            return http_error(405, "GET " + path + " is what there is", "allow: GET, HEAD\r\n");
         const std::string reason = unable();
         HttpReply reply;
         reply.status = reason.empty() ? 200 : 503;
@@ -148,24 +110,24 @@ std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::si
         return reply;
     }
     if (path != bulk_path)
-        return error_reply(404, "there is nothing here; batches go to POST " + std::string(bulk_path));
+        return http_error(404, "there is nothing here; batches go to POST " + std::string(bulk_path));
     if (method != "POST")
-        return error_reply(405, "batches go to POST " + std::string(bulk_path), "allow: POST\r\n");
+        return http_error(405, "batches go to POST " + std::string(bulk_path), "allow: POST\r\n");
     if (!options_.keys.empty() && !options_.keys.accepts(shown_key(wsi)))
-        return error_reply(401, "a valid key is needed in the header X-API-Key",
-                           "www-authenticate: Bearer realm=\"blepipe\"\r\n");
+        return http_error(401, "a valid key is needed in the header X-API-Key",
+                          "www-authenticate: Bearer realm=\"blepipe\"\r\n");
     const std::string type = media_type(wsi);
     request.ndjson = type == "application/x-ndjson" || type == "application/ndjson";
     if (!request.ndjson && type != "application/json")
-        return error_reply(415,
-                           "send the header 'Content-Type: application/json' with one batch, or "
-                           "'Content-Type: application/x-ndjson' with one batch a line");
+        return http_error(415,
+                          "send the header 'Content-Type: application/json' with one batch, or "
+                          "'Content-Type: application/x-ndjson' with one batch a line");
     const std::size_t limit = request.ndjson ? options_.max_body : max_line;
     if (length > limit) {
         counters_.rejected++;
-        return error_reply(413, "the body is longer than " + std::to_string(limit) + " bytes");
+        return http_error(413, "the body is longer than " + std::to_string(limit) + " bytes");
     }
-    if (const std::string reason = unable(); !reason.empty()) return error_reply(503, reason, retry_after);
+    if (const std::string reason = unable(); !reason.empty()) return http_error(503, reason, retry_after);
     return std::nullopt;
 }
 
@@ -182,12 +144,12 @@ int HttpReceiver::begin(lws *wsi) {
     const bool post = lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0;
 
     request.decided = judge(wsi, request, length);
-    if (!counted) request.decided = error_reply(400, "the Content-Length is no number");
+    if (!counted) request.decided = http_error(400, "the Content-Length is no number");
     if ((chunked || length_text.empty()) && post && (!request.decided || request.decided->status == 503))
-        request.decided = error_reply(411, "send the body with a Content-Length, not in chunks");
-    if (post && length == 0 && !request.decided) request.decided = error_reply(400, "the body is empty");
+        request.decided = http_error(411, "send the body with a Content-Length, not in chunks");
+    if (post && length == 0 && !request.decided) request.decided = http_error(400, "the body is empty");
     if (!expectation.empty() && expectation != "100-continue")
-        request.decided = error_reply(417, "only 'Expect: 100-continue' is known");
+        request.decided = http_error(417, "only 'Expect: 100-continue' is known");
     if (request.decided && request.decided->status == 503) warn_of_refusal(request.decided->body);
 
     // A body that is short is skipped, so that the connection can be kept; of one that is long, or asks before it
@@ -213,7 +175,7 @@ int HttpReceiver::take_body(lws *wsi, std::string_view piece) {
     request.body += piece;
     body_bytes_ += piece.size();
     if (writer_.unwritten() + body_bytes_ > options_.max_waiting_bytes) {
-        request.decided = error_reply(503, "too many requests at once", retry_after);
+        request.decided = http_error(503, "too many requests at once", retry_after);
         drop_body(request);
     }
     return 0;
@@ -239,30 +201,19 @@ void HttpReceiver::finish_body(lws *wsi) {
 std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
     if (const std::string reason = unable(); !reason.empty()) {
         warn_of_refusal(reason);
-        return error_reply(503, reason, retry_after);
+        return http_error(503, reason, retry_after);
     }
-    const std::vector<NamedLine> lines = cut_lines(request.body, request.ndjson);
-    if (lines.empty()) return error_reply(400, "the body holds nothing but blanks");
-    for (const NamedLine &line : lines) {
-        if (line.text.size() > max_line)
-            return error_reply(413, line.name + "longer than " + std::to_string(max_line) + " bytes");
-        const ParsedLine parsed = parser_.parse(line.text);
-        if (const auto *invalid = std::get_if<InvalidLine>(&parsed))
-            return error_reply(invalid->position > 0 ? 400 : 422, line.name + invalid->reason);
-        const auto *batch = std::get_if<ParsedBatch>(&parsed);
-        const std::string &device =
-            batch != nullptr ? batch->batch.device_id : std::get<Gap>(parsed).device_id;
-        if (request.device_id.empty()) request.device_id = device;
-        if (batch != nullptr) request.detections += batch->batch.detections.size();
-        if (batch != nullptr && !batch->rejected.empty())
-            log_info(printable(device) + ": " + std::to_string(batch->rejected.size()) +
-                     " detections are not valid: " + printable(batch->rejected.front().reason));
-    }
+    const auto read = read_bulk(request.body, request.ndjson, parser_);
+    if (const auto *refusal = std::get_if<BulkRefusal>(&read))
+        return http_error(refusal->status, refusal->reason);
+    const auto &bulk = std::get<Bulk>(read);
+    if (!bulk.note.empty()) log_info(bulk.note);
+    request.reply = stored_body(bulk.device_id, bulk.detections);
     std::uint64_t position = 0;
-    for (const NamedLine &line : lines) position = writer_.write_line(line.text);
-    counters_.in += lines.size();
+    for (const std::string_view line : bulk.lines) position = writer_.write_line(line);
+    counters_.in += bulk.lines.size();
     const auto now = Clock::now();
-    standing_.push_back({position, now, lines.size()});
+    standing_.push_back({position, now, bulk.lines.size()});
     waiting_.push_back({position, now, wsi});
     request.state = State::waiting;
     return std::nullopt;
@@ -314,7 +265,7 @@ void HttpReceiver::pump() {
         Request &request = requests_.at(wsi);
         HttpReply reply;
         reply.status = 201;
-        reply.body = stored_body(request.device_id, request.detections);
+        reply.body = std::move(request.reply);
         answer_later(wsi, request, std::move(reply));
     }
     if (writer_.gone()) throw Error(ExitCode::io, writer_.why());
@@ -330,7 +281,7 @@ void HttpReceiver::tick() {
         const std::string reason = "not consumed within " + seconds(options_.longest_wait) +
                                    "; send it again, it will not be stored twice";
         warn_of_refusal(reason);
-        answer_later(wsi, requests_.at(wsi), error_reply(503, reason, retry_after));
+        answer_later(wsi, requests_.at(wsi), http_error(503, reason, retry_after));
     }
     for (const auto &[wsi, request] : requests_)
         if (request.state == State::reading && now - request.since >= options_.body_timeout)

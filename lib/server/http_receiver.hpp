@@ -18,6 +18,7 @@
 #include "base/log.hpp"
 #include "batch/batch.hpp"
 #include "server/api_keys.hpp"
+#include "server/bulk_body.hpp"
 #include "server/lws_http.hpp"
 #include "server/lws_loop.hpp"
 
@@ -62,8 +63,7 @@ class HttpReceiver {
         bool close = false;  // the client wants the connection to end after this
         Clock::time_point since = Clock::now();
         std::string body;
-        std::string device_id;
-        std::size_t detections = 0;
+        std::string reply;                 // to be sent once the lines are consumed
         std::optional<HttpReply> decided;  // while reading: the headers decided, the body is only skipped
     };
     struct Standing {  // a request's lines, written and not yet consumed

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
+
+#include "batch/http_reply.hpp"
 
 namespace ble {
 namespace {
@@ -109,6 +112,14 @@ bool http_wants_close(lws *wsi) {
     std::transform(connection.begin(), connection.end(), connection.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return connection.find("close") != std::string::npos || http_header(wsi, WSI_TOKEN_HTTP) == "HTTP/1.0";
+}
+
+HttpReply http_error(int status, std::string_view detail, std::string headers) {
+    HttpReply reply;
+    reply.status = status;
+    reply.body = error_body(detail);
+    reply.headers = std::move(headers);
+    return reply;
 }
 
 int http_answer(lws *wsi, const HttpReply &reply) {

@@ -23,6 +23,9 @@ struct HttpReply {
     bool close = false;   // end the connection after it
 };
 
+// {"detail":"…"} with that status.
+HttpReply http_error(int status, std::string_view detail, std::string headers = {});
+
 // Writes the whole answer; libwebsockets keeps what the socket does not take. To be called in LWS_CALLBACK_HTTP_WRITEABLE, or in
 // LWS_CALLBACK_HTTP for a request without a body. Return its value from the callback.
 int http_answer(lws *wsi, const HttpReply &reply);

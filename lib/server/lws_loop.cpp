@@ -1,10 +1,7 @@
 #include "server/lws_loop.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <libwebsockets.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,10 +12,12 @@
 #include <exception>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "server/listener.hpp"
 
 namespace ble {
 namespace {
@@ -90,9 +89,7 @@ struct LwsLoop::Impl {
     std::vector<Protocol> protocols;
     std::vector<lws_protocols> table;
     std::unordered_set<const lws *> connections;
-    UniqueFd listener;
-    std::string address;
-    std::uint16_t port = 0;
+    Listener listener;
     bool stopped = false;
     std::exception_ptr failure;
 
@@ -108,7 +105,6 @@ struct LwsLoop::Impl {
     }
 
     void adopt(int fd, std::function<bool()> readable);
-    void open_listener();
     bool accept_all();
     void serve_connection(UniqueFd fd);
 
@@ -159,54 +155,9 @@ void LwsLoop::Impl::adopt(int fd, std::function<bool()> readable) {
         throw Error(ExitCode::system, "unable to watch a descriptor: libwebsockets refuses it");
 }
 
-void LwsLoop::Impl::open_listener() {
-    addrinfo hints{};
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo *found = nullptr;
-    const std::string where = config.bind + " port " + std::to_string(config.port);
-    const int error = getaddrinfo(config.bind.c_str(), std::to_string(config.port).c_str(), &hints, &found);
-    if (error != 0)
-        throw Error(ExitCode::config, "unable to listen on " + config.bind + ": " + gai_strerror(error));
-    const std::unique_ptr<addrinfo, void (*)(addrinfo *)> owner(found, freeaddrinfo);
-    const char *step = nullptr;
-    for (const addrinfo *a = found; a != nullptr && !listener; a = a->ai_next) {
-        UniqueFd fd(socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol));
-        const int on = 1;
-        if (!fd) continue;
-        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        // The options of the listening socket become those of its connections.
-        setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (config.send_buffer > 0)
-            setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &config.send_buffer, sizeof config.send_buffer);
-        step = "bind";
-        if (bind(fd.get(), a->ai_addr, a->ai_addrlen) < 0 || ::listen(fd.get(), SOMAXCONN) < 0) continue;
-        listener = std::move(fd);
-    }
-    if (!listener) {
-        const int reason = errno;
-        const ExitCode code = reason == EADDRINUSE              ? ExitCode::unavailable
-                              : reason == EACCES                ? ExitCode::permission
-                              : reason == EADDRNOTAVAIL && step ? ExitCode::config
-                                                                : ExitCode::system;
-        throw Error(code,
-                    "unable to listen on " + where + ": " + std::strerror(reason) +
-                        (reason == EADDRINUSE ? ": another program has it; choose another with --port" : ""));
-    }
-    sockaddr_storage name{};
-    socklen_t size = sizeof name;
-    if (getsockname(listener.get(), reinterpret_cast<sockaddr *>(&name), &size) < 0)
-        throw system_error("unable to learn the port");
-    char host[NI_MAXHOST], service[NI_MAXSERV];
-    getnameinfo(reinterpret_cast<sockaddr *>(&name), size, host, sizeof host, service, sizeof service,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    address = name.ss_family == AF_INET6 ? "[" + std::string(host) + "]" : host;
-    port = static_cast<std::uint16_t>(std::stoul(service));
-}
-
 bool LwsLoop::Impl::accept_all() {
     for (int n = 0; n < 64; ++n) {  // then others have their turn
-        UniqueFd fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        UniqueFd fd(accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (fd) {
             serve_connection(std::move(fd));
             continue;
@@ -227,14 +178,6 @@ void LwsLoop::Impl::serve_connection(UniqueFd fd) {
         return;
     }
     lws_adopt_socket_vhost(server, fd.release());  // closes it when it fails
-}
-
-bool is_loopback(const std::string &bind) {
-    if (bind == "localhost") return true;
-    in_addr v4{};
-    if (inet_pton(AF_INET, bind.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-    in6_addr v6{};
-    return inet_pton(AF_INET6, bind.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config)) {
@@ -306,7 +249,7 @@ void LwsLoop::listen(std::vector<Protocol> protocols) {
         i.table.push_back({p.name.c_str(), Impl::on_connection, p.session_bytes, p.receive_bytes, 0,
                            const_cast<Protocol *>(&p), 0});
     i.table.push_back({});
-    i.open_listener();
+    i.listener = open_listener(i.config.bind, i.config.port, i.config.send_buffer);
 
     const Config &config = i.config;
     lws_context_creation_info info{};
@@ -327,16 +270,16 @@ void LwsLoop::listen(std::vector<Protocol> protocols) {
         throw Error(ExitCode::config, config.cert.empty() ? "unable to prepare the server"
                                                           : "unable to use the certificate " + config.cert +
                                                                 " with the key " + config.key);
-    i.adopt(i.listener.get(), [this] { return impl_->accept_all(); });
+    i.adopt(i.listener.fd.get(), [this] { return impl_->accept_all(); });
 }
 
 std::uint16_t LwsLoop::port() const {
-    return impl_->port;
+    return impl_->listener.port;
 }
 
 std::string LwsLoop::url() const {
-    return (impl_->config.cert.empty() ? "http://" : "https://") + impl_->address + ":" +
-           std::to_string(impl_->port);
+    return (impl_->config.cert.empty() ? "http://" : "https://") + impl_->listener.address + ":" +
+           std::to_string(impl_->listener.port);
 }
 
 std::size_t LwsLoop::clients() const {
@@ -344,7 +287,8 @@ std::size_t LwsLoop::clients() const {
 }
 
 void LwsLoop::stop_listening() {
-    if (impl_->listener) shutdown(impl_->listener.get(), SHUT_RDWR);  // wakes the loop, which lets go of it
+    if (impl_->listener.fd)
+        shutdown(impl_->listener.fd.get(), SHUT_RDWR);  // wakes the loop, which lets go of it
 }
 
 void LwsLoop::run() {

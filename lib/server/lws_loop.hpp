@@ -20,9 +20,6 @@ struct lws_context;
 
 namespace ble {
 
-// Is this the name of the machine itself (127.0.0.0/8, ::1, localhost), which nobody else can reach? Asks no name server.
-bool is_loopback(const std::string &bind);
-
 class LwsLoop {
   public:
     struct Config {
