@@ -1,0 +1,184 @@
+#include "sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace ble {
+namespace {
+
+using Kind = SqliteError::Kind;
+
+struct Class {
+    Kind kind;
+    ExitCode code;
+};
+
+Class classify(int result) {
+    switch (result & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+        case SQLITE_PROTOCOL:
+            return {Kind::trouble, ExitCode::temporary};
+        case SQLITE_FULL:
+        case SQLITE_IOERR:
+        case SQLITE_CANTOPEN:
+        case SQLITE_READONLY:
+            return {Kind::trouble, ExitCode::io};
+        case SQLITE_NOMEM:
+            return {Kind::trouble, ExitCode::system};
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+            return {Kind::permission, ExitCode::permission};
+        case SQLITE_CONSTRAINT:
+        case SQLITE_TOOBIG:
+        case SQLITE_MISMATCH:
+            return {Kind::constraint, ExitCode::data};
+        case SQLITE_NOTADB:
+            return {Kind::foreign, ExitCode::config};
+        case SQLITE_CORRUPT:
+            return {Kind::foreign, ExitCode::io};
+        default:
+            return {Kind::other, ExitCode::software};
+    }
+}
+
+}  // namespace
+
+Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout) : path_(path) {
+    // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
+    const int result = ::sqlite3_open_v2(path.c_str(), &handle_,
+                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    if (result != SQLITE_OK) {
+        std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
+        const int error = handle_ == nullptr ? 0 : ::sqlite3_system_errno(handle_);
+        ::sqlite3_close(handle_);
+        if (error == EACCES || error == EPERM || error == EROFS)
+            throw SqliteError(Kind::permission, ExitCode::permission,
+                              "unable to open the database " + path + ": no right to read and write it");
+        const Class found = classify(result);
+        throw SqliteError(found.kind, found.code, "unable to open the database " + path + ": " + reason);
+    }
+    ::sqlite3_extended_result_codes(handle_, 1);
+    ::sqlite3_busy_timeout(handle_, static_cast<int>(busy_timeout.count()));
+}
+
+Database::~Database() { ::sqlite3_close_v2(handle_); }
+
+void Database::fail() const {
+    const int result = ::sqlite3_extended_errcode(handle_);
+    const Class found = classify(result);
+    std::string text = "unable to use the database " + path_ + ": " + ::sqlite3_errmsg(handle_);
+    if ((result & 0xff) == SQLITE_IOERR)
+        text += ": " + std::generic_category().message(::sqlite3_system_errno(handle_));
+    throw SqliteError(found.kind, found.code, text);
+}
+
+void Database::execute(const std::string &sql) {
+    if (::sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail();
+}
+
+std::optional<std::int64_t> Database::integer(const std::string &sql) {
+    Statement statement(*this, sql);
+    if (!statement.step() || statement.is_null(0)) return std::nullopt;
+    return statement.integer(0);
+}
+
+std::string Database::text(const std::string &sql) {
+    Statement statement(*this, sql);
+    return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
+std::int64_t Database::last_insert_id() const { return ::sqlite3_last_insert_rowid(handle_); }
+std::int64_t Database::changes() const { return ::sqlite3_changes64(handle_); }
+bool Database::in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
+bool Database::read_only() const { return ::sqlite3_db_readonly(handle_, "main") == 1; }
+
+bool Database::moved() const {
+    int moved = 0;
+    return ::sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
+Statement::Statement(Database &database, std::string_view sql) : database_(database) {
+    if (::sqlite3_prepare_v3(database_.handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                             &handle_, nullptr) != SQLITE_OK)
+        database_.fail();
+}
+
+Statement::~Statement() { ::sqlite3_finalize(handle_); }
+
+Statement &Statement::bind(int index, std::int64_t value) {
+    if (::sqlite3_bind_int64(handle_, index, value) != SQLITE_OK) database_.fail();
+    return *this;
+}
+
+Statement &Statement::bind(int index, std::string_view text) {
+    const char *const data = text.data() == nullptr ? "" : text.data();  // a null pointer would bind NULL
+    if (::sqlite3_bind_text64(handle_, index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        database_.fail();
+    return *this;
+}
+
+Statement &Statement::bind_blob(int index, std::string_view bytes) {
+    if (::sqlite3_bind_blob64(handle_, index, bytes.data(), bytes.size(), SQLITE_STATIC) != SQLITE_OK)
+        database_.fail();
+    return *this;
+}
+
+Statement &Statement::bind_null(int index) {
+    if (::sqlite3_bind_null(handle_, index) != SQLITE_OK) database_.fail();
+    return *this;
+}
+
+bool Statement::step() {
+    const int result = ::sqlite3_step(handle_);
+    if (result == SQLITE_ROW) return true;
+    // Only reset() gives the error's full code and text, and it ends the statement, so that a rollback can follow.
+    if (::sqlite3_reset(handle_) != SQLITE_OK || result != SQLITE_DONE) database_.fail();
+    return false;
+}
+
+void Statement::reset() { ::sqlite3_reset(handle_); }
+
+std::int64_t Statement::integer(int column) const { return ::sqlite3_column_int64(handle_, column); }
+
+std::string_view Statement::text(int column) const {
+    const auto *data = reinterpret_cast<const char *>(::sqlite3_column_text(handle_, column));
+    return {data == nullptr ? "" : data, static_cast<std::size_t>(::sqlite3_column_bytes(handle_, column))};
+}
+
+bool Statement::is_null(int column) const { return ::sqlite3_column_type(handle_, column) == SQLITE_NULL; }
+
+Transaction::Transaction(Database &database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
+
+Transaction::~Transaction() {
+    // Nothing is left to roll back when SQLite did it by itself; a failing ROLLBACK leaves the file as it was.
+    if (!open_ || !database_.in_transaction()) return;
+    try {
+        database_.execute("ROLLBACK");
+    } catch (const SqliteError &) {
+    }
+}
+
+void Transaction::commit() {
+    database_.execute("COMMIT");
+    open_ = false;
+}
+
+Savepoint::Savepoint(Database &database) : database_(database) { database_.execute("SAVEPOINT line"); }
+
+Savepoint::~Savepoint() {
+    if (!open_ || !database_.in_transaction()) return;
+    try {
+        database_.execute("ROLLBACK TO line; RELEASE line");
+    } catch (const SqliteError &) {
+    }
+}
+
+void Savepoint::release() {
+    database_.execute("RELEASE line");
+    open_ = false;
+}
+
+}  // namespace ble

@@ -1,0 +1,158 @@
+// A connection to an SQLite database, its statements and its transactions. The only user of SQLite.
+//
+// Everything here belongs to one thread and may block: on the disk, and up to `busy_timeout` on another connection's
+// lock. What SQLite refuses is thrown as SqliteError; what it says about the database's content is left to the caller.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace ble {
+
+class SqliteError : public Error {
+  public:
+    enum class Kind {
+        trouble,     // may pass by itself: locked, disk full, I/O error, read-only for now, out of memory. Try again later
+        permission,  // the file or its folder may not be opened
+        constraint,  // the data broke a rule of the schema, or is too large for it: this row will never be taken
+        foreign,     // the file is no SQLite database, or is damaged
+        other,       // a missing table, wrong SQL
+    };
+    SqliteError(Kind kind, ExitCode code, const std::string &text) : Error(code, text), kind_(kind) {}
+    Kind kind() const noexcept { return kind_; }
+
+  private:
+    Kind kind_;
+};
+
+class Database {
+  public:
+    // Opens or creates the file at `path`; ":memory:" is a database of its own that dies with the connection. The file
+    // is private to its owner when created under a umask that says so; nothing is written before the first statement.
+    explicit Database(const std::string &path, std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000));
+    ~Database();
+    Database(const Database &) = delete;
+    Database &operator=(const Database &) = delete;
+
+    // Runs statements separated by semicolons; rows are ignored.
+    void execute(const std::string &sql);
+    // The first column of the first row; empty: no row, or NULL.
+    std::optional<std::int64_t> integer(const std::string &sql);
+    std::string text(const std::string &sql);
+
+    std::int64_t last_insert_id() const;
+    std::int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
+    bool in_transaction() const;
+    bool read_only() const;
+    // Was the file renamed or deleted since it was opened? What is written then is lost.
+    bool moved() const;
+    const std::string &path() const { return path_; }
+
+    // Throws what SQLite says about the last error on this connection.
+    [[noreturn]] void fail() const;
+
+  private:
+    friend class Statement;
+    std::string path_;
+    sqlite3 *handle_ = nullptr;
+};
+
+// A prepared statement, to be run many times.
+class Statement {
+  public:
+    Statement(Database &database, std::string_view sql);
+    ~Statement();
+    Statement(const Statement &) = delete;
+    Statement &operator=(const Statement &) = delete;
+
+    // Parameters are numbered from 1 and keep their values until bound again. Text and blobs are borrowed: they must
+    // live until the statement ran to its end or was reset.
+    Statement &bind(int index, std::int64_t value);
+    Statement &bind(int index, std::string_view text);
+    Statement &bind_blob(int index, std::string_view bytes);
+    Statement &bind_null(int index);
+    template <class T>
+    Statement &bind(int index, const std::optional<T> &value) {
+        return value ? bind(index, *value) : bind_null(index);
+    }
+    Statement &bind(int index, std::int32_t value) { return bind(index, std::int64_t{value}); }
+    Statement &bind(int index, std::uint32_t value) { return bind(index, std::int64_t{value}); }
+    Statement &bind(int index, bool value) { return bind(index, std::int64_t{value}); }
+    Statement &bind(int index, const std::string &text) { return bind(index, std::string_view(text)); }
+    Statement &bind(int index, const char *text) { return bind(index, std::string_view(text)); }
+
+    // True: a row is there. False: the end, and the statement is reset.
+    bool step();
+    // Binds the values to the parameters in order and runs to the end, without rows.
+    template <class... Values>
+    void run(const Values &...values) {
+        bind_all(values...);
+        while (step()) {
+        }
+    }
+    // Binds the values and returns the first column of the first row, if any.
+    template <class... Values>
+    std::optional<std::int64_t> find(const Values &...values) {
+        bind_all(values...);
+        if (!step()) return std::nullopt;
+        const std::int64_t value = integer(0);
+        reset();
+        return value;
+    }
+    void reset();
+
+    // Columns of the present row, numbered from 0. Text is valid until the next step() or reset().
+    std::int64_t integer(int column) const;
+    std::string_view text(int column) const;
+    bool is_null(int column) const;
+
+  private:
+    template <class... Values>
+    void bind_all(const Values &...values) {
+        int index = 0;
+        (bind(++index, values), ...);
+    }
+
+    Database &database_;
+    sqlite3_stmt *handle_ = nullptr;
+};
+
+// BEGIN IMMEDIATE; rolled back unless committed. IMMEDIATE, because a transaction that reads first and then writes is
+// refused at once, without waiting, when another connection wrote in between.
+class Transaction {
+  public:
+    explicit Transaction(Database &database);
+    ~Transaction();
+    Transaction(const Transaction &) = delete;
+    Transaction &operator=(const Transaction &) = delete;
+    void commit();
+
+  private:
+    Database &database_;
+    bool open_ = true;
+};
+
+// Part of a transaction that can be undone by itself; undone unless released. Some errors (disk full, RAISE(ROLLBACK))
+// take the whole transaction away with it: see Database::in_transaction().
+class Savepoint {
+  public:
+    explicit Savepoint(Database &database);
+    ~Savepoint();
+    Savepoint(const Savepoint &) = delete;
+    Savepoint &operator=(const Savepoint &) = delete;
+    void release();
+
+  private:
+    Database &database_;
+    bool open_ = true;
+};
+
+}  // namespace ble

@@ -1,0 +1,224 @@
+#include "store/sqlite_store.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/digest.hpp"
+#include "store/schema.hpp"
+
+namespace ble {
+namespace {
+
+using Outcome = StoreOutcome::Kind;
+
+std::int64_t milliseconds(Time time) {
+    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+// What passes by itself is told apart from what does not.
+template <class Body>
+auto told_apart(Body body) {
+    try {
+        return body();
+    } catch (const SqliteError &error) {
+        if (error.kind() == SqliteError::Kind::trouble) throw StoreTrouble(error.code(), error.what());
+        throw;
+    }
+}
+
+bool open(Database &database) {
+    if (database.read_only())
+        throw Error(ExitCode::permission, "unable to open the database " + database.path() + ": no right to write it");
+    told_apart([&] {
+        open_schema(database);
+        return true;
+    });
+    return true;
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(const std::string &path)
+    : database_(path),
+      ready_(open(database_)),
+      catalog_(database_),
+      runs_(database_),
+      retention_(database_),
+      epoch_(database_, "SELECT epoch FROM state"),
+      insert_batch_(database_,
+                    "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, interval_ms,"
+                    " oldest, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      insert_detection_(database_,
+                        "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      insert_details_(database_, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
+      insert_hash_(database_, "INSERT INTO batch_hashes (hash, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING") {}
+
+StoreResult SqliteStore::store(const std::vector<StoreItem> &items, Time received_at) {
+    received_at_ms_ = milliseconds(received_at);
+    if (database_.moved())
+        throw Error(ExitCode::io, "the database " + database_.path() + " was renamed or deleted while in use");
+    return told_apart([&] {
+        try {
+            return store_together(items);
+        } catch (const SqliteError &error) {
+            forget();
+            if (error.kind() != SqliteError::Kind::constraint) throw;
+        }
+        // Rare, so it may be slow: once more, each line by itself, to find those that cannot be stored.
+        try {
+            return store_apart(items);
+        } catch (const SqliteError &) {
+            forget();
+            throw;
+        }
+    });
+}
+
+StoreResult SqliteStore::store_together(const std::vector<StoreItem> &items) {
+    Transaction transaction(database_);
+    begin();
+    StoreResult result;
+    result.outcomes.reserve(items.size());
+    for (const auto &item : items) add(item, result);
+    flush();
+    transaction.commit();
+    return result;
+}
+
+StoreResult SqliteStore::store_apart(const std::vector<StoreItem> &items) {
+    Refused refused;
+    StoreResult result;
+    while (!try_apart(items, refused, result)) result = {};
+    return result;
+}
+
+// False: a refused line took the whole transaction away with it; the others are to be stored without it.
+bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result) {
+    Transaction transaction(database_);
+    begin();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const auto holes = result.holes.size();
+        if (!refused.contains(i)) {
+            try {
+                Savepoint savepoint(database_);
+                add(items[i], result);
+                flush();
+                savepoint.release();
+                continue;
+            } catch (const SqliteError &error) {
+                forget();
+                if (error.kind() != SqliteError::Kind::constraint) throw;
+                refused[i] = error.what();
+                if (!database_.in_transaction()) return false;
+            }
+        }
+        result.holes.resize(holes);
+        result.outcomes.resize(i);
+        result.outcomes.push_back({Outcome::refused, refused[i]});
+    }
+    transaction.commit();
+    return true;
+}
+
+void SqliteStore::begin() {
+    const auto epoch = *epoch_.find();
+    if (epoch != known_epoch_) {
+        // Another process deleted rows whose ids we may remember, or changed the schema.
+        check_version(database_);
+        forget();
+        known_epoch_ = epoch;
+    }
+    catalog_.begin(received_at_ms_);
+    runs_.begin(received_at_ms_);
+}
+
+void SqliteStore::flush() {
+    runs_.flush();
+    catalog_.flush();
+}
+
+void SqliteStore::forget() {
+    runs_.forget();
+    catalog_.forget();
+}
+
+void SqliteStore::add(const StoreItem &item, StoreResult &result) {
+    const Outcome kind = item.gap != nullptr ? add_gap(*item.gap, result) : add_batch(*item.batch, item.line, result);
+    result.outcomes.push_back({kind, {}});
+}
+
+StoreOutcome::Kind SqliteStore::add_gap(const Gap &gap, StoreResult &result) {
+    auto &run = runs_.find(catalog_.device(gap.device_id), gap.run_id, {});
+    const auto pieces = runs_.label(run, static_cast<std::int64_t>(gap.from_seq), static_cast<std::int64_t>(gap.to_seq),
+                                    gap.reason);
+    for (const auto &piece : pieces)
+        result.holes.push_back({gap.device_id, gap.run_id, static_cast<std::uint64_t>(piece.from),
+                                static_cast<std::uint64_t>(piece.to), piece.reason});
+    return pieces.empty() ? Outcome::duplicate : Outcome::stored;
+}
+
+StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view line, StoreResult &result) {
+    const auto device = catalog_.device(batch.device_id);
+    if (!batch.position) {
+        const Sha256 hash = sha256(line);
+        insert_hash_.bind_blob(1, {reinterpret_cast<const char *>(hash.data()), hash.size()}).bind(2, received_at_ms_);
+        insert_hash_.step();
+        if (database_.changes() == 0) return Outcome::duplicate;
+        insert_batch(batch, device, nullptr);
+        return Outcome::stored;
+    }
+    auto &run = runs_.find(device, batch.position->run_id, batch.hash_id);
+    std::vector<RunLedger::Piece> holes;
+    if (!runs_.take(run, static_cast<std::int64_t>(batch.position->seq), holes)) return Outcome::duplicate;
+    for (const auto &hole : holes)
+        result.holes.push_back({batch.device_id, batch.position->run_id, static_cast<std::uint64_t>(hole.from),
+                                static_cast<std::uint64_t>(hole.to), hole.reason});
+    insert_batch(batch, device, &run);
+    return Outcome::stored;
+}
+
+// The time that counts for "first seen" and "last seen". A clock that is known to be wrong, or runs ahead of ours, must
+// not make anything seen in the far past or future for ever.
+std::int64_t SqliteStore::taken_at(const Batch &batch, Time time) const {
+    if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms_;
+    return std::min(milliseconds(time), received_at_ms_);
+}
+
+void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run) {
+    std::optional<std::int64_t> run_id, seq, timestamp, place, oldest, newest;
+    if (run != nullptr) {
+        run_id = run->id;
+        seq = static_cast<std::int64_t>(batch.position->seq);
+    }
+    if (batch.timestamp) timestamp = milliseconds(*batch.timestamp);
+    if (batch.name || batch.location) place = catalog_.place(batch.name.value_or(""), batch.location.value_or(""));
+    for (const auto &detection : batch.detections) {
+        const auto time = milliseconds(detection.timestamp);
+        oldest = std::min(oldest.value_or(time), time);
+        newest = std::max(newest.value_or(time), time);
+    }
+    insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place, batch.window_ms,
+                      batch.interval_ms, oldest, newest);
+    const auto id = database_.last_insert_id();
+    catalog_.batch_stored(batch.device_id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,
+                          batch.name, batch.location);
+    insert_detections(batch, id);
+}
+
+void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {
+    std::int64_t n = 0;
+    for (const auto &detection : batch.detections) {
+        const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
+        insert_detection_.run(milliseconds(detection.timestamp), id, n, advertiser, detection.rssi_dbm,
+                              static_cast<std::int64_t>(detection.zone), detection.count);
+        if (!detection.details.empty()) insert_details_.run(id, n, detection.details);
+        ++n;
+    }
+}
+
+bool SqliteStore::retain(Time before, Time now) {
+    return told_apart([&] { return retention_.step(milliseconds(before), milliseconds(now)); });
+}
+
+}  // namespace ble

@@ -1,0 +1,49 @@
+// The store in SQLite: WAL, synchronous=FULL, one transaction for each call of store().
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sqlite/database.hpp"
+#include "store/catalog.hpp"
+#include "store/retention.hpp"
+#include "store/run_ledger.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+
+class SqliteStore : public Store {
+  public:
+    explicit SqliteStore(const std::string &path);
+
+    StoreResult store(const std::vector<StoreItem> &items, Time received_at) override;
+    bool retain(Time before, Time now) override;
+
+  private:
+    struct Tables;
+    using Refused = std::map<std::size_t, std::string>;
+
+    StoreResult store_together(const std::vector<StoreItem> &items);
+    StoreResult store_apart(const std::vector<StoreItem> &items);
+    bool try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result);
+    void begin();
+    void add(const StoreItem &item, StoreResult &result);
+    StoreOutcome::Kind add_batch(const Batch &batch, std::string_view line, StoreResult &result);
+    StoreOutcome::Kind add_gap(const Gap &gap, StoreResult &result);
+    void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run);
+    void insert_detections(const Batch &batch, std::int64_t id);
+    void flush();
+    void forget();
+    std::int64_t taken_at(const Batch &batch, Time time) const;
+
+    Database database_;
+    bool ready_;  // orders opening the schema before the statements below
+    Catalog catalog_;
+    RunLedger runs_;
+    Retention retention_;
+    Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_hash_;
+    std::int64_t known_epoch_ = -1, received_at_ms_ = 0;
+};
+
+}  // namespace ble
