@@ -56,15 +56,27 @@ const char *status_text(int status) {
             return "Content Too Large";
         case 415:
             return "Unsupported Media Type";
+        case 414:
+            return "URI Too Long";
         case 417:
             return "Expectation Failed";
         case 422:
             return "Unprocessable Content";
+        case 426:
+            return "Upgrade Required";
         case 503:
             return "Service Unavailable";
         default:
             return status < 500 ? "Error" : "Server Error";
     }
+}
+
+std::string head(const HttpReply &reply, std::uint64_t length) {
+    std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " " + status_text(reply.status) + "\r\n";
+    if (length > 0) text += "content-type: " + reply.content_type + "\r\n";
+    text += "content-length: " + std::to_string(length) + "\r\n" + reply.headers;
+    if (reply.close) text += "connection: close\r\n";
+    return text + "\r\n";
 }
 
 int write_text(lws *wsi, const std::string &text) {
@@ -123,13 +135,16 @@ HttpReply http_error(int status, std::string_view detail, std::string headers) {
 }
 
 int http_answer(lws *wsi, const HttpReply &reply) {
-    std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " " + status_text(reply.status) + "\r\n";
-    if (!reply.body.empty()) text += "content-type: " + reply.content_type + "\r\n";
-    text += "content-length: " + std::to_string(reply.body.size()) + "\r\n" + reply.headers;
-    if (reply.close) text += "connection: close\r\n";
-    text += "\r\n" + reply.body;
-    if (write_text(wsi, text) < 0 || reply.close) return -1;
-    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+    if (write_text(wsi, head(reply, reply.body.size()) + reply.body) < 0) return -1;
+    return http_end_answer(wsi, reply);
+}
+
+int http_begin_answer(lws *wsi, const HttpReply &reply, std::uint64_t length) {
+    return write_text(wsi, head(reply, length));
+}
+
+int http_end_answer(lws *wsi, const HttpReply &reply) {
+    return reply.close || lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
 }
 
 void http_continue(lws *wsi) {

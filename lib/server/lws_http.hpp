@@ -1,6 +1,7 @@
 // What HTTP handlers on an LwsLoop share: reading the request, and an answer as one piece.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ HttpReply http_error(int status, std::string_view detail, std::string headers = 
 // Writes the whole answer; libwebsockets keeps what the socket does not take. To be called in LWS_CALLBACK_HTTP_WRITEABLE, or in
 // LWS_CALLBACK_HTTP for a request without a body. Return its value from the callback.
 int http_answer(lws *wsi, const HttpReply &reply);
+// In two steps: the headers for a body of `length` bytes (reply.body is not looked at), which the caller writes, or leaves
+// out when the method was HEAD. Negative: the connection is lost.
+int http_begin_answer(lws *wsi, const HttpReply &reply, std::uint64_t length);
+int http_end_answer(lws *wsi, const HttpReply &reply);
 
 // "100 Continue": the client that asked may send the body.
 void http_continue(lws *wsi);
