@@ -25,6 +25,8 @@ namespace {
 // Beside the clients: standard streams, the context's own descriptors, those watched, files being served.
 constexpr rlim_t spare_descriptors = 64;
 constexpr rlim_t most_descriptors = 65536;
+// Of one request: browsers send the cookies of everything that ever ran on this host.
+constexpr unsigned short max_headers = 16384;
 
 struct Watched {
     std::function<bool()> readable;  // false: watch it no longer
@@ -95,7 +97,8 @@ struct LwsLoop::Impl {
 
     explicit Impl(const Config &c) : config(c), max_clients(fit_descriptors(c.max_clients)) {}
 
-    void guard(const std::function<void()> &body) noexcept {
+    template <class Body>
+    void guard(const Body &body) noexcept {
         try {
             body();
         } catch (...) {
@@ -190,12 +193,13 @@ LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config)) {
     lws_set_log_level(log_level() >= LogLevel::debug ? LLL_ERR | LLL_WARN | LLL_NOTICE : LLL_ERR,
                       log_library);
     lws_context_creation_info info{};
-    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
     if (!config.cert.empty()) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.gid = static_cast<decltype(info.gid)>(-1);
     info.uid = static_cast<decltype(info.uid)>(-1);
     info.user = impl_.get();
     info.pt_serv_buf_size = 32768;
+    info.max_http_header_data = max_headers;
     impl_->context = lws_create_context(&info);
     if (impl_->context == nullptr)
         throw Error(ExitCode::system, "unable to create the libwebsockets context");
