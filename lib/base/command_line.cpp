@@ -168,6 +168,17 @@ void CommandLine::duration(const std::string &flags, milliseconds &value, const 
         .initial = duration_text(value);
 }
 
+void CommandLine::days(const std::string &flags, milliseconds &value, const std::string &help,
+                       const std::string &environment) {
+    impl_
+        ->add(describe(flags, "DAYS", environment), help,
+              [&value](const std::string &given) {
+                  const bool bare = given.find_first_not_of("0123456789.") == std::string::npos;
+                  value = to_duration(bare && !given.empty() ? given + "d" : given);
+              })
+        .initial = duration_text(value);
+}
+
 void CommandLine::flag(const std::string &flags, bool &value, const std::string &help,
                        const std::string &environment) {
     impl_

@@ -31,6 +31,9 @@ class CommandLine {
     // Seconds with an optional fraction, or with a unit: "10", "0.5", "250ms", "2m", "24h", "90d".
     void duration(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
                   const std::string &environment = "");
+    // The same, where a number without a unit means days: "90", "12h".
+    void days(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
+              const std::string &environment = "");
     // In the environment: true/yes/on/1 and false/no/off/0/empty.
     void flag(const std::string &flags, bool &value, const std::string &help,
               const std::string &environment = "");

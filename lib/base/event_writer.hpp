@@ -1,0 +1,53 @@
+// Writes lines to a reader that may be slow, may stall or may go away, without being held up by it for long: what the
+// reader does not take in time is dropped, by whole lines.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace ble {
+
+class EventWriter {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    // `fd` is borrowed and its flags are never changed; O_NONBLOCK set by others is coped with. `patience`: how long to
+    // wait in all for a reader that does not keep up; 0: for ever. While waiting, `attend` is called whenever `attend_fd`
+    // is readable; it returns false when waiting must end.
+    EventWriter(int fd, std::chrono::milliseconds patience, int attend_fd, std::function<bool()> attend);
+
+    // Writes the line and its LF. False: dropped, because the reader does not keep up or is gone. When patience runs out
+    // in mid-line the rest is kept and written before anything else: a begun line is always finished. Once patience has
+    // run out there is no waiting until the reader has caught up: lines are written only when there is room at once.
+    bool line(std::string_view text);
+    // Writes what fits of a begun line. Call when `fd` is writable and pending() is true.
+    void pump();
+    // Waits for the rest of a begun line, at the end: as long as patience says, but at most a second after `attend` has
+    // asked to end. False: it was not taken.
+    bool finish();
+
+    bool pending() const { return !rest_.empty(); }
+    bool gone() const { return gone_; }  // the reader hung up, or writing failed for good: why()
+    const std::string &why() const { return why_; }
+    // Would anybody see what is written? False for /dev/null.
+    bool heard() const { return heard_; }
+
+  private:
+    bool write_some(std::string_view &text);
+    bool write_all(std::string_view &text, bool wait);
+    bool wait_for_reader(std::chrono::milliseconds most);
+    bool caught_up() const;
+    void lose(const std::string &why);
+
+    int fd_;
+    std::chrono::milliseconds patience_, waited_{0};
+    int attend_fd_;
+    std::function<bool()> attend_;
+    std::string rest_, why_;
+    bool pipe_ = false, heard_ = true, gone_ = false, stalled_ = false;
+};
+
+}  // namespace ble
