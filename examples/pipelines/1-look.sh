@@ -12,4 +12,4 @@ blescan --replay "$capture" --device-id pi-example |
 
 echo "Kinds of beacons:"
 blescan --replay "$capture" --device-id pi-example --detail |
-    jq -r '.detections[].beacon | select(.) | .type' | sort | uniq -c
+    jq -r '.detections[].beacon | select(.) | keys[]' | sort | uniq -c
