@@ -1,1 +1,201 @@
-int main() { return 70; }
+// blesub: subscribe to a broker's topic, write its batches to standard output, tell the broker when they are safe.
+// The contract (options, guarantees, exit codes) is man/blesub.1.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/command_line.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "blesub_handover.hpp"
+#include "transport/mqtt_subscriber.hpp"
+
+namespace {
+
+using namespace ble;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds farewell(5'000);  // how long SIGTERM lets the reader consume what it has
+
+struct Options {
+    CommonOptions common;
+    MqttOptions mqtt;
+    std::string url, share, ack = "consumed";
+    std::string reject = default_state_path("blesub.rejected.ndjson");
+    std::int64_t count = 0;
+};
+
+void declare(Options &options, CommandLine &line) {
+    line.group("Where from");
+    line.text("--url URL", options.url,
+              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC]: several of the options below in one");
+    declare_mqtt_options(options.mqtt, line);
+    line.group("Delivery");
+    line.choice(
+        "--ack", options.ack, {"consumed", "received"},
+        "when the broker may forget a message: when the reader has consumed it, or once it is written");
+    line.text("--share GROUP", options.share, "share the topic's messages with all who name the same group");
+    line.text("--reject FILE", options.reject, "where batches go that are longer than a line may be");
+    line.number("-C,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub --host localhost | jq .device_id\n"
+        "  blesub --url mqtts://backend@broker.example --client-id backend | bleingest\n"
+        "With --client-id the broker keeps what arrives while blesub is away; without, it does not.");
+}
+
+bool disabled() {
+    const char *enabled = std::getenv("MQTT_ENABLED");
+    return enabled != nullptr && std::string_view(enabled) == "false";
+}
+
+void validate(Options &options, const CommandLine &line) {
+    if (disabled()) return;
+    if (!options.url.empty()) apply_mqtt_url(options.mqtt, options.url, line);
+    if (options.mqtt.host.empty())
+        throw Error(ExitCode::config,
+                    "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
+    validate_mqtt_options(options.mqtt, line);
+    check_topic_filter(options.mqtt.topic, line);
+    if (options.share.find_first_of("/+#") != std::string::npos)
+        throw Error(line.on_command_line("--share") ? ExitCode::usage : ExitCode::config,
+                    "the name of a group (--share) has no '/', '+' or '#' in it");
+}
+
+// The main thread's loop: signals, the link, the reader's hang-up. The messages pass in paho's thread.
+class Loop {
+  public:
+    Loop(const Options &options, Lifecycle &lifecycle, MqttSubscriber &subscriber, const Handover &handover,
+         const Counters &counters)
+        : options_(options),
+          lifecycle_(lifecycle),
+          subscriber_(subscriber),
+          handover_(handover),
+          counters_(counters) {}
+
+    ExitCode run() {
+        std::optional<ExitCode> code;
+        while (!code) {
+            wait();
+            lifecycle_.progress();
+            lifecycle_.handle();
+            subscriber_.step();
+            report();
+            code = verdict();
+        }
+        return *code;
+    }
+
+  private:
+    void wait() {
+        auto timeout = subscriber_.timeout();
+        if (end_) {
+            const auto left =
+                std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now()));
+            timeout = timeout.count() < 0 ? left : std::min(timeout, left);
+        }
+        // With no event asked for, poll() still tells that the reader has hung up.
+        pollfd fds[] = {{lifecycle_.fd(), POLLIN, 0},
+                        {subscriber_.fd(), POLLIN, 0},
+                        {hung_up_ ? -1 : STDOUT_FILENO, 0, 0}};
+        ::poll(fds, 3, static_cast<int>(timeout.count()));
+        hung_up_ = hung_up_ || (fds[2].revents & (POLLERR | POLLHUP)) != 0;
+    }
+
+    void report() {
+        const std::string status = subscriber_.status();
+        if (status == status_) return;
+        status_ = status;
+        if (subscriber_.ready())
+            lifecycle_.ready(status);
+        else
+            lifecycle_.status(status);
+    }
+
+    // The exit code when it is time to end.
+    std::optional<ExitCode> verdict() {
+        const bool counted =
+            options_.count > 0 && counters_.out >= static_cast<std::uint64_t>(options_.count);
+        const bool busy = subscriber_.busy().has_value();
+        if (handover_.failed()) {
+            if (!hung_up_) log_error(handover_.why());
+            return ExitCode::io;
+        }
+        if (counted && !busy) return ExitCode::ok;
+        if (subscriber_.refusal()) throw *subscriber_.refusal();
+        if (hung_up_) {
+            subscriber_.stop_taking();
+            if (!busy) return ExitCode::io;
+        }
+        if (lifecycle_.stopping()) {
+            const auto stopped =
+                lifecycle_.ran_out() && options_.count > 0 ? ExitCode::temporary : ExitCode::ok;
+            subscriber_.stop_taking();
+            if (!end_) end_ = Clock::now() + farewell;
+            if (Clock::now() >= *end_) subscriber_.give_up();
+            if (!busy || subscriber_.stuck()) return stopped;
+        } else if (subscriber_.stuck() && !counted) {
+            return ExitCode::system;  // the handler has said why
+        }
+        return {};
+    }
+
+    const Options &options_;
+    Lifecycle &lifecycle_;
+    MqttSubscriber &subscriber_;
+    const Handover &handover_;
+    const Counters &counters_;
+    bool hung_up_ = false;
+    std::optional<Clock::time_point> end_;
+    std::string status_;
+};
+
+ExitCode run(const Options &options) {
+    if (disabled()) {
+        log_info("MQTT_ENABLED=false: nothing to do");
+        return ExitCode::ok;
+    }
+    Counters counters;
+    MqttSubscriber *serving = nullptr;
+    std::optional<Lifecycle> lifecycle(std::in_place, options.common, counters, [&] {
+        const auto busy = serving != nullptr ? serving->busy() : std::nullopt;
+        counters.queued = busy ? 1 : 0;
+        counters.oldest_ms = busy ? static_cast<std::uint64_t>(busy->count()) : 0;
+    });
+    const bool consumed = options.ack == "consumed";
+    CountingWriter writer(STDOUT_FILENO,
+                          consumed ? CountingWriter::Promise::committed : CountingWriter::Promise::written);
+    RejectFile rejects(options.reject);
+    Handover handover(writer, rejects, counters);
+    MqttSubscriber subscriber(options.mqtt, options.share, [&](std::string_view payload, int stop_fd) {
+        const bool safe = handover.take(payload, stop_fd);
+        if (options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count))
+            serving->stop_taking();
+        return safe;
+    });
+    serving = &subscriber;
+    if (options.mqtt.client_id.empty())
+        log_info(
+            "without --client-id the broker keeps nothing for us: what arrives while blesub is away is lost");
+    if (options.mqtt.insecure) log_warning("--insecure: anyone could pretend to be the broker");
+
+    subscriber.start();
+    const int code = run_tool_guarded(
+        options.common.tool, [&] { return Loop(options, *lifecycle, subscriber, handover, counters).run(); });
+    const bool closed = subscriber.close();
+    serving = closed ? nullptr : serving;
+    lifecycle.reset();           // the last counters
+    if (!closed) ::_exit(code);  // a message that is not safe waits in paho's thread
+    return static_cast<ExitCode>(code);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    return run_tool<Options>(
+        argc, argv, "blesub",
+        "write a broker's batches to standard output, and acknowledge them when they are safe.", declare,
+        validate, run);
+}

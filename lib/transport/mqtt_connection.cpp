@@ -241,13 +241,13 @@ struct MqttConnection::Impl {
     std::unique_ptr<Link> link;
     unsigned epoch = 0;
     int version = MQTTVERSION_5;
-    enum class State { idle, connecting, up, waiting } state = State::idle;
+    enum class State { idle, connecting, up, waiting, refused } state = State::idle;
     Backoff backoff{first_delay, longest_delay};
     Clock::time_point due, since;
     std::size_t receive_maximum = 0;
     std::string trouble;
     Throttle warned;
-    bool fallback_said = false;
+    bool was_connected = false, fallback_said = false;
 
     void connect();
     void begin_connect(Link &next);
@@ -280,6 +280,7 @@ void MqttConnection::wake() {
 bool MqttConnection::connected() const {
     return impl_->state == Impl::State::up;
 }
+bool MqttConnection::refused() const { return impl_->state == Impl::State::refused; }
 std::size_t MqttConnection::receive_maximum() const {
     return impl_->receive_maximum;
 }
@@ -299,6 +300,7 @@ std::string MqttConnection::status() const {
     const std::string address = impl_->options.address();
     switch (impl_->state) {
         case Impl::State::idle:
+        case Impl::State::refused:
             return "not connected";
         case Impl::State::connecting:
             return "connecting to " + address;
@@ -401,6 +403,7 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
     switch (event.kind) {
         case MqttEvent::Kind::connected:
             state = State::up;
+            was_connected = true;
             since = Clock::now();
             receive_maximum = entry.receive_maximum;
             warned.reset();
@@ -410,6 +413,10 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
             return true;
         case MqttEvent::Kind::failed:
             if (try_old_version(event)) return false;
+            if (session.end_when_refused && !was_connected && mqtt_reason_is_configuration(event.reason)) {
+                state = State::refused;
+                return true;
+            }
             retry_later(event);
             if (warned.due())
                 log_warning("unable to connect to the broker " + options.address() + ": " + event.text +

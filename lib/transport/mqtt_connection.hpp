@@ -36,6 +36,7 @@ struct MqttSession {
     std::string client_id;
     bool persistent = false;   // the broker keeps the session, and what arrives while we are away, for ever
     std::string subscribe;     // topic filter, subscribed at QoS 1 in each connect; empty: none
+    bool end_when_refused = false;  // no further attempt when the first CONNACK says that we are wrong
     std::string status_topic;  // a last will "offline", retained; empty: none
 };
 
@@ -61,6 +62,7 @@ class MqttConnection {
     void wake();         // makes fd() readable; from any thread
 
     bool connected() const;
+    bool refused() const;  // see end_when_refused
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::string status() const;
 
