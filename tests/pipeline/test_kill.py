@@ -1,0 +1,162 @@
+"""SIGKILL in mid-stream, at random moments: after a restart every batch is stored exactly once.
+
+The seed of each run is printed; BLEPIPE_SEED repeats it.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import tempfile
+import unittest
+
+from harness import (Broker, Database, Tool, flatten, free_port, make_batches, pipeline, positions, random_source,
+                     wait_port, wait_until)
+
+BATCHES = 1500
+KILLS = 4
+
+
+class Kill(unittest.TestCase):
+    def setUp(self):
+        self.random = random_source()
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-kill-")))
+        self.database = Database(self.folder / "ble.db")
+        self.lines = make_batches(BATCHES)
+        self.input = self.folder / "input"
+        self.input.write_text("".join(line + "\n" for line in self.lines), encoding="ascii")
+        self.kill_points = sorted(self.random.sample(range(1, BATCHES * 8 // 10), KILLS))
+
+    def ingest(self):
+        return ["bleingest", "--db", self.database.path]
+
+    def start_pair(self, receiver):
+        """receiver | bleingest; the events of all runs gather in one file."""
+        with open(self.folder / "events", "ab") as events:
+            return pipeline(self.stack, receiver, self.ingest(), stdout=events, cwd=self.folder)
+
+    def kill_in_mid_stream(self, tool, at):
+        wait_until(lambda: self.database.count() >= at, f"{at} stored batches")
+        tool.signal(signal.SIGKILL)
+        self.assertEqual(tool.wait(), -signal.SIGKILL)
+
+    def finish(self, tools):
+        self.database.wait_count(BATCHES)
+        tools[0].signal(signal.SIGTERM)
+        for tool in tools:
+            self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
+
+    def check_exactly_once(self):
+        self.assertEqual(self.database.batches(), positions(self.lines))
+        self.assertEqual(self.database.detections(), flatten(self.lines))
+        self.assertEqual(self.database.gaps(), [])
+        self.assertFalse((self.folder / "bleingest.rejected.ndjson").exists())
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(BATCHES * 3,)])
+        events = [line for line in (self.folder / "events").read_bytes().split(b"\n")
+                  if line.endswith(b"}]}}")]  # a killed writer may leave one torn
+        told = [json.loads(line[line.rindex(b'{"type"'):])["data"]["seq"] for line in events]
+        self.assertEqual(len(told), len(set(told)), "a batch was announced twice")
+
+    # By MQTT
+
+    def subscriber(self, broker):
+        return ["blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend"]
+
+    def start_mqtt(self):
+        """A broker that knows our session and has all batches coming."""
+        broker = self.stack.enter_context(Broker())
+        pair = self.start_pair(self.subscriber(broker))
+        wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
+        with open(self.input, "rb") as given:
+            sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
+        return broker, pair, sender
+
+    def test_bleingest_behind_blesub(self):
+        broker, (sub, ingest), sender = self.start_mqtt()
+        for point in self.kill_points:
+            self.kill_in_mid_stream(ingest, point)
+            self.assertNotEqual(sub.wait(), 0)  # its reader is gone
+            self.assertLess(self.database.count(), BATCHES)
+            sub, ingest = self.start_pair(self.subscriber(broker))
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.finish([sub, ingest])
+        self.check_exactly_once()
+
+    def test_blesub(self):
+        broker, (sub, ingest), sender = self.start_mqtt()
+        for point in self.kill_points:
+            self.kill_in_mid_stream(sub, point)
+            self.assertEqual(ingest.wait(), 0, ingest.err)  # end of its input
+            self.assertLess(self.database.count(), BATCHES)
+            sub, ingest = self.start_pair(self.subscriber(broker))
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.finish([sub, ingest])
+        self.check_exactly_once()
+
+    def test_bleingest_behind_a_held_fifo(self):
+        """blesub does not even notice: the restarted bleingest finds the bytes where they stood."""
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        held = os.open(fifo, os.O_RDWR)
+        self.addCleanup(os.close, held)
+        broker = self.stack.enter_context(Broker())
+
+        def start_ingest():
+            with open(self.folder / "events", "ab") as events:
+                return self.stack.enter_context(Tool(*self.ingest(), fifo, stdin=None, stdout=events, cwd=self.folder))
+        sub = self.stack.enter_context(Tool(*self.subscriber(broker), stdin=None, stdout=held, cwd=self.folder))
+        wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
+        ingest = start_ingest()
+        with open(self.input, "rb") as given:
+            sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
+        for point in self.kill_points:
+            self.kill_in_mid_stream(ingest, point)
+            self.assertLess(self.database.count(), BATCHES)
+            ingest = start_ingest()
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.database.wait_count(BATCHES)
+        self.assertTrue(sub.running(), sub.err)
+        sub.signal(signal.SIGTERM)
+        self.assertEqual(sub.wait(), 0, sub.err)
+        ingest.signal(signal.SIGTERM)
+        self.assertEqual(ingest.wait(), 0, ingest.err)
+        self.check_exactly_once()
+
+    # By HTTP
+
+    def start_http(self):
+        self.port = free_port()
+        pair = self.start_pair(["blerecv", "--port", self.port])
+        wait_port(self.port)
+        with open(self.input, "rb") as given:
+            sender = self.stack.enter_context(Tool("blesend", "--mode", "http", "--url", f"http://127.0.0.1:{self.port}",
+                                                   stdin=given))
+        return pair, sender
+
+    def test_bleingest_behind_blerecv(self):
+        (recv, ingest), sender = self.start_http()
+        for point in self.kill_points:
+            self.kill_in_mid_stream(ingest, point)
+            self.assertNotEqual(recv.wait(), 0)
+            self.assertLess(self.database.count(), BATCHES)
+            recv, ingest = self.start_pair(["blerecv", "--port", self.port])
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.finish([recv, ingest])
+        self.check_exactly_once()
+
+    def test_blerecv(self):
+        (recv, ingest), sender = self.start_http()
+        for point in self.kill_points:
+            self.kill_in_mid_stream(recv, point)
+            self.assertEqual(ingest.wait(), 0, ingest.err)
+            self.assertLess(self.database.count(), BATCHES)
+            recv, ingest = self.start_pair(["blerecv", "--port", self.port])
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.finish([recv, ingest])
+        self.check_exactly_once()
+
+
+if __name__ == "__main__":
+    unittest.main()
