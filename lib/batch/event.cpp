@@ -35,6 +35,12 @@ std::string connection_status(std::string_view status, std::size_t clients, Time
     return event("connection_status", data);
 }
 
+std::string error_event(std::string_view reason) {
+    std::string data = "{\"reason\":";
+    append_json_string(data, reason);
+    return event("error", data + "}");
+}
+
 std::string lagged(std::uint64_t missed) {
     return event("lagged", "{\"missed\":" + std::to_string(missed) + "}");
 }

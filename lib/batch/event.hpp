@@ -25,6 +25,8 @@ std::string gap_event(std::string_view line);
 std::string connection_status(std::string_view status, std::size_t clients, Time time);
 // To one client that was too slow: how many events it missed.
 std::string lagged(std::uint64_t missed);
+// To one client whose message was refused: why.
+std::string error_event(std::string_view reason);
 // `counters`: a JSON object.
 std::string stats_update(std::string_view counters);
 
