@@ -174,7 +174,7 @@ class Tool:
         return self.process.poll() is None
 
     def stats(self):
-        """The counters, by SIGUSR1."""
+        """The counters, by SIGUSR1. Wait for a sign of life first: a tool that has just begun is killed by that signal."""
         before = len(self._err)
         self.signal(signal.SIGUSR1)
 
@@ -182,6 +182,8 @@ class Tool:
             for line in self._err[before:]:
                 if "{" in line and '"tool"' in line:
                     return json.loads(line[line.index("{"):])
+            if not self.running():
+                raise AssertionError(f"{self.name} ended with {self.process.returncode} before telling its counters: {self.err}")
             return None
         return wait_until(found, f"counters of {self.name}")
 

@@ -218,8 +218,8 @@ class ToItsBackend(unittest.TestCase):
         server.healthy = False
         sender = self.start_sender(server)
         sender.write(lines[0] + "\n")
-        wait_until(lambda: sender.stats()["queued"] == 1, "the batch to be queued")
         sender.wait_err("503")
+        wait_until(lambda: sender.stats()["queued"] == 1, "the batch to be queued")
         self.assertEqual(server.requests, [])
         server.healthy = True
         sender.close_stdin()
