@@ -1,1 +1,258 @@
-int main() { return 70; }
+// bleingest: read batches, store each one exactly once, say on standard output what was stored.
+// The contract (options, guarantees, exit codes) is man/bleingest.1.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <csignal>
+#include <list>
+#include <optional>
+
+#include "base/backoff.hpp"
+#include "base/command_line.hpp"
+#include "base/event_writer.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/looking_reader.hpp"
+#include "batch/reject_file.hpp"
+#include "store/intake.hpp"
+#include "store/store.hpp"
+
+using namespace ble;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+struct Options {
+    CommonOptions common;
+    std::vector<std::string> inputs;
+    std::string db = default_state_path("ble.db");
+    std::string reject = default_state_path("bleingest.rejected.ndjson");
+    std::int64_t reject_max = 16 << 20, count = 0;
+    milliseconds event_timeout{1000}, retain{0};
+    bool hold = false, strict = false;
+};
+
+void declare(Options &o, CommandLine &line) {
+    line.words("FIFO|FILE", o.inputs, "what to read, one look at each in turn; - is standard input, the default");
+    line.group("Input");
+    line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
+    line.number("-n,--count", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
+    line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
+    line.group("Store");
+    line.text("-d,--db PATH", o.db, "the SQLite database; :memory: to try things out");
+    line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
+    line.text("--reject FILE", o.reject, "where lines go that are no valid batch");
+    line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "how large that file may grow");
+    line.group("Output");
+    line.duration("--event-timeout", o.event_timeout,
+                  "wait this long for a stalled reader of the events before dropping them; 0: for ever");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub --broker localhost | bleingest | blews\n"
+        "  bleingest --db /tmp/try.db batches.ndjson > /dev/null\n"
+        "  sqlite3 ble.db 'SELECT * FROM device_status'\n");
+}
+
+void validate(Options &o, const CommandLine &line) {
+    if (const auto problem = why_no_store(o.db); !problem.empty())
+        throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
+    if (o.inputs.empty()) o.inputs = {"-"};
+}
+
+struct Input {
+    UniqueFd own;  // none for standard input
+    LookingReader reader;
+};
+
+Input open_input(const std::string &word, bool hold) {
+    if (word == "-") return {UniqueFd(), LookingReader(STDIN_FILENO, "standard input")};
+    struct stat info {};
+    const bool fifo = ::stat(word.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+    // A FIFO that we could write to as well never ends. Without that, O_NONBLOCK: a writer may come later.
+    UniqueFd fd(::open(word.c_str(), (fifo && hold ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) throw system_error("open " + word, errno == EACCES ? ExitCode::permission : ExitCode::io);
+    LookingReader reader(fd.get(), word);
+    return {std::move(fd), std::move(reader)};
+}
+
+class Ingest {
+  public:
+    explicit Ingest(const Options &options)
+        : options_(options),
+          lifecycle_(options.common, counters_),
+          reject_(options.reject, static_cast<std::uint64_t>(options.reject_max)),
+          events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }) {}
+
+    ExitCode run();
+
+  private:
+    bool stopping() {
+        lifecycle_.handle();
+        return lifecycle_.stopping();
+    }
+    bool full() const { return options_.count > 0 && stored_.batches >= static_cast<std::uint64_t>(options_.count); }
+    template <class Work>
+    bool persist(Work work);
+    bool pause(milliseconds time);
+    void wait();
+    bool step(Input &input);
+    bool take(LookingReader &reader, std::span<const Line> lines);
+    void retain();
+    ExitCode finish();
+
+    const Options &options_;
+    Counters counters_;
+    Lifecycle lifecycle_;
+    RejectFile reject_;
+    EventWriter events_;
+    std::unique_ptr<Store> store_;
+    std::list<Input> inputs_;
+    Intake intake_;
+    Intake::Counts stored_;
+    Backoff backoff_{milliseconds(50), milliseconds(5000)};
+    Throttle trouble_said_, drops_said_;
+    Clock::time_point retain_at_ = Clock::now();
+    bool unstored_ = false;  // stopped while the store could not take what was in hand
+};
+
+// Does the work, again and again while the store cannot take it. False: asked to stop meanwhile.
+template <class Work>
+bool Ingest::persist(Work work) {
+    for (bool waited = false;; waited = true) {
+        try {
+            work();
+            if (waited) log_info("the database takes batches again");
+            trouble_said_.reset();
+            backoff_.reset();
+            return true;
+        } catch (const StoreTrouble &trouble) {
+            if (trouble_said_.due())
+                log_warning(std::string(trouble.what()) + "; the input waits, nothing is lost, trying again");
+            lifecycle_.status(std::string("waiting: ") + trouble.what());
+        }
+        if (!pause(backoff_.next())) return false;
+    }
+}
+
+// False: asked to stop.
+bool Ingest::pause(milliseconds time) {
+    const auto end = Clock::now() + time;
+    while (!stopping()) {
+        lifecycle_.progress();
+        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+        if (left.count() <= 0) return true;
+        pollfd ask{lifecycle_.fd(), POLLIN, 0};
+        ::poll(&ask, 1, static_cast<int>(left.count()));
+    }
+    return false;
+}
+
+// Until an input, a signal or the reader of the events asks for something.
+void Ingest::wait() {
+    std::vector<pollfd> asks{{lifecycle_.fd(), POLLIN, 0},
+                             {STDOUT_FILENO, static_cast<short>(events_.pending() ? POLLOUT : 0), 0}};
+    for (const auto &input : inputs_) asks.push_back({input.reader.event_fd(), POLLIN, 0});
+    constexpr milliseconds look_again(100);
+    const auto due = std::chrono::ceil<milliseconds>(retain_at_ - Clock::now());
+    const auto most = options_.retain.count() > 0 ? std::clamp(due, milliseconds(0), look_again) : look_again;
+    ::poll(asks.data(), asks.size(), static_cast<int>(most.count()));
+    lifecycle_.progress();
+    if (events_.pending() || (asks[1].revents & (POLLERR | POLLHUP)) != 0) events_.pump();
+}
+
+// One look. False: the input has ended.
+bool Ingest::step(Input &input) {
+    std::span<const Line> lines(input.reader.look());
+    const auto seen = lines.size();
+    if (options_.count > 0)
+        lines = lines.first(std::min<std::size_t>(seen, static_cast<std::size_t>(options_.count) - stored_.batches));
+    if (!lines.empty() && !take(input.reader, lines)) return true;
+    return !(input.reader.ended() && lines.size() == seen);
+}
+
+// Stores the lines, then consumes them. False: asked to stop before they could be stored.
+bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
+    intake_.read(lines);
+    StoreResult result;
+    counters_.queued = lines.size();
+    if (!intake_.items().empty() && !persist([&] { result = store_->store(intake_.items(), now()); })) {
+        unstored_ = true;
+        return false;
+    }
+    for (const auto &rejected : intake_.rejected(result)) reject_.add(rejected.line, rejected.reason);
+    const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
+    const auto counts = intake_.counts(result);
+    stored_.batches += counts.batches;
+    stored_.detections += counts.detections;
+    stored_.duplicates += counts.duplicates;
+    counters_.in += lines.size();
+    counters_.out += counts.batches;
+    counters_.torn += intake_.torn();
+    counters_.rejected = reject_.count();
+    counters_.queued = 0;
+    reader.consume(lines.size());
+    for (const auto &event : events) {
+        if (events_.line(event) || events_.gone()) continue;
+        ++counters_.dropped;
+        if (drops_said_.due()) log_warning("the reader of the events does not keep up: events are dropped, batches are not");
+    }
+    return true;
+}
+
+void Ingest::retain() {
+    constexpr auto period = std::chrono::minutes(1);
+    if (options_.retain.count() == 0 || Clock::now() < retain_at_) return;
+    bool more = false;
+    try {
+        const Time present = now();
+        more = store_->retain(present - options_.retain, present);
+    } catch (const StoreTrouble &trouble) {
+        if (trouble_said_.due()) log_warning(std::string(trouble.what()) + "; old rows stay for now");
+    }
+    retain_at_ = more ? Clock::now() : Clock::now() + period;
+}
+
+ExitCode Ingest::run() {
+    // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
+    std::signal(SIGXFSZ, SIG_IGN);
+    for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold));
+    if (!persist([&] { store_ = make_store(options_.db); })) return ExitCode::temporary;
+    lifecycle_.ready("storing into " + options_.db);
+    while (!inputs_.empty() && !stopping() && !full() && !events_.gone()) {
+        wait();
+        for (auto input = inputs_.begin(); input != inputs_.end() && !full() && !lifecycle_.stopping();)
+            input = step(*input) ? std::next(input) : inputs_.erase(input);
+        retain();
+    }
+    return finish();
+}
+
+ExitCode Ingest::finish() {
+    const bool begun = events_.pending();
+    if (begun && !events_.finish() && !events_.gone()) log_warning("the last event was cut short: its reader stalls");
+    log_info("stored " + std::to_string(stored_.batches) + " batches with " + std::to_string(stored_.detections) +
+             " detections; " + std::to_string(stored_.duplicates) + " were known already, " +
+             std::to_string(reject_.count()) + " rejected, " + std::to_string(counters_.torn) + " torn, " +
+             std::to_string(counters_.dropped) + " events dropped");
+    if (events_.gone()) {
+        log_error(events_.why());
+        return ExitCode::io;
+    }
+    if (unstored_) return ExitCode::temporary;
+    if (options_.strict && reject_.count() + counters_.torn > 0) return ExitCode::data;
+    const bool cut_short = inputs_.empty() || lifecycle_.ran_out();
+    return options_.count > 0 && !full() && cut_short ? ExitCode::temporary : ExitCode::ok;
+}
+
+ExitCode run(const Options &options) { return Ingest(options).run(); }
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    return run_tool<Options>(argc, argv, "bleingest",
+                             "Store batches of BLE detections, each exactly once; print what was stored as events.",
+                             declare, validate, run);
+}

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 EventWriter::EventWriter(int fd, milliseconds patience, int attend_fd, std::function<bool()> attend)
     : fd_(fd), patience_(patience), attend_fd_(attend_fd), attend_(std::move(attend)) {
     struct stat info {};
-    if (::fstat(fd_, &info) != 0) return lose(system_error("write to standard output").what());
+    if (::fstat(fd_, &info) != 0) lose(system_error("write to standard output").what());
     pipe_ = S_ISFIFO(info.st_mode);
     heard_ = !(S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(1, 3));
 }
@@ -30,14 +30,16 @@ void EventWriter::lose(const std::string &why) {
     rest_.clear();
 }
 
-// Writes a piece when there is room for it now. A pipe that is writable takes PIPE_BUF bytes without blocking.
-bool EventWriter::write_some(std::string_view &text) {
+bool EventWriter::writable() {
     pollfd ask{fd_, POLLOUT, 0};
     if (::poll(&ask, 1, 0) <= 0) return false;
-    if ((ask.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-        lose("the reader of standard output is gone");
-        return false;
-    }
+    if ((ask.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) lose("the reader of standard output is gone");
+    return (ask.revents & POLLOUT) != 0;
+}
+
+// Writes a piece when there is room for it now. A pipe that is writable takes PIPE_BUF bytes without blocking.
+bool EventWriter::write_some(std::string_view &text) {
+    if (!writable() || gone_) return false;
     const auto count = ::write(fd_, text.data(), std::min(text.size(), std::size_t{PIPE_BUF}));
     if (count > 0) {
         text.remove_prefix(static_cast<std::size_t>(count));
@@ -80,6 +82,7 @@ bool EventWriter::caught_up() const {
 }
 
 void EventWriter::pump() {
+    if (rest_.empty()) writable();
     std::string_view rest = rest_;
     write_all(rest, false);
     rest_.erase(0, rest_.size() - rest.size());

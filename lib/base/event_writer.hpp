@@ -23,7 +23,8 @@ class EventWriter {
     // in mid-line the rest is kept and written before anything else: a begun line is always finished. Once patience has
     // run out there is no waiting until the reader has caught up: lines are written only when there is room at once.
     bool line(std::string_view text);
-    // Writes what fits of a begun line. Call when `fd` is writable and pending() is true.
+    // Writes what fits of a begun line, and looks whether the reader is gone. Call when `fd` is writable and pending()
+    // is true, or when `fd` shows a hang-up.
     void pump();
     // Waits for the rest of a begun line, at the end: as long as patience says, but at most a second after `attend` has
     // asked to end. False: it was not taken.
@@ -36,6 +37,7 @@ class EventWriter {
     bool heard() const { return heard_; }
 
   private:
+    bool writable();
     bool write_some(std::string_view &text);
     bool write_all(std::string_view &text, bool wait);
     bool wait_for_reader(std::chrono::milliseconds most);

@@ -28,19 +28,25 @@ std::string_view scheme_of(std::string_view name) {
     return plain ? scheme : std::string_view();
 }
 
-const Kind &find_kind(const std::string &name) {
-    if (name.empty()) throw Error(ExitCode::config, "the database has no name: give a file's path");
+const Kind *find_kind(const std::string &name) {
     const auto scheme = scheme_of(name);
-    for (const auto &kind : kinds)
-        if (kind.scheme == scheme) return kind;
-    throw Error(ExitCode::config, "there is no store for " + std::string(scheme) +
-                                      ":// databases: give a file's path, for SQLite");
+    const auto *const found = std::find_if(std::begin(kinds), std::end(kinds),
+                                           [&](const Kind &kind) { return kind.scheme == scheme; });
+    return name.empty() || found == std::end(kinds) ? nullptr : found;
 }
 
 }  // namespace
 
-void check_store_name(const std::string &name) { find_kind(name); }
+std::string why_no_store(const std::string &name) {
+    if (find_kind(name) != nullptr) return {};
+    if (name.empty()) return "the database has no name: give a file's path";
+    return "there is no store for " + std::string(scheme_of(name)) + ":// databases: give a file's path, for SQLite";
+}
 
-std::unique_ptr<Store> make_store(const std::string &name) { return find_kind(name).make(name); }
+std::unique_ptr<Store> make_store(const std::string &name) {
+    const Kind *const kind = find_kind(name);
+    if (kind == nullptr) throw Error(ExitCode::config, why_no_store(name));
+    return kind->make(name);
+}
 
 }  // namespace ble

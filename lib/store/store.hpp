@@ -64,7 +64,7 @@ class Store {
 // permission, io.
 std::unique_ptr<Store> make_store(const std::string &name);
 
-// What can be told without opening anything: Error(config) when `name` means a kind of store that does not exist.
-void check_store_name(const std::string &name);
+// What can be told without opening anything: why `name` means no store that we have; empty: it does.
+std::string why_no_store(const std::string &name);
 
 }  // namespace ble

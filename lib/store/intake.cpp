@@ -1,0 +1,89 @@
+#include "store/intake.hpp"
+
+#include <utility>
+
+#include "base/limits.hpp"
+#include "batch/event.hpp"
+
+namespace ble {
+
+void Intake::read(std::span<const Line> lines) {
+    parsed_.clear();
+    items_.clear();
+    invalid_parts_.clear();
+    invalid_.clear();
+    torn_ = 0;
+    lines_ = lines.size();
+    for (const auto &line : lines) read(line);
+}
+
+void Intake::read(const Line &line) {
+    if (line.kind == Line::Kind::oversize) {
+        invalid_.push_back({line.text, "longer than " + std::to_string(max_line) + " bytes; this is its beginning"});
+        return;
+    }
+    ParsedLine parsed = parser_.parse(line.text);
+    if (auto *invalid = std::get_if<InvalidLine>(&parsed)) {
+        if (line.kind == Line::Kind::tail) {
+            ++torn_;
+        } else {
+            invalid_.push_back({line.text, std::move(invalid->reason)});
+        }
+        return;
+    }
+    const ParsedLine &kept = parsed_.emplace_back(std::move(parsed));
+    if (const auto *batch = std::get_if<ParsedBatch>(&kept)) {
+        items_.push_back({line.text, &batch->batch, nullptr});
+        invalid_parts_.push_back(&batch->rejected);
+    } else {
+        items_.push_back({line.text, nullptr, &std::get<Gap>(kept)});
+        invalid_parts_.push_back(nullptr);
+    }
+}
+
+std::vector<Intake::Rejected> Intake::rejected(const StoreResult &result) const {
+    std::vector<Rejected> out = invalid_;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+        const auto &outcome = result.outcomes[i];
+        if (outcome.kind == StoreOutcome::Kind::refused) out.push_back({items_[i].line, outcome.reason});
+        if (outcome.kind != StoreOutcome::Kind::stored || invalid_parts_[i] == nullptr) continue;
+        if (invalid_parts_[i]->empty()) continue;
+        // One record a line, however many of its detections are invalid: each repeats the line.
+        std::string reason = "stored without";
+        for (const auto &part : *invalid_parts_[i]) {
+            constexpr std::size_t enough = 1000;
+            if (reason.size() > enough) {
+                reason += " and others";
+                break;
+            }
+            reason += " detections[" + std::to_string(part.index) + "]: " + part.reason + ";";
+        }
+        if (reason.back() == ';') reason.pop_back();
+        out.push_back({items_[i].line, std::move(reason)});
+    }
+    return out;
+}
+
+std::vector<std::string> Intake::events(const StoreResult &result) const {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+        if (items_[i].batch == nullptr || result.outcomes[i].kind != StoreOutcome::Kind::stored) continue;
+        out.push_back(invalid_parts_[i]->empty() ? detection_event(items_[i].line) : detection_event(*items_[i].batch));
+    }
+    for (const auto &hole : result.holes) out.push_back(gap_event(print_gap(hole)));
+    return out;
+}
+
+Intake::Counts Intake::counts(const StoreResult &result) const {
+    Counts counts;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+        const auto kind = result.outcomes[i].kind;
+        counts.duplicates += kind == StoreOutcome::Kind::duplicate ? 1 : 0;
+        if (items_[i].batch == nullptr || kind != StoreOutcome::Kind::stored) continue;
+        ++counts.batches;
+        counts.detections += items_[i].batch->detections.size();
+    }
+    return counts;
+}
+
+}  // namespace ble

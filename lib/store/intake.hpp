@@ -1,0 +1,51 @@
+// Between the lines of one look and the store: what is to be stored, what is rejected and why, and which events follow.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/looking_reader.hpp"
+#include "batch/batch.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+
+class Intake {
+  public:
+    struct Rejected {
+        std::string_view line;
+        std::string reason;
+    };
+    struct Counts {
+        std::uint64_t batches = 0, detections = 0, duplicates = 0;
+    };
+
+    // Parses the lines, which must live until the last call for them.
+    void read(std::span<const Line> lines);
+
+    const std::vector<StoreItem> &items() const { return items_; }  // to be stored
+    std::size_t torn() const { return torn_; }                      // unterminated tails that are no valid batch
+    std::size_t lines() const { return lines_; }
+
+    // After items() were stored. Rejected: lines, and single detections of stored batches; duplicates are not rejected again.
+    std::vector<Rejected> rejected(const StoreResult &result) const;
+    // One for each newly stored batch, in order, and for each hole found or labelled.
+    std::vector<std::string> events(const StoreResult &result) const;
+    Counts counts(const StoreResult &result) const;
+
+  private:
+    void read(const Line &line);
+
+    BatchParser parser_;
+    std::deque<ParsedLine> parsed_;                                    // stable addresses: items_ points into it
+    std::vector<StoreItem> items_;
+    std::vector<const std::vector<InvalidDetection> *> invalid_parts_;  // for each item; null: a gap
+    std::vector<Rejected> invalid_;
+    std::size_t torn_ = 0, lines_ = 0;
+};
+
+}  // namespace ble
