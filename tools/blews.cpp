@@ -1,1 +1,142 @@
-int main() { return 70; }
+// blews: read events on standard input and broadcast them to WebSocket and server-sent-event clients.
+// The contract is man/blews.1.
+#include <unistd.h>
+
+#include <optional>
+
+#include "base/command_line.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/lifecycle.hpp"
+#include "base/log.hpp"
+#include "server/access.hpp"
+#include "server/broadcaster.hpp"
+#include "server/event_input.hpp"
+#include "server/listener.hpp"
+#include "server/lws_loop.hpp"
+#include "server/static_folder.hpp"
+
+using namespace ble;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int send_buffer = 256 * 1024;  // of each client, in the kernel: what one that never reads holds
+
+struct Options {
+    CommonOptions common;
+    std::string bind = "127.0.0.1", cert, key, www, token_file, slow = "drop";
+    std::vector<std::string> origins;
+    std::int64_t port = 8765, max_clients = 1024, queue = 1024, count = 0;
+    std::chrono::milliseconds ping = 30s, stats_update = 10s, linger = 5s;
+    bool insecure = false, stay = false;
+};
+
+void declare(Options &o, CommandLine &line) {
+    line.group("Where to serve");
+    line.text("-b,--bind", o.bind, "address or host name to listen on");
+    line.number("-p,--port", o.port, 0, 65535, "TCP port; 0: any free one, which is logged");
+    line.text("--cert", o.cert, "certificate chain (PEM): serve https and wss");
+    line.text("--key", o.key, "its private key (PEM)");
+    line.text("--www", o.www, "folder of the pages at /; default: the page that comes with blews");
+    line.group("Who may listen");
+    line.text("--token-file", o.token_file, "file with the token that every client must know");
+    line.texts("--origin", o.origins,
+               "pages of this origin may listen too, as https://board.example.org; '*': any");
+    line.flag("--insecure", o.insecure, "listen on other addresses than loopback without a token");
+    line.number("--max-clients", o.max_clients, 1, 1'000'000,
+                "connections at once; further ones are answered 503");
+    line.group("Delivery");
+    line.number("--queue", o.queue, 1, 65536, "events that a client may be behind");
+    line.choice("--slow", o.slow, {"drop", "close"},
+                "a client further behind: skip to the newest, or close it");
+    line.duration("--ping", o.ping, "look for dead clients so often; 0: never");
+    line.duration("--stats-update", o.stats_update, "tell clients the counters so often; 0: never");
+    line.group("When to end");
+    line.flag("--stay", o.stay, "go on serving after the end of the input");
+    line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
+    line.number("-c,--count", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub | bleingest | blews                     watch at http://127.0.0.1:8765/\n"
+        "  blescan --replay walk.pcap | blews --stay      look at a recording, without a database\n"
+        "  curl -N http://127.0.0.1:8765/events           the events in a terminal");
+}
+
+std::optional<std::string> token_of(const Options &o) {
+    return find_secret(o.token_file, "BLEPIPE_TOKEN");
+}
+
+Access access_of(const Options &o) {
+    return {token_of(o), o.origins, is_loopback(o.bind), !o.cert.empty()};
+}
+
+std::optional<StaticFolder> folder_of(const Options &o) {
+    const std::string path = o.www.empty() ? find_dashboard() : o.www;
+    return path.empty() ? std::nullopt : std::optional<StaticFolder>(path);
+}
+
+void validate(Options &o, const CommandLine &) {
+    if (o.cert.empty() != o.key.empty()) throw Error(ExitCode::usage, "TLS needs both --cert and --key");
+    if (!access_of(o).needs_token() && !is_loopback(o.bind) && !o.insecure)
+        throw Error(ExitCode::config,
+                    "--bind " + o.bind +
+                        ": others could watch; set a token with --token-file (openssl rand -hex 32), "
+                        "or say --insecure");
+    if (!o.cert.empty()) {
+        read_small_file(o.cert, "the certificate");
+        read_small_file(o.key, "the key");
+    }
+    folder_of(o);
+}
+
+ExitCode run(const Options &o) {
+    Counters counters;
+    Broadcaster *audience = nullptr;
+    Lifecycle life(o.common, counters, [&] {
+        if (audience != nullptr) counters.queued = audience->furthest_behind();
+    });
+    const Access access = access_of(o);
+    LwsLoop loop({.bind = o.bind,
+                  .port = static_cast<std::uint16_t>(o.port),
+                  .cert = o.cert,
+                  .key = o.key,
+                  .max_clients = static_cast<std::size_t>(o.max_clients),
+                  .send_buffer = send_buffer});
+    Broadcaster::Options how;
+    how.close_slow = o.slow == "close";
+    how.ping = o.ping;
+    how.stats_update = o.stats_update;
+    how.limits.events = static_cast<std::size_t>(o.queue);
+    Broadcaster broadcaster(loop, access, folder_of(o), counters, how);
+    audience = &broadcaster;
+
+    const auto finish = [&] { broadcaster.finish(o.linger, [&] { loop.stop(); }); };
+    const std::size_t piece = std::max<std::size_t>(1, how.limits.events / 4);
+    EventInput input(loop, broadcaster, counters, STDIN_FILENO, piece, static_cast<std::uint64_t>(o.count),
+                     [&] {
+                         if (!o.stay || input.count_reached())
+                             finish();
+                         else
+                             log_info("the input has ended; serving what is current until stopped");
+                     });
+    loop.watch(life.fd(), [&] {
+        life.handle();
+        if (!life.stopping()) return;
+        input.stop();
+        finish();
+    });
+    loop.listen(broadcaster.protocols());
+    log_info("listening on " + loop.url());
+    life.ready("listening on " + loop.url());
+    loop.run();
+    return life.ran_out() && o.count > 0 && !input.count_reached() ? ExitCode::temporary : ExitCode::ok;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    return run_tool<Options>(argc, argv, "blews",
+                             "Broadcast events from standard input to WebSocket and SSE clients.", declare,
+                             validate, run);
+}

@@ -16,8 +16,9 @@ constexpr std::size_t least_token = 16;
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c); });
+    std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
+    });
     return out;
 }
 
@@ -63,13 +64,16 @@ bool is_address(const std::string &name) {
 
 }  // namespace
 
-Access::Access(std::optional<std::string> token, const std::vector<std::string> &origins, bool loopback, bool tls)
+Access::Access(std::optional<std::string> token, const std::vector<std::string> &origins, bool loopback,
+               bool tls)
     : token_(std::move(token)), loopback_(loopback), tls_(tls) {
     if (token_) {
         if (token_->size() < least_token)
-            throw Error(ExitCode::config, "the token is shorter than 16 characters: make one with `openssl rand -hex 32`");
+            throw Error(ExitCode::config,
+                        "the token is shorter than 16 characters: make one with `openssl rand -hex 32`");
         if (std::any_of(token_->begin(), token_->end(), [](char c) { return c <= ' ' || c > '~'; }))
-            throw Error(ExitCode::config, "the token has blanks or characters that are not ASCII; it must be one word");
+            throw Error(ExitCode::config,
+                        "the token has blanks or characters that are not ASCII; it must be one word");
         cookie_ = hex(hmac_sha256(*token_, "blepipe session"));
     }
     for (const std::string &given : origins) {
@@ -79,18 +83,22 @@ Access::Access(std::optional<std::string> token, const std::vector<std::string> 
         } else if (const std::string host = authority_of(origin);
                    host.empty() || host.find('/') != std::string::npos || !origin.starts_with("http")) {
             throw Error(ExitCode::config,
-                        "--origin " + given + ": not an origin; write it as https://board.example.org or http://host:3000");
+                        "--origin " + given +
+                            ": not an origin; write it as https://board.example.org or http://host:3000");
         } else {
             origins_.push_back(normalized(origin));
         }
     }
 }
 
-bool Access::token_matches(std::string_view candidate) const { return token_ && same_secret(*token_, candidate); }
+bool Access::token_matches(std::string_view candidate) const {
+    return token_ && same_secret(*token_, candidate);
+}
 
 bool Access::authorized(std::string_view authorization, std::string_view cookies) const {
     if (!token_) return true;
-    if (lower(authorization.substr(0, 7)) == "bearer ") return token_matches(trimmed(authorization.substr(7)));
+    if (lower(authorization.substr(0, 7)) == "bearer ")
+        return token_matches(trimmed(authorization.substr(7)));
     while (!cookies.empty()) {
         const std::size_t end = cookies.find(';');
         const std::string_view one = trimmed(cookies.substr(0, end));
@@ -115,8 +123,8 @@ bool Access::origin_listed(std::string_view origin) const {
 bool Access::origin_allowed(std::string_view origin, std::string_view host) const {
     if (origin.empty() || origin_listed(origin)) return true;
     const std::string authority = authority_of(origin);
-    return !authority.empty() && authority == authority_of(std::string(origin.substr(0, origin.find(':'))) + "://" +
-                                                           std::string(host));
+    return !authority.empty() && authority == authority_of(std::string(origin.substr(0, origin.find(':'))) +
+                                                           "://" + std::string(host));
 }
 
 bool Access::host_allowed(std::string_view host) const {

@@ -15,7 +15,8 @@ class Access {
     // listens where only this machine reaches it. `tls`: the cookie is for TLS only.
     // Error(config): a token shorter than 16 characters or with characters that no header can hold; an origin that is
     // none.
-    Access(std::optional<std::string> token, const std::vector<std::string> &origins, bool loopback, bool tls);
+    Access(std::optional<std::string> token, const std::vector<std::string> &origins, bool loopback,
+           bool tls);
 
     bool needs_token() const { return token_.has_value(); }
     // In constant time.

@@ -16,14 +16,17 @@ constexpr std::size_t frame_padding = 32;
 // An event's text behind that padding: shared by the ring, the snapshot and every message being sent.
 using Frame = std::shared_ptr<std::string>;
 Frame make_frame(std::string_view text);
-inline std::string_view text_of(const Frame &frame) { return std::string_view(*frame).substr(frame_padding); }
+inline std::string_view text_of(const Frame &frame) {
+    return std::string_view(*frame).substr(frame_padding);
+}
 
 // Bounded by count and by bytes. Positions count events since the beginning and are never used twice.
 class EventRing {
   public:
-    EventRing(std::size_t max_events, std::size_t max_bytes) : max_events_(max_events), max_bytes_(max_bytes) {}
+    EventRing(std::size_t max_events, std::size_t max_bytes)
+        : max_events_(max_events), max_bytes_(max_bytes) {}
 
-    std::uint64_t begin() const { return begin_; }               // of the oldest event here
+    std::uint64_t begin() const { return begin_; }                 // of the oldest event here
     std::uint64_t end() const { return begin_ + frames_.size(); }  // of the event to come
     const Frame &at(std::uint64_t position) const { return frames_[position - begin_]; }
     std::size_t bytes() const { return bytes_; }

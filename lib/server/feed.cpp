@@ -240,7 +240,8 @@ Message Feed::next(Subscriber &subscriber) {
                        subscriber.missed == 0 && subscriber.next >= ring_.begin();
     if (!plain) return join_waiting(subscriber);
     if (subscriber.next >= ring_.end()) return {};
-    if (subscriber.framing == Framing::stream || (subscriber.framing == Framing::lines && behind(subscriber) > 1))
+    if (subscriber.framing == Framing::stream ||
+        (subscriber.framing == Framing::lines && behind(subscriber) > 1))
         return joined_ring(subscriber);
     const Frame &frame = ring_.at(subscriber.next++);
     return {frame->data() + frame_padding, frame->size() - frame_padding, 1, 0};

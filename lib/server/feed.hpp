@@ -26,10 +26,10 @@ enum class Framing {
 // What the feed knows of one client. Kept by the caller, at one address, from join() to leave().
 struct Subscriber {
     Framing framing = Framing::message;
-    std::unique_ptr<Filter> filter;  // none: everything
-    std::uint64_t next = 0;          // position in the ring
-    std::uint64_t missed = 0;        // not yet told
-    std::vector<std::string> notes;  // events for it alone, to be sent before all else
+    std::unique_ptr<Filter> filter;                      // none: everything
+    std::uint64_t next = 0;                              // position in the ring
+    std::uint64_t missed = 0;                            // not yet told
+    std::vector<std::string> notes;                      // events for it alone, to be sent before all else
     std::shared_ptr<const std::vector<Frame>> snapshot;  // being sent
     std::size_t shown = 0;                               // of the snapshot
 };
@@ -37,18 +37,18 @@ struct Subscriber {
 // To be sent as one message. `data` has frame_padding writable bytes before it and stays until the next call of the feed.
 struct Message {
     char *data = nullptr;
-    std::size_t size = 0;       // 0: nothing waits
-    std::size_t events = 0;     // of the ring and of the snapshot
-    std::uint64_t missed = 0;   // told in it
+    std::size_t size = 0;      // 0: nothing waits
+    std::size_t events = 0;    // of the ring and of the snapshot
+    std::uint64_t missed = 0;  // told in it
 };
 
 class Feed {
   public:
     struct Limits {
-        std::size_t events = 1024;               // a subscriber may be behind
-        std::size_t bytes = 64u << 20;           // of these events, together
-        std::size_t joined = 64u << 10;          // of a message of several events; a longer event goes alone
-        std::size_t devices = 1000, gaps = 64;   // in the snapshot
+        std::size_t events = 1024;              // a subscriber may be behind
+        std::size_t bytes = 64u << 20;          // of these events, together
+        std::size_t joined = 64u << 10;         // of a message of several events; a longer event goes alone
+        std::size_t devices = 1000, gaps = 64;  // in the snapshot
         std::size_t snapshot_bytes = 32u << 20;
     };
     explicit Feed(const Limits &limits);
@@ -67,7 +67,8 @@ class Feed {
     void filter(Subscriber &subscriber, Filter filter, std::string greeting);
 
     bool waiting(const Subscriber &subscriber) const {
-        return subscriber.next < ring_.end() || subscriber.snapshot || !subscriber.notes.empty() || subscriber.missed > 0;
+        return subscriber.next < ring_.end() || subscriber.snapshot || !subscriber.notes.empty() ||
+               subscriber.missed > 0;
     }
     // How many events of the ring stand before it.
     std::uint64_t behind(const Subscriber &subscriber) const { return ring_.end() - subscriber.next; }
@@ -80,9 +81,9 @@ class Feed {
 
   private:
     struct Piece {
-        Frame frame;            // the bytes, or
-        std::string own;        // the bytes when frame is empty
-        std::uint64_t id = 0;   // position in the ring; 0: no event of the ring
+        Frame frame;           // the bytes, or
+        std::string own;       // the bytes when frame is empty
+        std::uint64_t id = 0;  // position in the ring; 0: no event of the ring
         bool event = false;
         std::uint64_t missed = 0;
         std::string_view text() const { return frame ? text_of(frame) : std::string_view(own); }

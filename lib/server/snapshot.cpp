@@ -23,7 +23,8 @@ void Snapshot::remember(const EventView &event, const Frame &frame) {
             by_id_[*event.device_id] = std::prev(devices_.end());
         }
         bytes_ += frame->size();
-        while (devices_.size() > 1 && (devices_.size() > max_devices_ || bytes_ > max_bytes_)) forget_oldest();
+        while (devices_.size() > 1 && (devices_.size() > max_devices_ || bytes_ > max_bytes_))
+            forget_oldest();
     } else {
         return;
     }

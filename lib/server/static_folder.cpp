@@ -51,7 +51,8 @@ StaticFolder::StaticFolder(const std::string &path)
 }
 
 std::optional<StaticFile> StaticFolder::open(std::string_view path) const {
-    if (path.empty() || path.front() != '/' || path.size() > PATH_MAX || path.find('\0') != std::string_view::npos)
+    if (path.empty() || path.front() != '/' || path.size() > PATH_MAX ||
+        path.find('\0') != std::string_view::npos)
         return std::nullopt;
     path.remove_prefix(1);
     UniqueFd folder(dup(folder_.get()));
@@ -62,7 +63,8 @@ std::optional<StaticFile> StaticFolder::open(std::string_view path) const {
         if (slash == std::string_view::npos) break;
         path.remove_prefix(slash + 1);
         if (name.empty() || name.front() == '.') return std::nullopt;
-        folder = UniqueFd(openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        folder =
+            UniqueFd(openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!folder) return std::nullopt;
     }
     if (name.empty()) name = "index.html";

@@ -39,7 +39,8 @@ TEST_CASE("a token is wanted as Bearer or as the cookie of a login") {
 }
 
 TEST_CASE("the cookie hides the token and is for browsers alone") {
-    const Access plain(token, {}, false, false), tls(token, {}, false, true), other(token + "1", {}, false, false);
+    const Access plain(token, {}, false, false), tls(token, {}, false, true),
+        other(token + "1", {}, false, false);
     CHECK(plain.set_cookie().find(token) == std::string::npos);
     CHECK(plain.set_cookie().find("HttpOnly") != std::string::npos);
     CHECK(plain.set_cookie().find("SameSite=Strict") != std::string::npos);
@@ -80,10 +81,12 @@ TEST_CASE("what is no origin is refused as one") {
 
 TEST_CASE("on loopback a foreign host name is refused, for it was made to point at us") {
     const Access access(std::nullopt, {"https://board.example.org"}, true, false);
-    for (const char *good : {"", "localhost", "localhost:8765", "127.0.0.1:8765", "[::1]:8765", "192.168.1.4:8765",
-                             "x.localhost", "board.example.org", "board.example.org:8765"})
+    for (const char *good :
+         {"", "localhost", "localhost:8765", "127.0.0.1:8765", "[::1]:8765", "192.168.1.4:8765",
+          "x.localhost", "board.example.org", "board.example.org:8765"})
         CHECK(access.host_allowed(good));
-    for (const char *bad : {"evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", "[x"})
+    for (const char *bad :
+         {"evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", "[x"})
         CHECK_FALSE(access.host_allowed(bad));
     CHECK(Access(std::nullopt, {}, false, false).host_allowed("pi.example:8765"));
     CHECK(Access(token, {}, true, false).host_allowed("pi.example:8765"));

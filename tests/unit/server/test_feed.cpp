@@ -12,8 +12,9 @@ namespace {
 const std::string hash_a(64, 'a'), hash_b(64, 'b');
 
 std::string batch(const std::string &device, int seq, int rssi = -50, const std::string &hash = hash_a) {
-    return R"({"format":1,"device_id":")" + device + R"(","timestamp":"2026-11-22T06:30:10.000Z","run_id":"r","seq":)" +
-           std::to_string(seq) + R"(,"detections":[{"device_hash":")" + hash + R"(","rssi":)" + std::to_string(rssi) +
+    return R"({"format":1,"device_id":")" + device +
+           R"(","timestamp":"2026-11-22T06:30:10.000Z","run_id":"r","seq":)" + std::to_string(seq) +
+           R"(,"detections":[{"device_hash":")" + hash + R"(","rssi":)" + std::to_string(rssi) +
            R"(,"zone":"near","timestamp":"2026-11-22T06:30:09.000Z"}]})";
 }
 
@@ -44,7 +45,8 @@ struct Client {
         const Message message = feed.next(subscriber);
         missed += message.missed;
         events += message.events;
-        if (message.data != nullptr) std::fill(message.data - frame_padding, message.data, '#');  // as a library does
+        if (message.data != nullptr)
+            std::fill(message.data - frame_padding, message.data, '#');  // as a library does
         return std::string(message.data, message.size);
     }
     std::vector<std::string> all() {
@@ -96,8 +98,8 @@ TEST_CASE("what is no event is refused, bare batches and gaps become events") {
     Feed feed(limits(8));
     Client client(feed);
     client.join().greeted();
-    for (const char *bad : {"", "hello", "{}", "[]", "{\"type\":1}", "{\"type\":\"\"}", "{\"type\":\"x\"", "{\"type\":\"x\"} 1",
-                            "{\"type\":\"\xff\"}", "{\"device_id\":\"x\"}", "null"})
+    for (const char *bad : {"", "hello", "{}", "[]", "{\"type\":1}", "{\"type\":\"\"}", "{\"type\":\"x\"",
+                            "{\"type\":\"x\"} 1", "{\"type\":\"\xff\"}", "{\"device_id\":\"x\"}", "null"})
         CHECK_FALSE(feed.publish(bad));
     CHECK_FALSE(feed.waiting(client.subscriber));
     REQUIRE(feed.publish(batch("pi-1", 1)));
@@ -141,7 +143,8 @@ TEST_CASE("who falls behind is told once how much, and goes on with the newest")
     }
     CHECK(fast.events == 9);
     CHECK(fast.missed == 0);
-    CHECK(slow.all() == std::vector<std::string>{R"({"type":"lagged","data":{"missed":7}})", event("pi-1", 9)});
+    CHECK(slow.all() ==
+          std::vector<std::string>{R"({"type":"lagged","data":{"missed":7}})", event("pi-1", 9)});
     CHECK(slow.events + slow.missed == 9);
     REQUIRE(feed.publish(event("pi-1", 10)));
     CHECK(slow.next() == event("pi-1", 10));
@@ -194,7 +197,8 @@ TEST_CASE("with a filter only wanted events count as missed") {
     CHECK(slow.all().empty());
     CHECK(slow.missed == 0);
     for (int i = 0; i < 60; i++) REQUIRE(feed.publish(event(i % 3 == 0 ? "pi-2" : "pi-1", i)));
-    CHECK(slow.all() == std::vector<std::string>{R"({"type":"lagged","data":{"missed":19}})", event("pi-2", 57)});
+    CHECK(slow.all() ==
+          std::vector<std::string>{R"({"type":"lagged","data":{"missed":19}})", event("pi-2", 57)});
     for (int i = 0; i < 3; i++) REQUIRE(feed.publish(event("pi-2", i)));
     CHECK(slow.all().size() == 3);
     CHECK(slow.missed == 19);
@@ -228,10 +232,12 @@ TEST_CASE("a joined message is bounded, and the same for all who stand at the sa
     for (int i = 100; i < 200; i++) REQUIRE(feed.publish(event("pi-1", i)));
     const std::string first = one.next();
     CHECK(first.size() <= bounds.joined + frame_padding);
-    REQUIRE(feed.publish(event("pi-1", 200)));  // the message made for the first is still right for the second
+    REQUIRE(
+        feed.publish(event("pi-1", 200)));  // the message made for the first is still right for the second
     CHECK(two.next() == first);
     std::size_t left = 0;
-    for (const std::string &text : one.all()) left += 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    for (const std::string &text : one.all())
+        left += 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
     CHECK(one.events == 101);
     CHECK(left + 1 + static_cast<std::size_t>(std::count(first.begin(), first.end(), '\n')) == 101);
     two.all();
@@ -247,7 +253,9 @@ TEST_CASE("a joined message never holds events that were overwritten") {
     one.next();
     for (int i = 4; i <= 6; i++) REQUIRE(feed.publish(event("pi-1", i)));
     CHECK(one.next() == event("pi-1", 4) + "\n" + event("pi-1", 5) + "\n" + event("pi-1", 6));
-    CHECK(two.next() == R"({"type":"lagged","data":{"missed":5}})" "\n" + event("pi-1", 6));
+    CHECK(two.next() == R"({"type":"lagged","data":{"missed":5}})"
+                        "\n" +
+                            event("pi-1", 6));
     CHECK(two.missed == 5);
 }
 
@@ -331,8 +339,8 @@ TEST_CASE("a stream names its events and goes on from the last one that the clie
     late.join(first);
     CHECK(late.next().find(R"({"missed":7})") != std::string::npos);
 
-    for (const std::string &strange :
-         {std::string("1"), first + "0000", "x" + first, first + "x", first.substr(0, 17), std::string(), first + "-"}) {
+    for (const std::string &strange : {std::string("1"), first + "0000", "x" + first, first + "x",
+                                       first.substr(0, 17), std::string(), first + "-"}) {
         Client other(feed, Framing::stream);
         other.join(strange);
         CHECK(other.next().find("\"live\"") != std::string::npos);

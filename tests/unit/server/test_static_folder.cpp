@@ -68,9 +68,10 @@ TEST_CASE("the tag of a file changes with its content") {
 TEST_CASE("nothing outside the folder, hidden, linked or special is served") {
     const Scratch scratch;
     const StaticFolder folder(scratch.root / "www");
-    for (const char *path : {"/../secret.txt", "/sub/../../secret.txt", "//secret.txt", "/./app.js", "secret.txt", "",
-                             "/link.txt", "/up/secret.txt", "/.hidden", "/sub/.git/config", "/fifo", "/sub", "/missing",
-                             "/app.js/", "/app.js/x", "/..", "/../www/index.html", "//", "/sub//index.html"})
+    for (const char *path :
+         {"/../secret.txt", "/sub/../../secret.txt", "//secret.txt", "/./app.js", "secret.txt", "",
+          "/link.txt", "/up/secret.txt", "/.hidden", "/sub/.git/config", "/fifo", "/sub", "/missing",
+          "/app.js/", "/app.js/x", "/..", "/../www/index.html", "//", "/sub//index.html"})
         CHECK_FALSE(folder.open(path));
     CHECK_FALSE(folder.open(std::string("/app.js\0.html", 13)));
     CHECK_FALSE(folder.open("/" + std::string(100'000, 'a')));

@@ -1,0 +1,57 @@
+// Events to many clients over WebSocket (/ws) and server-sent events (/events), and a site beside them, on an LwsLoop.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/counters.hpp"
+#include "server/access.hpp"
+#include "server/feed.hpp"
+#include "server/lws_loop.hpp"
+#include "server/static_folder.hpp"
+
+namespace ble {
+
+class Broadcaster {
+  public:
+    struct Options {
+        Feed::Limits limits;
+        bool close_slow = false;                 // a client that falls behind is told so and closed (1013)
+        std::chrono::milliseconds ping{30'000};  // one that was silent for two of these is dead; 0: never
+        std::chrono::milliseconds stats_update{10'000};  // 0: never
+    };
+
+    // Counts in: events taken; out: events handed to clients' sockets; dropped: events that clients missed; rejected: lines
+    // that are no events. `access` and `counters` are borrowed and must outlive the loop.
+    Broadcaster(LwsLoop &loop, const Access &access, std::optional<StaticFolder> folder, Counters &counters,
+                const Options &options);
+    Broadcaster(const Broadcaster &) = delete;
+    Broadcaster &operator=(const Broadcaster &) = delete;
+
+    std::vector<LwsLoop::Protocol> protocols();  // for loop.listen()
+
+    // A line as Feed::publish() takes it. False: rejected and counted. After the last of several call wake().
+    bool publish(std::string_view line);
+    void wake();
+
+    std::size_t clients() const;
+    // Events that wait for the client that is furthest behind.
+    std::uint64_t furthest_behind() const;
+    // Since the last call: did a client take an event that still has half a queue to take? Its socket is not what
+    // is slow: more events now would only make it miss some.
+    bool pressed();
+
+    // Stops listening, gives every client what waits for it, closes it ("going away"), then calls `done`, at the latest
+    // after `within`.
+    void finish(std::chrono::milliseconds within, std::function<void()> done);
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;  // shared with the loop's callbacks
+};
+
+}  // namespace ble

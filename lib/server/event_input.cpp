@@ -1,0 +1,91 @@
+#include "server/event_input.hpp"
+
+#include <algorithm>
+
+#include "batch/event.hpp"
+
+namespace ble {
+
+namespace {
+
+using namespace std::chrono_literals;
+// So long the input waits at most for clients that are busy taking events: whoever writes to us must not wait for them.
+constexpr auto longest_hold = 10ms;
+constexpr auto idle_look = 100ms;
+
+}  // namespace
+
+EventInput::EventInput(LwsLoop &loop, Broadcaster &broadcaster, Counters &counters, int fd, std::size_t piece,
+                       std::uint64_t count, std::function<void()> ended)
+    : loop_(loop),
+      broadcaster_(broadcaster),
+      counters_(counters),
+      reader_(fd, "standard input", max_event),
+      timer_(loop.timer([this] { take(); })),
+      piece_(piece),
+      count_(count),
+      ended_(std::move(ended)) {
+    loop_.watch(reader_.event_fd(), [this] { take(); });
+}
+
+void EventInput::take() {
+    if (stopped_) {
+        reader_.look();  // takes the edge, or the loop would spin on it
+        return;
+    }
+    const bool pressed = broadcaster_.pressed();
+    if (done_ == lines_.size()) {
+        lines_ = reader_.look();
+        done_ = 0;
+        if (lines_.empty()) {
+            if (reader_.ended()) return end();
+            if (reader_.is_pipe()) loop_.arm(timer_, idle_look);
+            return;
+        }
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!pressed || now - last_piece_ >= longest_hold) {
+        last_piece_ = now;
+        const std::size_t stop = std::min(lines_.size(), done_ + piece_);
+        while (done_ < stop && !count_reached()) publish(lines_[done_++]);
+        broadcaster_.wake();
+        if (count_reached()) {
+            reader_.consume(done_);
+            return end();
+        }
+        if (done_ == lines_.size()) {
+            reader_.consume();
+            lines_.clear();
+            done_ = 0;
+            if (reader_.ended()) return end();
+        }
+    }
+    loop_.arm(timer_, 0ms);
+}
+
+void EventInput::publish(const Line &line) {
+    if (line.kind == Line::Kind::oversize) {
+        counters_.rejected++;
+        reject(line);
+    } else if (!broadcaster_.publish(line.text)) {
+        if (line.kind == Line::Kind::tail) counters_.torn++;
+        reject(line);
+    }
+}
+
+void EventInput::reject(const Line &line) {
+    if (!throttle_.due()) return;
+    const char *why = line.kind == Line::Kind::oversize ? "longer than an event may be"
+                      : line.kind == Line::Kind::tail   ? "the input ended within it"
+                                                        : "neither an event nor a batch";
+    log_warning(std::string("a line is left out (") + why + "): " + printable(line.text) + " (" +
+                std::to_string(counters_.rejected) + " so far)");
+}
+
+void EventInput::end() {
+    loop_.disarm(timer_);
+    if (reader_.is_pipe() && !count_reached()) loop_.arm(timer_, idle_look);
+    if (auto call = std::exchange(ended_, nullptr)) call();
+}
+
+}  // namespace ble

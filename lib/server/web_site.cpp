@@ -1,0 +1,232 @@
+#include "server/web_site.hpp"
+
+#include <libwebsockets.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.hpp"
+
+namespace ble {
+
+namespace {
+
+constexpr std::size_t max_login = 4096;
+constexpr std::size_t file_piece = 32768;
+constexpr int file_timeout_s = 60;  // without a piece taken
+
+constexpr std::string_view common_headers =
+    "x-content-type-options: nosniff\r\n"
+    "content-security-policy: frame-ancestors 'self'\r\n"
+    "referrer-policy: same-origin\r\n";
+
+constexpr std::string_view login_page = R"(<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>blepipe: log in</title>
+<style>body{font:16px system-ui,sans-serif;max-width:24em;margin:20vh auto;padding:0 1em;color-scheme:light dark}
+input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5em;margin:.4em 0}</style></head>
+<body><h1>blepipe</h1><form method="post" action="/login">
+<label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
+<button>Log in</button></form><p>@</p></body></html>
+)";
+
+HttpReply login_form(int status, std::string_view remark) {
+    HttpReply reply;
+    reply.status = status;
+    reply.content_type = "text/html; charset=utf-8";
+    reply.headers = "cache-control: no-store\r\n";
+    reply.body = login_page;
+    reply.body.replace(reply.body.find('@'), 1, remark);
+    return reply;
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// The value of `name` in application/x-www-form-urlencoded text; empty: absent.
+std::string form_value(std::string_view form, std::string_view name) {
+    while (!form.empty()) {
+        const std::string_view pair = form.substr(0, form.find('&'));
+        form.remove_prefix(std::min(form.size(), pair.size() + 1));
+        if (pair.substr(0, pair.find('=')) != name || pair.size() <= name.size()) continue;
+        std::string value;
+        for (std::size_t i = name.size() + 1; i < pair.size(); i++) {
+            const bool escape = pair[i] == '%' && i + 2 < pair.size();
+            const int high = escape ? hex_digit(pair[i + 1]) : -1, low = escape ? hex_digit(pair[i + 2]) : -1;
+            if (high >= 0 && low >= 0) i += 2;
+            value += high >= 0 && low >= 0 ? static_cast<char>(high * 16 + low)
+                     : pair[i] == '+'      ? ' '
+                                           : pair[i];
+        }
+        return value;
+    }
+    return {};
+}
+
+HttpReply redirect(const std::string &where) {
+    HttpReply reply;
+    reply.status = 303;
+    reply.headers = "location: " + where + "\r\ncache-control: no-store\r\n";
+    return reply;
+}
+
+}  // namespace
+
+WebSite::WebSite(const Access &access, std::optional<StaticFolder> folder,
+                 std::function<std::string()> health)
+    : access_(access), folder_(std::move(folder)), health_(std::move(health)) {}
+
+int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
+    reply.headers += common_headers;
+    if (!head_only) return http_answer(wsi, reply);
+    if (http_begin_answer(wsi, reply, reply.body.size()) < 0) return -1;
+    return http_end_answer(wsi, reply);
+}
+
+// A browser that was lured here by a page of another site.
+std::optional<HttpReply> WebSite::foreign(lws *wsi) const {
+    const std::string host = http_header(wsi, WSI_TOKEN_HOST), origin = http_header(wsi, WSI_TOKEN_ORIGIN);
+    if (!access_.host_allowed(host))
+        return http_error(403,
+                          "called by the name " + printable(host) +
+                              ", which is none of this machine: use localhost, or allow it with --origin");
+    if (!access_.origin_allowed(origin, host))
+        return http_error(403,
+                          "pages of " + printable(origin) + " may not read this: allow them with --origin");
+    return std::nullopt;
+}
+
+std::optional<HttpReply> WebSite::refusal(lws *wsi) const {
+    if (auto reply = foreign(wsi)) return reply;
+    if (access_.authorized(http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION),
+                           http_header(wsi, WSI_TOKEN_HTTP_COOKIE)))
+        return std::nullopt;
+    return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in at /login",
+                      "www-authenticate: Bearer realm=\"blepipe\"\r\n");
+}
+
+int WebSite::begin(lws *wsi) {
+    forget(wsi);
+    const std::string method = http_method(wsi), path = http_path(wsi);
+    const bool head_only = method == "HEAD";
+    HttpReply reply;
+    // A body that nobody reads would be taken for the next request.
+    reply.close = http_wants_close(wsi) || !http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH).empty() ||
+                  !http_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING).empty();
+    const auto refuse = [&](HttpReply refused) {
+        refused.close = reply.close;
+        return answer(wsi, std::move(refused), head_only);
+    };
+    if (path != "/health") {
+        if (auto refused = foreign(wsi)) return refuse(std::move(*refused));
+        if (path == "/login" && access_.needs_token()) return begin_login(wsi, method, std::move(reply));
+    }
+    if (method != "GET" && !head_only)
+        return refuse(http_error(405, "only GET and HEAD", "allow: GET, HEAD\r\n"));
+    if (path == "/health") {
+        reply.body = health_();
+        reply.headers = "cache-control: no-store\r\n";
+        return answer(wsi, std::move(reply), head_only);
+    }
+    if (auto refused = refusal(wsi)) {
+        const bool browser = http_header(wsi, WSI_TOKEN_HTTP_ACCEPT).find("text/html") != std::string::npos;
+        return refuse(browser && refused->status == 401 ? redirect("/login") : std::move(*refused));
+    }
+    if (path == "/login") return refuse(redirect("/"));
+    if (path == "/ws") return refuse(http_error(426, "this is a WebSocket", "upgrade: websocket\r\n"));
+    auto file = folder_ ? folder_->open(path) : std::nullopt;
+    if (!file)
+        return refuse(http_error(
+            404, folder_ || path != "/"
+                     ? "there is no such page"
+                     : "no page is installed: name a folder with --www; the events are at /ws and /events"));
+    reply.content_type = file->type;
+    reply.headers = "etag: " + file->tag + "\r\ncache-control: no-cache\r\n";
+    if (http_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH) == file->tag) {
+        reply.status = 304;
+        return answer(wsi, std::move(reply), true);
+    }
+    return send_file(wsi, std::move(*file), std::move(reply), head_only);
+}
+
+int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
+    if (method == "GET" || method == "HEAD") {
+        HttpReply form = login_form(200, "");
+        form.close = reply.close;
+        return answer(wsi, std::move(form), method == "HEAD");
+    }
+    reply.close = true;
+    const std::string length = http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    if (method != "POST") {
+        reply = http_error(405, "only GET and POST", "allow: GET, HEAD, POST\r\n");
+    } else if (length.empty() || length == "0" ||
+               !http_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING).empty()) {
+        reply = http_error(411, "the form's content is missing");
+    } else if (length.size() > 4 || std::stoul(length) > max_login) {
+        reply = http_error(413, "that is no token");
+    } else {
+        open_[wsi].reply.close = http_wants_close(wsi);
+        return 0;
+    }
+    reply.close = true;
+    return answer(wsi, std::move(reply));
+}
+
+int WebSite::take_body(lws *wsi, std::string_view piece) {
+    const auto found = open_.find(wsi);
+    if (found == open_.end()) return 0;
+    found->second.body += piece;
+    return found->second.body.size() > max_login ? -1 : 0;
+}
+
+int WebSite::finish_body(lws *wsi) {
+    const auto found = open_.find(wsi);
+    if (found == open_.end()) return 0;
+    const bool right = access_.token_matches(form_value(found->second.body, "token"));
+    HttpReply reply = right ? redirect("/") : login_form(401, "That token is not the right one.");
+    if (right) reply.headers += "set-cookie: " + access_.set_cookie() + "\r\n";
+    if (!right) log_info("a login with a wrong token");
+    reply.close = found->second.reply.close;
+    open_.erase(found);
+    return answer(wsi, std::move(reply));
+}
+
+int WebSite::send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only) {
+    reply.headers += common_headers;
+    if (http_begin_answer(wsi, reply, file.size) < 0) return -1;
+    if (head_only || file.size == 0) return http_end_answer(wsi, reply);
+    Open &open = open_[wsi];
+    open.reply = std::move(reply);
+    open.file = std::move(file);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+int WebSite::go_on(lws *wsi) {
+    const auto found = open_.find(wsi);
+    if (found == open_.end() || !found->second.file) return 0;
+    Open &open = found->second;
+    static std::array<unsigned char, LWS_PRE + file_piece> buffer;
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(file_piece, open.file->size - open.sent));
+    const ssize_t got =
+        pread(open.file->fd.get(), buffer.data() + LWS_PRE, wanted, static_cast<off_t>(open.sent));
+    if (got <= 0) return -1;  // it became shorter: the promise of its length cannot be kept
+    open.sent += static_cast<std::uint64_t>(got);
+    if (lws_write(wsi, buffer.data() + LWS_PRE, static_cast<std::size_t>(got), LWS_WRITE_HTTP) < 0) return -1;
+    if (open.sent < open.file->size) {
+        lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    const HttpReply reply = std::move(open.reply);
+    open_.erase(found);
+    return http_end_answer(wsi, reply);
+}
+
+}  // namespace ble

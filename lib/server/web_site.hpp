@@ -1,0 +1,53 @@
+// What blews serves besides its events: the pages of a folder, the login, /health.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "server/access.hpp"
+#include "server/lws_http.hpp"
+#include "server/static_folder.hpp"
+
+namespace ble {
+
+class WebSite {
+  public:
+    // `folder`: none: there are no pages. `health`: the JSON object for GET /health. `access` is borrowed.
+    WebSite(const Access &access, std::optional<StaticFolder> folder, std::function<std::string()> health);
+
+    // Why the sender of these headers may not see anything; for every path but /health.
+    std::optional<HttpReply> refusal(lws *wsi) const;
+
+    // For the callback reasons HTTP, HTTP_BODY, HTTP_BODY_COMPLETION, HTTP_WRITEABLE. Return their value.
+    int begin(lws *wsi);
+    int take_body(lws *wsi, std::string_view piece);
+    int finish_body(lws *wsi);
+    int go_on(lws *wsi);
+    void forget(lws *wsi) { open_.erase(wsi); }  // the connection is gone
+
+    // Sends a whole answer with the headers that every answer here has.
+    int answer(lws *wsi, HttpReply reply, bool head_only = false) const;
+
+  private:
+    // What takes more than one callback: the login's body, a file on its way.
+    struct Open {
+        HttpReply reply;
+        std::string body;
+        std::optional<StaticFile> file;
+        std::uint64_t sent = 0;
+    };
+    int begin_login(lws *wsi, const std::string &method, HttpReply reply);
+    int send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only);
+    std::optional<HttpReply> foreign(lws *wsi) const;
+
+    const Access &access_;
+    std::optional<StaticFolder> folder_;
+    std::function<std::string()> health_;
+    std::unordered_map<lws *, Open> open_;
+};
+
+}  // namespace ble
