@@ -150,6 +150,8 @@ std::string_view Statement::text(int column) const {
 
 bool Statement::is_null(int column) const { return ::sqlite3_column_type(handle_, column) == SQLITE_NULL; }
 
+int Statement::columns() const { return ::sqlite3_column_count(handle_); }
+
 Transaction::Transaction(Database &database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
 
 Transaction::~Transaction() {

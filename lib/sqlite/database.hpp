@@ -113,6 +113,7 @@ class Statement {
     std::int64_t integer(int column) const;
     std::string_view text(int column) const;
     bool is_null(int column) const;
+    int columns() const;
 
   private:
     template <class... Values>

@@ -1,0 +1,315 @@
+#include "store_suite.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "base/digest.hpp"
+#include "catch.hpp"
+
+namespace ble::test {
+namespace {
+
+using Rows = std::vector<std::string>;
+using std::chrono::days;
+using std::chrono::seconds;
+
+const Time received = at("2026-11-22T12:00:00Z");
+
+// Everything that is promised to be independent of order, and nothing that is not (ids).
+Rows contents(const StoreUnderTest &test) {
+    Rows all;
+    for (const char *sql : {
+             "SELECT device_id, name, location, first_seen, last_seen, last_received FROM devices ORDER BY 1",
+             "SELECT device_id, run_id, next_seq, hash_id FROM runs JOIN devices ON devices.id = runs.device ORDER BY 1, 2",
+             "SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run ORDER BY 1, 2",
+             "SELECT run_id, seq, timestamp, received_at, clock, name, location, window_ms, interval_ms FROM batches"
+             " JOIN runs ON runs.id = batches.run LEFT JOIN places ON places.id = batches.place ORDER BY 1, 2",
+             "SELECT device_hash, first_seen, last_seen, detections FROM advertisers ORDER BY 1",
+             "SELECT device_id, run_id, seq, device_hash, rssi, zone, timestamp, count, details FROM detection_log"
+             " ORDER BY 1, 2, 3, 4",
+         })
+        for (auto &row : test.rows(sql)) all.push_back(std::move(row));
+    return all;
+}
+
+Gap make_gap(std::uint64_t from, std::uint64_t to, const char *reason = "buffer_full") {
+    return {"pi-1", "run", from, to, reason};
+}
+
+Rows gaps(const StoreUnderTest &test) { return test.rows("SELECT from_seq, to_seq, reason FROM gaps ORDER BY 1"); }
+
+std::int64_t count(const StoreUnderTest &test, const std::string &table) {
+    return std::stoll(test.rows("SELECT count(*) FROM " + table).at(0));
+}
+
+void stores_what_a_batch_says(const StoreUnderTest &test) {
+    Batch batch = make_batch(0, 1);
+    batch.detections[0].details = R"({"tx_power":-7})";
+    CHECK(kinds(Lines().batch(batch).store(*test.store, received)) == "s");
+    CHECK(test.rows("SELECT device_id, name, location, device_hash, rssi, zone, timestamp, count, run_id, seq,"
+                    " received_at, details FROM detection_log") ==
+          Rows{"pi-1|Lab|2nd floor|" + hash_of(0) +
+               "|-40|near|2026-11-22T06:00:00.250Z|3|run|0|2026-11-22T12:00:00.000Z|{\"tx_power\":-7}"});
+    CHECK(test.rows("SELECT device_id, listened_from, listened_until, clock FROM coverage") ==
+          Rows{"pi-1|2026-11-22T05:59:50.000Z|2026-11-22T06:00:00.000Z|synced"});
+    CHECK(test.rows("SELECT device_id, name, first_seen, last_seen, clock, hash_id, batches_missing FROM device_status") ==
+          Rows{"pi-1|Lab|2026-11-22T06:00:00.000Z|2026-11-22T06:00:00.000Z|synced|a41c09d2|0"});
+}
+
+void stores_each_batch_once(const StoreUnderTest &test) {
+    Lines lines;
+    lines.batch(make_batch(0)).batch(make_batch(1)).batch(make_batch(0));
+    CHECK(kinds(lines.store(*test.store, received)) == "ssd");
+    CHECK(kinds(lines.store(*test.store, received + seconds(5))) == "ddd");
+    CHECK(count(test, "batches") == 2);
+    CHECK(test.rows("SELECT detections FROM advertisers ORDER BY id") == Rows{"2", "2"});
+}
+
+void names_batches_by_device_and_run(const StoreUnderTest &test) {
+    Batch other_device = make_batch(0), other_run = make_batch(0);
+    other_device.device_id = "pi-2";
+    other_run.position->run_id = "run-2";
+    CHECK(kinds(Lines().batch(make_batch(0)).batch(other_device).batch(other_run).store(*test.store, received)) == "sss");
+    CHECK(count(test, "runs") == 3);
+}
+
+void names_others_by_their_line(const StoreUnderTest &test) {
+    Batch batch = make_batch(0);
+    batch.position.reset();
+    const auto lines = [&] {
+        Lines made;
+        made.batch(batch, "one").batch(batch, "two").batch(batch, "one");
+        return made;
+    }();
+    CHECK(kinds(lines.store(*test.store, received)) == "ssd");
+    CHECK(kinds(lines.store(*test.store, received)) == "ddd");
+    CHECK(count(test, "batches WHERE run IS NULL AND seq IS NULL") == 2);
+}
+
+void shows_holes_and_closes_them(const StoreUnderTest &test) {
+    const auto found = Lines().batch(make_batch(3)).store(*test.store, received);
+    REQUIRE(found.holes.size() == 1);
+    CHECK(found.holes[0].to_seq == 2);
+    CHECK(found.holes[0].reason == "missing");
+    CHECK(gaps(test) == Rows{"0|2|missing"});
+    CHECK(test.rows("SELECT what, device_id, run_id, from_seq, to_seq, batches, since, reason FROM missing"
+                    " WHERE what = 'batches'") == Rows{"batches|pi-1|run|0|2|3|2026-11-22T12:00:00.000Z|missing"});
+    CHECK(kinds(Lines().batch(make_batch(1)).store(*test.store, received)) == "s");
+    CHECK(gaps(test) == Rows{"0|0|missing", "2|2|missing"});
+    CHECK(kinds(Lines().batch(make_batch(1)).batch(make_batch(0)).batch(make_batch(2)).store(*test.store, received)) ==
+          "dss");
+    CHECK(gaps(test).empty());
+}
+
+void labels_holes(const StoreUnderTest &test) {
+    Lines().batch(make_batch(0)).batch(make_batch(5)).store(*test.store, received);
+    // Batch 5 is stored: only 3 and 4 are labelled, and 6 becomes known.
+    const auto result = Lines().gap(make_gap(3, 6)).store(*test.store, received);
+    CHECK(kinds(result) == "s");
+    CHECK(result.holes.size() == 2);
+    CHECK(gaps(test) == Rows{"1|2|missing", "3|4|buffer_full", "6|6|buffer_full"});
+    CHECK(kinds(Lines().gap(make_gap(3, 6)).store(*test.store, received)) == "d");
+    CHECK(kinds(Lines().batch(make_batch(6)).store(*test.store, received)) == "s");
+    CHECK(kinds(Lines().gap(make_gap(6, 6)).store(*test.store, received)) == "d");
+    // A gap line may be the first that is ever heard of a run, and of a device.
+    Gap far = make_gap(10, 11);
+    far.device_id = "pi-9";
+    CHECK(Lines().gap(far).store(*test.store, received).holes.size() == 2);
+}
+
+// Any order and any repetition of a run's lines gives what each line once and in order gives.
+void is_independent_of_order(const std::function<StoreUnderTest()> &open) {
+    const auto seed = GENERATE(1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u);
+    std::mt19937 random(seed);
+    struct Delivery {
+        bool is_gap;
+        std::uint64_t from, to;
+        const char *reason;
+    };
+    std::vector<Delivery> run;
+    for (std::uint64_t seq = 0; seq < 40; ++seq) {
+        if (random() % 4 != 0) run.push_back({false, seq, seq, ""});
+        const std::uint64_t length = random() % 6;
+        // Overlapping ones, such that cover stored batches, and two that give different reasons.
+        if (random() % 6 == 0) run.push_back({true, seq, seq + length, random() % 3 == 0 ? "expired" : "buffer_full"});
+    }
+    const auto deliver = [&](StoreUnderTest &test, const std::vector<Delivery> &deliveries) {
+        for (std::size_t i = 0; i < deliveries.size();) {
+            Lines lines;
+            for (auto left = 1 + random() % 7; left > 0 && i < deliveries.size(); --left, ++i) {
+                const auto &item = deliveries[i];
+                item.is_gap ? lines.gap(make_gap(item.from, item.to, item.reason)) : lines.batch(make_batch(item.from));
+            }
+            lines.store(*test.store, received);
+        }
+    };
+    auto in_order = open(), any_order = open();
+    deliver(in_order, run);
+    auto shuffled = run;
+    for (int i = 0; i < 40; ++i) shuffled.push_back(run[random() % run.size()]);
+    std::shuffle(shuffled.begin(), shuffled.end(), random);
+    deliver(any_order, shuffled);
+    CHECK(contents(any_order) == contents(in_order));
+}
+
+void refuses_nothing_when_two_write(const StoreUnderTest &test) {
+    const auto other = test.again();
+    for (std::uint64_t seq = 0; seq < 20; ++seq) {
+        Lines lines;
+        lines.batch(make_batch(seq));
+        CHECK(kinds(lines.store(seq % 2 == 0 ? *test.store : *other, received)) == "s");
+        CHECK(kinds(lines.store(seq % 2 == 0 ? *other : *test.store, received)) == "d");
+    }
+    CHECK(count(test, "advertisers") == 2);
+    CHECK(gaps(test).empty());
+}
+
+void keeps_the_place_of_each_batch(const StoreUnderTest &test) {
+    Batch moved = make_batch(1, 1);
+    moved.location = "Cellar";
+    Lines().batch(moved).batch(make_batch(0, 1)).store(*test.store, received);
+    CHECK(test.rows("SELECT seq, location FROM detection_log ORDER BY seq") == Rows{"0|2nd floor", "1|Cellar"});
+    CHECK(test.rows("SELECT location FROM device_status") == Rows{"Cellar"});  // the newest batch says it, not the last
+}
+
+void does_not_trust_a_wrong_clock(const StoreUnderTest &test) {
+    Batch ahead = make_batch(0, 1), unsynced = make_batch(1, 1);
+    ahead.timestamp = ahead.detections[0].timestamp = at("2036-01-01T00:00:00Z");
+    unsynced.timestamp = unsynced.detections[0].timestamp = at("1971-01-01T00:00:00Z");
+    unsynced.clock_synced = false;
+    Lines().batch(ahead).batch(unsynced).store(*test.store, received);
+    CHECK(test.rows("SELECT first_seen, last_seen FROM device_status") ==
+          Rows{"2026-11-22T12:00:00.000Z|2026-11-22T12:00:00.000Z"});
+    CHECK(test.rows("SELECT timestamp FROM detection_log ORDER BY 1") ==
+          Rows{"1971-01-01T00:00:00.000Z", "2036-01-01T00:00:00.000Z"});
+}
+
+void tells_who_is_where(const StoreUnderTest &test) {
+    const Time present = now();
+    Batch near = make_batch(0, 1), far = make_batch(0, 1), old = make_batch(1, 2);
+    for (auto *batch : {&near, &far, &old}) {
+        batch->timestamp = present;
+        for (auto &detection : batch->detections) detection.timestamp = present - seconds(5);
+    }
+    old.detections[1].timestamp = present - seconds(120);
+    old.detections[0].rssi_dbm = -90;
+    far.device_id = "pi-2";
+    far.detections[0].rssi_dbm = -80;
+    far.detections[0].zone = Zone::far;
+    Lines().batch(far).batch(near).batch(old).store(*test.store, present);
+    CHECK(test.rows("SELECT device_hash, device_id, rssi, zone FROM presence") == Rows{hash_of(0) + "|pi-1|-40|near"});
+    CHECK(test.rows("SELECT * FROM missing").empty());
+}
+
+void names_silent_devices(const StoreUnderTest &test) {
+    Lines().batch(make_batch(0)).store(*test.store, now() - std::chrono::minutes(6));
+    CHECK(test.rows("SELECT what, device_id, reason FROM missing") == Rows{"device|pi-1|silent"});
+}
+
+void deletes_what_is_old(const StoreUnderTest &test) {
+    for (std::uint64_t seq = 0; seq < 300; ++seq)
+        Lines().batch(make_batch(seq, 20)).store(*test.store, received + seconds(seq));
+    Batch keeps = make_batch(302, 1);
+    keeps.detections[0].details = R"({"a":1})";
+    Batch hashed = make_batch(0, 1);
+    hashed.position.reset();
+    Lines().batch(keeps).store(*test.store, received + days(10));
+    Lines().batch(hashed, "line").store(*test.store, received);
+    int steps = 1;
+    const auto other = test.again();
+    while (test.store->retain(received + days(1), received + days(10))) ++steps;
+    CHECK(steps > 2);  // small ones
+    CHECK(count(test, "batches") == 1);
+    CHECK(count(test, "detections") == 1);
+    CHECK(count(test, "details") == 1);
+    CHECK(test.rows("SELECT device_hash, detections FROM advertisers") == Rows{hash_of(0) + "|1"});
+    CHECK(gaps(test) == Rows{"300|301|missing"});
+    // Known for ever by their run, and at least 90 days by their hash.
+    CHECK(kinds(Lines().batch(make_batch(7)).batch(hashed, "line").store(*test.store, received + days(10))) == "dd");
+    while (test.store->retain(received + days(89), received + days(89))) {
+    }
+    CHECK(count(test, "advertisers") == 0);
+    CHECK(kinds(Lines().batch(hashed, "line").store(*test.store, received + days(89))) == "d");
+    while (test.store->retain(received + days(90) + seconds(1), received + days(91))) {
+    }
+    CHECK(kinds(Lines().batch(hashed, "line").store(*test.store, received + days(91))) == "s");
+    CHECK(count(test, "devices") == 1);
+}
+
+// Another process deletes an advertiser whose id this one remembers.
+void forgets_what_another_deleted(const StoreUnderTest &test) {
+    Lines().batch(make_batch(0)).store(*test.store, received);
+    const auto other = test.again();
+    while (other->retain(received + days(1), received + days(1))) {
+    }
+    CHECK(count(test, "advertisers") == 0);
+    Lines().batch(make_batch(1)).store(*test.store, received + days(2));
+    CHECK(count(test, "detection_log") == 2);
+    CHECK(count(test, "advertisers") == 2);
+}
+
+}  // namespace
+
+Time at(const char *text) { return parse_rfc3339(text).value(); }
+
+std::string hash_of(int advertiser) { return hex(sha256("advertiser " + std::to_string(advertiser))); }
+
+Batch make_batch(std::uint64_t seq, int detections) {
+    Batch batch;
+    batch.device_id = "pi-1";
+    batch.name = "Lab";
+    batch.location = "2nd floor";
+    batch.timestamp = at("2026-11-22T06:00:00Z") + seconds(10 * seq);
+    batch.position = RunPosition{"run", seq};
+    batch.window_ms = 10'000;
+    batch.interval_ms = 30'000;
+    batch.clock_synced = true;
+    batch.hash_id = "a41c09d2";
+    for (int i = 0; i < detections; ++i)
+        batch.detections.push_back({hash_of(i), -40 - i, Zone::near, *batch.timestamp + std::chrono::milliseconds(250), 3, {}});
+    return batch;
+}
+
+Lines &Lines::batch(Batch batch, std::string line) {
+    lines_.push_back({std::move(line), std::make_unique<Batch>(std::move(batch)), nullptr});
+    return *this;
+}
+
+Lines &Lines::gap(Gap gap) {
+    lines_.push_back({"", nullptr, std::make_unique<Gap>(std::move(gap))});
+    return *this;
+}
+
+StoreResult Lines::store(Store &store, Time received_at) const {
+    std::vector<StoreItem> items;
+    for (const auto &line : lines_) items.push_back({line.line, line.batch.get(), line.gap.get()});
+    return store.store(items, received_at);
+}
+
+std::string kinds(const StoreResult &result) {
+    std::string letters;
+    for (const auto &outcome : result.outcomes)
+        letters += outcome.kind == StoreOutcome::Kind::stored      ? 's'
+                   : outcome.kind == StoreOutcome::Kind::duplicate ? 'd'
+                                                                   : 'r';
+    return letters;
+}
+
+void run_store_suite(const std::function<StoreUnderTest()> &open) {
+    SECTION("it stores what a batch says") { stores_what_a_batch_says(open()); }
+    SECTION("it stores each batch once") { stores_each_batch_once(open()); }
+    SECTION("a batch is named by device, run and seq") { names_batches_by_device_and_run(open()); }
+    SECTION("a batch without them is named by its line") { names_others_by_their_line(open()); }
+    SECTION("it shows holes and closes them") { shows_holes_and_closes_them(open()); }
+    SECTION("gap lines label holes") { labels_holes(open()); }
+    SECTION("the order of arrival does not matter") { is_independent_of_order(open); }
+    SECTION("two connections write at once") { refuses_nothing_when_two_write(open()); }
+    SECTION("moving a Pi does not rewrite history") { keeps_the_place_of_each_batch(open()); }
+    SECTION("a wrong clock makes nothing seen in another age") { does_not_trust_a_wrong_clock(open()); }
+    SECTION("presence names the Pi that hears best") { tells_who_is_where(open()); }
+    SECTION("missing names silent Pis") { names_silent_devices(open()); }
+    SECTION("retention deletes what is old and nothing else") { deletes_what_is_old(open()); }
+    SECTION("deleted advertisers are not remembered") { forgets_what_another_deleted(open()); }
+}
+
+}  // namespace ble::test

@@ -1,0 +1,46 @@
+// What every store must do, written against the interface: each implementation runs it with a way to open a new store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/store.hpp"
+
+namespace ble::test {
+
+// What the suite must know about a store and cannot ask the interface.
+struct StoreUnderTest {
+    std::unique_ptr<Store> store;
+    // A second connection to the same data, as another process has.
+    std::function<std::unique_ptr<Store>()> again;
+    // Rows of a query, columns joined by '|'; the views and tables are the same in every store.
+    std::function<std::vector<std::string>(const std::string &sql)> rows;
+};
+
+void run_store_suite(const std::function<StoreUnderTest()> &open);
+
+// Lines for a store, which own what they refer to.
+class Lines {
+  public:
+    Lines &batch(Batch batch, std::string line = "");
+    Lines &gap(Gap gap);
+    StoreResult store(Store &store, Time received_at) const;
+
+  private:
+    struct Owned {
+        std::string line;
+        std::unique_ptr<Batch> batch;
+        std::unique_ptr<Gap> gap;
+    };
+    std::vector<Owned> lines_;
+};
+
+Time at(const char *text);
+std::string hash_of(int advertiser);
+// Batch `seq` of run "run" of device "pi-1", taken 10 s after the one before, with `detections` advertisers.
+Batch make_batch(std::uint64_t seq, int detections = 2);
+std::string kinds(const StoreResult &result);  // "s" stored, "d" duplicate, "r" refused: one letter a line
+
+}  // namespace ble::test

@@ -1,0 +1,226 @@
+// The SQLite store: the suite, and what only it does.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/log.hpp"
+#include "catch.hpp"
+#include "sqlite/database.hpp"
+#include "store/schema.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using Rows = std::vector<std::string>;
+
+namespace {
+
+struct Folder {
+    Folder() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "blepipe-store-XXXXXX").string();
+        path = ::mkdtemp(pattern.data());
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+    std::filesystem::path path;
+};
+
+Rows rows_of(const std::string &path, const std::string &sql) {
+    Database database(path);
+    Statement statement(database, sql);
+    Rows rows;
+    while (statement.step()) {
+        std::string row;
+        for (int column = 0; column < statement.columns(); ++column)
+            row.append(column > 0 ? "|" : "").append(statement.text(column));
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+StoreUnderTest open_sqlite(const Folder &folder) {
+    static int number = 0;
+    const std::string path = folder.path / ("store-" + std::to_string(++number) + ".db");
+    return {make_store(path), [path] { return make_store(path); },
+            [path](const std::string &sql) { return rows_of(path, sql); }};
+}
+
+const Time received = at("2026-11-22T12:00:00Z");
+
+template <class Body>
+ExitCode code_of(Body body) {
+    try {
+        body();
+    } catch (const Error &error) {
+        return error.code();
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+TEST_CASE("the SQLite store does what every store must do") {
+    const Folder folder;
+    run_store_suite([&] { return open_sqlite(folder); });
+}
+
+TEST_CASE("every reference in the SQLite store leads somewhere") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    Lines().batch(make_batch(0)).batch(make_batch(5)).store(*test.store, received);
+    CHECK(test.rows("PRAGMA foreign_key_check").empty());
+    CHECK(test.rows("PRAGMA integrity_check") == Rows{"ok"});
+    CHECK(test.rows("PRAGMA journal_mode") == Rows{"wal"});
+}
+
+TEST_CASE("a line that breaks a rule in the store is refused alone") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    const auto rule = [&](const std::string &how) {
+        test.rows("CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.seq % 3 = 1 BEGIN SELECT RAISE(" + how +
+                  ", 'not that one'); END");
+    };
+    const auto check = [&] {
+        Lines lines;
+        for (std::uint64_t seq = 0; seq < 6; ++seq) lines.batch(make_batch(seq));
+        const auto result = lines.store(*test.store, received);
+        CHECK(kinds(result) == "srssrs");
+        CHECK(result.outcomes[1].reason.find("not that one") != std::string::npos);
+        CHECK(test.rows("SELECT seq FROM batches ORDER BY seq") == Rows{"0", "2", "3", "5"});
+        CHECK(test.rows("SELECT detections FROM advertisers") == Rows{"4", "4"});
+        CHECK(test.rows("SELECT from_seq, to_seq FROM gaps") == Rows{"1|1", "4|4"});
+        CHECK(result.holes.size() == 2);
+    };
+    SECTION("and undone alone") {
+        rule("ABORT");
+        check();
+    }
+    SECTION("even when it takes the whole transaction with it") {
+        rule("ROLLBACK");
+        check();
+    }
+    SECTION("also when the rule is about a device or an advertiser") {
+        test.rows("CREATE TRIGGER rule BEFORE UPDATE ON devices WHEN NEW.name = 'no' BEGIN SELECT RAISE(ABORT, 'x'); END");
+        Batch refused = make_batch(2);
+        refused.name = "no";
+        CHECK(kinds(Lines().batch(make_batch(0)).batch(make_batch(1)).batch(refused).store(*test.store, received)) == "ssr");
+        CHECK(kinds(Lines().batch(make_batch(3)).store(*test.store, received)) == "s");
+    }
+}
+
+TEST_CASE("trouble changes nothing, and the same lines are stored later") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    Lines().batch(make_batch(0)).store(*test.store, received);
+    Lines lines;
+    for (std::uint64_t seq = 1; seq < 40; ++seq) lines.batch(make_batch(seq, 60));
+    Batch unnamed = make_batch(1);
+    unnamed.position.reset();
+    lines.batch(unnamed, "unnamed");
+    Database other(test.rows("SELECT file FROM pragma_database_list").at(0));
+    {
+        Transaction lock(other);
+        CHECK_THROWS_AS(lines.store(*test.store, received), StoreTrouble);
+    }
+    CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"1"});
+    CHECK(kinds(lines.store(*test.store, received)) == std::string(40, 's'));
+    CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"41"});
+    CHECK(test.rows("SELECT count(*), sum(detections) FROM advertisers") == Rows{"60|2344"});
+    CHECK(test.rows("SELECT count(*) FROM gaps") == Rows{"0"});
+}
+
+TEST_CASE("a database that was deleted while in use ends the work") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    std::filesystem::remove(test.rows("SELECT file FROM pragma_database_list").at(0));
+    CHECK(code_of([&] { Lines().batch(make_batch(0)).store(*test.store, received); }) == ExitCode::io);
+}
+
+TEST_CASE("deleted rows leave no trace in the files") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    const std::string path = test.rows("SELECT file FROM pragma_database_list").at(0);
+    for (std::uint64_t seq = 0; seq < 50; ++seq) Lines().batch(make_batch(seq, 50)).store(*test.store, received);
+    const auto holds_hash = [&] {
+        for (const char *suffix : {"", "-wal"}) {
+            std::ifstream file(path + suffix, std::ios::binary);
+            const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+            for (int i = 0; i < 50; ++i)
+                if (bytes.find(hash_of(i)) != std::string::npos) return true;
+        }
+        return false;
+    };
+    CHECK(holds_hash());
+    while (test.store->retain(received + std::chrono::days(1), received + std::chrono::days(1))) {
+    }
+    CHECK_FALSE(holds_hash());
+}
+
+TEST_CASE("the store is chosen by its name") {
+    CHECK(why_no_store("ble.db").empty());
+    CHECK(why_no_store(":memory:").empty());
+    CHECK_FALSE(why_no_store("").empty());
+    const std::string password = why_no_store("postgresql://user:secret@host/db");
+    CHECK(password.find("postgresql") != std::string::npos);
+    CHECK(password.find("secret") == std::string::npos);
+    CHECK(code_of([] { make_store("oracle://x"); }) == ExitCode::config);
+    auto store = make_store(":memory:");
+    CHECK(kinds(Lines().batch(make_batch(0)).batch(make_batch(0)).store(*store, received)) == "sd");
+}
+
+TEST_CASE("a file's version decides what happens to it") {
+    const Folder folder;
+    const std::string path = folder.path / "a.db";
+    constexpr Migration first[] = {{1, "first", "CREATE TABLE state (epoch); INSERT INTO state VALUES (0)"}};
+    constexpr Migration later[] = {first[0],
+                                   {2, "second", "CREATE TABLE b (x); INSERT INTO b VALUES (1)"},
+                                   {3, "third", "ALTER TABLE b ADD COLUMN y; UPDATE b SET y = x"}};
+    set_log_level(LogLevel::error);
+
+    SECTION("an older one is brought forward, step by step and once") {
+        {
+            Database database(path);
+            open_schema(database, first);
+        }
+        for (int i = 0; i < 2; ++i) {
+            Database database(path);
+            open_schema(database, later);
+        }
+        CHECK(rows_of(path, "PRAGMA user_version") == Rows{"3"});
+        CHECK(rows_of(path, "SELECT x, y FROM b") == Rows{"1|1"});
+        CHECK(rows_of(path, "SELECT epoch FROM state") == Rows{"3"});
+    }
+    SECTION("a step that fails changes nothing") {
+        constexpr Migration broken[] = {first[0], {2, "broken", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}};
+        Database database(path);
+        open_schema(database, first);
+        CHECK_THROWS(open_schema(database, broken));
+        CHECK(rows_of(path, "PRAGMA user_version") == Rows{"1"});
+        CHECK(rows_of(path, "SELECT name FROM sqlite_schema") == Rows{"state"});
+    }
+    SECTION("a newer one is refused") {
+        {
+            Database database(path);
+            open_schema(database, later);
+        }
+        Database database(path);
+        CHECK(code_of([&] { open_schema(database, first); }) == ExitCode::config);
+    }
+    SECTION("one that becomes newer while in use is noticed") {
+        const auto store = make_store(path);
+        rows_of(path, "PRAGMA user_version=99");
+        rows_of(path, "UPDATE state SET epoch = epoch + 1");
+        CHECK(code_of([&] { Lines().batch(make_batch(0)).store(*store, received); }) == ExitCode::config);
+    }
+    SECTION("another program's database is refused and left alone") {
+        rows_of(path, "CREATE TABLE theirs (a)");
+        Database database(path);
+        CHECK(code_of([&] { open_schema(database); }) == ExitCode::config);
+        CHECK(rows_of(path, "SELECT name FROM sqlite_schema") == Rows{"theirs"});
+    }
+    SECTION("a file that is no database is refused") {
+        std::ofstream(path) << std::string(10'000, 'x');
+        CHECK(code_of([&] { make_store(path); }) == ExitCode::config);
+    }
+    set_log_level(LogLevel::info);
+}
