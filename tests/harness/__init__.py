@@ -5,3 +5,4 @@ from .websocket import WebSocketClient, EventStream, Refused, Closed, http  # no
 from .pipeline import Database, flatten, make_batches, pipeline, positions, random_source  # noqa: F401
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
+from .mqtt_server import MqttServer  # noqa: F401

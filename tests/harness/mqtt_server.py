@@ -1,0 +1,149 @@
+"""A broker that answers as a test tells it to: what a real one does only when it is old, misconfigured or denies things."""
+import socket
+import threading
+
+from .process import DEADLINE_S
+
+
+class MqttServer:
+    """Speaks enough MQTT 3.1.1 and 5 on a loopback port of its own.
+
+    connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; bytes: sent as they are);
+    suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer). Each may be replaced at any time.
+    """
+
+    def __init__(self, receive_maximum=None):
+        self.connack = lambda level: 0
+        self.suback = lambda level, topic: 1
+        self.puback = lambda level, payload: 0
+        self.receive_maximum = receive_maximum
+        self.levels, self.topics, self.payloads = [], [], []
+        self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
+        self._sockets, self._held, self._ended = [], [], False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.05)
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._ended = True
+        self._thread.join(DEADLINE_S)
+        self.hang_up()
+        self._listener.close()
+
+    def hang_up(self):
+        for s in self._sockets:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def send(self, topic, payload, message_id=1):
+        """A QoS 1 message to every 3.1.1 client."""
+        body = len(topic).to_bytes(2, "big") + topic.encode() + message_id.to_bytes(2, "big") + payload
+        for s in self._sockets:
+            s.sendall(self._packet(0x32, body))
+
+    def answer(self):
+        """Acknowledges what puback() gave None for."""
+        held, self._held = self._held, []
+        self.unanswered -= len(held)
+        for s, level, message_id in held:
+            self._send_puback(s, level, message_id, 0)
+
+    def _run(self):
+        while not self._ended:
+            try:
+                s, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            s.settimeout(None)
+            self._sockets.append(s)
+            threading.Thread(target=self._serve, args=(s,), daemon=True).start()
+
+    @staticmethod
+    def _packet(head, body):
+        length, size = b"", len(body)
+        while True:
+            length += bytes([size % 128 | (128 if size > 127 else 0)])
+            size //= 128
+            if size == 0:
+                return bytes([head]) + length + body
+
+    @staticmethod
+    def _read(stream):
+        head = stream.read(1)
+        if not head:
+            return 0, b""
+        size = shift = 0
+        while True:
+            byte = stream.read(1)[0]
+            size |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return head[0], stream.read(size)
+
+    def _serve(self, s):
+        level = 0
+        with s, s.makefile("rb") as stream:
+            try:
+                while True:
+                    head, body = self._read(stream)
+                    kind = head >> 4
+                    if kind == 1:
+                        level = body[6]
+                        self.levels.append(level)
+                        if not self._send_connack(s, level):
+                            return
+                    elif kind == 3:
+                        self._take_publish(s, level, head, body)
+                    elif kind == 8:
+                        at = 2 if level < 5 else 3 + body[2]
+                        size = int.from_bytes(body[at:at + 2], "big")
+                        topic = body[at + 2:at + 2 + size].decode()
+                        self.topics.append(topic)
+                        properties = b"\0" if level == 5 else b""
+                        s.sendall(self._packet(0x90, body[:2] + properties + bytes([self.suback(level, topic)])))
+                    elif kind == 12:
+                        s.sendall(b"\xd0\0")
+                    elif kind in (0, 14):
+                        return
+            except OSError:
+                return
+
+    def _send_connack(self, s, level):
+        code = self.connack(level)
+        if code is None:
+            return False
+        if isinstance(code, bytes):
+            s.sendall(code)
+            return False
+        properties = b""
+        if level == 5:
+            limit = b"" if self.receive_maximum is None else b"\x21" + self.receive_maximum.to_bytes(2, "big")
+            properties = bytes([len(limit)]) + limit
+        s.sendall(self._packet(0x20, bytes([0, code]) + properties))
+        return code == 0
+
+    def _take_publish(self, s, level, head, body):
+        size = int.from_bytes(body[:2], "big")
+        message_id = body[2 + size:4 + size] if head & 6 else None
+        rest = body[2 + size + (2 if head & 6 else 0):]
+        payload = rest[1 + rest[0]:] if level == 5 else rest
+        self.payloads.append(payload)
+        if message_id is None:
+            return
+        code = self.puback(level, payload)
+        if code is None:
+            self._held.append((s, level, message_id))
+            self.unanswered += 1
+            self.most_unanswered = max(self.most_unanswered, self.unanswered)
+        else:
+            self._send_puback(s, level, message_id, code)
+
+    def _send_puback(self, s, level, message_id, code):
+        s.sendall(self._packet(0x40, message_id + (bytes([code, 0]) if level == 5 and code else b"")))
