@@ -1,16 +1,19 @@
 #!/bin/sh
-# By MQTT, with a broker of its own. Nothing needs to be started in order: blesend keeps what nobody takes yet.
+# By MQTT, with a broker of its own. A broker forgets what nobody has subscribed to, so the subscriber comes first.
 # Usage: 3-mqtt.sh CAPTURE DATABASE PORT
 set -eu
 capture=$1 database=$2 port=$3
 
 batches=$(blescan --replay "$capture" --device-id pi-example | wc -l)
-blescan --replay "$capture" --device-id pi-example | blesend --mode mqtt --broker localhost --port "$port" &
-sender=$!
+folder=$(mktemp -d)
 PATH=$PATH:/usr/sbin mosquitto -p "$port" &
 broker=$!
-trap 'kill "$broker"; wait "$broker"' EXIT
+trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
-echo "$batches batches to come; stored:"
-blesub --broker localhost --port "$port" --count "$batches" | bleingest --db "$database" | wc -l
-wait "$sender"
+blesub --broker localhost --port "$port" --count "$batches" 2>"$folder/said" | bleingest --db "$database" >"$folder/events" &
+backend=$!
+until grep "subscribed to" "$folder/said"; do sleep 0.1; done
+
+blescan --replay "$capture" --device-id pi-example | blesend --mode mqtt --broker localhost --port "$port"
+wait "$backend"
+echo "$(wc -l <"$folder/events") of $batches batches stored"

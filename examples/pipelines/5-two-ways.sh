@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 mkfifo "$folder/mqtt" "$folder/http"
 PATH=$PATH:/usr/sbin mosquitto -p "$mqtt_port" &
 broker=$!
-blesub --broker localhost --port "$mqtt_port" --client-id backend --count "$batches" >"$folder/mqtt" &
+blesub --broker localhost --port "$mqtt_port" --client-id backend --count "$batches" >"$folder/mqtt" 2>"$folder/said" &
 subscriber=$!
 blerecv --port "$http_port" >"$folder/http" &
 receiver=$!
@@ -17,6 +17,7 @@ bleingest --db "$database" "$folder/mqtt" "$folder/http" >"$folder/events" &
 store=$!
 trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
+until grep "subscribed to" "$folder/said"; do sleep 0.1; done # a broker forgets what nobody has subscribed to
 blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker localhost --port "$mqtt_port"
 blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://localhost:$http_port"
 

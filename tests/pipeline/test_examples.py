@@ -50,7 +50,7 @@ class Examples(unittest.TestCase):
 
     def test_mqtt(self):
         said = self.example("3-mqtt.sh", SAMPLE, self.database, free_port())
-        self.assertEqual(said[-1], str(self.sample_batches()))
+        self.assertEqual(said[-1], "{0} of {0} batches stored".format(self.sample_batches()))
         self.assertEqual(self.rows("SELECT count(*) FROM batches"), [(self.sample_batches(),)])
 
     def test_http(self):
