@@ -48,7 +48,7 @@ void declare(Options &o, CommandLine &line) {
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N lines; 0: no limit");
     line.text("--hash ADDRESS", o.hash, "print the device_hash of ADDRESS, and end", "-");
     line.group("This scanner");
-    line.text("--device-id ID", o.device_id, "3 to 50 characters; else the host name", "DEVICE_ID");
+    line.text("--device-id ID", o.device_id, "3 to 50 characters; else from the host name", "DEVICE_ID");
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
     line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
@@ -78,10 +78,12 @@ double speed_factor(const std::string &text, ExitCode code) {
     return factor;
 }
 
-std::string host_name() {
+// The host name, made to fit the 3 to 50 characters of a device_id.
+std::string default_device_id() {
     char name[256] = {};
     ::gethostname(name, sizeof name - 1);
-    return name;
+    const std::string id = name;
+    return id.size() < 3 ? "host-" + id : id.substr(0, 50);
 }
 
 void check_text(const std::string &value, const std::string &option, std::size_t least, std::size_t most, ExitCode code) {
@@ -111,7 +113,7 @@ void validate(Options &o, const CommandLine &line) {
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
-    if (o.device_id.empty()) o.device_id = host_name();
+    if (o.device_id.empty()) o.device_id = default_device_id();
     if (!o.each) check_text(o.device_id, "--device-id", 3, 50, wrong(line, "--device-id"));
     check_text(o.name, "--name", 0, 255, wrong(line, "--name"));
     check_text(o.location, "--location", 0, 255, wrong(line, "--location"));

@@ -1,0 +1,113 @@
+#include "catch.hpp"
+
+#include "captures.hpp"
+
+using namespace captures;
+
+namespace {
+
+// Extended events, a millisecond apart unless said otherwise, through a capture file.
+struct Script {
+    Bytes capture = btsnoop_header(1002);
+    std::uint64_t us = sample_us;
+
+    Script &event(const Bytes &event, std::uint64_t step_us = 1000) {
+        capture = capture + btsnoop_record(h4(event), 3, us);
+        us += step_us;
+        return *this;
+    }
+    Read read() const { return captures::read(capture); }
+};
+
+constexpr std::uint16_t complete = 0x00, more = 0x20, truncated = 0x40, scan_response = 0x08, legacy_pdu = 0x10;
+
+Bytes letters(std::size_t count, std::uint8_t letter) { return Bytes(count, letter); }
+
+}  // namespace
+
+TEST_CASE("data in several parts is joined into one report with the last part's time") {
+    const auto got = Script()
+                         .event(extended_event(more, letters(229, 'a'), 0xc4))
+                         .event(extended_event(more, letters(229, 'b'), 0xc5))
+                         .event(extended_event(complete, letters(10, 'c'), 0x7f))
+                         .read();
+    REQUIRE(got.reports.size() == 1);
+    CHECK(got.reports[0].data == letters(229, 'a') + letters(229, 'b') + letters(10, 'c'));
+    CHECK(got.reports[0].report.event_type == 0);
+    CHECK(got.reports[0].report.rssi_dbm == -59);  // the last one that is known
+    CHECK(micros(got.reports[0].report.timestamp) == sample_us + 2000);
+}
+
+TEST_CASE("data that the controller cut off is reported as truncated") {
+    const auto got = Script()
+                         .event(extended_event(more, letters(5, 'a')))
+                         .event(extended_event(truncated, letters(5, 'b')))
+                         .event(extended_event(truncated, letters(5, 'c')))
+                         .read();
+    REQUIRE(got.reports.size() == 2);
+    CHECK(got.reports[0].data == letters(5, 'a') + letters(5, 'b'));
+    CHECK(got.reports[0].report.event_type == truncated);
+    CHECK(got.reports[1].data == letters(5, 'c'));
+    CHECK(got.reports[1].report.event_type == truncated);
+}
+
+TEST_CASE("parts of different advertisers, sets and scan responses do not mix") {
+    const auto got = Script()
+                         .event(extended_event(more, letters(2, 'a'), 0xc4, 1))
+                         .event(extended_event(more, letters(2, 'b'), 0xc4, 2))
+                         .event(extended_event(more, letters(2, 'c'), 0xc4, 1, 5))
+                         .event(extended_event(more | scan_response, letters(2, 'd'), 0xc4, 1))
+                         .event(extended_event(complete | scan_response, letters(1, 'D'), 0xc4, 1))
+                         .event(extended_event(complete, letters(1, 'C'), 0xc4, 1, 5))
+                         .event(extended_event(complete, letters(1, 'B'), 0xc4, 2))
+                         .event(extended_event(complete, letters(1, 'A'), 0xc4, 1))
+                         .read();
+    REQUIRE(got.reports.size() == 4);
+    const char *expected[] = {"ddD", "ccC", "bbB", "aaA"};
+    for (std::size_t i = 0; i < 4; ++i)
+        CHECK(std::string(got.reports[i].data.begin(), got.reports[i].data.end()) == expected[i]);
+}
+
+TEST_CASE("legacy advertisements pass between the parts of another") {
+    const auto got = Script()
+                         .event(extended_event(more, letters(2, 'a')))
+                         .event(extended_event(0x03 | legacy_pdu, letters(2, 'x')))
+                         .event(legacy_event())
+                         .event(extended_event(complete, letters(2, 'b')))
+                         .read();
+    REQUIRE(got.reports.size() == 3);
+    CHECK(got.reports[0].data == letters(2, 'x'));
+    CHECK(got.reports[2].data == letters(2, 'a') + letters(2, 'b'));
+}
+
+TEST_CASE("parts that nothing completes are reported as truncated, none is lost") {
+    SECTION("at the end of the capture") {
+        const auto got = Script().event(extended_event(more, letters(2, 'a'))).read();
+        REQUIRE(got.reports.size() == 1);
+        CHECK(got.reports[0].report.event_type == truncated);
+        CHECK(got.reports[0].data == letters(2, 'a'));
+    }
+    SECTION("when the next part comes too late") {
+        const auto got = Script()
+                             .event(extended_event(more, letters(2, 'a')), 2'000'000)
+                             .event(extended_event(complete, letters(2, 'b')))
+                             .read();
+        REQUIRE(got.reports.size() == 2);
+        CHECK(got.reports[0].report.event_type == truncated);
+        CHECK(got.reports[1].data == letters(2, 'b'));
+    }
+    SECTION("when too many are open") {
+        Script script;
+        for (unsigned i = 0; i < 100; ++i)
+            script.event(extended_event(more, letters(2, 'a'), 0xc4, static_cast<std::uint8_t>(i)));
+        CHECK(script.read().reports.size() == 100);
+    }
+    SECTION("when they grow beyond the longest data there is") {
+        Script script;
+        for (unsigned i = 0; i < 20; ++i) script.event(extended_event(more, letters(200, 'a')));
+        const auto got = script.event(extended_event(complete, letters(200, 'a'))).read();
+        REQUIRE(got.reports.size() == 1);
+        CHECK(got.reports[0].data.size() == ble::FragmentJoiner::longest_data);
+        CHECK(got.reports[0].report.event_type == truncated);
+    }
+}

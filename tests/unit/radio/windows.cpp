@@ -1,0 +1,207 @@
+#include "catch.hpp"
+
+#include "base/limits.hpp"
+#include "base/log.hpp"
+#include "radio/rssi_counts.hpp"
+#include "radio/window.hpp"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+const ble::Time start = *ble::parse_rfc3339("2026-11-22T06:30:00Z");
+
+struct Scan {
+    ble::AddressHasher hasher{{}};
+    std::vector<ble::Batch> batches;
+    ble::WindowReducer windows;
+
+    explicit Scan(const ble::WindowOptions &options = {})
+        : windows(options, hasher, [this](ble::Batch &batch) { batches.push_back(batch); }) {
+        ble::set_log_level(ble::LogLevel::error);
+    }
+
+    Scan &hear(std::chrono::microseconds after, unsigned advertiser, int rssi,
+               ble::AddressType type = ble::AddressType::public_device) {
+        ble::Report report;
+        report.timestamp = start + after;
+        report.address.type = type;
+        for (std::size_t i = 0; i < 4; ++i)
+            report.address.bytes[5 - i] = static_cast<std::uint8_t>(advertiser >> (8 * i));
+        report.rssi_dbm = static_cast<std::int8_t>(rssi);
+        windows.advance(report.timestamp);
+        windows.add(report);
+        return *this;
+    }
+};
+
+ble::WindowOptions ten_seconds(std::chrono::milliseconds pause = 0ms) {
+    ble::WindowOptions options;
+    options.window = 10s;
+    options.pause = pause;
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("the median stands in the middle, between two values rounded to the weaker") {
+    const auto median = [](std::initializer_list<int> values) {
+        ble::RssiCounts counts;
+        for (const int value : values) counts.add(static_cast<std::int8_t>(value));
+        return counts.median();
+    };
+    CHECK(median({-60}) == -60);
+    CHECK(median({-90, -60, -50}) == -60);
+    CHECK(median({-50, -60, -90}) == -60);
+    CHECK(median({-60, -70}) == -65);
+    CHECK(median({-60, -61}) == -61);
+    CHECK(median({5, 4}) == 4);
+    CHECK(median({0, -1}) == -1);
+    CHECK(median({1, -1}) == 0);
+    CHECK(median({-70, -70, -70, -40, -40}) == -70);
+    CHECK(median({-127, 20}) == -54);
+}
+
+TEST_CASE("a window ends where the next begins: its end belongs to the next") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50).hear(9'999'999us, 1, -52).hear(10s, 1, -70).windows.finish();
+    REQUIRE(scan.batches.size() == 2);
+    const auto &first = scan.batches[0];
+    CHECK(first.timestamp == start + 10s);
+    CHECK(first.window_ms == 10'000u);
+    CHECK(first.interval_ms == 10'000u);
+    REQUIRE(first.detections.size() == 1);
+    CHECK(first.detections[0].count == 2u);
+    CHECK(first.detections[0].rssi_dbm == -51);
+    CHECK(first.detections[0].timestamp < start + 10s);
+    CHECK(scan.batches[1].detections.at(0).rssi_dbm == -70);
+}
+
+TEST_CASE("the last window says how long it really was") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50).hear(12'500'001us, 1, -50).windows.finish();
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[1].window_ms == 2501u);
+    CHECK(scan.batches[1].timestamp == start + 12'501ms);
+    scan.windows.finish();
+    CHECK(scan.batches.size() == 2);
+}
+
+TEST_CASE("windows in which nothing was heard are empty batches") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50).hear(45s, 1, -50).windows.finish();
+    REQUIRE(scan.batches.size() == 5);
+    for (const std::size_t i : {1u, 2u, 3u}) CHECK(scan.batches[i].detections.empty());
+    CHECK(scan.batches[3].timestamp == start + 40s);
+}
+
+TEST_CASE("a scan in which nothing came gives nothing; one packet of any kind gives one batch") {
+    Scan none;
+    none.windows.finish();
+    CHECK(none.batches.empty());
+    Scan one;
+    one.windows.advance(start);
+    one.windows.finish();
+    REQUIRE(one.batches.size() == 1);
+    CHECK(one.batches[0].window_ms == 1u);
+}
+
+TEST_CASE("between windows nothing is heard") {
+    Scan scan(ten_seconds(30s));
+    scan.hear(0s, 1, -50).hear(10s, 2, -50).hear(39'999ms, 3, -50).hear(40s, 4, -50).windows.finish();
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[0].interval_ms == 40'000u);
+    CHECK(scan.batches[0].detections.size() == 1);
+    CHECK(scan.batches[1].detections.size() == 1);
+    CHECK(scan.windows.left_out().paused == 2);
+    Scan ends_in_pause(ten_seconds(30s));
+    ends_in_pause.hear(0s, 1, -50).hear(20s, 1, -50).windows.finish();
+    CHECK(ends_in_pause.batches.size() == 1);
+}
+
+TEST_CASE("a clock that steps back a little stays in its window") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50).hear(11s, 1, -50).hear(9s, 1, -60).hear(12s, 2, -50).windows.finish();
+    REQUIRE(scan.batches.size() == 2);
+    REQUIRE(scan.batches[1].detections.size() == 2);
+    CHECK(scan.batches[1].detections[0].count == 2u);
+    CHECK(scan.batches[1].detections[0].timestamp == start + 11s);
+    CHECK(scan.windows.restarts() == 0);
+}
+
+TEST_CASE("a clock that jumps begins the windows anew, and makes no millions of lines") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50).hear(2s, 1, -50).hear(std::chrono::hours(24 * 365), 1, -50).hear(5s, 1, -50).windows.finish();
+    REQUIRE(scan.batches.size() == 3);
+    CHECK(scan.batches[0].window_ms == 2000u);
+    CHECK(scan.batches[1].timestamp == start + std::chrono::hours(24 * 365) + 1ms);
+    CHECK(scan.batches[2].timestamp == start + 5001ms);
+    CHECK(scan.windows.restarts() == 2);
+    Scan hour(ten_seconds());
+    hour.hear(0s, 1, -50).hear(1h, 1, -50).windows.finish();
+    CHECK(hour.batches.size() == 361);
+}
+
+TEST_CASE("zones begin at their thresholds") {
+    Scan scan(ten_seconds());
+    const int rssi[] = {-60, -61, -75, -76, 20, -127};
+    for (unsigned i = 0; i < 6; ++i) scan.hear(0s, i + 1, rssi[i]);
+    scan.windows.finish();
+    using ble::Zone;
+    const Zone expected[] = {Zone::near, Zone::medium, Zone::medium, Zone::far, Zone::near, Zone::far};
+    for (std::size_t i = 0; i < 6; ++i) CHECK(scan.batches.at(0).detections.at(i).zone == expected[i]);
+}
+
+TEST_CASE("reports without RSSI count, but alone they make no detection") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, 127).hear(1s, 1, -60).hear(1s, 2, 127).hear(1s, 3, 21).windows.finish();
+    REQUIRE(scan.batches.at(0).detections.size() == 1);
+    CHECK(scan.batches[0].detections[0].count == 2u);
+    CHECK(scan.batches[0].detections[0].rssi_dbm == -60);
+    CHECK(scan.windows.left_out().without_rssi == 2);
+}
+
+TEST_CASE("weak and anonymous reports are left out and counted") {
+    auto options = ten_seconds();
+    options.min_rssi_dbm = -70;
+    Scan scan(options);
+    scan.hear(0s, 1, -70).hear(0s, 2, -71).hear(0s, 3, 127).hear(0s, 0, -50, ble::AddressType::anonymous);
+    scan.windows.finish();
+    CHECK(scan.batches.at(0).detections.size() == 1);
+    CHECK(scan.windows.left_out().weak == 2);
+    CHECK(scan.windows.left_out().anonymous == 1);
+}
+
+TEST_CASE("after --count batches no more come") {
+    auto options = ten_seconds();
+    options.count = 3;
+    Scan scan(options);
+    scan.hear(0s, 1, -50);
+    CHECK_FALSE(scan.windows.satisfied());
+    scan.hear(55s, 1, -50);
+    CHECK(scan.windows.satisfied());
+    scan.windows.finish();
+    CHECK(scan.batches.size() == 3);
+}
+
+TEST_CASE("a crowd is told in several batches, each below the longest line") {
+    Scan scan(ten_seconds());
+    for (unsigned i = 0; i < 6000; ++i) scan.hear(1s, i, -50);
+    scan.windows.finish();
+    REQUIRE(scan.batches.size() > 1);
+    std::size_t detections = 0;
+    for (auto &batch : scan.batches) {
+        batch.device_id = std::string(50, 'x');
+        batch.name = batch.location = std::string(255, '\1');
+        detections += batch.detections.size();
+        CHECK(ble::print_batch(batch).size() <= ble::max_line);
+    }
+    CHECK(detections == 6000);
+}
+
+TEST_CASE("a flood of addresses is handed on before it fills the memory") {
+    Scan scan(ten_seconds());
+    for (unsigned i = 0; i < ble::WindowReducer::most_advertisers; ++i) scan.hear(1s, i, -50);
+    CHECK(scan.batches.size() > 1);
+    CHECK(scan.windows.due() == start + 11s);
+}
