@@ -111,6 +111,10 @@ void labels_holes(const StoreUnderTest &test) {
     CHECK(kinds(Lines().gap(make_gap(3, 6)).store(*test.store, received)) == "d");
     CHECK(kinds(Lines().batch(make_batch(6)).store(*test.store, received)) == "s");
     CHECK(kinds(Lines().gap(make_gap(6, 6)).store(*test.store, received)) == "d");
+    // Neighbours with one reason are one hole, however they were found.
+    Lines().gap(make_gap(7, 8, "missing")).store(*test.store, received);
+    Lines().gap(make_gap(12, 12)).store(*test.store, received);
+    CHECK(gaps(test) == Rows{"1|2|missing", "3|4|buffer_full", "7|11|missing", "12|12|buffer_full"});
     // A gap line may be the first that is ever heard of a run, and of a device.
     Gap far = make_gap(10, 11);
     far.device_id = "pi-9";
