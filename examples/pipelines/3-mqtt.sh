@@ -12,7 +12,7 @@ trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
 blesub --broker localhost --port "$port" --count "$batches" 2>"$folder/said" | bleingest --db "$database" >"$folder/events" &
 backend=$!
-until grep "subscribed to" "$folder/said"; do sleep 0.1; done
+until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done
 
 blescan --replay "$capture" --device-id pi-example | blesend --mode mqtt --broker localhost --port "$port"
 wait "$backend"
