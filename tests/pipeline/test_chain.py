@@ -102,7 +102,7 @@ class Chain(unittest.TestCase):
         sender = self.stack.enter_context(Tool("blesend", "--mode", "http", "--url", f"http://127.0.0.1:{port}",
                                                "--buffer", "20", "--drop-after", "0"))
         sender.write("\n".join(lines) + "\n")
-        sender.wait_err("refused")
+        sender.wait_err("next try in")
         wait_until(lambda: sender.stats()["dropped"] == 40, "40 batches to be dropped")
         sender.close_stdin()
         tools, clients = self.backend("blerecv", "--port", port)

@@ -21,7 +21,7 @@ from harness import (DEADLINE_S, Broker, Database, Tool, WebSocketClient, free_p
                      wait_until)
 
 TOPIC = "tfg/detections/raw"
-API_KEY = "the key of the first agent"
+API_KEY = "first-agent-2f6c1d"
 
 
 def agent_batch(zone="near", when=datetime.datetime(2026, 11, 22, 6, 30, 9, 123456)):
