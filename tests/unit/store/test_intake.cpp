@@ -1,0 +1,82 @@
+#include "base/digest.hpp"
+#include "base/limits.hpp"
+#include "catch.hpp"
+#include "store/intake.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+const std::string good = print_batch(make_batch(4, 1));
+const std::string half_good = R"({"device_id":"pi-1","detections":[{"device_hash":"x"},)" +
+                              good.substr(good.find("{\"device_hash\""));
+const std::string gap_line = R"({"device_id":"pi-1","run_id":"run","gap":{"from_seq":0,"to_seq":3,"reason":"buffer_full"}})";
+
+Line whole(const std::string &text) { return {Line::Kind::whole, text}; }
+
+Texts reasons(const std::vector<Intake::Rejected> &rejected) {
+    Texts out;
+    for (const auto &one : rejected) out.push_back(one.reason);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("lines become items, rejections and torn tails") {
+    Intake intake;
+    const std::string bad = "{\"device_id\":3}", beginning = "{\"long";
+    const std::string torn = good.substr(0, good.size() - 1);
+    const Line lines[] = {whole(good), whole(bad), whole(gap_line), {Line::Kind::oversize, beginning}, {Line::Kind::tail, torn}};
+    intake.read(lines);
+    CHECK(intake.lines() == 5);
+    CHECK(intake.torn() == 1);
+    REQUIRE(intake.items().size() == 2);
+    CHECK(intake.items()[0].line == good);
+    CHECK(intake.items()[0].batch->position->seq == 4);
+    CHECK(intake.items()[1].gap->to_seq == 3);
+    StoreResult result;
+    result.outcomes.assign(2, {StoreOutcome::Kind::stored, {}});
+    const auto rejected = intake.rejected(result);
+    REQUIRE(rejected.size() == 2);
+    CHECK(rejected[0].line == bad);
+    CHECK(rejected[1].line == beginning);
+    CHECK(rejected[1].reason.find("512000") != std::string::npos);
+
+    const Line tail[] = {{Line::Kind::tail, good}};
+    intake.read(tail);
+    CHECK(intake.items().size() == 1);  // whole but for its LF
+    CHECK(intake.torn() == 0);
+}
+
+TEST_CASE("only newly stored batches and changed holes become events") {
+    Intake intake;
+    const Line lines[] = {whole(good), whole(good), whole(gap_line), whole(half_good)};
+    intake.read(lines);
+    REQUIRE(intake.items().size() == 4);
+    using Kind = StoreOutcome::Kind;
+    StoreResult result;
+    result.outcomes = {{Kind::stored, {}}, {Kind::duplicate, {}}, {Kind::stored, {}}, {Kind::stored, {}}};
+    result.holes = {{"pi-1", "run", 0, 3, "buffer_full"}};
+    const auto events = intake.events(result);
+    REQUIRE(events.size() == 3);
+    CHECK(events[0] == R"({"type":"detection_event","data":)" + good + "}");  // the very bytes
+    CHECK(events[1].find(hash_of(0)) != std::string::npos);                   // what was stored of half_good
+    CHECK(events[1].find("\"x\"") == std::string::npos);
+    CHECK(events[2].find(R"({"type":"gap_event","data":)") == 0);
+    CHECK(events[2].find(R"("to_seq":3)") != std::string::npos);
+
+    const auto counts = intake.counts(result);
+    CHECK(counts.batches == 2);
+    CHECK(counts.detections == 2);
+    CHECK(counts.duplicates == 1);
+    CHECK(reasons(intake.rejected(result)) == Texts{"stored without detections[0]: rssi: absent"});
+
+    // Refused by the store: rejected with its reason, and no event.
+    result.outcomes[0] = {Kind::refused, "not that one"};
+    result.outcomes[3] = {Kind::duplicate, {}};
+    CHECK(intake.events(result).size() == 1);
+    CHECK(reasons(intake.rejected(result)) == Texts{"not that one"});
+}
