@@ -53,8 +53,10 @@ void read_service_data(Bytes data, std::size_t width, Advertisement &out) {
 
 void read_name(Bytes data, bool complete, Advertisement &out) {
     if (out.name_complete && !complete) return;
-    const std::string_view text(reinterpret_cast<const char *>(data.data()), data.size());
-    out.local_name = text.substr(0, text.find('\0'));
+    const std::string_view bytes(reinterpret_cast<const char *>(data.data()), data.size());
+    const auto text = bytes.substr(0, bytes.find('\0'));
+    if (text.empty()) return;
+    out.local_name = text;
     out.name_complete = complete;
 }
 

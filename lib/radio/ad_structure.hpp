@@ -30,7 +30,7 @@ struct ServiceData {
 
 // What one report's data says. Spans and views point into it.
 struct Advertisement {
-    std::optional<std::string_view> local_name;  // up to its first NUL; any bytes
+    std::optional<std::string_view> local_name;  // up to its first NUL; any bytes, never empty
     bool name_complete = false;                  // false: the shortened name
     std::optional<std::uint8_t> flags;
     std::optional<std::int8_t> tx_power_dbm;

@@ -45,6 +45,7 @@ ByteSource Replay::open_source() {
 void Replay::shift_to_now() {
     const auto begin = ::lseek(fd_, 0, SEEK_CUR);
     auto source = open_source();
+    if (!source.need(1) && source.given_up()) return;
     CaptureFile capture(source);
     std::optional<Time> first, last;
     while (const auto packet = capture.next()) {
@@ -63,6 +64,8 @@ void Replay::run(ReportSink &sink) {
     if (options_.now) shift_to_now();
     auto source = open_source();
     source_ = &source;
+    constexpr std::size_t longest_header = 28;
+    if (!source.need(longest_header) && source.given_up()) return;  // stopped before there was anything
     CaptureFile capture(source);
     FragmentJoiner joiner([&](const Report &report) {
         counters_.in.fetch_add(1, std::memory_order_relaxed);

@@ -57,7 +57,8 @@ TEST_CASE("a structure that runs past the end, is too short or empty does no har
     CHECK_FALSE(Parsed("0101").flags);
     CHECK_FALSE(Parsed("ff").local_name);
     CHECK(Parsed("0409410042").local_name == "A");  // up to the NUL
-    CHECK(Parsed("0109").local_name == "");
+    CHECK_FALSE(Parsed("0109").local_name);
+    CHECK_FALSE(Parsed("03090041").local_name);
 }
 
 TEST_CASE("an iBeacon needs all of its 21 bytes and Apple's company identifier") {
