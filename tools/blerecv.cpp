@@ -27,6 +27,7 @@ struct Options {
     std::string cert, key;
     bool insecure = false;
     std::int64_t max_clients = 256;
+    std::chrono::milliseconds client_timeout{30000};
     std::int64_t count = 0;
     ApiKeys keys;
 };
@@ -40,6 +41,8 @@ void declare(Options &o, CommandLine &line) {
     line.text("--key", o.key, "PEM file with the certificate's private key");
     line.number("--max-clients", o.max_clients, 1, 65000,
                 "connections at once; further ones are answered 503");
+    line.duration("--client-timeout", o.client_timeout,
+                  "a client that takes longer than this to send a request is disconnected");
     line.group("Who may send");
     line.text(
         "--api-keys-file", o.keys_file,
@@ -57,6 +60,8 @@ void declare(Options &o, CommandLine &line) {
 void validate(Options &o, const CommandLine &) {
     if (o.cert.empty() != o.key.empty())
         throw Error(ExitCode::usage, "--cert and --key belong together: name both or neither");
+    if (o.client_timeout < std::chrono::seconds(1) || o.client_timeout > std::chrono::hours(1))
+        throw Error(ExitCode::usage, "--client-timeout: between 1 s and 1 h");
     if (!o.keys_file.empty())
         o.keys = ApiKeys(read_small_file(o.keys_file, "the keys"), o.keys_file);
     else if (const auto secret = find_secret("", "API_KEY"))
@@ -84,6 +89,7 @@ ExitCode run(const Options &o) {
     config.cert = o.cert;
     config.key = o.key;
     config.max_clients = static_cast<std::size_t>(o.max_clients);
+    config.header_timeout = std::chrono::ceil<std::chrono::seconds>(o.client_timeout);
     LwsLoop loop(config);
 
     const auto counted = [&] { return counters.out >= static_cast<std::uint64_t>(o.count); };
@@ -102,6 +108,7 @@ ExitCode run(const Options &o) {
     };
     HttpReceiver::Options receiving;
     receiving.keys = o.keys;
+    receiving.body_timeout = o.client_timeout;
     HttpReceiver receiver(loop, output, counters, receiving, changed);
     serving = &receiver;
     loop.watch(lifecycle.fd(), [&] {

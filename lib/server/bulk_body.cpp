@@ -23,7 +23,8 @@ std::optional<BulkRefusal> add_line(Bulk &bulk, std::string_view line, const std
         return BulkRefusal{413, where + "longer than " + std::to_string(max_line) + " bytes"};
     const ParsedLine parsed = parser.parse(line);
     if (const auto *invalid = std::get_if<InvalidLine>(&parsed))
-        return BulkRefusal{invalid->position > 0 ? 400 : 422, where + invalid->reason};
+        return BulkRefusal{invalid->reason.starts_with("not JSON at byte") ? 400 : 422,
+                           where + invalid->reason};
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
     const std::string &device_id =
         batch != nullptr ? batch->batch.device_id : std::get<Gap>(parsed).device_id;

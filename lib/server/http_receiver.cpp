@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view bulk_path = "/api/v1/detections/bulk";
 constexpr std::chrono::milliseconds tick_interval(250);
+// A refused body up to this long is read and thrown away: a client that is still sending does not look for an answer.
+constexpr std::size_t longest_skipped = 16u << 20;
 constexpr const char *retry_after = "retry-after: 2\r\n";
 
 std::string lower(std::string text) {
@@ -68,8 +70,7 @@ int HttpReceiver::on_event(lws *wsi, int reason, void *in, std::size_t length) {
         case LWS_CALLBACK_HTTP_BODY:
             return take_body(wsi, {static_cast<const char *>(in), length});
         case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-            finish_body(wsi);
-            return 0;
+            return finish_body(wsi);
         case LWS_CALLBACK_HTTP_WRITEABLE:
             return answer(wsi);
         case LWS_CALLBACK_CLOSED_HTTP:
@@ -152,11 +153,11 @@ int HttpReceiver::begin(lws *wsi) {
         request.decided = http_error(417, "only 'Expect: 100-continue' is known");
     if (request.decided && request.decided->status == 503) warn_of_refusal(request.decided->body);
 
-    // A body that is short is skipped, so that the connection can be kept; of one that is long, or asks before it
+    // A body is skipped if possible, so that the connection can be kept; of one that is long, or asks before it
     // comes, or that libwebsockets would not delimit, the connection is the end.
     const bool body = length > 0 || chunked || !counted;
-    const bool skip = request.decided && post && length > 0 && length <= max_line && counted && !chunked &&
-                      expectation.empty();
+    const bool skip = request.decided && post && length > 0 && length <= longest_skipped && counted &&
+                      !chunked && expectation.empty();
     if (request.decided && !skip) {
         request.decided->close = request.close || body;
         return http_answer(wsi, *request.decided);
@@ -181,11 +182,19 @@ int HttpReceiver::take_body(lws *wsi, std::string_view piece) {
     return 0;
 }
 
-void HttpReceiver::finish_body(lws *wsi) {
+int HttpReceiver::finish_body(lws *wsi) {
     const auto found = requests_.find(wsi);
-    if (found == requests_.end() || found->second.state != State::reading) return;
-    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    if (found == requests_.end()) return -1;
     Request &request = found->second;
+    if (request.state != State::reading) {
+        // The client has sent more before it has its answer, and libwebsockets offers those bytes by this call, again
+        // and again. They are not read: the connection ends with the answer, which tells the client to send them again.
+        request.close = true;
+        if (request.state == State::answering) return answer(wsi);
+        lws_rx_flow_control(wsi, 0);
+        return 0;
+    }
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     if (!request.decided) request.decided = take(wsi, request);
     drop_body(request);
     if (request.decided) {
@@ -195,6 +204,7 @@ void HttpReceiver::finish_body(lws *wsi) {
     } else {
         pump();
     }
+    return 0;
 }
 
 // Writes the request's lines and lets it wait, or says why not: then nothing was written.
@@ -222,15 +232,16 @@ std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
 void HttpReceiver::answer_later(lws *wsi, Request &request, HttpReply reply) {
     request.state = State::answering;
     answering_++;
-    reply.close = reply.close || request.close || stopping_;
     request.decided = std::move(reply);
+    if (request.close) lws_rx_flow_control(wsi, 1);  // else libwebsockets does not get to writing
     lws_callback_on_writable(wsi);
 }
 
 int HttpReceiver::answer(lws *wsi) {
     const auto found = requests_.find(wsi);
     if (found == requests_.end() || found->second.state != State::answering) return 0;
-    const HttpReply reply = std::move(*found->second.decided);
+    HttpReply reply = std::move(*found->second.decided);
+    reply.close = reply.close || found->second.close || stopping_;
     const int result = http_answer(wsi, reply);
     forget(wsi);
     changed_();

@@ -81,7 +81,7 @@ class HttpReceiver {
     int begin(lws *wsi);
     std::optional<HttpReply> judge(lws *wsi, Request &request, std::size_t length);
     int take_body(lws *wsi, std::string_view piece);
-    void finish_body(lws *wsi);
+    int finish_body(lws *wsi);
     std::optional<HttpReply> take(lws *wsi, Request &request);
     void answer_later(lws *wsi, Request &request, HttpReply reply);
     int answer(lws *wsi);
