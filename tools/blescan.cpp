@@ -54,9 +54,11 @@ void declare(Options &o, CommandLine &line) {
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
     line.group("Scan windows");
     line.duration("--window SECONDS", o.window, "length of a window", "SCAN_DURATION");
-    line.duration("--interval SECONDS", o.interval, "pause between windows; in a replay 0 unless set", "SCAN_INTERVAL");
+    line.duration("--interval SECONDS", o.interval, "pause between windows; in a replay 0 unless set",
+                  "SCAN_INTERVAL");
     line.number("--near DBM", o.near_dbm, -127, 20, "zone near: this strong or stronger", "NEAR_THRESHOLD");
-    line.number("--medium DBM", o.medium_dbm, -127, 20, "zone medium: this strong or stronger", "MEDIUM_THRESHOLD");
+    line.number("--medium DBM", o.medium_dbm, -127, 20, "zone medium: this strong or stronger",
+                "MEDIUM_THRESHOLD");
     line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
     line.epilogue(
         "Try:  blescan --replay examples/sample.btsnoop | jq\n"
@@ -74,7 +76,8 @@ double speed_factor(const std::string &text, ExitCode code) {
     char *end = nullptr;
     const double factor = std::strtod(text.c_str(), &end);
     if (text.empty() || *end != '\0' || !(factor >= 0.001 && factor <= 1e6))
-        throw Error(code, "--speed " + printable(text) + ": max, or a number from 0.001 to 1000000 is wanted");
+        throw Error(code,
+                    "--speed " + printable(text) + ": max, or a number from 0.001 to 1000000 is wanted");
     return factor;
 }
 
@@ -86,22 +89,25 @@ std::string default_device_id() {
     return id.size() < 3 ? "host-" + id : id.substr(0, 50);
 }
 
-void check_text(const std::string &value, const std::string &option, std::size_t least, std::size_t most, ExitCode code) {
+void check_text(const std::string &value, const std::string &option, std::size_t least, std::size_t most,
+                ExitCode code) {
     std::size_t characters = 0;
     for (const char c : value) characters += (c & 0xc0) != 0x80;
     if (is_utf8(value) && characters >= least && characters <= most) return;
-    throw Error(code, option + " " + printable(value) + ": " + std::to_string(least) + " to " + std::to_string(most) +
-                          " characters of UTF-8 are wanted");
+    throw Error(code, option + " " + printable(value) + ": " + std::to_string(least) + " to " +
+                          std::to_string(most) + " characters of UTF-8 are wanted");
 }
 
 void validate(Options &o, const CommandLine &line) {
     constexpr std::size_t short_key = 16;
     o.key = find_secret(o.hash_key, "BLEPIPE_HASH_KEY");
     if (o.key && o.key->size() < short_key)
-        log_warning("the hash key is shorter than 16 bytes and can be guessed; make one with: openssl rand -hex 32");
+        log_warning(
+            "the hash key is shorter than 16 bytes and can be guessed; make one with: openssl rand -hex 32");
     if (!o.hash.empty()) {
         if (!parse_address(o.hash))
-            throw Error(ExitCode::usage, "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
+            throw Error(ExitCode::usage,
+                        "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
         return;
     }
     o.speed_factor = speed_factor(o.speed, wrong(line, "--speed"));
@@ -109,7 +115,8 @@ void validate(Options &o, const CommandLine &line) {
     constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
     if (o.window < least_window || o.window > most_window)
         throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are wanted");
-    if (o.interval > most_window) throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
+    if (o.interval > most_window)
+        throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
@@ -154,8 +161,7 @@ void say(std::uint64_t count, const char *what) {
 
 void print_batches(const Options &o, Replay &replay, LineWriter &writer, Counters &counters) {
     const AddressHasher hasher(o.key);
-    if (!o.key)
-        log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
+    if (!o.key) log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
     Batch run = batch_of_run(o, hasher);
     WindowReducer windows(window_options(o), hasher, [&](Batch &batch) {
         run.timestamp = batch.timestamp;
@@ -176,7 +182,8 @@ void print_batches(const Options &o, Replay &replay, LineWriter &writer, Counter
 }
 
 void print_reports(const Options &o, Replay &replay, LineWriter &writer, Counters &counters) {
-    ReportPrinter printer(writer, counters, static_cast<int>(o.min_rssi_dbm), static_cast<std::uint64_t>(o.count));
+    ReportPrinter printer(writer, counters, static_cast<int>(o.min_rssi_dbm),
+                          static_cast<std::uint64_t>(o.count));
     replay.run(printer);
     say(printer.left_out(), " reports hidden by --min-rssi");
 }
@@ -219,6 +226,6 @@ ExitCode run(const Options &o) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    return run_tool<Options>(argc, argv, "blescan", "turn what a radio heard into batches, one a scan window", declare,
-                             validate, run);
+    return run_tool<Options>(argc, argv, "blescan", "turn what a radio heard into batches, one a scan window",
+                             declare, validate, run);
 }

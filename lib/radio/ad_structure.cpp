@@ -66,34 +66,44 @@ void read_structure(std::uint8_t type, Bytes data, Advertisement &out) {
             if (!data.empty()) out.flags = data[0];
             return;
         case some_uuids_16:
-        case all_uuids_16: return read_uuids(data, 2, out);
+        case all_uuids_16:
+            return read_uuids(data, 2, out);
         case some_uuids_32:
-        case all_uuids_32: return read_uuids(data, 4, out);
+        case all_uuids_32:
+            return read_uuids(data, 4, out);
         case some_uuids_128:
-        case all_uuids_128: return read_uuids(data, 16, out);
-        case short_name: return read_name(data, false, out);
-        case complete_name: return read_name(data, true, out);
+        case all_uuids_128:
+            return read_uuids(data, 16, out);
+        case short_name:
+            return read_name(data, false, out);
+        case complete_name:
+            return read_name(data, true, out);
         case tx_power:
             if (data.size() == 1) out.tx_power_dbm = static_cast<std::int8_t>(data[0]);
             return;
         case appearance_type:
             if (data.size() == 2) out.appearance = load_little<std::uint16_t>(data.data());
             return;
-        case service_data_16: return read_service_data(data, 2, out);
-        case service_data_32: return read_service_data(data, 4, out);
-        case service_data_128: return read_service_data(data, 16, out);
+        case service_data_16:
+            return read_service_data(data, 2, out);
+        case service_data_32:
+            return read_service_data(data, 4, out);
+        case service_data_128:
+            return read_service_data(data, 16, out);
         case manufacturer:
             if (data.size() >= 2)
                 out.manufacturer_data.push_back({load_little<std::uint16_t>(data.data()), data.subspan(2)});
             return;
-        default: return;
+        default:
+            return;
     }
 }
 
 }  // namespace
 
 Uuid expand_uuid(std::uint32_t short_uuid) {
-    Uuid uuid{0, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0x80, 0x5f, 0x9b, 0x34, 0xfb};  // the Bluetooth Base UUID
+    Uuid uuid{0,    0, 0, 0,    0,    0,    0x10, 0,
+              0x80, 0, 0, 0x80, 0x5f, 0x9b, 0x34, 0xfb};  // the Bluetooth Base UUID
     for (std::size_t i = 0; i < 4; ++i) uuid[i] = static_cast<std::uint8_t>(short_uuid >> (24 - 8 * i));
     return uuid;
 }

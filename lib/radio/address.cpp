@@ -6,11 +6,16 @@ namespace ble {
 
 std::string_view address_type_name(AddressType type) {
     switch (type) {
-        case AddressType::public_device: return "public";
-        case AddressType::random_device: return "random";
-        case AddressType::public_identity: return "public_identity";
-        case AddressType::random_identity: return "random_identity";
-        case AddressType::anonymous: return "anonymous";
+        case AddressType::public_device:
+            return "public";
+        case AddressType::random_device:
+            return "random";
+        case AddressType::public_identity:
+            return "public_identity";
+        case AddressType::random_identity:
+            return "random_identity";
+        case AddressType::anonymous:
+            return "anonymous";
     }
     return "unknown";
 }

@@ -39,7 +39,9 @@ class Object {
     std::string out_ = "{";
 };
 
-std::int64_t signed_byte(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
+std::int64_t signed_byte(std::uint8_t byte) {
+    return static_cast<std::int8_t>(byte);
+}
 
 // 20 bytes as both iBeacon and AltBeacon share them out.
 Object proximity(Bytes id) {
@@ -72,8 +74,9 @@ std::string read_altbeacon(const ManufacturerData &from) {
 
 std::string eddystone_url(Bytes encoded) {
     static constexpr const char *schemes[] = {"http://www.", "https://www.", "http://", "https://"};
-    static constexpr const char *expansions[] = {".com/", ".org/", ".edu/", ".net/", ".info/", ".biz/", ".gov/",
-                                                 ".com",  ".org",  ".edu",  ".net",  ".info",  ".biz",  ".gov"};
+    static constexpr const char *expansions[] = {".com/", ".org/", ".edu/", ".net/", ".info/",
+                                                 ".biz/", ".gov/", ".com",  ".org",  ".edu",
+                                                 ".net",  ".info", ".biz",  ".gov"};
     if (encoded.empty() || encoded[0] >= std::size(schemes)) return {};
     std::string url = schemes[encoded[0]];
     for (const auto byte : encoded.subspan(1)) {
@@ -90,7 +93,8 @@ std::string eddystone_url(Bytes encoded) {
 
 std::string hundredths(std::int64_t value) {
     char text[32];
-    const auto end = std::to_chars(text, text + sizeof text, static_cast<double>(value) / 100, std::chars_format::fixed, 2);
+    const auto end = std::to_chars(text, text + sizeof text, static_cast<double>(value) / 100,
+                                   std::chars_format::fixed, 2);
     return {text, end.ptr};
 }
 
@@ -108,7 +112,8 @@ std::string read_tlm(Bytes frame) {
     const std::int64_t tenths = load_big<std::uint32_t>(frame.data() + 10);
     Object object;
     object.plain("voltage_mv", voltage ? std::to_string(voltage) : "null");
-    object.plain("temperature_c", temperature == not_measured ? "null" : hundredths(std::lround(temperature * 100.0 / 256)));
+    object.plain("temperature_c",
+                 temperature == not_measured ? "null" : hundredths(std::lround(temperature * 100.0 / 256)));
     object.number("advertisements", load_big<std::uint32_t>(frame.data() + 6));
     object.plain("uptime_s", std::to_string(tenths / 10) + "." + std::to_string(tenths % 10));
     return object.done();
@@ -129,7 +134,8 @@ void read_eddystone(Bytes frame, Beacons &beacons) {
                                            .done());
     } else if (frame[0] == 0x10) {
         const auto url = eddystone_url(frame.subspan(2));
-        if (!url.empty()) set(BeaconKind::eddystone_url, Object().number("tx_power", power).text("url", url).done());
+        if (!url.empty())
+            set(BeaconKind::eddystone_url, Object().number("tx_power", power).text("url", url).done());
     } else if (frame[0] == 0x20) {
         set(BeaconKind::eddystone_tlm, read_tlm(frame));
     } else if (frame[0] == 0x30 && frame.size() >= 10) {

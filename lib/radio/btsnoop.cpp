@@ -21,8 +21,7 @@ class Btsnoop : public CaptureFile::Format {
         const auto length = load_big<std::uint32_t>(header + 4);
         const auto flags = load_big<std::uint32_t>(header + 8);
         const auto time = load_big<std::int64_t>(header + 16);
-        if (length > max_record)
-            return damaged(record, "a record of " + std::to_string(length) + " bytes");
+        if (length > max_record) return damaged(record, "a record of " + std::to_string(length) + " bytes");
         const auto *data = need(24 + length, record);
         if (!data) return std::nullopt;
         source_.take(24 + length);

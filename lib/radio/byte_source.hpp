@@ -11,7 +11,8 @@ namespace ble {
 
 class ByteSource {
   public:
-    static constexpr std::size_t buffer_size = std::size_t{1} << 20;  // also the most that need() gives at once
+    static constexpr std::size_t buffer_size = std::size_t{512}
+                                               << 10;  // also the most that need() gives at once
 
     // Blocks until `fd` is readable; false: give up, as if the input ended here.
     using WaitReadable = std::function<bool(int fd)>;

@@ -18,7 +18,8 @@ std::unique_ptr<CaptureFile::Format> open_format(ByteSource &source) {
         if (magic == 0x0a0d0d0a) return open_pcapng(source);
         if (is_pcap_magic(magic)) return open_pcap(source);
     }
-    throw Error(ExitCode::data, source.name() + (source.available() == 0 ? " is empty" : " is no capture file") +
+    throw Error(ExitCode::data, source.name() +
+                                    (source.available() == 0 ? " is empty" : " is no capture file") +
                                     ": blescan reads btsnoop (btmon -w FILE), pcap and pcapng");
 }
 
@@ -32,15 +33,20 @@ std::optional<HciPacket> CaptureFile::next() {
     return format_->next();
 }
 
-const std::string &CaptureFile::problem() const { return format_->problem(); }
+const std::string &CaptureFile::problem() const {
+    return format_->problem();
+}
 
 const std::uint8_t *CaptureFile::Format::need(std::size_t bytes, std::uint64_t record) {
     const auto *data = source_.need(bytes);
-    if (!data && !source_.given_up()) problem_ = "ends inside the record that begins at byte " + std::to_string(record);
+    if (!data && !source_.given_up())
+        problem_ = "ends inside the record that begins at byte " + std::to_string(record);
     return data;
 }
 
-bool CaptureFile::Format::at_end() { return source_.need(1) == nullptr; }
+bool CaptureFile::Format::at_end() {
+    return source_.need(1) == nullptr;
+}
 
 std::nullopt_t CaptureFile::Format::damaged(std::uint64_t record, const std::string &why) {
     problem_ = "is damaged at byte " + std::to_string(record) + ": " + why;

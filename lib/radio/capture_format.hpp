@@ -54,7 +54,8 @@ Time clamp_time(std::int64_t microseconds);
 template <class T>
 T load_little(const std::uint8_t *bytes) {
     T value = 0;
-    for (std::size_t i = sizeof(T); i-- > 0;) value = static_cast<T>(static_cast<std::uint64_t>(value) << 8 | bytes[i]);
+    for (std::size_t i = sizeof(T); i-- > 0;)
+        value = static_cast<T>(static_cast<std::uint64_t>(value) << 8 | bytes[i]);
     return value;
 }
 template <class T>

@@ -12,7 +12,8 @@ constexpr auto patience = std::chrono::seconds(1);  // a controller sends the pa
 
 bool same_source(const Report &a, const Report &b) {
     return a.address.number() == b.address.number() && a.address.type == b.address.type &&
-           a.advertising_set == b.advertising_set && (a.event_type & scan_response) == (b.event_type & scan_response);
+           a.advertising_set == b.advertising_set &&
+           (a.event_type & scan_response) == (b.event_type & scan_response);
 }
 
 }  // namespace
@@ -40,7 +41,8 @@ void FragmentJoiner::finish() {
 }
 
 FragmentJoiner::Place FragmentJoiner::find(const Report &report) {
-    return std::find_if(open_.begin(), open_.end(), [&](const Open &open) { return same_source(open.report, report); });
+    return std::find_if(open_.begin(), open_.end(),
+                        [&](const Open &open) { return same_source(open.report, report); });
 }
 
 void FragmentJoiner::append(Open &open, const Report &report) {
@@ -55,8 +57,8 @@ void FragmentJoiner::append(Open &open, const Report &report) {
 
 void FragmentJoiner::hand_on(Place open, bool truncated) {
     const bool cut = truncated || open->overlong;
-    open->report.event_type = static_cast<std::uint16_t>((open->report.event_type & ~status_mask) |
-                                                         (cut ? truncated_status : 0));
+    open->report.event_type =
+        static_cast<std::uint16_t>((open->report.event_type & ~status_mask) | (cut ? truncated_status : 0));
     open->report.data = open->data;
     sink_(open->report);
     open_.erase(open);

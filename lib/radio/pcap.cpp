@@ -21,8 +21,7 @@ class Pcap : public CaptureFile::Format {
         const std::int64_t seconds = load<std::uint32_t>(header, big_endian_);
         const std::int64_t fraction = load<std::uint32_t>(header + 4, big_endian_);
         const auto length = load<std::uint32_t>(header + 8, big_endian_);
-        if (length > max_record)
-            return damaged(record, "a record of " + std::to_string(length) + " bytes");
+        if (length > max_record) return damaged(record, "a record of " + std::to_string(length) + " bytes");
         const auto *data = need(16 + length, record);
         if (!data) return std::nullopt;
         source_.take(16 + length);
@@ -51,7 +50,8 @@ std::unique_ptr<CaptureFile::Format> open_pcap(ByteSource &source) {
     const auto little = load_little<std::uint32_t>(header);
     const bool big_endian = little != microseconds_magic && little != nanoseconds_magic;
     const bool nanoseconds = load<std::uint32_t>(header, big_endian) == nanoseconds_magic;
-    const auto link = load<std::uint32_t>(header + 20, big_endian) & 0xffff;  // above: the frame check sequence
+    const auto link =
+        load<std::uint32_t>(header + 20, big_endian) & 0xffff;  // above: the frame check sequence
     if (!known_link_type(link))
         throw Error(ExitCode::data, source.name() + ": pcap link type " + std::to_string(link) +
                                         " is no Bluetooth HCI; blescan reads 187, 201 and 254");

@@ -37,7 +37,8 @@ Time Interface::time(std::uint64_t ticks) const {
             ticks = exponent - 32 < 64 ? ticks >> (exponent - 32) : 0;
             exponent = 32;
         }
-        const std::uint64_t seconds = ticks >> exponent, fraction = ticks & ((std::uint64_t{1} << exponent) - 1);
+        const std::uint64_t seconds = ticks >> exponent,
+                            fraction = ticks & ((std::uint64_t{1} << exponent) - 1);
         micros = seconds > most / 1'000'000 ? most : seconds * 1'000'000 + (fraction * 1'000'000 >> exponent);
     } else if (exponent > 6) {
         micros = exponent - 6 > 19 ? 0 : ticks / power_of_ten(exponent - 6);
@@ -82,9 +83,12 @@ std::optional<HciPacket> Pcapng::next() {
     HciPacket packet;
     for (;;) {
         switch (step(packet)) {
-            case Step::packet: return packet;
-            case Step::go_on: break;
-            case Step::end: return std::nullopt;
+            case Step::packet:
+                return packet;
+            case Step::go_on:
+                break;
+            case Step::end:
+                return std::nullopt;
         }
     }
 }
@@ -170,7 +174,8 @@ bool Pcapng::read_packet(const Block &block, HciPacket &packet) {
     std::uint32_t interface = 0;
     std::size_t length = block.body.size() - head;
     if (block.type == simple_packet) {
-        length = std::min<std::size_t>(length, get<std::uint32_t>(body));  // the original length: the data is padded
+        length = std::min<std::size_t>(length,
+                                       get<std::uint32_t>(body));  // the original length: the data is padded
     } else {
         interface = block.type == enhanced_packet ? get<std::uint32_t>(body) : get<std::uint16_t>(body);
         if (get<std::uint32_t>(body + 12) > length) return false;

@@ -15,7 +15,8 @@ constexpr std::size_t most_uuids = 32, most_companies = 16, most_services = 16;
 template <class Key>
 void put(std::vector<std::pair<Key, std::vector<std::uint8_t>>> &entries, const Key &key,
          std::span<const std::uint8_t> data, std::size_t most) {
-    const auto place = std::find_if(entries.begin(), entries.end(), [&](const auto &e) { return e.first == key; });
+    const auto place =
+        std::find_if(entries.begin(), entries.end(), [&](const auto &e) { return e.first == key; });
     if (place != entries.end()) {
         place->second.assign(data.begin(), data.end());
     } else if (entries.size() < most) {
@@ -60,12 +61,14 @@ void Profile::add(const Report &report, const Advertisement &advertisement) {
     if (advertisement.flags) flags_ = advertisement.flags;
     if (advertisement.appearance) appearance_ = advertisement.appearance;
     for (const auto &uuid : advertisement.service_uuids) {
-        const bool is_new = std::find(service_uuids_.begin(), service_uuids_.end(), uuid) == service_uuids_.end();
+        const bool is_new =
+            std::find(service_uuids_.begin(), service_uuids_.end(), uuid) == service_uuids_.end();
         if (is_new && service_uuids_.size() < most_uuids) service_uuids_.push_back(uuid);
     }
     for (const auto &from : advertisement.manufacturer_data)
         put(manufacturer_data_, from.company_id, from.data, most_companies);
-    for (const auto &from : advertisement.service_data) put(service_data_, from.uuid, from.data, most_services);
+    for (const auto &from : advertisement.service_data)
+        put(service_data_, from.uuid, from.data, most_services);
     read_beacons(advertisement, beacons_);
 }
 
@@ -84,7 +87,8 @@ std::string Profile::print(const ProfileOptions &options, const Address &address
     return out += '}';
 }
 
-void Profile::print_detail(std::string &out, AddressType type, const RssiCounts &rssi, CompanyNames &companies) const {
+void Profile::print_detail(std::string &out, AddressType type, const RssiCounts &rssi,
+                           CompanyNames &companies) const {
     append_number(out, "rssi_min", rssi.least());
     append_number(out, "rssi_max", rssi.most());
     append_name(out, "address_type");
@@ -108,14 +112,19 @@ void Profile::print_detail(std::string &out, AddressType type, const RssiCounts 
         }
         out += ']';
     }
-    append_data(out, "manufacturer_data", manufacturer_data_, [](std::uint16_t id) { return std::to_string(id); });
+    append_data(out, "manufacturer_data", manufacturer_data_,
+                [](std::uint16_t id) { return std::to_string(id); });
     append_data(out, "service_data", service_data_, format_uuid);
     if (std::all_of(beacons_.begin(), beacons_.end(), [](const auto &text) { return text.empty(); })) return;
     append_name(out, "beacon");
     char before = '{';
     for (std::size_t i = 0; i < beacon_kinds; ++i) {
         if (beacons_[i].empty()) continue;
-        out.append(1, before).append("\"").append(beacon_name(BeaconKind(i))).append("\":").append(beacons_[i]);
+        out.append(1, before)
+            .append("\"")
+            .append(beacon_name(BeaconKind(i)))
+            .append("\":")
+            .append(beacons_[i]);
         before = ',';
     }
     out += '}';

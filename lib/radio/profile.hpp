@@ -35,7 +35,8 @@ class Profile {
   private:
     using Bytes = std::vector<std::uint8_t>;
 
-    void print_detail(std::string &out, AddressType type, const RssiCounts &rssi, CompanyNames &companies) const;
+    void print_detail(std::string &out, AddressType type, const RssiCounts &rssi,
+                      CompanyNames &companies) const;
 
     std::optional<std::string> name_;
     bool name_complete_ = false;

@@ -27,10 +27,12 @@ Replay::Replay(const ReplayOptions &options, Counters &counters, Wait wait)
         if (!file_) throw system_error("open " + name_, ExitCode::unavailable);
         fd_ = file_.get();
     }
-    struct stat status{};
-    if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
+    struct stat status {};
+    if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode))
+        size_ = static_cast<std::uint64_t>(status.st_size);
     if (options_.now && size_ == 0)
-        throw Error(ExitCode::usage, "--now reads the capture twice, which " + name_ + " cannot do: give a file");
+        throw Error(ExitCode::usage,
+                    "--now reads the capture twice, which " + name_ + " cannot do: give a file");
 }
 
 double Replay::fraction() const {
@@ -56,8 +58,10 @@ void Replay::shift_to_now() {
     if (!last) return;
     microseconds replay_lasts{0};
     if (options_.speed > 0)
-        replay_lasts = microseconds(static_cast<std::int64_t>(static_cast<double>((*last - *first).count()) / options_.speed));
-    shift_ = now() + replay_lasts - *last;
+        replay_lasts = microseconds(
+            static_cast<std::int64_t>(static_cast<double>((*last - *first).count()) / options_.speed));
+    // Whole milliseconds, as windows have: they are cut as they are without the shift.
+    shift_ = std::chrono::floor<std::chrono::milliseconds>(now() + replay_lasts - *last);
 }
 
 void Replay::run(ReportSink &sink) {
@@ -91,7 +95,8 @@ void Replay::run(ReportSink &sink) {
 // Waits until `time` is due; the sink's clock is moved on the way when it has something to do before.
 bool Replay::pace(Time time, ReportSink &sink) {
     constexpr auto longest_silence = std::chrono::hours(1);
-    if (!paced_ || time < *paced_ || time > *paced_ + longest_silence) {  // the first, or a jump: not waited for
+    if (!paced_ || time < *paced_ ||
+        time > *paced_ + longest_silence) {  // the first, or a jump: not waited for
         origin_ = time;
         origin_clock_ = Clock::now();
     } else {

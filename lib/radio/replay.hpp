@@ -53,8 +53,8 @@ class Replay {
     std::uint64_t size_ = 0;
     const ByteSource *source_ = nullptr;
     std::chrono::microseconds shift_{0};
-    std::optional<Time> paced_;      // the time of the last packet waited for
-    Time origin_{};                  // a moment of the capture …
+    std::optional<Time> paced_;       // the time of the last packet waited for
+    Time origin_{};                   // a moment of the capture …
     Clock::time_point origin_clock_;  // … and when it was replayed
 };
 

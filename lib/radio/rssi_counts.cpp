@@ -5,8 +5,9 @@
 namespace ble {
 
 void RssiCounts::add(std::int8_t rssi_dbm) {
-    const auto place = std::lower_bound(counts_.begin(), counts_.end(), rssi_dbm,
-                                        [](const auto &count, std::int8_t value) { return count.first < value; });
+    const auto place =
+        std::lower_bound(counts_.begin(), counts_.end(), rssi_dbm,
+                         [](const auto &count, std::int8_t value) { return count.first < value; });
     ++total_;
     if (place != counts_.end() && place->first == rssi_dbm) {
         ++place->second;

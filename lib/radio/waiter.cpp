@@ -19,7 +19,8 @@ int timeout_ms(std::optional<Waiter::Clock::time_point> until) {
 }  // namespace
 
 bool Waiter::wait(int fd, std::optional<Clock::time_point> until, double fraction) {
-    if (fraction >= 0 && progress_.due()) progress_.update(std::to_string(static_cast<int>(fraction * 100)) + " %");
+    if (fraction >= 0 && progress_.due())
+        progress_.update(std::to_string(static_cast<int>(fraction * 100)) + " %");
     for (bool first = true;; first = false) {
         pollfd fds[] = {{life_.fd(), POLLIN, 0}, {fd, POLLIN, 0}};
         ::poll(fds, 2, first ? 0 : timeout_ms(until));

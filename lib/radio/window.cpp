@@ -55,7 +55,8 @@ void WindowReducer::add(const Report &report) {
         advertiser.address = report.address;
         ++advertiser.count;
         // A clock that steps back a little does not put a detection outside its window.
-        const Time heard = std::clamp<Time>(report.timestamp, start_, start_ + options_.window - milliseconds(1));
+        const Time heard =
+            std::clamp<Time>(report.timestamp, start_, start_ + options_.window - milliseconds(1));
         advertiser.last_heard = std::max(advertiser.last_heard, heard);
         if (report.rssi_dbm <= 20) advertiser.rssi.add(report.rssi_dbm);  // above: not available
         if (options_.profile.data()) {

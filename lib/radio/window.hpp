@@ -71,7 +71,7 @@ class WindowReducer : public ReportSink {
     Emit emit_;
     CompanyNames companies_;
     bool begun_ = false;
-    Time start_{}, latest_{};  // start of the window; the furthest the clock came in this series
+    Time start_{}, latest_{};              // start of the window; the furthest the clock came in this series
     std::vector<Advertiser> advertisers_;  // in the order they were first heard
     std::unordered_map<std::uint64_t, std::size_t> places_;
     Advertisement scratch_;

@@ -12,8 +12,8 @@ TEST_CASE("an address is read in the forms people write it") {
         CHECK(ble::format_address(*address) == "c4:f7:c1:4c:c1:c0");
         CHECK(address->number() == 0xc4f7c14cc1c0);
     }
-    for (const auto *text : {"", "c4:f7:c1:4c:c1", "c4:f7:c1:4c:c1:c0:", "c4:f7:c1:4c:c1:cg", "c4:f7-c1:4c:c1:c0",
-                             "c4.f7.c1.4c.c1.c0", "c4:f7:c1:4c:c1c00"})
+    for (const auto *text : {"", "c4:f7:c1:4c:c1", "c4:f7:c1:4c:c1:c0:", "c4:f7:c1:4c:c1:cg",
+                             "c4:f7-c1:4c:c1:c0", "c4.f7.c1.4c.c1.c0", "c4:f7:c1:4c:c1c00"})
         CHECK_FALSE(ble::parse_address(text));
 }
 
@@ -57,9 +57,8 @@ TEST_CASE("a report's line has the time in six digits, and null for an RSSI that
     report.timestamp = *ble::parse_rfc3339("2022-03-08T13:17:57.000001Z");
     report.rssi_dbm = ble::Report::not_available;
     report.data = {};
-    CHECK(line.print(report) ==
-          R"({"timestamp":"2022-03-08T13:17:57.000001Z","address":"c0:11:22:33:44:01",)"
-          R"("address_type":"random_identity","event_type":19,"rssi":null,"data":""})");
+    CHECK(line.print(report) == R"({"timestamp":"2022-03-08T13:17:57.000001Z","address":"c0:11:22:33:44:01",)"
+                                R"("address_type":"random_identity","event_type":19,"rssi":null,"data":""})");
     report.timestamp = *ble::parse_rfc3339("1970-01-01T00:00:00Z");
     CHECK(line.print(report).find("1970-01-01T00:00:00.000000Z") != std::string::npos);
 }

@@ -87,12 +87,14 @@ TEST_CASE("pcapng: both byte orders, each link type, each kind of packet block")
         check_one_report(start(201) + enhanced(0, sample_us, direction + h4(legacy_event()), big));
         check_one_report(start(254) + enhanced(0, sample_us, monitor + legacy_event(), big));
         check_one_report(start(187) + obsolete(0, sample_us, h4(legacy_event()), big));
-        check_one_report(start(187) + block(0x0bad, Bytes(40), big) + enhanced(0, sample_us, h4(legacy_event()), big));
+        check_one_report(start(187) + block(0x0bad, Bytes(40), big) +
+                         enhanced(0, sample_us, h4(legacy_event()), big));
     }
 }
 
 TEST_CASE("pcapng: if_tsresol and if_tsoffset make microseconds") {
-    const auto at = [](std::optional<std::uint8_t> resolution, std::uint64_t ticks, std::optional<std::int64_t> offset = {}) {
+    const auto at = [](std::optional<std::uint8_t> resolution, std::uint64_t ticks,
+                       std::optional<std::int64_t> offset = {}) {
         const auto got = read(section(false) + interface(187, false, resolution, offset) +
                               enhanced(0, ticks, h4(legacy_event()), false));
         REQUIRE(got.reports.size() == 1);
@@ -122,9 +124,10 @@ TEST_CASE("pcapng: if_tsresol and if_tsoffset make microseconds") {
 }
 
 TEST_CASE("pcapng: packets belong to the interface they name") {
-    const auto got = read(section(false) + interface(1, false) + interface(187, false, 3) + interface(254, false, 9) +
-                          enhanced(0, 1, h4(legacy_event()), false) + enhanced(1, 1'000, h4(legacy_event()), false) +
-                          enhanced(2, 2'000'000'000, monitor + legacy_event(), false));
+    const auto got =
+        read(section(false) + interface(1, false) + interface(187, false, 3) + interface(254, false, 9) +
+             enhanced(0, 1, h4(legacy_event()), false) + enhanced(1, 1'000, h4(legacy_event()), false) +
+             enhanced(2, 2'000'000'000, monitor + legacy_event(), false));
     CHECK(got.packets == 3);
     REQUIRE(got.reports.size() == 2);
     CHECK(micros(got.reports[0].report.timestamp) == 1'000'000);
@@ -132,16 +135,18 @@ TEST_CASE("pcapng: packets belong to the interface they name") {
 }
 
 TEST_CASE("pcapng: a second section has its own byte order and interfaces") {
-    const auto got = read(section(false) + interface(254, false) + enhanced(0, 1, monitor + legacy_event(), false) +
-                          section(true) + interface(187, true) + enhanced(0, 2, h4(legacy_event()), true));
+    const auto got =
+        read(section(false) + interface(254, false) + enhanced(0, 1, monitor + legacy_event(), false) +
+             section(true) + interface(187, true) + enhanced(0, 2, h4(legacy_event()), true));
     CHECK(got.problem.empty());
     REQUIRE(got.reports.size() == 2);
     CHECK(micros(got.reports[1].report.timestamp) == 2);
 }
 
 TEST_CASE("pcapng: a simple packet block has the time of the packet before it") {
-    const auto got = read(section(false) + interface(187, false) + simple(h4(legacy_event()), false) +
-                          enhanced(0, sample_us, h4(legacy_event()), false) + simple(h4(legacy_event()), false));
+    const auto got =
+        read(section(false) + interface(187, false) + simple(h4(legacy_event()), false) +
+             enhanced(0, sample_us, h4(legacy_event()), false) + simple(h4(legacy_event()), false));
     REQUIRE(got.reports.size() == 3);
     CHECK(micros(got.reports[0].report.timestamp) == 0);
     CHECK(micros(got.reports[2].report.timestamp) == sample_us);
@@ -164,11 +169,12 @@ TEST_CASE("a record longer than any packet is damage, and what stands before it 
     auto got = read(btsnoop_header(1002) + btsnoop_record(h4(legacy_event())) + huge + huge + Bytes(64));
     CHECK(got.reports.size() == 1);
     CHECK(got.problem.find("damaged at byte") != std::string::npos);
-    got = read(pcap_header(187, false) + pcap_record(h4(legacy_event()), false) + Bytes(8) + huge + huge + Bytes(64));
+    got = read(pcap_header(187, false) + pcap_record(h4(legacy_event()), false) + Bytes(8) + huge + huge +
+               Bytes(64));
     CHECK(got.reports.size() == 1);
     CHECK(got.problem.find("damaged at byte") != std::string::npos);
-    got = read(section(false) + interface(187, false) + enhanced(0, 1, h4(legacy_event()), false) + u32(6, false) +
-               u32(0x7ffffffc, false) + Bytes(64));
+    got = read(section(false) + interface(187, false) + enhanced(0, 1, h4(legacy_event()), false) +
+               u32(6, false) + u32(0x7ffffffc, false) + Bytes(64));
     CHECK(got.reports.size() == 1);
     CHECK(got.problem.find("damaged at byte") != std::string::npos);
 }

@@ -40,43 +40,56 @@ Bytes number(T value, bool big_endian) {
     }
     return out;
 }
-inline Bytes u16(unsigned value, bool big) { return number(static_cast<std::uint16_t>(value), big); }
-inline Bytes u32(std::uint64_t value, bool big) { return number(static_cast<std::uint32_t>(value), big); }
-inline Bytes u64(std::uint64_t value, bool big) { return number(value, big); }
+inline Bytes u16(unsigned value, bool big) {
+    return number(static_cast<std::uint16_t>(value), big);
+}
+inline Bytes u32(std::uint64_t value, bool big) {
+    return number(static_cast<std::uint32_t>(value), big);
+}
+inline Bytes u64(std::uint64_t value, bool big) {
+    return number(value, big);
+}
 
 // An HCI event with one legacy report of c0:11:22:33:44:01, random, ADV_NONCONN_IND.
 inline Bytes legacy_event(const Bytes &data = from_hex("020106"), std::uint8_t rssi = 0xc4) {
-    const Bytes report = Bytes{0x03, 0x01, 0x01, 0x44, 0x33, 0x22, 0x11, 0xc0, static_cast<std::uint8_t>(data.size())} + data +
-             Bytes{rssi};
+    const Bytes report =
+        Bytes{0x03, 0x01, 0x01, 0x44, 0x33, 0x22, 0x11, 0xc0, static_cast<std::uint8_t>(data.size())} + data +
+        Bytes{rssi};
     return Bytes{0x3e, static_cast<std::uint8_t>(report.size() + 2), 0x02, 0x01} + report;
 }
 
 // An HCI event with one extended report of the same advertiser.
-inline Bytes extended_event(std::uint16_t type, const Bytes &data, std::uint8_t rssi = 0xc4, std::uint8_t last = 0x01,
-                            std::uint8_t set = 0) {
-    const Bytes report = u16(type, false) + Bytes{0x01, last, 0x44, 0x33, 0x22, 0x11, 0xc0, 0x01, 0x00, set, 0x7f, rssi} +
+inline Bytes extended_event(std::uint16_t type, const Bytes &data, std::uint8_t rssi = 0xc4,
+                            std::uint8_t last = 0x01, std::uint8_t set = 0) {
+    const Bytes report = u16(type, false) +
+                         Bytes{0x01, last, 0x44, 0x33, 0x22, 0x11, 0xc0, 0x01, 0x00, set, 0x7f, rssi} +
                          Bytes(9, 0) + Bytes{static_cast<std::uint8_t>(data.size())} + data;
     return Bytes{0x3e, static_cast<std::uint8_t>(report.size() + 2), 0x0d, 0x01} + report;
 }
 
-inline Bytes h4(const Bytes &event) { return Bytes{0x04} + event; }
+inline Bytes h4(const Bytes &event) {
+    return Bytes{0x04} + event;
+}
 
 constexpr std::uint64_t sample_us = 1'646'745'476'130'446;  // 2022-03-08T13:17:56.130446Z
 
-inline Bytes btsnoop_header(std::uint32_t link) { return from_hex("6274736e6f6f700000000001") + u32(link, true); }
+inline Bytes btsnoop_header(std::uint32_t link) {
+    return from_hex("6274736e6f6f700000000001") + u32(link, true);
+}
 inline Bytes btsnoop_record(const Bytes &data, std::uint32_t flags = 3, std::uint64_t us = sample_us) {
     return u32(data.size(), true) + u32(data.size(), true) + u32(flags, true) + u32(0, true) +
            u64(us + 0x00dcddb30f2f8000, true) + data;
 }
 
 inline Bytes pcap_header(std::uint32_t link, bool big, bool nanoseconds = false) {
-    return u32(nanoseconds ? 0xa1b23c4d : 0xa1b2c3d4, big) + u16(2, big) + u16(4, big) + u64(0, big) + u32(65535, big) +
-           u32(link, big);
+    return u32(nanoseconds ? 0xa1b23c4d : 0xa1b2c3d4, big) + u16(2, big) + u16(4, big) + u64(0, big) +
+           u32(65535, big) + u32(link, big);
 }
-inline Bytes pcap_record(const Bytes &data, bool big, bool nanoseconds = false, std::uint64_t us = sample_us) {
+inline Bytes pcap_record(const Bytes &data, bool big, bool nanoseconds = false,
+                         std::uint64_t us = sample_us) {
     const std::uint64_t fraction = us % 1'000'000;
-    return u32(us / 1'000'000, big) + u32(nanoseconds ? fraction * 1000 + 789 : fraction, big) + u32(data.size(), big) +
-           u32(data.size(), big) + data;
+    return u32(us / 1'000'000, big) + u32(nanoseconds ? fraction * 1000 + 789 : fraction, big) +
+           u32(data.size(), big) + u32(data.size(), big) + data;
 }
 
 inline Bytes block(std::uint32_t type, Bytes body, bool big) {
@@ -97,11 +110,13 @@ inline Bytes interface(unsigned link, bool big, std::optional<std::uint8_t> reso
 }
 inline Bytes enhanced(unsigned interface_id, std::uint64_t ticks, const Bytes &data, bool big) {
     return block(6,
-                 u32(interface_id, big) + u32(ticks >> 32, big) + u32(ticks & 0xffffffff, big) + u32(data.size(), big) +
-                     u32(data.size(), big) + data,
+                 u32(interface_id, big) + u32(ticks >> 32, big) + u32(ticks & 0xffffffff, big) +
+                     u32(data.size(), big) + u32(data.size(), big) + data,
                  big);
 }
-inline Bytes simple(const Bytes &data, bool big) { return block(3, u32(data.size(), big) + data, big); }
+inline Bytes simple(const Bytes &data, bool big) {
+    return block(3, u32(data.size(), big) + data, big);
+}
 inline Bytes obsolete(unsigned interface_id, std::uint64_t ticks, const Bytes &data, bool big) {
     return block(2,
                  u16(interface_id, big) + u16(0, big) + u32(ticks >> 32, big) + u32(ticks & 0xffffffff, big) +
@@ -149,6 +164,8 @@ inline Read read(const Bytes &bytes) {
     return out;
 }
 
-inline std::uint64_t micros(ble::Time time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
+inline std::uint64_t micros(ble::Time time) {
+    return static_cast<std::uint64_t>(time.time_since_epoch().count());
+}
 
 }  // namespace captures

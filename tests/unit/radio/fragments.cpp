@@ -19,9 +19,12 @@ struct Script {
     Read read() const { return captures::read(capture); }
 };
 
-constexpr std::uint16_t complete = 0x00, more = 0x20, truncated = 0x40, scan_response = 0x08, legacy_pdu = 0x10;
+constexpr std::uint16_t complete = 0x00, more = 0x20, truncated = 0x40, scan_response = 0x08,
+                        legacy_pdu = 0x10;
 
-Bytes letters(std::size_t count, std::uint8_t letter) { return Bytes(count, letter); }
+Bytes letters(std::size_t count, std::uint8_t letter) {
+    return Bytes(count, letter);
+}
 
 }  // namespace
 

@@ -21,8 +21,10 @@ Parsed parse(const Bytes &event) {
 }
 
 Bytes one_legacy(std::uint8_t last, const Bytes &data, std::uint8_t rssi, std::uint8_t address_type = 0) {
-    return Bytes{0x00, address_type, last, 0x44, 0x33, 0x22, 0x11, 0xc0, static_cast<std::uint8_t>(data.size())} + data +
-           Bytes{rssi};
+    return Bytes{0x00, address_type, last,
+                 0x44, 0x33,         0x22,
+                 0x11, 0xc0,         static_cast<std::uint8_t>(data.size())} +
+           data + Bytes{rssi};
 }
 
 Bytes legacy(std::uint8_t count, const Bytes &reports) {
@@ -49,7 +51,8 @@ TEST_CASE("an event that promises more reports than it holds gives those it hold
 }
 
 TEST_CASE("an event cut at any byte gives its whole reports") {
-    const Bytes whole = legacy(2, one_legacy(1, from_hex("020106"), 0xc4) + one_legacy(2, from_hex("020104"), 0xc4));
+    const Bytes whole =
+        legacy(2, one_legacy(1, from_hex("020106"), 0xc4) + one_legacy(2, from_hex("020104"), 0xc4));
     for (std::size_t length = 0; length < whole.size(); ++length) {
         const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
         CHECK(parse(cut).reports.size() == (length >= 17 ? 1 : 0));
@@ -84,7 +87,13 @@ TEST_CASE("reserved bits of an extended event type are cleared") {
 }
 
 TEST_CASE("a directed report has an address and an RSSI, and no data") {
-    const auto got = parse(from_hex("3e12") + from_hex("0b01" "01" "01" "0144332211c0" "fe" "665544332211" "c4"));
+    const auto got = parse(from_hex("3e12") + from_hex("0b01"
+                                                       "01"
+                                                       "01"
+                                                       "0144332211c0"
+                                                       "fe"
+                                                       "665544332211"
+                                                       "c4"));
     CHECK(got.well_formed);
     REQUIRE(got.reports.size() == 1);
     CHECK(ble::format_address(got.reports[0].address) == "c0:11:22:33:44:01");

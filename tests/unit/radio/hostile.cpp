@@ -24,11 +24,12 @@ Bytes sample(int kind) {
     std::uint64_t us = sample_us;
     for (const auto &event : events) {
         const Bytes monitor = u16(0, true) + u16(3, true);
-        out = out + (kind == 0   ? btsnoop_record(h4(event), 3, us)
-                     : kind == 1 ? btsnoop_record(event, 3, us)
-                     : kind == 2 ? pcap_record(h4(event), big, big, us)
-                     : kind == 3 ? pcap_record(u32(1, true) + h4(event), big, big, us)
-                                 : enhanced(0, us * 1000, monitor + event, big) + simple(monitor + event, big));
+        out =
+            out + (kind == 0   ? btsnoop_record(h4(event), 3, us)
+                   : kind == 1 ? btsnoop_record(event, 3, us)
+                   : kind == 2 ? pcap_record(h4(event), big, big, us)
+                   : kind == 3 ? pcap_record(u32(1, true) + h4(event), big, big, us)
+                               : enhanced(0, us * 1000, monitor + event, big) + simple(monitor + event, big));
         us += 100'000;
     }
     return out;
@@ -66,7 +67,8 @@ TEST_CASE("damaged captures do no harm") {
             Bytes bytes = whole;
             const auto changes = 1 + random() % 8;
             for (unsigned i = 0; i < changes; ++i)
-                bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random() % 3 == 0 ? 0xff : random());
+                bytes[random() % bytes.size()] =
+                    static_cast<std::uint8_t>(random() % 3 == 0 ? 0xff : random());
             if (random() % 4 == 0) bytes.resize(random() % bytes.size());
             use(bytes);
         }
@@ -90,6 +92,9 @@ TEST_CASE("any bytes may be advertising data") {
     for (int round = 0; round < 2000; ++round) {
         Bytes data(random() % 255);
         for (auto &byte : data) byte = static_cast<std::uint8_t>(random() % 3 ? random() % 24 : random());
-        use(btsnoop_header(1002) + btsnoop_record(h4(extended_event(0, Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(data.size(), 229)))))));
+        use(btsnoop_header(1002) +
+            btsnoop_record(h4(extended_event(
+                0, Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(
+                                                          std::min<std::size_t>(data.size(), 229)))))));
     }
 }

@@ -131,7 +131,11 @@ TEST_CASE("a clock that steps back a little stays in its window") {
 
 TEST_CASE("a clock that jumps begins the windows anew, and makes no millions of lines") {
     Scan scan(ten_seconds());
-    scan.hear(0s, 1, -50).hear(2s, 1, -50).hear(std::chrono::hours(24 * 365), 1, -50).hear(5s, 1, -50).windows.finish();
+    scan.hear(0s, 1, -50)
+        .hear(2s, 1, -50)
+        .hear(std::chrono::hours(24 * 365), 1, -50)
+        .hear(5s, 1, -50)
+        .windows.finish();
     REQUIRE(scan.batches.size() == 3);
     CHECK(scan.batches[0].window_ms == 2000u);
     CHECK(scan.batches[1].timestamp == start + std::chrono::hours(24 * 365) + 1ms);
