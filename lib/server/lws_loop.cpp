@@ -139,7 +139,8 @@ int LwsLoop::Impl::on_connection(lws *wsi, lws_callback_reasons reason, void *us
     const lws_protocols *bound = lws_get_protocol(wsi);
     const auto *protocol = bound != nullptr ? static_cast<const Protocol *>(bound->user) : nullptr;
     if (protocol == nullptr) protocol = &loop.protocols.front();
-    int result = -1;
+    int result =
+        reason == LWS_CALLBACK_PROTOCOL_INIT ? 0 : -1;  // libwebsockets does not survive a protocol's refusal
     loop.guard([&] { result = protocol->callback(wsi, static_cast<int>(reason), user, in, length); });
     return result;
 }
