@@ -1,19 +1,15 @@
 // blescan: turn what a radio heard into batches, one a scan window; here from a recorded capture.
 // The contract (options, guarantees, exit codes) is man/blescan.1.
-#include <sys/timex.h>
 #include <unistd.h>
-
-#include <cstdlib>
 
 #include "base/command_line.hpp"
 #include "base/digest.hpp"
 #include "base/file.hpp"
 #include "base/line_writer.hpp"
 #include "base/log.hpp"
-#include "base/progress.hpp"
-#include "batch/json_text.hpp"
 #include "radio/replay.hpp"
 #include "radio/report_printer.hpp"
+#include "radio/scanner.hpp"
 #include "radio/waiter.hpp"
 #include "radio/window.hpp"
 
@@ -71,31 +67,11 @@ ExitCode wrong(const CommandLine &line, const std::string &option) {
     return line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
 }
 
-double speed_factor(const std::string &text, ExitCode code) {
-    if (text == "max") return 0;
-    char *end = nullptr;
-    const double factor = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != '\0' || !(factor >= 0.001 && factor <= 1e6))
-        throw Error(code,
-                    "--speed " + printable(text) + ": max, or a number from 0.001 to 1000000 is wanted");
-    return factor;
-}
-
-// The host name, made to fit the 3 to 50 characters of a device_id.
-std::string default_device_id() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    const std::string id = name;
-    return id.size() < 3 ? "host-" + id : id.substr(0, 50);
-}
-
-void check_text(const std::string &value, const std::string &option, std::size_t least, std::size_t most,
-                ExitCode code) {
-    std::size_t characters = 0;
-    for (const char c : value) characters += (c & 0xc0) != 0x80;
-    if (is_utf8(value) && characters >= least && characters <= most) return;
-    throw Error(code, option + " " + printable(value) + ": " + std::to_string(least) + " to " +
-                          std::to_string(most) + " characters of UTF-8 are wanted");
+void check_text(const std::string &value, const CommandLine &line, const std::string &option,
+                std::size_t least, std::size_t most) {
+    if (is_text(value, least, most)) return;
+    throw Error(wrong(line, option), option + " " + printable(value) + ": " + std::to_string(least) + " to " +
+                                         std::to_string(most) + " characters of UTF-8 are wanted");
 }
 
 void validate(Options &o, const CommandLine &line) {
@@ -110,7 +86,11 @@ void validate(Options &o, const CommandLine &line) {
                         "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
         return;
     }
-    o.speed_factor = speed_factor(o.speed, wrong(line, "--speed"));
+    const auto factor = parse_speed(o.speed);
+    if (!factor)
+        throw Error(wrong(line, "--speed"),
+                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
+    o.speed_factor = *factor;
     if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
     constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
     if (o.window < least_window || o.window > most_window)
@@ -121,14 +101,9 @@ void validate(Options &o, const CommandLine &line) {
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
     if (o.device_id.empty()) o.device_id = default_device_id();
-    if (!o.each) check_text(o.device_id, "--device-id", 3, 50, wrong(line, "--device-id"));
-    check_text(o.name, "--name", 0, 255, wrong(line, "--name"));
-    check_text(o.location, "--location", 0, 255, wrong(line, "--location"));
-}
-
-bool clock_synced() {
-    timex state{};
-    return ::adjtimex(&state) != TIME_ERROR;
+    if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
+    check_text(o.name, line, "--name", 0, 255);
+    check_text(o.location, line, "--location", 0, 255);
 }
 
 WindowOptions window_options(const Options &o) {
@@ -189,7 +164,9 @@ void print_reports(const Options &o, Replay &replay, LineWriter &writer, Counter
 }
 
 ExitCode outcome(const Options &o, const Replay &replay, const Counters &counters, const Lifecycle &life) {
-    say(counters.rejected, " malformed events; what could be read of them was used");
+    if (counters.rejected > 0)
+        log_warning(std::to_string(counters.rejected) +
+                    " malformed events; what could be read of them was used");
     if (!replay.problem().empty()) {
         if (o.strict) throw Error(ExitCode::data, replay.problem());
         log_warning(replay.problem() + "; all before that was used");

@@ -4,8 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <charconv>
 
 #include "base/error.hpp"
 #include "radio/capture_file.hpp"
@@ -17,13 +16,23 @@ namespace ble {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
+std::optional<double> parse_speed(const std::string &text) {
+    if (text == "max") return 0;
+    double factor = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), factor);
+    if (error != std::errc() || end != text.data() + text.size() || !(factor >= 0.001 && factor <= 1e6))
+        return {};
+    return factor;
+}
+
 Replay::Replay(const ReplayOptions &options, Counters &counters, Wait wait)
     : options_(options), counters_(counters), wait_(std::move(wait)) {
     name_ = options_.path == "-" ? "standard input" : options_.path;
     if (options_.path == "-") {
         fd_ = STDIN_FILENO;
     } else {
-        file_ = UniqueFd(::open(options_.path.c_str(), O_RDONLY | O_CLOEXEC));
+        // O_NONBLOCK: opening a FIFO must not wait for its writer beyond the reach of signals.
+        file_ = UniqueFd(::open(options_.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
         if (!file_) throw system_error("open " + name_, ExitCode::unavailable);
         fd_ = file_.get();
     }

@@ -19,6 +19,9 @@ struct ReplayOptions {
     bool now = false;  // shift the times so that the capture ends when the replay does
 };
 
+// "max" (0) or a number from 0.001 to 1000000; empty result: neither.
+std::optional<double> parse_speed(const std::string &text);
+
 class Replay {
   public:
     using Clock = std::chrono::steady_clock;

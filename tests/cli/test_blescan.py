@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -603,6 +604,25 @@ class Ends(Base):
             self.assertEqual(tool.wait(), 0)
             # What was in hand is handed on.
             self.assertEqual(sum(d["count"] for d in json.loads(tool.line())["detections"]), 5)
+
+    def test_a_fifo_is_waited_for(self):
+        path = self.folder / "fifo"
+        os.mkfifo(path)
+        with Tool("blescan", "--replay", path, "--each", "--verbose") as tool:
+            tool.wait_err("ready")
+            path.write_bytes(self.capture(3))
+            self.assertEqual(len(tool.lines()), 3)
+            self.assertEqual(tool.wait(), 0)
+        with Tool("blescan", "--replay", path, "--each", "--verbose") as tool:
+            tool.wait_err("ready")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 0)
+
+    def test_without_descriptors_it_is_71(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))  # noqa: E731
+        with Tool("blescan", "--replay", "-", preexec_fn=limit) as tool:
+            self.assertEqual(tool.wait(), 71)
+            self.assertIn("Too many open files", tool.err)
 
     def test_sigterm_while_pacing(self):
         with Tool("blescan", "--replay", self.file("c", self.capture()), "--each", "--speed", "0.001") as tool:

@@ -3,7 +3,9 @@
 #include "base/digest.hpp"
 #include "radio/address_hasher.hpp"
 #include "radio/hex_text.hpp"
+#include "radio/replay.hpp"
 #include "radio/report_printer.hpp"
+#include "radio/scanner.hpp"
 
 TEST_CASE("an address is read in the forms people write it") {
     for (const auto *text : {"c4:f7:c1:4c:c1:c0", "C4-F7-C1-4C-C1-C0", "c4f7C14cc1c0"}) {
@@ -61,4 +63,21 @@ TEST_CASE("a report's line has the time in six digits, and null for an RSSI that
                                 R"("address_type":"random_identity","event_type":19,"rssi":null,"data":""})");
     report.timestamp = *ble::parse_rfc3339("1970-01-01T00:00:00Z");
     CHECK(line.print(report).find("1970-01-01T00:00:00.000000Z") != std::string::npos);
+}
+
+TEST_CASE("a text is measured in characters, and must be UTF-8") {
+    CHECK(ble::is_text("pi1", 3, 50));
+    CHECK_FALSE(ble::is_text("pi", 3, 50));
+    CHECK(ble::is_text("\u00fc\u00fc\u00fc", 3, 3));
+    CHECK_FALSE(ble::is_text("\u00fc\u00fc", 3, 50));
+    CHECK_FALSE(ble::is_text("abc\xff", 3, 50));
+    CHECK(ble::is_text(ble::default_device_id(), 3, 50));
+}
+
+TEST_CASE("a speed is max or a number") {
+    CHECK(ble::parse_speed("max") == 0.0);
+    CHECK(ble::parse_speed("1") == 1.0);
+    CHECK(ble::parse_speed("0.5") == 0.5);
+    for (const auto *text : {"", "0", "-1", "fast", "1x", "nan", "inf", "2000000"})
+        CHECK_FALSE(ble::parse_speed(text));
 }
