@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "batch/event.hpp"
 #include "batch/json_text.hpp"
+#include "server/hangup_watch.hpp"
 #include "server/lws_http.hpp"
 #include "server/web_site.hpp"
 
@@ -75,7 +76,8 @@ struct Broadcaster::Impl {
           counters(c),
           options(o),
           feed(o.limits),
-          site(a, std::move(folder), [this] { return health(); }),
+          hangups(l),
+          site(a, std::move(folder), hangups, [this] { return health(); }),
           ping_timer(l.timer([this] { ping_round(); })),
           stats_timer(l.timer([this] { announce_stats(); })),
           finish_timer(l.timer([this] { end(); })) {
@@ -107,6 +109,7 @@ struct Broadcaster::Impl {
     Counters &counters;
     const Options options;
     Feed feed;
+    HangupWatch hangups;
     WebSite site;
     std::vector<std::unique_ptr<Client>> clients;
     LwsLoop::Timer ping_timer, stats_timer, finish_timer;
@@ -215,6 +218,7 @@ int Broadcaster::Impl::open_stream(lws *wsi, void *user) {
     join(client, http_header(wsi, "last-event-id"));
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);  // those of a request do not count here
     lws_http_headers_detach(wsi);
+    hangups.add(wsi);
     return 0;
 }
 
@@ -296,8 +300,9 @@ int Broadcaster::Impl::serve(Client &client) {
 // A stream is alive while its socket takes something, a WebSocket while it answers.
 void Broadcaster::Impl::ping_round() {
     for (auto &client : clients) {
+        if (client->silent_rounds >= max_silent_rounds) continue;  // is being closed
         client->silent_rounds = std::exchange(client->heard, false) ? 0 : client->silent_rounds + 1;
-        if (client->silent_rounds >= max_silent_rounds) {
+        if (client->silent_rounds == max_silent_rounds) {
             log_debug("a client that is dead or never reads is closed");
             lws_set_timeout(client->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
             continue;

@@ -76,9 +76,9 @@ HttpReply redirect(const std::string &where) {
 
 }  // namespace
 
-WebSite::WebSite(const Access &access, std::optional<StaticFolder> folder,
+WebSite::WebSite(const Access &access, std::optional<StaticFolder> folder, HangupWatch &hangups,
                  std::function<std::string()> health)
-    : access_(access), folder_(std::move(folder)), health_(std::move(health)) {}
+    : access_(access), folder_(std::move(folder)), hangups_(hangups), health_(std::move(health)) {}
 
 int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
     reply.headers += common_headers;
@@ -202,6 +202,7 @@ int WebSite::send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_onl
     Open &open = open_[wsi];
     open.reply = std::move(reply);
     open.file = std::move(file);
+    hangups_.add(wsi);
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
     lws_callback_on_writable(wsi);
     return 0;
@@ -226,6 +227,7 @@ int WebSite::go_on(lws *wsi) {
     }
     const HttpReply reply = std::move(open.reply);
     open_.erase(found);
+    hangups_.remove(wsi);
     return http_end_answer(wsi, reply);
 }
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "server/access.hpp"
+#include "server/hangup_watch.hpp"
 #include "server/lws_http.hpp"
 #include "server/static_folder.hpp"
 
@@ -16,8 +17,9 @@ namespace ble {
 
 class WebSite {
   public:
-    // `folder`: none: there are no pages. `health`: the JSON object for GET /health. `access` is borrowed.
-    WebSite(const Access &access, std::optional<StaticFolder> folder, std::function<std::string()> health);
+    // `folder`: none: there are no pages. `health`: the JSON object for GET /health. `access`, `hangups` are borrowed.
+    WebSite(const Access &access, std::optional<StaticFolder> folder, HangupWatch &hangups,
+            std::function<std::string()> health);
 
     // Why the sender of these headers may not see anything; for every path but /health.
     std::optional<HttpReply> refusal(lws *wsi) const;
@@ -46,6 +48,7 @@ class WebSite {
 
     const Access &access_;
     std::optional<StaticFolder> folder_;
+    HangupWatch &hangups_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
 };
