@@ -304,7 +304,7 @@ void CommandLine::Impl::read_environment() {
 }
 
 void CommandLine::Impl::print_help() const {
-    constexpr std::size_t column = 30, width = 80;
+    constexpr std::size_t column = 30, width = 70;
     std::cout << tool << ": " << purpose << "\n\nUsage: " << tool << " [OPTION...]"
               << (words != nullptr ? " [" + words_label + "...]" : "") << "\n";
     if (words != nullptr) std::cout << "\n  " << words_label << "  " << words_help << "\n";
@@ -320,7 +320,7 @@ void CommandLine::Impl::print_help() const {
         if (!option->environment.empty())
             note += (note.empty() ? "" : "; ") + std::string("$") + option->environment;
         if (!note.empty()) tail += " [" + note + "]";
-        const auto lines = wrap(tail, width - 2);
+        const auto lines = wrap(tail, width);
         if (head.size() + 2 > column) {
             std::cout << head << "\n" << std::string(column, ' ');
         } else {
