@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/backoff.hpp"
 #include "base/error.hpp"
@@ -295,7 +296,14 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long stat
 }
 
 std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
-    if (code != CURLE_OK) return printable(curl_text[0] != '\0' ? curl_text : curl_easy_strerror(code));
+    if (code != CURLE_OK) {
+        std::string text = curl_text[0] != '\0' ? curl_text : curl_easy_strerror(code);
+        long error = 0;  // libcurl's text has not the system's word for it
+        if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
+            error != 0)
+            text += ": " + std::system_category().message(static_cast<int>(error));
+        return printable(text);
+    }
     std::string text = "status " + std::to_string(status);
     if (!body.empty()) text += " (" + printable(body) + ")";
     if (outcome_of_status(status) == HttpOutcome::configuration) text += advice(status);

@@ -33,7 +33,10 @@ class Proxy:
         while not self._ended:
             with self._lock:
                 sources = {s: other for pair in self._pairs for s, other in (pair, pair[::-1])}
-            ready, _, _ = select.select([self._listener, *sources], [], [], 0.02)
+            try:
+                ready, _, _ = select.select([self._listener, *sources], [], [], 0.02)
+            except (OSError, ValueError):  # cut() closed one meanwhile
+                continue
             for s in ready:
                 if s is self._listener:
                     self._accept()

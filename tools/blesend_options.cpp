@@ -1,0 +1,99 @@
+#include "blesend_options.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/command_line.hpp"
+#include "base/file.hpp"
+#include "transport/transport.hpp"
+
+namespace ble {
+
+void declare_send_options(SendOptions &options, CommandLine &line) {
+    options.mode = transport_modes().front();
+    options.reject = default_state_path("blesend.rejected.ndjson");
+    line.group("Where to");
+    line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
+    line.text("--url URL", options.url,
+              "mqtt[s]://HOST[:PORT][/TOPIC] or http[s]://HOST[:PORT][/PATH]; implies --mode; http has "
+              "http://localhost:8000 by default",
+              "HTTP_BASE_URL");
+    declare_mqtt_options(options.transport.mqtt, line);
+    line.group("HTTP");
+    declare_http_options(options.transport.http, line);
+    line.group("Delivery");
+    line.number("--buffer", options.buffer, 0, 100'000'000,
+                "batches the spool holds; 0, in http mode only: one try for each batch, then it is dropped",
+                "MQTT_BUFFER_SIZE");
+    line.choice("--policy", options.policy, {"drop-oldest", "block"},
+                "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
+                "is a file");
+    line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
+    line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
+    line.duration(
+        "--drain-timeout", options.drain_timeout,
+        "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
+    line.text("--reject FILE", options.reject,
+              "where lines go that are no batch, or that the server refuses for good");
+    line.text("--status-topic TOPIC", options.transport.status_topic,
+              "keep a retained \"online\" or \"offline\" on this topic");
+    line.number("--count", options.count, 0, INT64_MAX, "end after so many batches; 0: at the end of input");
+    line.epilogue(
+        "Examples:\n"
+        "  blescan | blesend --host broker.example --tls\n"
+        "  blescan | blesend --url https://backend.example --api-key-file key\n"
+        "  blesend --url mqtt://localhost/tfg/detections/raw --drain-timeout 60 <batches.ndjson");
+}
+
+namespace {
+
+// An URL that was typed decides the mode; HTTP_BASE_URL in the environment only says where http goes.
+void settle_mode(SendOptions &options, const CommandLine &line) {
+    const bool typed = line.on_command_line("--url");
+    if (typed) {
+        const std::string scheme = options.url.substr(0, options.url.find("://"));
+        const std::string mode = scheme.substr(0, 4);
+        if ((mode != "mqtt" && mode != "http") || (scheme != mode && scheme != mode + "s"))
+            throw Error(
+                ExitCode::usage,
+                "unable to use --url: it begins with none of mqtt://, mqtts://, http:// and https://");
+        if (line.given("--mode") && options.mode != mode)
+            throw Error(ExitCode::usage,
+                        "--url begins with " + scheme + ":// and " +
+                            (line.on_command_line("--mode") ? "--mode" : "COMMUNICATION_MODE") + " says " +
+                            options.mode + ": they contradict each other");
+        options.mode = mode;
+    }
+    if (options.mode == "http" && !options.url.empty()) options.transport.http.url = options.url;
+    if (options.mode == "mqtt" && typed) apply_mqtt_url(options.transport.mqtt, options.url, line);
+}
+
+}  // namespace
+
+void validate_send_options(SendOptions &options, const CommandLine &line) {
+    settle_mode(options, line);
+    MqttOptions &mqtt = options.transport.mqtt;
+    HttpOptions &http = options.transport.http;
+    if (options.mode == "http") {
+        http.cafile = mqtt.cafile, http.capath = mqtt.capath, http.cert = mqtt.cert, http.key = mqtt.key;
+        http.insecure = mqtt.insecure;
+        http.one_try = options.one_try();
+        validate_http_options(http, line);
+    } else {
+        if (mqtt.host.empty())
+            throw Error(ExitCode::config,
+                        "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
+        if (options.one_try())
+            throw Error(line.on_command_line("--buffer") ? ExitCode::usage : ExitCode::config,
+                        "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at "
+                        "least 1");
+        validate_mqtt_options(mqtt, line);
+        check_topic_name(mqtt.topic, line);
+    }
+    options.transport.inflight = static_cast<std::size_t>(options.inflight);
+    struct stat info {};
+    options.input_is_file = ::fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode);
+    if (options.input_is_file && !line.given("--policy")) options.policy = "block";
+}
+
+}  // namespace ble

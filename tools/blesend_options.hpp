@@ -1,0 +1,29 @@
+// What blesend can be told.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/lifecycle.hpp"
+#include "transport/transport_options.hpp"
+
+namespace ble {
+
+class CommandLine;
+
+struct SendOptions {
+    CommonOptions common;
+    std::string mode, url, policy = "drop-oldest", reject;
+    TransportOptions transport;
+    std::int64_t buffer = 100, inflight = 64, count = 0;
+    std::chrono::milliseconds drop_after = std::chrono::seconds(5), drain_timeout{0};
+    bool input_is_file = false;  // set by validate_send_options(): a file presses nobody, it can wait
+
+    bool one_try() const { return buffer == 0; }  // the first implementation's manner: no spool
+};
+
+void declare_send_options(SendOptions &options, CommandLine &line);
+void validate_send_options(SendOptions &options, const CommandLine &line);
+
+}  // namespace ble
