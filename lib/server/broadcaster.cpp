@@ -27,8 +27,9 @@ struct Client {
     lws *wsi = nullptr;
     std::size_t index = 0;  // in the list of clients
     bool stream = false;
-    bool asked = false;  // for a WRITEABLE callback
-    bool heard = true;   // since the last ping round
+    bool asked = false;    // for a WRITEABLE callback
+    bool heard = true;     // since the last ping round
+    bool blocked = false;  // its socket was full in the last ping round
     bool ping_due = false;
     bool closing = false;
     unsigned silent_rounds = 0;
@@ -275,13 +276,13 @@ int Broadcaster::Impl::write(Client &client, Message &message) {
 // One write a callback: the library keeps what the socket does not take and calls again when that is gone.
 int Broadcaster::Impl::serve(Client &client) {
     client.asked = false;
-    if (client.stream) client.heard = true;
+    if (client.stream || std::exchange(client.blocked, false)) client.heard = true;
     if (client.closing) return client.stream ? -1 : close_with(client.wsi, try_again_later, "too slow");
     if (client.ping_due) {
         client.ping_due = false;
+        // A comment; in a ping it is only there to come back: libwebsockets does not report an empty pong.
         std::string beat = std::string(LWS_PRE, '\0') + ":\n\n";
-        auto *data = reinterpret_cast<unsigned char *>(beat.data()) + LWS_PRE;
-        if (lws_write(client.wsi, data, client.stream ? 3 : 0,
+        if (lws_write(client.wsi, reinterpret_cast<unsigned char *>(beat.data()) + LWS_PRE, 3,
                       client.stream ? LWS_WRITE_HTTP : LWS_WRITE_PING) < 0)
             return -1;
     } else if (Message message = feed.next(client.subscriber); message.size > 0) {
@@ -297,7 +298,8 @@ int Broadcaster::Impl::serve(Client &client) {
     return 0;
 }
 
-// A stream is alive while its socket takes something, a WebSocket while it answers.
+// A stream is alive while its socket takes something; a WebSocket while it answers, or takes something after its socket
+// was full (the ping may stand behind much that a slow line has yet to carry).
 void Broadcaster::Impl::ping_round() {
     for (auto &client : clients) {
         if (client->silent_rounds >= max_silent_rounds) continue;  // is being closed
@@ -307,6 +309,7 @@ void Broadcaster::Impl::ping_round() {
             lws_set_timeout(client->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
             continue;
         }
+        client->blocked = client->asked;
         client->ping_due = true;
         wake(*client);
     }
