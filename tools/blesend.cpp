@@ -156,7 +156,7 @@ ExitCode Sender::finish() const {
         log_warning(std::to_string(counters_.dropped) + " batches were dropped in all");
     if (spool_.size() > 0)
         throw Error(ExitCode::temporary,
-                    std::to_string(spool_.size()) + " batches and gap lines are left undelivered, and gone");
+                    std::to_string(spool_.size()) + " batches and gap lines are left undelivered");
     if (options_.count > 0 && !intake_.reached_limit() && lifecycle_.ran_out())
         throw Error(ExitCode::temporary, "--run-for has passed before --count was reached");
     return ExitCode::ok;

@@ -1,0 +1,527 @@
+import email.utils
+import json
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from harness import Broker, HttpServer, Tool, free_port, wait_until
+from harness.process import run
+
+RUN = "9f2c41d07a6be813"
+POST = "/api/v1/detections/bulk"
+
+
+def batch(seq):
+    return json.dumps({"format": 1, "device_id": "pi-lab-1", "timestamp": "2026-11-22T06:30:10.000Z", "run_id": RUN, "seq": seq,
+                       "detections": []})
+
+
+def old_batch(number):
+    """As the first implementation sends it."""
+    return json.dumps({"device_id": f"old-pi-{number}", "timestamp": "2026-11-22T06:30:10Z", "detections": []})
+
+
+def lines(*texts):
+    return "".join(text + "\n" for text in texts)
+
+
+class Case(unittest.TestCase):
+    def blesend(self, *words, **options):
+        tool = Tool("blesend", *words, **options)
+        self.addCleanup(tool.__exit__)
+        tool.wait_err("spool")  # from here on it takes signals
+        return tool
+
+    def server(self, *args, **options):
+        server = HttpServer(*args, **options)
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    def folder(self):
+        folder = tempfile.TemporaryDirectory(prefix="blepipe-")
+        self.addCleanup(folder.cleanup)
+        return folder.name
+
+    def check_run(self, code, text, *words, **options):
+        found, out, err = run("blesend", *words, **options)
+        self.assertEqual(found, code, err)
+        self.assertEqual(out, b"")
+        self.assertIn(text, err)
+        return err
+
+
+class CommandLine(Case):
+    def test_help_and_version(self):
+        code, out, err = run("blesend", "--help")
+        self.assertEqual((code, err), (0, ""))
+        for text in (b"--mode mqtt|http", b"COMMUNICATION_MODE", b"HTTP_BASE_URL", b"MQTT_BUFFER_SIZE", b"Examples:"):
+            self.assertIn(text, out)
+        code, out, _ = run("blesend", "--version")
+        self.assertEqual(code, 0)
+        self.assertTrue(out.startswith(b"blesend (blepipe) "))
+
+    def test_a_mistyped_command_line_is_64(self):
+        for words in (["--nonsense"], ["extra"], ["--mode", "smoke"], ["--buffer", "many"], ["--inflight", "0"],
+                      ["--policy", "newest"], ["--drain-timeout", "soon"], ["--url", "ftp://h"], ["--url", "h:1883"],
+                      ["--mode", "http", "--timeout", "0"], ["--url", "http://u:p@h"], ["--url", "mqtt://u:p@h"],
+                      ["--host", "h", "--buffer", "0"], ["--host", "h", "--topic", "a/#"]):
+            with self.subTest(words):
+                code, out, err = run("blesend", *words)
+                self.assertEqual(code, 64, err)
+                self.assertEqual(out, b"")
+                self.assertNotIn("u:p", err)
+
+    def test_a_mistyped_environment_is_78_and_named(self):
+        for name, value in (("COMMUNICATION_MODE", "smoke"), ("MQTT_BUFFER_SIZE", "-1"), ("HTTP_TIMEOUT", "x"),
+                            ("MQTT_PORT", "0"), ("BLEPIPE_POLICY", "newest")):
+            with self.subTest(name):
+                self.check_run(78, name, env={name: value})
+        self.check_run(78, "HTTP_BASE_URL", "--mode", "http", env={"HTTP_BASE_URL": "mqtt://h"})
+        self.check_run(78, "MQTT_BUFFER_SIZE", env={"MQTT_BUFFER_SIZE": "0", "MQTT_BROKER": "h"})
+
+    def test_without_a_broker_it_says_how_to_name_one(self):
+        self.check_run(78, "MQTT_BROKER")
+
+    def test_a_url_that_contradicts_the_mode_is_64(self):
+        self.check_run(64, "--mode says mqtt", "--mode", "mqtt", "--url", "http://h")
+        self.check_run(64, "--mode says http", "--mode", "http", "--url", "mqtts://h")
+        self.check_run(64, "COMMUNICATION_MODE says http", "--url", "mqtt://h", env={"COMMUNICATION_MODE": "http"})
+
+    def test_the_mode_comes_from_flag_url_and_environment_in_this_order(self):
+        both = {"MQTT_BROKER": "h", "HTTP_BASE_URL": "http://h"}
+        for words, env in ((["--mode", "http"], {**both, "COMMUNICATION_MODE": "mqtt"}), (["--url", "https://h"], {}),
+                           ([], {**both, "COMMUNICATION_MODE": "http"}), ([], both), (["--url", "mqtt://h/t"], {})):
+            with self.subTest(words=words, env=env):
+                self.check_run(0, "", "--check", *words, env=env)
+        # HTTP_BASE_URL alone does not choose http: without a broker that is an error of mqtt.
+        self.check_run(78, "no broker", "--check", env={"HTTP_BASE_URL": "http://h"})
+
+    def test_a_secret_file_that_is_absent_is_78(self):
+        self.check_run(78, "/absent", "--mode", "http", "--api-key-file", "/absent")
+
+    def test_too_few_descriptors_are_71(self):
+        self.check_run(71, "Too many open files", "--mode", "http",
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5)))
+
+
+class Input(Case):
+    def http(self, given, *words, **options):
+        """Runs to the end of `given`: (bodies, tool)."""
+        server = self.server()
+        tool = self.blesend("--url", server.url, *words, **options)
+        tool.write(given)
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        return [b.decode() for b in server.bodies], tool
+
+    def test_empty_lines_are_skipped_and_a_last_line_without_lf_is_taken(self):
+        bodies, tool = self.http("\n" + batch(0) + "\n\n\n" + batch(1))
+        self.assertEqual(bodies, [batch(0), batch(1)])
+        self.assertEqual(os.listdir(tool.cwd), [])
+
+    def test_no_input_ends_at_once_with_0(self):
+        self.check_run(0, "", "--url", f"http://127.0.0.1:{free_port()}")
+
+    def test_a_torn_tail_is_counted_and_said(self):
+        bodies, tool = self.http(batch(0) + "\n" + batch(1)[:-9])
+        self.assertEqual(bodies, [batch(0)])
+        self.assertIn("within a line", tool.err)
+
+    def test_what_is_no_batch_goes_to_the_reject_file_and_the_queue_goes_on(self):
+        folder = self.folder()
+        long = '{"device_id":"' + "x" * 600_000 + '"}'
+        bodies, _ = self.http(lines("hello", batch(0), '{"device_id":"x"}', long, batch(1)), "--reject", f"{folder}/r")
+        self.assertEqual(bodies, [batch(0), batch(1)])
+        with open(f"{folder}/r", encoding="utf-8") as f:
+            records = [json.loads(line) for line in f]
+        self.assertEqual([r["line"][:20] for r in records], ["hello", '{"device_id":"x"}', long[:20]])
+        self.assertIn("512000", records[2]["reason"])
+        for record in records:
+            self.assertTrue(record["time"].endswith("Z") and record["reason"])
+
+    def test_the_reject_file_has_a_name_by_default(self):
+        server = self.server()
+        with Tool("blesend", "--url", server.url, env={"STATE_DIRECTORY": self.folder()}) as tool:
+            tool.write("hello\n")
+            wait_until(lambda: "blesend.rejected.ndjson" in tool.err, "the name of the file")
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(os.listdir(tool.cwd), [])
+
+    def test_a_file_is_read_whole_though_the_spool_is_small(self):
+        server = self.server()
+        given = lines(*(batch(seq) for seq in range(3000)))
+        server.stop()
+        with tempfile.TemporaryFile() as file:
+            file.write(given.encode())
+            file.seek(0)
+            tool = self.blesend("--url", server.url, "--buffer", "5", "--drop-after", "0", stdin=file)
+            tool.wait_err("try")
+            server.start()
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], list(range(3000)))
+
+    def test_a_file_and_nobody_to_take_it_ends_with_75(self):
+        with tempfile.TemporaryFile() as file:
+            file.write(lines(*(batch(seq) for seq in range(30_000))).encode())
+            file.seek(0)
+            tool = self.blesend("--url", f"http://127.0.0.1:{free_port()}", "--drain-timeout", "0.2", stdin=file)
+            self.assertEqual(tool.wait(), 75)
+            self.assertIn("100 batches", tool.err)
+            self.assertIn("the rest of the input was not read", tool.err)
+
+    def test_a_burst_through_a_pipe_is_not_dropped_while_it_is_delivered(self):
+        bodies, _ = self.http(lines(*(batch(seq) for seq in range(2000))), "--buffer", "3")
+        self.assertEqual([json.loads(b)["seq"] for b in bodies], list(range(2000)))
+
+    def test_what_was_not_taken_is_still_in_a_held_fifo_after_sigkill(self):
+        fifo = os.path.join(self.folder(), "fifo")
+        os.mkfifo(fifo)
+        holder = os.open(fifo, os.O_RDWR)
+        self.addCleanup(os.close, holder)
+        words = ["--buffer", "4", "--policy", "block"]
+        os.write(holder, lines(*(batch(seq) for seq in range(10))).encode())
+        first = self.blesend("--url", f"http://127.0.0.1:{free_port()}", *words, stdin=os.open(fifo, os.O_RDONLY))
+        wait_until(lambda: first.stats()["in"] == 4, "the spool to fill")
+        first.signal(signal.SIGKILL)
+        first.wait()
+        server = self.server()
+        second = self.blesend("--url", server.url, *words, stdin=os.open(fifo, os.O_RDONLY))
+        wait_until(lambda: len(server.bodies) == 10, "all to arrive")
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], list(range(10)))
+        second.signal(signal.SIGTERM)
+        self.assertEqual(second.wait(), 0, second.err)
+
+    def test_a_pipe_has_one_reader(self):
+        fifo = os.path.join(self.folder(), "fifo")
+        os.mkfifo(fifo)
+        holder = os.open(fifo, os.O_RDWR)
+        self.addCleanup(os.close, holder)
+        url = f"http://127.0.0.1:{free_port()}"
+        self.blesend("--url", url, stdin=os.open(fifo, os.O_RDONLY))
+        with Tool("blesend", "--url", url, stdin=os.open(fifo, os.O_RDONLY)) as second:
+            self.assertEqual(second.wait(), 69)
+            self.assertIn("another", second.err)
+
+    def test_a_directory_cannot_be_read(self):
+        folder = os.open("/", os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        with Tool("blesend", "--url", "http://h", stdin=folder) as tool:
+            self.assertEqual(tool.wait(), 74)
+            self.assertIn("directory", tool.err)
+
+    def test_count_ends_it_and_leaves_the_rest_in_the_pipe(self):
+        server = self.server()
+        out, into = os.pipe()
+        self.addCleanup(os.close, into)
+        self.addCleanup(os.close, out)
+        os.write(into, lines("bad", *(batch(seq) for seq in range(5))).encode())
+        for expected in (range(2), range(4)):
+            tool = self.blesend("--url", server.url, "--count", "2", stdin=out)
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual([json.loads(b)["seq"] for b in server.bodies], list(expected))
+        self.assertEqual(os.read(out, 65536).decode(), lines(batch(4)))
+
+    def test_run_for_ends_it_and_a_count_not_reached_is_75(self):
+        server = self.server()
+        for words, code in (([], 0), (["--count", "2"], 75)):
+            with self.subTest(words):
+                tool = self.blesend("--url", server.url, "--run-for", "0.2", *words)
+                tool.write(lines(batch(0)))
+                self.assertEqual(tool.wait(), code, tool.err)
+
+
+class Queue(Case):
+    """What is the same for both transports is in the contract suite."""
+
+    def test_block_leaves_the_input_waiting_and_loses_nothing(self):
+        server = self.server()
+        server.stop()
+        tool = self.blesend("--url", server.url, "--buffer", "4", "--policy", "block", "--drop-after", "0")
+        tool.write(lines(*(batch(seq) for seq in range(50))))
+        wait_until(lambda: tool.stats()["oldest_ms"] > 300, "the queue to stand")
+        self.assertEqual(tool.stats()["in"], 4)
+        server.start()
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], list(range(50)))
+
+    def test_dropped_batches_without_run_id_are_counted_and_it_says_that_no_gap_line_can_tell(self):
+        server = self.server()
+        server.stop()
+        tool = self.blesend("--url", server.url, "--buffer", "2", "--drop-after", "0")
+        tool.write(lines(*(old_batch(n) for n in range(10))))
+        tool.wait_err("8 that have no run_id")
+        self.assertEqual(tool.stats()["dropped"], 8)
+        server.start()
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([b.decode() for b in server.bodies], [old_batch(8), old_batch(9)])
+
+    def test_sigterm_gives_up_after_the_drain_timeout_and_says_what_is_left(self):
+        tool = self.blesend("--url", f"http://127.0.0.1:{free_port()}", "--drain-timeout", "0.2")
+        tool.write(lines(batch(0), batch(1), batch(2)))
+        wait_until(lambda: tool.stats()["in"] == 3, "all to be taken")
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 75)
+        self.assertIn("3 batches", tool.err)
+
+    def test_sigterm_is_bounded_without_a_drain_timeout(self):
+        tool = self.blesend("--url", f"http://127.0.0.1:{free_port()}")
+        tool.write(lines(batch(0)))
+        wait_until(lambda: tool.stats()["in"] == 1, "it to be taken")
+        tool.signal(signal.SIGINT)
+        self.assertEqual(tool.wait(), 75)
+
+    def test_it_says_how_long_the_spool_lasts_once_the_rate_is_known(self):
+        server = self.server()
+        tool = self.blesend("--url", server.url)
+        for seq in range(10):
+            tool.write(lines(batch(seq)))
+            wait_until(lambda: len(server.bodies) == seq + 1, "the batch")
+        tool.wait_err("at the present rate the spool lasts")
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0)
+
+    def test_counters(self):
+        server = self.server(script=[201, 422])
+        tool = self.blesend("--url", server.url, "--reject", "")
+        tool.write(lines(batch(0), batch(1), "bad", batch(2)))
+        wait_until(lambda: tool.stats()["out"] == 2, "two deliveries")
+        stats = tool.stats()
+        expected = {"tool": "blesend", "in": 3, "out": 2, "dropped": 0, "rejected": 2, "torn": 0, "queued": 0}
+        self.assertEqual({k: stats[k] for k in expected}, expected)
+
+
+class Http(Case):
+    def deliver(self, server, *batches, words=(), env=None):
+        tool = self.blesend("--url", server.url, *words, env=env)
+        tool.write(lines(*batches))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        return tool
+
+    def test_a_health_check_comes_first_and_one_connection_carries_all(self):
+        server = self.server()
+        self.deliver(server, *(batch(seq) for seq in range(100)))
+        first, *posts = server.requests
+        self.assertEqual((first.method, first.path, first.body), ("GET", "/health", b""))
+        self.assertEqual({(r.method, r.path) for r in posts}, {("POST", POST)})
+        self.assertEqual([r.body.decode() for r in posts], [batch(seq) for seq in range(100)])
+        self.assertEqual({r.connection for r in server.requests}, {first.connection})
+        self.assertEqual(posts[0].headers["Content-Type"], "application/json")
+        self.assertNotIn("Expect", posts[0].headers)
+        self.assertNotIn("X-API-Key", posts[0].headers)
+
+    def test_a_path_in_the_url_goes_before_ours(self):
+        server = self.server()
+        server.url += "/base/"
+        self.deliver(server, batch(0))
+        self.assertEqual([r.path for r in server.requests], ["/base/health", "/base" + POST])
+
+    def test_the_key_comes_from_file_or_environment_and_is_never_shown(self):
+        folder = self.folder()
+        with open(f"{folder}/key", "w", encoding="ascii") as f:
+            f.write("s3cret\n")
+        for words, env in ((["--api-key-file", f"{folder}/key"], {"HTTP_API_KEY": "other"}), ([], {"HTTP_API_KEY": "s3cret"}),
+                           ([], {"HTTP_API_KEY_FILE": f"{folder}/key"})):
+            with self.subTest(words=words, env=env):
+                server = self.server()
+                tool = self.deliver(server, batch(0), words=[*words, "--verbose"], env=env)
+                self.assertEqual(server.posts[0].headers["X-API-Key"], "s3cret")
+                self.assertNotIn("s3cret", tool.err)
+
+    def test_200_and_201_are_success(self):
+        for status in (200, 201):
+            server = self.server(script=[status] * 2)
+            self.deliver(server, batch(0), batch(1))
+            self.assertEqual(len(server.bodies), 2)
+
+    def test_a_busy_server_is_tried_again_after_a_health_check(self):
+        for status in (408, 425, 429, 500, 502, 503, 504):
+            with self.subTest(status):
+                server = self.server(script=[status])
+                tool = self.deliver(server, batch(0), batch(1))
+                self.assertEqual([(r.method, r.body.decode()) for r in server.requests],
+                                 [("GET", ""), ("POST", batch(0)), ("GET", ""), ("POST", batch(0)), ("POST", batch(1))])
+                self.assertIn(f"status {status}", tool.err)
+                self.assertIn("takes batches again", tool.err)
+
+    def test_a_server_that_is_not_healthy_gets_no_batch(self):
+        server = self.server()
+        server.health = 503
+        tool = self.blesend("--url", server.url)
+        tool.write(lines(batch(0)))
+        tool.wait_err("/health: status 503")
+        wait_until(lambda: len(server.requests) > 2, "further health checks")
+        self.assertEqual(server.posts, [])
+        server.health = 200
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(len(server.posts), 1)
+
+    def test_an_answer_that_does_not_come_is_tried_again(self):
+        def hang_up(request, seen=[]):
+            if request.method == "POST" and not seen:
+                seen.append(request)
+                return None
+            return 201, {}, b""
+        server = self.server(answer=hang_up)
+        self.deliver(server, batch(0))
+        self.assertEqual(len(server.posts), 2)
+
+        def stall(request, seen=[]):
+            if request.method == "POST" and not seen:
+                seen.append(request)
+                wait_until(lambda: len(server.requests) > 2, "blesend to lose patience")
+                return None
+            return 200, {}, b""
+        server = self.server(answer=stall)
+        tool = self.deliver(server, batch(0), words=["--timeout", "0.3"])
+        self.assertIn("timed out", tool.err)
+
+    def test_retry_after_is_obeyed_in_seconds_and_as_a_date(self):
+        for name, value in (("seconds", lambda: "2"), ("date", lambda: email.utils.formatdate(time.time() + 4, usegmt=True))):
+            with self.subTest(name):
+                times = []
+
+                def answer(request):
+                    times.append(time.monotonic())
+                    return (503, {"Retry-After": value()}, b"") if len(times) == 2 else (200, {}, b"")
+                self.deliver(self.server(answer=answer), batch(0))
+                self.assertEqual(len(times), 4)
+                self.assertGreater(times[2] - times[1], 1.9)  # without it: a second at most
+
+    def test_a_refused_batch_is_set_aside_and_the_queue_goes_on(self):
+        folder = self.folder()
+        script = [(status, {}, b'{"detail":"no"}') for status in (400, 413, 422)]
+        server = self.server(script=script)
+        self.deliver(server, *(batch(seq) for seq in range(4)), words=["--reject", f"{folder}/r"])
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3])
+        with open(f"{folder}/r", encoding="utf-8") as f:
+            records = [json.loads(line) for line in f]
+        self.assertEqual([r["line"] for r in records], [batch(0), batch(1), batch(2)])
+        for record, status in zip(records, (400, 413, 422)):
+            self.assertIn(f"status {status}", record["reason"])
+            self.assertIn('"detail":"no"', record["reason"])
+
+    def test_what_only_a_person_can_change_is_said_and_the_batch_is_kept(self):
+        for status, hint in ((401, "--api-key-file"), (403, "--api-key-file"), (404, "--url"), (405, "--url"), (415, "right server"),
+                             (301, "redirects are not followed"), (307, "--url"), (409, "right server"), (204, "right server")):
+            with self.subTest(status):
+                server = self.server(script=[(status, {"Location": "/elsewhere"}, b"")])
+                tool = self.blesend("--url", server.url, "--drain-timeout", "0.2")
+                tool.write(lines(batch(0)))
+                tool.wait_err(f"status {status}")
+                self.assertIn(hint, tool.err)
+                self.assertIn("kept", tool.err)
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 75)
+                self.assertEqual(len(server.posts), 1)
+                self.assertFalse(os.listdir(tool.cwd))
+
+    def test_a_wrong_key_that_is_mended_on_the_server_needs_no_restart(self):
+        server = self.server(script=[401])
+        self.deliver(server, batch(0))
+        self.assertEqual([r.method for r in server.requests], ["GET", "POST", "GET", "POST"])
+
+    def test_a_long_answer_is_not_kept(self):
+        server = self.server(script=[(201, {}, b"x" * 300_000), (201, {}, b"x" * 3_000_000), (422, {}, b"y" * 3_000_000)])
+        tool = self.deliver(server, *(batch(seq) for seq in range(4)))
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3])
+        self.assertLess(len(tool.err), 3000)
+
+    def test_buffer_0_checks_health_before_every_batch_and_tries_once(self):
+        server = self.server(script=[201, 503, 201, 401])
+        tool = self.blesend("--url", server.url, env={"MQTT_BUFFER_SIZE": "0"})
+        tool.write(lines(*(batch(seq) for seq in range(5))))
+        wait_until(lambda: tool.stats()["dropped"] == 2 and len(server.posts) == 5, "five tries")
+        server.health = 503
+        tool.write(lines(batch(5)))
+        wait_until(lambda: tool.stats()["dropped"] == 3, "the sixth to be dropped")
+        server.health = 200
+        tool.write(lines(batch(6)))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([r.method for r in server.requests], ["GET", "POST"] * 5 + ["GET"] + ["GET", "POST"])
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3, 4, 6])
+        self.assertIn("dropped after one try", tool.err)
+        self.assertIn("3 batches were dropped in all", tool.err)
+
+    def test_buffer_0_with_nobody_there_drops_and_ends_with_0(self):
+        self.check_run(0, "2 batches were dropped in all", "--url", f"http://127.0.0.1:{free_port()}", "--buffer", "0",
+                       input=lines(batch(0), batch(1)))
+
+
+class HttpTls(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = tempfile.TemporaryDirectory(prefix="blepipe-tls-")
+        for name, subject in (("right", "IP:127.0.0.1"), ("other", "DNS:other.example")):
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                            "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}",
+                            "-keyout", f"{cls.keys.name}/{name}.key", "-out", f"{cls.keys.name}/{name}.pem"],
+                           check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.keys.cleanup()
+
+    def attempt(self, certificate, *words):
+        server = self.server(certificate=(f"{self.keys.name}/{certificate}.pem", f"{self.keys.name}/{certificate}.key"))
+        tool = self.blesend("--url", server.url, *words)
+        tool.write(lines(batch(0)))
+        return server, tool
+
+    def check_delivered(self, server, tool):
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(server.bodies, [batch(0).encode()])
+
+    def check_not_trusted(self, server, tool):
+        tool.wait_err("SSL")
+        self.assertEqual(server.requests, [])
+        tool.signal(signal.SIGKILL)
+
+    def test_a_certificate_that_cafile_vouches_for(self):
+        self.check_delivered(*self.attempt("right", "--cafile", f"{self.keys.name}/right.pem"))
+
+    def test_a_certificate_nobody_vouches_for(self):
+        self.check_not_trusted(*self.attempt("right"))
+
+    def test_a_certificate_for_another_host(self):
+        self.check_not_trusted(*self.attempt("other", "--cafile", f"{self.keys.name}/other.pem"))
+
+    def test_insecure_takes_any(self):
+        self.check_delivered(*self.attempt("other", "--insecure"))
+
+
+class Mqtt(Case):
+    """The transport's own tests are mqtt's; here is what the tool adds."""
+
+    def test_a_url_names_broker_port_and_topic_and_the_status_topic_is_kept(self):
+        with Broker() as broker:
+            words = ["mosquitto_sub", "-p", broker.port, "-F", "%t %r %p"]
+            with Tool(*words, "-t", "lab/#") as receiver, Tool(*words, "-t", "state") as states:
+                wait_until(lambda: broker.log_text().count("Sending SUBACK") == 2, "the subscriptions")
+                tool = self.blesend("--url", f"mqtt://127.0.0.1:{broker.port}/lab/raw", "--status-topic", "state")
+                self.assertEqual(states.line(), b"state 0 online")
+                tool.write(lines(batch(0)))
+                tool.close_stdin()
+                self.assertEqual(receiver.line(), b"lab/raw 0 " + batch(0).encode())
+                self.assertEqual(tool.wait(), 0, tool.err)
+                self.assertEqual(states.line(), b"state 0 offline")
+
+    def test_the_environment_alone_is_enough(self):
+        with Broker() as broker, Tool("mosquitto_sub", "-p", broker.port, "-t", "tfg/detections/raw") as receiver:
+            wait_until(lambda: "Sending SUBACK" in broker.log_text(), "the subscription")
+            tool = self.blesend(env={"COMMUNICATION_MODE": "mqtt", "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
+            tool.write(lines(batch(0)))
+            tool.close_stdin()
+            self.assertEqual(receiver.line(), batch(0).encode())
+            self.assertEqual(tool.wait(), 0, tool.err)
