@@ -188,7 +188,6 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     stored_.batches += counts.batches;
     stored_.detections += counts.detections;
     stored_.duplicates += counts.duplicates;
-    counters_.in += lines.size();
     counters_.out += counts.batches;
     counters_.torn += intake_.torn();
     counters_.rejected = reject_.count();
@@ -199,6 +198,7 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
         ++counters_.dropped;
         if (drops_said_.due()) log_warning("the reader of the events does not keep up: events are dropped, batches are not");
     }
+    counters_.in += intake_.lines();
     return true;
 }
 

@@ -1,8 +1,10 @@
 #include "sqlite/database.hpp"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 namespace ble {
@@ -44,19 +46,28 @@ Class classify(int result) {
     }
 }
 
+// SQLite would open such a file for reading only, and needs to make files beside it; and it tells no reason.
+void check_rights(const std::string &path) {
+    if (path == ":memory:") return;
+    const auto refused = [](const std::string &what, int rights) {
+        return ::access(what.c_str(), rights) != 0 && (errno == EACCES || errno == EPERM || errno == EROFS);
+    };
+    const auto folder = std::filesystem::path(path).parent_path();
+    if (refused(path, R_OK | W_OK) || refused(folder.empty() ? "." : folder.string(), W_OK | X_OK))
+        throw SqliteError(Kind::permission, ExitCode::permission,
+                          "unable to open the database " + path + ": no right to write the file or its folder");
+}
+
 }  // namespace
 
 Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout) : path_(path) {
+    check_rights(path);
     // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
     const int result = ::sqlite3_open_v2(path.c_str(), &handle_,
                                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
-        std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
-        const int error = handle_ == nullptr ? 0 : ::sqlite3_system_errno(handle_);
+        const std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
         ::sqlite3_close(handle_);
-        if (error == EACCES || error == EPERM || error == EROFS)
-            throw SqliteError(Kind::permission, ExitCode::permission,
-                              "unable to open the database " + path + ": no right to read and write it");
         const Class found = classify(result);
         throw SqliteError(found.kind, found.code, "unable to open the database " + path + ": " + reason);
     }
@@ -93,7 +104,6 @@ std::string Database::text(const std::string &sql) {
 std::int64_t Database::last_insert_id() const { return ::sqlite3_last_insert_rowid(handle_); }
 std::int64_t Database::changes() const { return ::sqlite3_changes64(handle_); }
 bool Database::in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
-bool Database::read_only() const { return ::sqlite3_db_readonly(handle_, "main") == 1; }
 
 bool Database::moved() const {
     int moved = 0;

@@ -35,8 +35,7 @@ class SqliteError : public Error {
 
 class Database {
   public:
-    // Opens or creates the file at `path`; ":memory:" is a database of its own that dies with the connection. The file
-    // is private to its owner when created under a umask that says so; nothing is written before the first statement.
+    // Opens or creates the file at `path`; ":memory:" is a database of its own that dies with the connection.
     explicit Database(const std::string &path, std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000));
     ~Database();
     Database(const Database &) = delete;
@@ -51,7 +50,6 @@ class Database {
     std::int64_t last_insert_id() const;
     std::int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
     bool in_transaction() const;
-    bool read_only() const;
     // Was the file renamed or deleted since it was opened? What is written then is lost.
     bool moved() const;
     const std::string &path() const { return path_; }

@@ -27,12 +27,7 @@ auto told_apart(Body body) {
 }
 
 bool open(Database &database) {
-    if (database.read_only())
-        throw Error(ExitCode::permission, "unable to open the database " + database.path() + ": no right to write it");
-    told_apart([&] {
-        open_schema(database);
-        return true;
-    });
+    told_apart([&] { open_schema(database); });
     return true;
 }
 

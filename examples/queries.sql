@@ -1,0 +1,51 @@
+-- Questions to a database of bleingest: sqlite3 -box ble.db < queries.sql
+-- Reading disturbs nothing: bleingest goes on storing meanwhile.
+
+-- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing.
+SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing FROM device_status ORDER BY device_id;
+
+-- Who is here now? For each advertiser heard in the last minute, the Pi that hears it best.
+SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone, timestamp FROM presence
+ ORDER BY rssi DESC;
+
+-- What did not arrive, from whom, since when, and why?
+SELECT what, device_id, run_id, from_seq, to_seq, batches, since, reason FROM missing ORDER BY since;
+
+-- The last hour. timestamp_ms (milliseconds since 1970) is the order on disk: filter by it, not by the text.
+SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zone FROM detection_log
+ WHERE timestamp_ms >= (unixepoch('now') - 3600) * 1000 ORDER BY timestamp_ms DESC LIMIT 20;
+
+-- Detections and advertisers of each hour and zone, for the last day.
+SELECT strftime('%Y-%m-%dT%H:00Z', timestamp / 1000, 'unixepoch') AS hour,
+       CASE zone WHEN 0 THEN 'near' WHEN 1 THEN 'medium' ELSE 'far' END AS zone,
+       count(*) AS detections, count(DISTINCT advertiser) AS advertisers
+  FROM detections WHERE timestamp >= (unixepoch('now') - 86400) * 1000
+ GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- When was one advertiser where? `blescan --hash ADDRESS` prints the hash of an address; here: the one seen most.
+SELECT timestamp, device_id, location, rssi, zone FROM detection_log
+ WHERE device_hash = (SELECT device_hash FROM advertisers ORDER BY detections DESC LIMIT 1)
+ ORDER BY timestamp_ms DESC LIMIT 10;
+
+-- Advertisers that came for the first time today.
+SELECT count(*) AS new_today FROM advertisers WHERE first_seen >= unixepoch('now', 'start of day') * 1000;
+
+-- How much of each of the last hours was each Pi's radio listening? Outside of that, silence is not absence.
+SELECT device_id, strftime('%Y-%m-%dT%H:00Z', timestamp_ms / 1000, 'unixepoch') AS hour,
+       round(100.0 * sum(window_ms) / 3600000, 1) AS percent_listened
+  FROM coverage WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
+ GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- Which Pis can compare what they hear? Hashes made with different keys never match: one row is what you want.
+SELECT hash_id, count(DISTINCT device) AS devices, count(*) AS runs FROM runs GROUP BY hash_id;
+
+-- How long do batches take from the radio to the database?
+SELECT device_id, count(*) AS batches, round(avg(received_at - timestamp) / 1000.0, 1) AS average_s,
+       round(max(received_at - timestamp) / 1000.0, 1) AS longest_s
+  FROM batches JOIN devices ON devices.id = batches.device
+ WHERE received_at >= (unixepoch('now') - 86400) * 1000 AND clock = 1 GROUP BY device_id;
+
+-- Details (blescan --detail): iBeacons heard.
+SELECT DISTINCT json_extract(details, '$.beacon.uuid') AS uuid, json_extract(details, '$.beacon.major') AS major,
+       json_extract(details, '$.beacon.minor') AS minor
+  FROM details WHERE json_extract(details, '$.beacon.uuid') IS NOT NULL LIMIT 20;

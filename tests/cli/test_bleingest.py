@@ -1,0 +1,714 @@
+"""bleingest: every kind of input, every rule of "look, commit, consume", every exit code that its man page names."""
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import resource
+import signal
+import socket
+import sqlite3
+import sys
+import tempfile
+import termios
+import threading
+import time
+import unittest
+
+from harness import Database, Tool, flatten, make_batches, positions, random_source, source_path, tool_path, wait_until
+from harness.process import run
+
+MAX_LINE = 512_000
+GAP = {"format": 1, "device_id": "pi-test", "run_id": "00000000000000ab",
+       "gap": {"from_seq": 1, "to_seq": 3, "reason": "buffer_full"}}
+
+
+def text(lines):
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def standing(fd):
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
+def as_other_user(*argv):
+    """Root's rights hide what a user runs into: tests that need an ordinary user become one when run by root."""
+    if os.geteuid() != 0:
+        return list(argv)
+    return ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *argv]
+
+
+class Ingest(unittest.TestCase):
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-ingest-")))
+        self.database = Database(self.folder / "ble.db")
+
+    def start(self, *words, **options):
+        return self.stack.enter_context(Tool("bleingest", *words, cwd=self.folder, **options))
+
+    def run_with(self, lines, *words, **options):
+        """To the end of the input: (exit code, events, standard error)."""
+        given = lines if isinstance(lines, bytes) else text(lines)
+        code, out, err = run("bleingest", *words, input=given, cwd=self.folder, **options)
+        return code, [json.loads(line) for line in out.splitlines()], err
+
+    def fifo(self, name="fifo"):
+        path = self.folder / name
+        os.mkfifo(path)
+        return path
+
+    def open(self, path, flags):
+        fd = os.open(path, flags)
+        self.stack.callback(os.close, fd)
+        return fd
+
+    def pipe(self):
+        """Both ends held by the test, so that nothing in it is lost when a reader is killed."""
+        ends = os.pipe()
+        for fd in ends:
+            self.stack.callback(os.close, fd)
+        return ends
+
+    def rejected(self):
+        path = self.folder / "bleingest.rejected.ndjson"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def check_stored(self, lines):
+        self.assertEqual(self.database.batches(), positions(lines))
+        self.assertEqual(self.database.detections(), flatten(lines))
+
+
+class CommandLine(Ingest):
+    def test_help_version_and_check(self):
+        code, out, _ = run("bleingest", "--help")
+        self.assertEqual(code, 0)
+        self.assertIn(b"--event-timeout", out)
+        code, out, _ = run("bleingest", "--version")
+        self.assertEqual((code, out.split()[0]), (0, b"bleingest"))
+        self.assertEqual(self.run_with([], "--check", "--db", self.database.path)[0], 0)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_wrong_options_are_named(self):
+        for words, name in ((["--nonsense"], "--nonsense"), (["--count", "x"], "--count"), (["--retain", "soon"], "--retain"),
+                            (["--db", "postgresql://u:geheim@h/d"], "postgresql"), (["--db", ""], "--db")):
+            code, _, err = self.run_with([], *words)
+            self.assertEqual(code, 64, err)
+            self.assertIn(name, err)
+            self.assertNotIn("geheim", err)
+
+    def test_wrong_environment_is_named(self):
+        for name, value in (("BLEPIPE_DB", "oracle://x"), ("BLEPIPE_EVENT_TIMEOUT", "soon")):
+            code, _, err = self.run_with([], env={name: value})
+            self.assertEqual(code, 78, err)
+
+    def test_state_directory_holds_the_database_and_the_rejects(self):
+        state = self.folder / "state"
+        state.mkdir()
+        code, _, err = self.run_with([*make_batches(1), "bad"], env={"STATE_DIRECTORY": str(state)})
+        self.assertEqual(code, 0, err)
+        self.assertLessEqual({"ble.db", "bleingest.rejected.ndjson"}, set(os.listdir(state)))
+        self.assertFalse((self.folder / "ble.db").exists())
+
+    def test_inputs_that_cannot_be_read(self):
+        self.assertEqual(self.run_with([], "absent.ndjson")[0], 74)
+        self.assertEqual(self.run_with([], self.folder)[0], 74)
+        secret = self.folder / "secret"
+        secret.touch(0o000)
+        self.folder.chmod(0o777)
+        code, _, err = run(*as_other_user(tool_path("bleingest"), secret), cwd=self.folder)
+        self.assertEqual(code, 77, err)
+
+    def test_databases_that_cannot_be_used(self):
+        self.assertEqual(self.run_with([], "--db", "absent/ble.db")[0], 74)
+        connection = sqlite3.connect(self.folder / "theirs.db")
+        connection.execute("CREATE TABLE theirs (a)")
+        connection.close()
+        code, _, err = self.run_with([], "--db", "theirs.db")
+        self.assertEqual(code, 78)
+        self.assertIn("another program", err)
+        (self.folder / "text.db").write_bytes(b"no database at all " * 1000)
+        self.assertEqual(self.run_with([], "--db", "text.db")[0], 78)
+        self.assertEqual(self.run_with(make_batches(1))[0], 0)
+        connection = sqlite3.connect(self.database.path)
+        connection.execute("PRAGMA user_version=99")
+        connection.close()
+        code, _, err = self.run_with([])
+        self.assertEqual(code, 78)
+        self.assertIn("upgrade", err)
+        os.chmod(self.database.path, 0o444)
+        self.folder.chmod(0o777)
+        (self.folder / "closed").mkdir()
+        for words in ([], ["--db", "/ble.db"], ["--db", self.folder / "closed" / "ble.db"]):
+            code, _, err = run(*as_other_user(tool_path("bleingest"), *words), cwd=self.folder)
+            self.assertEqual(code, 77, err)
+
+
+class Inputs(Ingest):
+    lines = make_batches(3)
+
+    def test_a_pipe(self):
+        tool = self.start()
+        for line in self.lines:
+            tool.write(line + "\n")
+            self.assertEqual(json.loads(tool.line())["data"], json.loads(line))
+        tool.close_stdin()
+        self.assertIsNone(tool.line())
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(self.lines)
+
+    def test_a_file(self):
+        code, events, err = self.run_with(self.lines)
+        self.assertEqual((code, len(events)), (0, 3), err)
+        self.check_stored(self.lines)
+
+    def test_a_file_larger_than_one_look(self):
+        lines = make_batches(300, detections=100)  # 4 MB
+        self.assertEqual(self.run_with(lines)[0], 0)
+        self.check_stored(lines)
+
+    def test_a_socket(self):
+        mine, theirs = socket.socketpair()
+        tool = self.start(stdin=theirs)
+        theirs.close()
+        mine.sendall(text(self.lines)[:-50])
+        self.database.wait_count(2)
+        mine.sendall(text(self.lines)[-50:])
+        mine.close()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(self.lines)
+
+    def test_a_terminal(self):
+        main, terminal = pty.openpty()
+        self.stack.callback(os.close, main)
+        tool = self.start(stdin=terminal)
+        os.close(terminal)
+        for line in self.lines:
+            os.write(main, line.encode() + b"\n")
+        self.database.wait_count(3)
+        os.write(main, b"\x04")
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(self.lines)
+
+    def test_nothing(self):
+        self.assertEqual(self.start(stdin=None).wait(), 0)
+        closed = self.start(stdin=None, preexec_fn=lambda: (os.close(0), os.close(1)))
+        self.assertEqual(closed.wait(), 0, closed.err)
+
+    def test_a_fifo_waits_for_its_writer_and_ends_with_it(self):
+        fifo = self.fifo()
+        tool = self.start(fifo, stdin=None)
+        self.database.wait_count(0)
+        writer = os.open(fifo, os.O_WRONLY)
+        os.write(writer, text(self.lines))
+        self.database.wait_count(3)
+        self.assertTrue(tool.running())
+        os.close(writer)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_hold_outlives_writers(self):
+        fifo = self.fifo()
+        tool = self.start("--hold", fifo, stdin=None)
+        for i, line in enumerate(self.lines):
+            with open(fifo, "wb") as writer:
+                writer.write(text([line]))
+            self.database.wait_count(i + 1)
+        self.assertTrue(tool.running())
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_several_inputs_in_turn(self):
+        one, two = self.fifo("one"), self.fifo("two")
+        (self.folder / "file").write_bytes(text(make_batches(2, "pi-file")))
+        tool = self.start(one, two, "file", "-")
+        writers = [os.open(path, os.O_WRONLY) for path in (one, two)]
+        for seq in range(50):
+            for name, writer in zip(("pi-one", "pi-two"), writers):
+                os.write(writer, text([make_batches(seq + 1, name)[seq]]))
+        tool.write(text(make_batches(2, "pi-stdin")))
+        self.database.wait_count(104)
+        os.close(writers[0])
+        tool.close_stdin()
+        os.write(writers[1], text([make_batches(51, "pi-two")[50]]))
+        self.database.wait_count(105)
+        self.assertTrue(tool.running())
+        os.close(writers[1])
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_a_pipe_has_one_reader(self):
+        fifo = self.fifo()
+        self.open(fifo, os.O_RDWR)
+        tool = self.start(fifo, stdin=None, stdout=None)
+        wait_until(lambda: (self.folder / "ble.db").exists(), "the first reader")
+        code, _, err = self.run_with([], fifo)
+        self.assertEqual(code, 69)
+        self.assertIn("one reader", err)
+        self.assertEqual(self.run_with([], self.fifo("other"), self.folder / "other")[0], 69)
+        os.write(self.open(fifo, os.O_WRONLY), text(self.lines))
+        self.database.wait_count(3)
+        self.assertTrue(tool.running())
+
+    def test_nonblocking_set_by_others(self):
+        out, into = self.pipe()
+        os.set_blocking(out, False)
+        events, stdout = self.pipe()
+        os.set_blocking(stdout, False)
+        tool = self.start(stdin=out, stdout=stdout)
+        os.write(into, text(self.lines))
+        self.database.wait_count(3)
+        wait_until(lambda: standing(out) == 0, "the lines to be consumed")
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(len(os.read(events, 1 << 20).splitlines()), 3)
+
+    def test_pipe_quota(self):
+        """Past the quota pipes hold 8 KiB, which could never show a whole line: 71, naming the sysctl."""
+        self.folder.chmod(0o777)
+        exhaust = ("import fcntl, os, sys\n"
+                   "try:\n"
+                   "    for i in range(4096):\n"
+                   "        for fd in os.pipe(): os.set_inheritable(fd, True)\n"
+                   "        fcntl.fcntl(fd, 1031, 1 << 20)\n"
+                   "except OSError: pass\n"
+                   "os.execv(sys.argv[1], sys.argv[1:])\n")
+        tool = self.stack.enter_context(Tool(*as_other_user("/usr/bin/python3", "-c", exhaust, tool_path("bleingest")),
+                                             cwd=self.folder))
+        self.assertEqual(tool.wait(), 71, tool.err)
+        self.assertIn("pipe-user-pages-soft", tool.err)
+
+
+class Lines(Ingest):
+    def test_each_batch_once(self):
+        lines = make_batches(4)
+        code, events, err = self.run_with([lines[2], lines[0], lines[0], lines[3], lines[2]])
+        self.assertEqual(code, 0)
+        told = [event["data"] for event in events]
+        self.assertEqual([data["seq"] for data in told if "seq" in data], [2, 0, 3])
+        self.assertEqual(self.database.gaps(), [(1, 1, "missing")])
+        self.assertEqual(self.run_with(lines)[1], [{"type": "detection_event", "data": json.loads(lines[1])}])
+        self.assertEqual(self.database.gaps(), [])
+        self.check_stored(lines)
+
+    def test_gap_lines_are_stored_and_told(self):
+        lines = make_batches(5)
+        code, events, _ = self.run_with([lines[0], lines[4], json.dumps(GAP), json.dumps(GAP)])
+        self.assertEqual(code, 0)
+        self.assertEqual(self.database.gaps(), [(1, 3, "buffer_full")])
+        gaps = [event["data"]["gap"]["reason"] for event in events if event["type"] == "gap_event"]
+        self.assertEqual(gaps, ["missing", "buffer_full"])
+
+    def test_the_first_implementation(self):
+        detection = {"device_hash": "ab" * 32, "rssi": -60, "zone": "near", "timestamp": "2026-11-22T06:30:09.412345"}
+        old = json.dumps({"device_id": "pi-old", "timestamp": "2026-11-22T06:30:10.5", "detections": [detection],
+                          "name": "Old", "location": "Attic"})
+        other = old.replace("-60", "-61")
+        self.assertEqual(len(self.run_with([old, other, old])[1]), 2)
+        self.assertEqual(len(self.run_with([old])[1]), 0)
+        self.assertEqual(self.database.rows("SELECT device_id, location, rssi, timestamp FROM detection_log ORDER BY rssi"),
+                         [("pi-old", "Attic", rssi, "2026-11-22T06:30:09.412Z") for rssi in (-61, -60)])
+
+    def test_invalid_lines_are_set_aside(self):
+        lines = make_batches(2)
+        bad = ["{", '{"device_id":"pi-1"}', "null", "[" * 100_000, '{"device_id":"x","detections":[]}']
+        code, events, err = self.run_with([lines[0], *bad, "", "", lines[1]])
+        self.assertEqual((code, len(events)), (0, 2), err)
+        self.assertEqual([one["line"] for one in self.rejected()], bad)
+        self.assertTrue(all(one["reason"] and one["time"] for one in self.rejected()))
+        self.check_stored(lines)
+
+    def test_hostile_bytes(self):
+        random = random_source()
+        good = text(make_batches(20))
+        for _ in range(20):
+            damaged = bytearray(good)
+            for _ in range(30):
+                at = random.randrange(len(damaged))
+                damaged[at:at + random.randrange(3)] = random.randbytes(random.randrange(3))
+            code, _, err = self.run_with(bytes(damaged))
+            self.assertEqual(code, 0, err)
+        self.assertEqual(self.run_with(random.randbytes(3_000_000))[0], 0)
+        self.assertEqual(self.run_with(b"\0" * 2_000_000)[0], 0)
+        self.assertEqual(self.database.rows("PRAGMA integrity_check"), [("ok",)])
+
+    def test_an_invalid_detection_is_set_aside_alone(self):
+        batch = json.loads(make_batches(1)[0])
+        batch["detections"][1]["rssi"] = "loud"
+        line = json.dumps(batch)
+        code, events, _ = self.run_with([line, line])
+        self.assertEqual(code, 0)
+        del batch["detections"][1]
+        self.assertEqual(events[0]["data"]["detections"], batch["detections"])
+        self.assertEqual(len(events), 1)
+        self.assertEqual([one["line"] for one in self.rejected()], [line])
+        self.assertIn("detections[1]: rssi", self.rejected()[0]["reason"])
+        self.check_stored([json.dumps(batch)])
+
+    def test_lines_up_to_512000_bytes(self):
+        line = make_batches(1)[0]
+        whole = line[:-1] + ',"filler":"' + "x" * (MAX_LINE - len(line) - 12) + '"}'
+        self.assertEqual(len(whole), MAX_LINE)
+        longer = make_batches(2)[1][:-1] + ',"filler":"' + "x" * MAX_LINE + '"}'
+        endless = "y" * 3_000_000
+        last = make_batches(3)[2]
+        with self.subTest("a pipe"):
+            tool = self.start(stdout=None)
+            tool.write(text([whole, longer, endless, last]))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.check_stored([whole, last])
+            self.assertEqual([one["line"][:5] for one in self.rejected()], ['{"for', "yyyyy"])
+        with self.subTest("a file"):
+            code, events, err = self.run_with([whole, longer, endless, last], "--db", "other.db")
+            self.assertEqual(([event["data"].get("seq") for event in events][:2], code), ([0, 2], 0), err)
+
+    def test_a_torn_tail(self):
+        lines = make_batches(3)
+        tool = self.start("--strict", stdout=None)
+        tool.write(text(lines[:1]) + lines[1].encode()[:-7])
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 65)
+        self.assertIn("1 torn", tool.err)
+        self.assertEqual(self.rejected(), [])
+        self.assertEqual(self.run_with(lines[1].encode(), "--strict")[0], 0)  # whole but for its LF
+        self.check_stored(lines[:2])
+
+    def test_strict(self):
+        self.assertEqual(self.run_with(make_batches(1), "--strict")[0], 0)
+        self.assertEqual(self.run_with(["bad"], "--strict")[0], 65)
+        self.assertEqual(self.run_with(["bad"])[0], 0)
+
+    def test_the_reject_file_is_bounded(self):
+        code, _, err = self.run_with(["bad" * 100] * 100, "--reject", "bad.ndjson", "--reject-max", "2000")
+        self.assertEqual(code, 0)
+        self.assertLessEqual((self.folder / "bad.ndjson").stat().st_size, 2000)
+        self.assertIn("100 rejected", err)
+
+    def test_a_rule_of_the_users_own_refuses_one_line(self):
+        lines = make_batches(6)
+        self.run_with(lines[:1])
+        connection = sqlite3.connect(self.database.path)
+        connection.execute("CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.seq = 3 "
+                           "BEGIN SELECT RAISE(ABORT, 'not that one'); END")
+        connection.close()
+        code, events, err = self.run_with(lines[1:])
+        self.assertEqual(code, 0, err)
+        self.check_stored(lines[:3] + lines[4:])
+        self.assertEqual([one["line"] for one in self.rejected()], [lines[3]])
+        self.assertIn("not that one", self.rejected()[0]["reason"])
+        self.assertEqual([e["data"]["seq"] for e in events if e["type"] == "detection_event"], [1, 2, 4, 5])
+
+
+class Ending(Ingest):
+    def test_count(self):
+        lines = make_batches(8)
+        out, into = self.pipe()
+        os.write(into, text([lines[0], "bad", lines[0], *lines[1:]]))
+        tool = self.start("--count", "3", stdin=out, stdout=None)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(lines[:3])
+        self.assertEqual(standing(out), len(text(lines[3:])))  # no more than was needed is consumed
+        tool = self.start("--count", "5", stdin=out, stdout=None)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(lines)
+
+    def test_count_not_reached(self):
+        self.assertEqual(self.run_with(make_batches(3), "--count", "4")[0], 75)
+        tool = self.start("--count", "1", "--run-for", "0.1")
+        self.assertEqual(tool.wait(), 75)
+
+    def test_run_for(self):
+        self.assertEqual(self.start("--run-for", "0.1").wait(), 0)
+
+    def test_sigterm_leaves_a_partial_line_in_the_pipe(self):
+        out, into = self.pipe()
+        lines = make_batches(2)
+        tool = self.start(stdin=out, stdout=None)
+        os.write(into, text(lines[:1]) + lines[1].encode()[:20])
+        wait_until(lambda: standing(out) == 20, "the whole line to be consumed")
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        os.write(into, text([lines[1][20:]]))
+        tool = self.start("--count", "1", stdin=out, stdout=None)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(lines)
+
+    def test_counters(self):
+        lines = make_batches(3)
+        tool = self.start(stdout=None)
+        tool.write(text([*lines, lines[0], "bad"]))
+        self.database.wait_count(3)
+        wait_until(lambda: tool.stats()["in"] == 5, "the lines")
+        stats = tool.stats()
+        self.assertEqual({k: stats[k] for k in ("in", "out", "rejected", "dropped", "torn", "queued")},
+                         {"in": 5, "out": 3, "rejected": 1, "dropped": 0, "torn": 0, "queued": 0})
+
+
+class Events(Ingest):
+    lines = make_batches(600)
+
+    def test_a_stalled_reader_costs_events_only(self):
+        reader, stdout = self.pipe()
+        tool = self.start("--event-timeout", "0.05", stdout=stdout)
+        tool.write(text(self.lines[:-1]))
+        self.database.wait_count(599)
+        wait_until(lambda: tool.stats()["in"] == 599, "all lines")
+        dropped = tool.stats()["dropped"]
+        self.assertGreater(dropped, 0)
+        got = b""
+        os.set_blocking(reader, False)
+
+        def drained():
+            nonlocal got
+            with contextlib.suppress(BlockingIOError):
+                got += os.read(reader, 1 << 20)
+            return got.count(b"\n") == 599 - dropped
+        wait_until(drained, "the begun line to be finished")
+        tool.write(text(self.lines[-1:]))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        got += os.read(reader, 1 << 20)
+        seqs = [json.loads(line)["data"]["seq"] for line in got.splitlines()]  # every line is whole
+        self.assertEqual((len(seqs), seqs[-1]), (600 - dropped, 599))
+        self.check_stored(self.lines)
+
+    def test_timeout_0_waits_for_the_reader(self):
+        reader, stdout = self.pipe()
+        tool = self.start("--event-timeout", "0", stdout=stdout)
+        writer = threading.Thread(target=lambda: (tool.write(text(self.lines)), tool.close_stdin()))
+        writer.start()
+        self.database.wait_count(1)
+        got = b""
+        while got.count(b"\n") < 600:
+            got += os.read(reader, 4096)
+        writer.join()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([json.loads(line)["data"]["seq"] for line in got.splitlines()], list(range(600)))
+
+    def test_timeout_0_still_obeys_sigterm(self):
+        _, stdout = self.pipe()
+        tool = self.start("--event-timeout", "0", stdout=stdout)
+        tool.write(text(self.lines))
+        self.database.wait_count(1)
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_the_reader_is_gone(self):
+        for idle in (True, False):
+            reader, stdout = os.pipe()
+            tool = self.start(stdout=stdout)
+            os.close(stdout)
+            os.close(reader)
+            if not idle:
+                with contextlib.suppress(BrokenPipeError):
+                    tool.write(text(self.lines[:2]))
+            self.assertEqual(tool.wait(), 74, tool.err)
+            self.assertIn("gone", tool.err)
+
+    def test_what_is_in_hand_is_finished_when_the_reader_goes(self):
+        reader, stdout = os.pipe()
+        out, into = self.pipe()
+        tool = self.start(stdin=out, stdout=stdout)
+        os.close(stdout)
+        os.write(into, text(self.lines[:1]))
+        self.assertTrue(os.read(reader, 1 << 20))
+        locked = sqlite3.connect(self.database.path, isolation_level=None)
+        locked.execute("BEGIN IMMEDIATE")
+        os.write(into, text(self.lines[1:2]))
+        tool.wait_err("trying again")
+        os.close(reader)
+        locked.execute("ROLLBACK")
+        locked.close()
+        self.assertEqual(tool.wait(), 74, tool.err)
+        self.check_stored(self.lines[:2])
+        self.assertEqual(standing(out), 0)
+
+    def test_full_output(self):
+        with open("/dev/full", "wb") as full:
+            tool = self.start(stdout=full)
+            tool.write(text(self.lines[:1]))
+            self.assertEqual(tool.wait(), 74)
+            self.assertIn("No space", tool.err)
+
+    def test_output_that_nobody_wants(self):
+        for options in ({"stdout": None}, {"stdout": None, "preexec_fn": lambda: os.close(1)}):
+            tool = self.start(**options)
+            tool.write(text(self.lines))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(self.lines)
+        self.assertEqual(self.database.rows("PRAGMA integrity_check"), [("ok",)])
+
+
+class Faults(Ingest):
+    def test_sigkill_in_mid_stream(self):
+        """The pipe is held: what was not committed still stands there."""
+        random = random_source()
+        lines = make_batches(3000)
+        out, into = self.pipe()
+        # Delivered twice as well, and not quite in order, as after lost acknowledgements.
+        deliveries = [line for i in range(0, 3000, 50) for line in lines[max(0, i - 20):i + 50]]
+
+        def deliver():
+            for line in deliveries:
+                while standing(out) > 20_000:  # a few batches a transaction, so that there are many of them
+                    time.sleep(0.0002)
+                os.write(into, text([line]))
+        writer = threading.Thread(target=deliver, daemon=True)
+        writer.start()
+        stored, kills = 0, 0
+        while stored < 2900:
+            tool = self.start(stdin=out, stdout=None)
+            target = stored + random.randrange(1, 300)
+            wait_until(lambda: self.database.count() >= min(target, 3000), f"{target} batches")
+            time.sleep(random.random() / 200)  # any instant of a transaction, not only its end
+            tool.signal(signal.SIGKILL)
+            tool.wait()
+            stored = self.database.count()
+            kills += 1
+        tool = self.start(stdin=out, stdout=None)
+        writer.join()
+        os.write(into, text(make_batches(1, "pi-last")))
+        self.database.wait_count(3001)
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertGreater(kills, 5)
+        self.assertEqual(standing(out), 0)
+        self.check_stored([*lines, *make_batches(1, "pi-last")])
+        self.assertEqual(self.database.gaps(), [])
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(9003,)])
+        self.assertEqual(self.rejected(), [])
+        self.assertEqual(self.database.rows("PRAGMA foreign_key_check"), [])
+
+    def test_a_locked_database(self):
+        lines = make_batches(20)
+        self.run_with(lines[:1])
+        locked = sqlite3.connect(self.database.path, isolation_level=None)
+        self.stack.callback(locked.close)
+        locked.execute("BEGIN IMMEDIATE")
+        out, into = self.pipe()
+        tool = self.start(stdin=out)
+        os.write(into, text(lines[1:]))
+        tool.wait_err("locked")
+        self.assertEqual(standing(out), len(text(lines[1:])))
+        self.assertEqual(tool.stats()["queued"], 19)  # signals are obeyed meanwhile
+        locked.execute("ROLLBACK")
+        self.database.wait_count(20)
+        wait_until(lambda: standing(out) == 0, "the lines to be consumed")
+        self.assertEqual(json.loads(tool.line())["data"]["seq"], 1)
+        tool.wait_err("takes batches again")
+        self.assertEqual(tool.err.count("locked"), 1)  # said once a minute
+        self.check_stored(lines)
+
+    def test_a_database_locked_from_the_start(self):
+        self.run_with([])
+        locked = sqlite3.connect(self.database.path, isolation_level=None)
+        self.stack.callback(locked.close)
+        locked.execute("PRAGMA locking_mode=EXCLUSIVE")
+        locked.execute("BEGIN EXCLUSIVE")
+        tool = self.start()
+        tool.write(text(make_batches(1)))
+        tool.wait_err("locked")
+        locked.close()
+        self.database.wait_count(1)
+        self.assertTrue(tool.running())
+
+    def test_sigterm_while_the_database_is_locked(self):
+        self.run_with([])
+        locked = sqlite3.connect(self.database.path, isolation_level=None)
+        self.stack.callback(locked.close)
+        locked.execute("BEGIN IMMEDIATE")
+        out, into = self.pipe()
+        tool = self.start(stdin=out)
+        os.write(into, text(make_batches(1)))
+        tool.wait_err("locked")
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 75)
+        self.assertEqual(standing(out), len(text(make_batches(1))))
+
+    def test_a_full_disk(self):
+        """A limit on the size of files stands for the full disk: writing fails in the same places."""
+        lines = make_batches(400)
+        out, into = self.pipe()
+        tool = self.start(stdin=out, stdout=None)
+        os.write(into, text(lines[:1]))
+        wait_until(lambda: standing(out) == 0, "the first batch")
+        _, hard = resource.prlimit(tool.pid, resource.RLIMIT_FSIZE)
+        log = self.folder / "ble.db-wal"
+        resource.prlimit(tool.pid, resource.RLIMIT_FSIZE, (log.stat().st_size + 8192, hard))
+        os.write(into, text(lines[1:]))
+        tool.wait_err("trying again")
+        self.assertEqual(standing(out), len(text(lines[1:])))
+        self.assertEqual(self.database.count(), 1)
+        self.assertTrue(tool.running())
+        resource.prlimit(tool.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        self.database.wait_count(400)
+        wait_until(lambda: standing(out) == 0, "the lines to be consumed")
+        self.check_stored(lines)
+        self.assertEqual(self.database.rows("PRAGMA integrity_check"), [("ok",)])
+
+    def test_a_database_deleted_while_in_use(self):
+        lines = make_batches(2)
+        out, into = self.pipe()
+        tool = self.start(stdin=out, stdout=None)
+        os.write(into, text(lines[:1]))
+        wait_until(lambda: standing(out) == 0, "the first batch")
+        os.remove(self.database.path)
+        os.write(into, text(lines[1:]))
+        self.assertEqual(tool.wait(), 74)
+        self.assertIn("deleted", tool.err)
+        self.assertEqual(standing(out), len(text(lines[1:])))
+
+    def test_two_processes_on_one_database(self):
+        lines = make_batches(2000)
+        tools = [self.start(stdout=None) for _ in range(2)]
+
+        def feed(tool, mine):
+            for i in range(0, len(mine), 20):
+                tool.write(text(mine[i:i + 20]))
+            tool.close_stdin()
+        # Each gets its half, and a part of the other's.
+        shares = (lines[0::2] + lines[1:1000:2], lines[1::2] + lines[1000::2])
+        feeders = [threading.Thread(target=feed, args=pair) for pair in zip(tools, shares)]
+        for feeder in feeders:
+            feeder.start()
+        for feeder, tool in zip(feeders, tools):
+            feeder.join()
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_stored(lines)
+        self.assertEqual(self.database.gaps(), [])
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(6000,)])
+        self.assertEqual(self.rejected(), [])
+
+
+class Store(Ingest):
+    def test_memory(self):
+        code, events, err = self.run_with(make_batches(2), "--db", ":memory:")
+        self.assertEqual((code, len(events)), (0, 2), err)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_retain(self):
+        lines = make_batches(200)
+        self.run_with(lines)
+        connection = sqlite3.connect(self.database.path)
+        connection.execute("UPDATE batches SET received_at = received_at - 11 * 86400000 WHERE seq < 150")
+        connection.commit()
+        connection.close()
+        tool = self.start("--retain", "10", stdout=None)
+        wait_until(lambda: self.database.count() == 50, "old batches to be deleted")
+        self.assertEqual(self.database.rows("SELECT count(*) FROM detections"), [(150,)])
+        tool.write(text(lines))
+        wait_until(lambda: tool.stats()["in"] == 200, "the lines")
+        self.assertEqual(self.database.count(), 50)  # what was deleted is still known
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_example_queries(self):
+        self.run_with([*make_batches(10), json.dumps({**GAP, "run_id": "other"})])
+        with open(source_path("examples", "queries.sql"), encoding="utf-8") as file:
+            queries = [query for query in file.read().split(";\n") if "SELECT" in query]
+        self.assertGreater(len(queries), 8)
+        for query in queries:
+            with self.subTest(query.strip().splitlines()[0]):
+                self.database.rows(query)
