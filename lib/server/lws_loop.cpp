@@ -46,15 +46,13 @@ void log_library(int level, const char *text) {
 // libwebsockets allocates tables by the limit of descriptors, which containers set to a thousand million.
 std::size_t fit_descriptors(std::size_t clients) {
     rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        throw system_error("unable to learn the limit of open descriptors");
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) throw system_error("learn the limit of open descriptors");
     const rlim_t wanted = clients + spare_descriptors;
     rlim_t fitting = std::min(limit.rlim_cur, std::max(wanted, most_descriptors));
     if (fitting < wanted) fitting = std::min(limit.rlim_max, wanted);
     if (fitting != limit.rlim_cur) {
         limit.rlim_cur = fitting;
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-            throw system_error("unable to set the limit of open descriptors");
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) throw system_error("set the limit of open descriptors");
     }
     if (fitting >= wanted) return clients;
     const std::size_t possible = fitting > spare_descriptors ? fitting - spare_descriptors : 1;
@@ -65,7 +63,7 @@ std::size_t fit_descriptors(std::size_t clients) {
 
 void check_readable(const std::string &path, const char *what) {
     const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) throw system_error(std::string("unable to read the ") + what + " " + path, ExitCode::config);
+    if (!file) throw system_error(std::string("read the ") + what + " " + path, ExitCode::config);
 }
 
 void refuse_connection(int fd, bool plain) {
@@ -139,15 +137,14 @@ int LwsLoop::Impl::on_connection(lws *wsi, lws_callback_reasons reason, void *us
     const lws_protocols *bound = lws_get_protocol(wsi);
     const auto *protocol = bound != nullptr ? static_cast<const Protocol *>(bound->user) : nullptr;
     if (protocol == nullptr) protocol = &loop.protocols.front();
-    int result =
-        reason == LWS_CALLBACK_PROTOCOL_INIT ? 0 : -1;  // libwebsockets does not survive a protocol's refusal
+    int result = 0;  // after an exception too: of some events libwebsockets does not survive a refusal
     loop.guard([&] { result = protocol->callback(wsi, static_cast<int>(reason), user, in, length); });
     return result;
 }
 
 void LwsLoop::Impl::adopt(int fd, std::function<bool()> readable) {
     UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    if (!copy) throw system_error("unable to watch a descriptor");
+    if (!copy) throw system_error("watch a descriptor");
     watched.push_back(std::make_unique<Watched>(Watched{std::move(readable)}));
     lws_adopt_desc_t description{};
     description.vh = watcher;
