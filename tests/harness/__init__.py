@@ -2,7 +2,7 @@
 from .process import Tool, free_port, wait_until, wait_port, tool_path, source_path, shared_path, DEADLINE_S  # noqa: F401
 from .broker import Broker  # noqa: F401
 from .websocket import WebSocketClient, EventStream, Refused, Closed, http  # noqa: F401
-from .pipeline import Database, flatten, make_batches, pipeline, positions, random_source  # noqa: F401
+from .pipeline import Database, details, flatten, make_batches, pipeline, positions, random_source  # noqa: F401
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
 from .mqtt_server import MqttServer  # noqa: F401

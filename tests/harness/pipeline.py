@@ -57,6 +57,11 @@ class Database:
         return sorted(self.rows("SELECT device_id, run_id, seq, device_hash, rssi, zone, timestamp, count "
                                 "FROM detection_log"), key=repr)
 
+    def details(self):
+        """The other members of detections as details() gives them, sorted."""
+        rows = self.rows("SELECT seq, device_hash, details FROM detection_log WHERE details IS NOT NULL")
+        return sorted((seq, device_hash, json.loads(text)) for seq, device_hash, text in rows)
+
     def gaps(self):
         return self.rows("SELECT from_seq, to_seq, reason FROM gaps")
 
@@ -72,6 +77,14 @@ def flatten(lines):
         out += [(batch["device_id"], batch.get("run_id"), batch.get("seq"), one["device_hash"], one["rssi"], one["zone"],
                  one["timestamp"], one.get("count")) for one in batch["detections"]]
     return sorted(out, key=repr)
+
+
+def details(lines):
+    """(seq, device_hash, the members beyond the five known) of each detection that has such members, sorted."""
+    known = ("device_hash", "rssi", "zone", "timestamp", "count")
+    found = [(batch["seq"], one["device_hash"], {k: v for k, v in one.items() if k not in known})
+             for batch in map(json.loads, lines) for one in batch["detections"]]
+    return sorted(one for one in found if one[2])
 
 
 def positions(lines):

@@ -6,10 +6,8 @@ import signal
 import tempfile
 import unittest
 
-from harness import (Broker, Database, EventStream, Tool, WebSocketClient, flatten, free_port, make_batches, pipeline,
-                     positions, shared_path, wait_port, wait_until)
-
-CAPTURE = shared_path("captures", "govee-15min-legacy.btsnoop")
+from harness import (Broker, Database, EventStream, Tool, WebSocketClient, details, flatten, free_port, make_batches,
+                     pipeline, positions, shared_path, source_path, wait_port, wait_until)
 
 
 class Chain(unittest.TestCase):
@@ -30,10 +28,10 @@ class Chain(unittest.TestCase):
             self.assertEqual(client.event()["type"], "connection_status")
         return tools, clients
 
-    def scan(self, *sender, env=None):
+    def scan(self, scan, sender, env=None):
         """blescan | tee | sender to its end; returns the lines that blescan wrote."""
         lines = self.folder / "lines"
-        tools = pipeline(self.stack, ["blescan", "--replay", CAPTURE, "--device-id", "pi-chain", "--name", "Küche"],
+        tools = pipeline(self.stack, ["blescan", "--device-id", "pi-chain", "--name", "Küche", "--replay", *scan],
                          ["tee", lines], sender, env=env)
         for tool in tools:
             self.assertEqual(tool.wait(), 0, tool.err)
@@ -46,6 +44,7 @@ class Chain(unittest.TestCase):
         self.database.wait_count(len(lines))
         self.assertEqual(self.database.batches(), positions(lines))
         self.assertEqual(self.database.detections(), flatten(lines))
+        self.assertEqual(self.database.details(), details(lines))
         self.assertEqual(self.database.gaps(), [])
         self.assertEqual(self.database.rows("SELECT device_id, name FROM devices"), [("pi-chain", "Küche")])
         for client in clients:
@@ -62,8 +61,8 @@ class Chain(unittest.TestCase):
         broker = self.stack.enter_context(Broker())
         tools, clients = self.backend("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend")
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
-        lines = self.scan("blesend", env={"COMMUNICATION_MODE": "mqtt", "MQTT_BROKER": "127.0.0.1",
-                                          "MQTT_PORT": str(broker.port)})
+        lines = self.scan([shared_path("captures", "govee-15min-legacy.btsnoop")], ["blesend"],
+                          env={"COMMUNICATION_MODE": "mqtt", "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
         self.check(lines, clients)
         self.end(tools)
 
@@ -71,7 +70,9 @@ class Chain(unittest.TestCase):
         port = free_port()
         tools, clients = self.backend("blerecv", "--port", port)
         wait_port(port)
-        lines = self.scan("blesend", "--mode", "http", "--url", f"http://127.0.0.1:{port}")
+        lines = self.scan([source_path("examples", "sample.btsnoop"), "--window", "2", "--detail", "--names"],
+                          ["blesend", "--mode", "http", "--url", f"http://127.0.0.1:{port}"])
+        self.assertGreater(len(details(lines)), 100)
         # blesend is done when the last batch was answered with 201: all of it is stored already.
         self.assertEqual(self.database.count(), len(lines))
         self.check(lines, clients)
