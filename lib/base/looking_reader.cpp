@@ -39,6 +39,7 @@ LookingReader::LookingReader(int fd, std::string name, std::size_t longest)
     : fd_(fd), name_(std::move(name)), longest_(longest), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) throw system_error("read " + name_, ExitCode::io);
+    if (!epoll_) throw system_error("wait for " + name_);
     if (S_ISDIR(info.st_mode)) throw Error(ExitCode::io, "unable to read " + name_ + ": it is a directory");
     pipe_ = S_ISFIFO(info.st_mode);
     std::size_t capacity = pipe_capacity;
