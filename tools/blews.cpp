@@ -34,14 +34,14 @@ struct Options {
 
 void declare(Options &o, CommandLine &line) {
     line.group("Where to serve");
-    line.text("-b,--bind", o.bind, "address or host name to listen on");
+    line.text("-b,--bind ADDRESS", o.bind, "address or host name to listen on");
     line.number("-p,--port", o.port, 0, 65535, "TCP port; 0: any free one, which is logged");
-    line.text("--cert", o.cert, "certificate chain (PEM): serve https and wss");
-    line.text("--key", o.key, "its private key (PEM)");
-    line.text("--www", o.www, "folder of the pages at /; default: the page that comes with blews");
+    line.text("--cert FILE", o.cert, "certificate chain (PEM): serve https and wss");
+    line.text("--key FILE", o.key, "its private key (PEM)");
+    line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
     line.group("Who may listen");
-    line.text("--token-file", o.token_file, "file with the token that every client must know");
-    line.texts("--origin", o.origins,
+    line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
+    line.texts("--origin ORIGIN", o.origins,
                "pages of this origin may listen too, as https://board.example.org; '*': any");
     line.flag("--insecure", o.insecure, "listen on other addresses than loopback without a token");
     line.number("--max-clients", o.max_clients, 1, 1'000'000,
