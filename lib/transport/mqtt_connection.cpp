@@ -1,8 +1,10 @@
 #include "transport/mqtt_connection.hpp"
 
 #include <MQTTAsync.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +33,7 @@ constexpr seconds steady_after(
     10);  // a link that lived shorter does not reset the back-off: two clients with one id
 constexpr unsigned never_expires = 0xffffffff;
 constexpr std::size_t no_receive_maximum = 65'535;
+constexpr int highest_fd = 256;
 // Texts of paho: there are no codes for them.
 constexpr std::string_view hung_up = "TCP connect completion failure",
                            no_connection = "TCP/TLS connect failure", name_unknown = "Failure";
@@ -247,7 +250,7 @@ struct MqttConnection::Impl {
     std::size_t receive_maximum = 0;
     std::string trouble;
     Throttle warned;
-    bool was_connected = false, fallback_said = false;
+    bool was_connected = false, fallback_said = false, short_lived = false;
 
     void connect();
     void begin_connect(Link &next);
@@ -280,7 +283,9 @@ void MqttConnection::wake() {
 bool MqttConnection::connected() const {
     return impl_->state == Impl::State::up;
 }
-bool MqttConnection::refused() const { return impl_->state == Impl::State::refused; }
+bool MqttConnection::refused() const {
+    return impl_->state == Impl::State::refused;
+}
 std::size_t MqttConnection::receive_maximum() const {
     return impl_->receive_maximum;
 }
@@ -424,12 +429,16 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
             return true;
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;
-            if (Clock::now() - since >= steady_after) backoff.reset();
+            short_lived = Clock::now() - since < steady_after;
+            if (!short_lived) backoff.reset();
             if (options.version == "auto") version = MQTTVERSION_5;
             ++epoch;  // what this link still has to say is of no interest
             retry_later(event);
             if (warned.due())
                 log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
+                            (short_lived && !options.client_id.empty()
+                                 ? " (does another client use the client id " + options.client_id + "?)"
+                                 : "") +
                             "; connecting again");
             return true;
         case MqttEvent::Kind::acknowledged:
@@ -497,6 +506,21 @@ bool MqttConnection::close(milliseconds limit) {
         done->set_value();
     }).detach();
     return future.wait_for(limit) == std::future_status::ready;
+}
+
+void MqttConnection::hang_up(milliseconds limit) {
+    // Paho keeps its socket to itself: it is the one whose other end has the broker's port.
+    for (int fd = STDERR_FILENO + 1; fd < highest_fd; ++fd) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr *>(&peer), &size) != 0) continue;
+        const auto port = peer.ss_family == AF_INET    ? reinterpret_cast<sockaddr_in &>(peer).sin_port
+                          : peer.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6 &>(peer).sin6_port
+                                                       : in_port_t{0};
+        if (ntohs(port) != impl_->options.port || ::shutdown(fd, SHUT_WR) != 0) continue;
+        pollfd ask{fd, POLLRDHUP, 0};
+        ::poll(&ask, 1, static_cast<int>(limit.count()));
+    }
 }
 
 }  // namespace ble

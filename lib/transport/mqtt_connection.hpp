@@ -34,10 +34,10 @@ struct MqttEvent {
 
 struct MqttSession {
     std::string client_id;
-    bool persistent = false;   // the broker keeps the session, and what arrives while we are away, for ever
-    std::string subscribe;     // topic filter, subscribed at QoS 1 in each connect; empty: none
+    bool persistent = false;  // the broker keeps the session, and what arrives while we are away, for ever
+    std::string subscribe;    // topic filter, subscribed at QoS 1 in each connect; empty: none
     bool end_when_refused = false;  // no further attempt when the first CONNACK says that we are wrong
-    std::string status_topic;  // a last will "offline", retained; empty: none
+    std::string status_topic;       // a last will "offline", retained; empty: none
 };
 
 class MqttConnection {
@@ -62,7 +62,7 @@ class MqttConnection {
     void wake();         // makes fd() readable; from any thread
 
     bool connected() const;
-    bool refused() const;  // see end_when_refused
+    bool refused() const;                 // see end_when_refused
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::string status() const;
 
@@ -72,6 +72,10 @@ class MqttConnection {
     // Disconnects politely, for ever. False when paho did not let go within `limit`: threads of its own may then still
     // run, and only _exit() is a safe end of the process.
     bool close(std::chrono::milliseconds limit);
+
+    // Before _exit() with messages unread: half-closes the link and waits until the broker has seen that. Otherwise the kernel
+    // resets the connection, and the broker may lose acknowledgements that it has not read yet.
+    void hang_up(std::chrono::milliseconds limit);
 
   private:
     struct Queue;

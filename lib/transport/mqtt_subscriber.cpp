@@ -114,7 +114,9 @@ bool MqttSubscriber::stuck() const {
 bool MqttSubscriber::close() {
     impl_->ready = false;
     stop_taking();
-    return !stuck() && impl_->connection.close(close_limit);
+    if (!stuck() && impl_->connection.close(close_limit)) return true;
+    impl_->connection.hang_up(close_limit);
+    return false;
 }
 
 // In paho's thread.

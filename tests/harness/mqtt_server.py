@@ -45,8 +45,12 @@ class MqttServer:
     def send(self, topic, payload, message_id=1):
         """A QoS 1 message to every 3.1.1 client."""
         body = len(topic).to_bytes(2, "big") + topic.encode() + message_id.to_bytes(2, "big") + payload
+        self.send_raw(self._packet(0x32, body))
+
+    def send_raw(self, data):
         for s in self._sockets:
-            s.sendall(self._packet(0x32, body))
+            if s.fileno() >= 0:
+                s.sendall(data)
 
     def answer(self):
         """Acknowledges what puback() gave None for."""
