@@ -4,12 +4,13 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
-from harness import Closed, DEADLINE_S, EventStream, Refused, Tool, WebSocketClient, http, wait_until
+from harness import Closed, DEADLINE_S, EventStream, Refused, Tool, WebSocketClient, http, tool_path, wait_until
 from harness.process import run
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -773,6 +774,31 @@ class Ends(unittest.TestCase):
             code = Tool("blews", "--port", "0", stdin=os.open(f"/proc/{server.pid}/fd/0", os.O_RDONLY))
             with code:
                 self.assertEqual(code.wait(), 69)
+
+    def test_a_port_that_only_root_may_take_is_77(self):
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as f:
+            self.assertGreater(int(f.read()), 1, "this machine gives every port to everybody")
+        drop = (lambda: os.setuid(65534)) if os.getuid() == 0 else None
+        code, _, err = run("blews", "--port", "1", preexec_fn=drop, cwd="/")
+        self.assertEqual(code, 77, err)
+
+    def test_a_pipe_too_small_for_the_longest_line_is_71(self):
+        # As a user whose pipe quota is used up: pipes are small and stay small.
+        script = ("import fcntl, os, subprocess, sys\n"
+                  "if os.getuid() == 0: os.setuid(65534)\n"
+                  "held = []\n"
+                  "try:\n"
+                  "    while True:\n"
+                  "        held.append(os.pipe())\n"
+                  "        fcntl.fcntl(held[-1][1], 1031, 1 << 20)\n"  # F_SETPIPE_SZ
+                  "except PermissionError:\n"
+                  "    pass\n"
+                  "done = subprocess.run(sys.argv[1:], stdin=subprocess.PIPE, stderr=subprocess.PIPE)\n"
+                  "sys.stderr.buffer.write(done.stderr)\n"
+                  "sys.exit(done.returncode)\n")
+        with Tool(sys.executable, "-c", script, tool_path("blews"), "--port", "0", cwd="/", stdin=None) as tool:
+            self.assertEqual(tool.wait(), 71, tool.err)
+            self.assertIn("pipe-user-pages-soft", tool.err)
 
     def test_an_input_that_cannot_be_read_is_74(self):
         folder = os.open("/", os.O_RDONLY)
