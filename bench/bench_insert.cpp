@@ -1,0 +1,92 @@
+// bench_insert: the yardstick for bleingest. A bare loop of prepared INSERTs of the same rows into the same tables, in
+// transactions of the same size, with the same settings; parsing and looking up ids is done before the clock starts.
+//   bench_insert BATCHES.ndjson NEW.db       prints detections a second
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/pipe_size.hpp"
+#include "batch/batch.hpp"
+#include "sqlite/database.hpp"
+#include "store/schema.hpp"
+
+using namespace ble;
+
+namespace {
+
+struct Row {
+    std::int64_t timestamp, advertiser, rssi, zone, count;
+};
+struct Prepared {
+    std::int64_t seq, timestamp;
+    std::vector<Row> rows;
+    bool last_of_transaction = false;
+};
+
+std::int64_t milliseconds(Time time) {
+    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::vector<Prepared> prepare(const char *path) {
+    std::ifstream file(path);
+    BatchParser parser;
+    std::map<std::string, std::int64_t> ids;
+    std::vector<Prepared> all;
+    std::size_t bytes = 0;
+    for (std::string line; std::getline(file, line);) {
+        const ParsedLine parsed = parser.parse(line);
+        const Batch &batch = std::get<ParsedBatch>(parsed).batch;
+        bytes += line.size() + 1;
+        if (bytes > pipe_capacity) {  // bleingest would have looked at as much
+            all.back().last_of_transaction = true;
+            bytes = line.size() + 1;
+        }
+        Prepared &one = all.emplace_back();
+        one.seq = static_cast<std::int64_t>(batch.position->seq);
+        one.timestamp = milliseconds(*batch.timestamp);
+        for (const auto &d : batch.detections) {
+            const auto id = ids.try_emplace(d.device_hash, std::int64_t(ids.size() + 1)).first->second;
+            one.rows.push_back({milliseconds(d.timestamp), id, d.rssi_dbm, std::int64_t(d.zone), *d.count});
+        }
+    }
+    return all;
+}
+
+void insert_all(Database &database, const std::vector<Prepared> &batches) {
+    Statement batch(database,
+                    "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, interval_ms,"
+                    " oldest, newest) VALUES (1, 1, ?1, ?2, ?2, 1, 1, 10000, 30000, ?2, ?2)");
+    Statement detection(database,
+                        "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)");
+    database.execute("BEGIN IMMEDIATE");
+    for (const auto &one : batches) {
+        batch.run(one.seq, one.timestamp);
+        const auto id = database.last_insert_id();
+        std::int64_t n = 0;
+        for (const auto &row : one.rows)
+            detection.run(row.timestamp, id, n++, row.advertiser, row.rssi, row.zone, row.count);
+        if (one.last_of_transaction) database.execute("COMMIT; BEGIN IMMEDIATE");
+    }
+    database.execute("COMMIT");
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    if (argc != 3) return std::fputs("usage: bench_insert BATCHES.ndjson NEW.db\n", stderr), 64;
+    const auto batches = prepare(argv[1]);
+    std::size_t rows = 0;
+    for (const auto &batch : batches) rows += batch.rows.size();
+    const auto start = std::chrono::steady_clock::now();
+    {
+        Database database(argv[2]);
+        open_schema(database);
+        insert_all(database, batches);
+    }
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    std::printf("%.0f\n", static_cast<double>(rows) / spent.count());
+}
