@@ -320,7 +320,7 @@ class Requests(WithServer):
             self.assertEqual(self.server.post(batch(), {"Content-Type": kind}).status, 201, kind)
 
     def test_malformed_json_is_400_with_its_position(self):
-        for body, position in (("oops", 0), ("nonsense", 1), ("{", 1), ('{"device_id" "x"}', 13), ("\n\n  ]", 4),
+        for body, position in (("oops", 0), ("nonsense", 1), ("{", 1), ('{"device_id"; "x"}', 12), ("\n\n  ]", 4),
                                (batch() + "]", len(batch())), (batch() + "\n" + batch(), len(batch()) + 1)):
             answer = self.server.post(body)
             self.assertEqual(answer.status, 400, body)
