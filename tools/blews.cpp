@@ -92,11 +92,11 @@ void validate(Options &o, const CommandLine &) {
 
 ExitCode run(const Options &o) {
     Counters counters;
-    Broadcaster *audience = nullptr;
-    Lifecycle life(o.common, counters, [&] {
-        if (audience != nullptr) counters.queued = audience->furthest_behind();
-    });
     const Access access = access_of(o);
+    std::optional<Broadcaster> broadcaster;  // outlives the loop, whose connections it serves
+    Lifecycle life(o.common, counters, [&] {
+        if (broadcaster) counters.queued = broadcaster->furthest_behind();
+    });
     LwsLoop loop({.bind = o.bind,
                   .port = static_cast<std::uint16_t>(o.port),
                   .cert = o.cert,
@@ -108,12 +108,11 @@ ExitCode run(const Options &o) {
     how.ping = o.ping;
     how.stats_update = o.stats_update;
     how.limits.events = static_cast<std::size_t>(o.queue);
-    Broadcaster broadcaster(loop, access, folder_of(o), counters, how);
-    audience = &broadcaster;
+    broadcaster.emplace(loop, access, folder_of(o), counters, how);
 
-    const auto finish = [&] { broadcaster.finish(o.linger, [&] { loop.stop(); }); };
+    const auto finish = [&] { broadcaster->finish(o.linger, [&] { loop.stop(); }); };
     const std::size_t piece = std::max<std::size_t>(1, how.limits.events / 4);
-    EventInput input(loop, broadcaster, counters, STDIN_FILENO, piece, static_cast<std::uint64_t>(o.count),
+    EventInput input(loop, *broadcaster, counters, STDIN_FILENO, piece, static_cast<std::uint64_t>(o.count),
                      [&] {
                          if (!o.stay || input.count_reached())
                              finish();
@@ -126,7 +125,7 @@ ExitCode run(const Options &o) {
         input.stop();
         finish();
     });
-    loop.listen(broadcaster.protocols());
+    loop.listen(broadcaster->protocols());
     log_info("listening on " + loop.url());
     life.ready("listening on " + loop.url());
     loop.run();

@@ -357,10 +357,12 @@ void Broadcaster::Impl::end() {
 
 Broadcaster::Broadcaster(LwsLoop &loop, const Access &access, std::optional<StaticFolder> folder,
                          Counters &counters, const Options &options)
-    : impl_(std::make_shared<Impl>(loop, access, std::move(folder), counters, options)) {}
+    : impl_(std::make_unique<Impl>(loop, access, std::move(folder), counters, options)) {}
+
+Broadcaster::~Broadcaster() = default;
 
 std::vector<LwsLoop::Protocol> Broadcaster::protocols() {
-    const auto call = [impl = impl_](lws *wsi, int reason, void *user, void *in, std::size_t length) {
+    const auto call = [impl = impl_.get()](lws *wsi, int reason, void *user, void *in, std::size_t length) {
         return impl->on_event(wsi, reason, user, in, length);
     };
     return {{"http", sizeof(Client *), 4096, call}, {lines_protocol, sizeof(Client *), 4096, call}};

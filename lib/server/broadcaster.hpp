@@ -26,9 +26,10 @@ class Broadcaster {
     };
 
     // Counts in: events taken; out: events handed to clients' sockets; dropped: events that clients missed; rejected: lines
-    // that are no events. `access` and `counters` are borrowed and must outlive the loop.
+    // that are no events. `access` and `counters` are borrowed and, as this, must outlive the loop.
     Broadcaster(LwsLoop &loop, const Access &access, std::optional<StaticFolder> folder, Counters &counters,
                 const Options &options);
+    ~Broadcaster();
     Broadcaster(const Broadcaster &) = delete;
     Broadcaster &operator=(const Broadcaster &) = delete;
 
@@ -51,7 +52,7 @@ class Broadcaster {
 
   private:
     struct Impl;
-    std::shared_ptr<Impl> impl_;  // shared with the loop's callbacks
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ble
