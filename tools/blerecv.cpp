@@ -34,22 +34,23 @@ struct Options {
 
 void declare(Options &o, CommandLine &line) {
     line.group("Listening");
-    line.text("--bind", o.bind, "address to listen on; others than loopback need a key or --insecure");
-    line.number("-p,--port", o.port, 0, 65535,
+    line.text("-b,--bind ADDRESS", o.bind,
+              "address to listen on; others than loopback need a key or --insecure");
+    line.number("-p,--port N", o.port, 0, 65535,
                 "port to listen on; 0: the system chooses, the log says which");
-    line.text("--cert", o.cert, "PEM file with the certificate chain: serve HTTPS");
-    line.text("--key", o.key, "PEM file with the certificate's private key");
+    line.text("--cert FILE", o.cert, "PEM file with the certificate chain: serve HTTPS");
+    line.text("--key FILE", o.key, "PEM file with the certificate's private key");
     line.number("--max-clients", o.max_clients, 1, 65000,
                 "connections at once; further ones are answered 503");
     line.duration("--client-timeout", o.client_timeout,
                   "a client that takes longer than this to send a request is disconnected");
     line.group("Who may send");
     line.text(
-        "--api-keys-file", o.keys_file,
+        "--api-keys-file FILE", o.keys_file,
         "file of keys, one a line, that clients show as X-API-Key (or one key in the environment: API_KEY)");
     line.flag("--insecure", o.insecure, "take batches from anybody, on an address that others can reach");
     line.group("Ending");
-    line.number("-C,--count", o.count, 0, INT64_MAX, "end when this many batches were consumed; 0: never");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end when this many batches were consumed; 0: never");
     line.epilogue(
         "Examples:\n"
         "  blerecv | bleingest --db ble.db\n"
