@@ -249,7 +249,7 @@ struct MqttConnection::Impl {
     Clock::time_point due, since;
     std::size_t receive_maximum = 0;
     std::string trouble;
-    Throttle warned;
+    Throttle failure_said, loss_said;
     bool was_connected = false, fallback_said = false, short_lived = false;
 
     void connect();
@@ -411,7 +411,7 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
             was_connected = true;
             since = Clock::now();
             receive_maximum = entry.receive_maximum;
-            warned.reset();
+            failure_said.reset();
             if (version != MQTTVERSION_5 && options.version == "auto" && !std::exchange(fallback_said, true))
                 log_warning("the broker " + options.address() +
                             " refuses MQTT 5: using 3.1.1, which cannot tell when a message is denied");
@@ -423,18 +423,21 @@ bool MqttConnection::Impl::handle(Queue::Entry &entry) {
                 return true;
             }
             retry_later(event);
-            if (warned.due())
+            if (failure_said.due())
                 log_warning("unable to connect to the broker " + options.address() + ": " + event.text +
                             "; trying on");
             return true;
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;
             short_lived = Clock::now() - since < steady_after;
-            if (!short_lived) backoff.reset();
+            if (!short_lived) {
+                backoff.reset();
+                loss_said.reset();
+            }
             if (options.version == "auto") version = MQTTVERSION_5;
             ++epoch;  // what this link still has to say is of no interest
             retry_later(event);
-            if (warned.due())
+            if (loss_said.due())
                 log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
                             (short_lived && !options.client_id.empty()
                                  ? " (does another client use the client id " + options.client_id + "?)"

@@ -1,0 +1,157 @@
+"""What blesend does with a broker's answers that a real one gives only now and then."""
+import json
+import signal
+import unittest
+
+from harness import Broker, MqttServer, Tool, wait_until
+
+TOPIC = "tfg/detections/raw"
+
+
+def batch(number):
+    return json.dumps({"device_id": "pi-lab-1", "run_id": "9f2c41d07a6be813", "seq": number, "detections": []}).encode()
+
+
+def lines(*numbers):
+    return b"".join(batch(n) + b"\n" for n in numbers)
+
+
+def send(server, *words, **options):
+    return Tool("blesend", "--host", "127.0.0.1", "--port", server.port, *words, **options)
+
+
+class Answers(unittest.TestCase):
+    def seqs(self, server):
+        return [json.loads(p)["seq"] for p in server.payloads]
+
+    def test_no_more_outstanding_than_the_broker_allows(self):
+        for words, limit in [([], 5), (["--inflight", "3"], 3)]:
+            with MqttServer(receive_maximum=5) as server, send(server, *words) as tool:
+                server.puback = lambda level, payload: None
+                tool.write(lines(*range(40)))
+                tool.close_stdin()
+                while tool.running():
+                    wait_until(lambda: server.unanswered == limit or not tool.running() or len(server.payloads) == 40, "a full window")
+                    server.answer()
+                self.assertEqual(tool.wait(), 0)
+                self.assertEqual(server.most_unanswered, limit)
+                self.assertEqual(self.seqs(server), list(range(40)))
+
+    def test_without_a_receive_maximum_inflight_counts(self):
+        with MqttServer() as server, send(server, "--inflight", "30") as tool:
+            server.puback = lambda level, payload: None
+            tool.write(lines(*range(40)))
+            wait_until(lambda: server.unanswered == 30, "a full window")
+            server.puback = lambda level, payload: 0
+            server.answer()
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(self.seqs(server), list(range(40)))
+
+    def test_denied_batches_are_kept_and_asked_about_one_at_a_time(self):
+        for reason, said in [(0x87, "not authorised"), (0x97, "quota exceeded")]:
+            with MqttServer() as server, send(server) as tool:
+                server.puback = lambda level, payload, reason=reason: reason
+                tool.write(lines(*range(10)))
+                wait_until(lambda: len(server.payloads) >= 12, "further attempts")
+                self.assertIn(f"does not take messages on {TOPIC}: {said}", tool.err)
+                self.assertEqual(tool.err.count("does not take"), 1)
+                self.assertLessEqual(len(server.payloads), 20)
+                server.puback = lambda level, payload: 0
+                before = len(server.payloads)
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 0)
+                taken = self.seqs(server)[before:]
+                self.assertEqual(sorted(set(taken)), list(range(10)))
+                self.assertIn("again", tool.err)
+
+    def test_a_lost_link_sends_all_that_was_outstanding_again_in_order(self):
+        with MqttServer() as server, send(server) as tool:
+            server.puback = lambda level, payload: None
+            tool.write(lines(*range(20)))
+            for round_ in range(1, 4):
+                wait_until(lambda: len(server.payloads) == 20 * round_, "all of them")
+                server.hang_up()
+            server.puback = lambda level, payload: 0
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(self.seqs(server), list(range(20)) * 4)
+            self.assertEqual(tool.err.count("is lost"), 1)
+
+    def test_an_answer_of_the_old_link_is_not_taken_for_one_of_the_new(self):
+        with MqttServer() as server, send(server) as tool:
+            server.puback = lambda level, payload: None
+            tool.write(lines(0))
+            wait_until(lambda: len(server.payloads) == 1, "the batch")
+            server.hang_up()
+            wait_until(lambda: len(server.payloads) == 2, "the batch again")
+            self.assertEqual(tool.stats()["queued"], 1)
+            server._held = server._held[1:]  # of the new link only
+            server.answer()
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+
+    def test_an_old_broker_gets_3_1_1_with_a_warning(self):
+        with MqttServer() as server, send(server) as tool:
+            server.connack = lambda level: b"\x20\x02\x00\x01" if level == 5 else 0
+            tool.write(lines(1))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(server.levels, [5, 4])
+            self.assertIn("refuses MQTT 5", tool.err)
+            self.assertEqual(self.seqs(server), [1])
+
+    def test_a_broker_that_hangs_up_is_tried_again(self):
+        with MqttServer() as server, send(server) as tool:
+            server.connack = lambda level: b""  # and the connection closed; the next one is let in
+            wait_until(lambda: len(server.levels) >= 3, "further attempts")
+            server.connack = lambda level: 0
+            tool.write(lines(1))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+
+    def test_a_broker_that_refuses_us_is_waited_for(self):
+        with MqttServer() as server, send(server) as tool:
+            server.connack = lambda level: 0x87
+            tool.write(lines(1))
+            tool.close_stdin()
+            wait_until(lambda: len(server.levels) >= 2, "further attempts")
+            self.assertIn("not authorised", tool.err)
+            server.connack = lambda level: 0
+            self.assertEqual(tool.wait(), 0)
+
+
+class RealBroker(unittest.TestCase):
+    def setUp(self):
+        self.broker = Broker()
+        self.broker.start()
+        self.addCleanup(self.broker.__exit__)
+
+    def test_a_broker_that_does_not_answer_is_given_up_and_tried_again(self):
+        self.broker.pause()  # its kernel still accepts connections
+        with send(self.broker) as tool:
+            tool.write(lines(1))
+            tool.close_stdin()
+            tool.wait_err("unable to connect")
+            self.broker.resume()
+            self.assertEqual(tool.wait(), 0)
+
+    def test_online_while_connected_and_offline_otherwise(self):
+        watch = ["mosquitto_sub", "-p", self.broker.port, "-q", "1", "-t", "pi/status", "-F", "%p"]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with Tool(*watch) as status, send(self.broker, "--status-topic", "pi/status") as tool:
+                lines_ = []
+
+                def said(text):
+                    lines_.append(status.line())
+                    return lines_[-1] == text
+                wait_until(lambda: said(b"online"), "online")
+                tool.write(lines(1))
+                tool.signal(number)
+                wait_until(lambda: said(b"offline"), "offline")
+        with Tool(*watch) as late:
+            self.assertEqual(late.line(), b"offline")  # it is retained
+
+
+if __name__ == "__main__":
+    unittest.main()
