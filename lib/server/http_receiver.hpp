@@ -37,8 +37,8 @@ class HttpReceiver {
         // From the end of the headers to the end of the body.
         std::chrono::milliseconds body_timeout{30000};
         std::size_t max_body = 4 * max_line;  // of NDJSON; one batch: max_line
-        std::size_t max_waiting_bytes =
-            32u << 20;  // bodies being received and lines not yet in the pipe, together
+        // Bodies being received and lines not yet in the pipe, together; beyond it 503. Twice that may be in memory.
+        std::size_t max_waiting_bytes = 16u << 20;
     };
 
     // `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when

@@ -122,6 +122,11 @@ def post_bytes(body, *headers):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def process_state(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
 def curl(*words):
     """(exit code, status, body, standard error) of the real curl."""
     done = subprocess.run(["curl", "-sS", "--max-time", str(DEADLINE_S), "-w", "\n%{http_code}", *words],
@@ -558,6 +563,19 @@ class Consumption(WithServer):
             self.assertLess(resident - before[1], 8000, "kB more")
             self.assertLess(sent, 64 << 20)
 
+    def test_what_waits_is_bounded(self):
+        body = batch(padding="p" * 500_000)
+        before = self.spent()[1]
+        answers = [InBackground(lambda: self.server.post(body)) for _ in range(150)]
+        wait_until(lambda: sum(a.done() for a in answers) > 50, "requests to be refused")
+        self.assertLess(self.spent()[1] - before, 70_000 * (8 if "asan" in tool_path("") else 1), "kB more")
+        self.assertEqual({a.result.status for a in answers if a.done()}, {503})
+        self.server.drain()
+        statuses = [a.wait().status for a in answers]
+        self.assertEqual(set(statuses), {201, 503})
+        wait_until(lambda: self.server.stats()["queued"] == 0, "the rest to be consumed")
+        self.assertEqual(self.server.stats()["in"], self.server.stats()["out"])
+
     def spent(self):
         """(CPU seconds, resident kB) of the server."""
         with open(f"/proc/{self.server.pid}/stat", encoding="ascii") as f:
@@ -576,6 +594,7 @@ class Stalls(unittest.TestCase):
                 server.ready()
                 self.assertEqual(server.post(batch(1)).status, 201)
                 reader.signal(signal.SIGSTOP)
+                wait_until(lambda: process_state(reader.pid) == "T", "the reader to be stopped")
                 begun = time.monotonic()
                 waiting = InBackground(lambda: server.post(batch(2)))
                 wait_until(lambda: server.request("GET", "/health").status == 503, "the server to call itself unable")
