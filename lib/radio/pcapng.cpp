@@ -1,5 +1,6 @@
 // pcapng: blocks in sections, each section with its byte order and its interfaces, each interface with its link type
 // and its resolution of time (IETF draft-ietf-opsawg-pcapng).
+#include <algorithm>
 #include <vector>
 
 #include "base/error.hpp"

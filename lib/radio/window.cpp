@@ -1,6 +1,7 @@
 #include "radio/window.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.hpp"
 #include "base/log.hpp"

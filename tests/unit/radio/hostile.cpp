@@ -1,4 +1,5 @@
 // Damaged captures with a fixed seed: the reader must neither crash nor read what is not there (run under asan).
+#include <algorithm>
 #include <random>
 
 #include "catch.hpp"
