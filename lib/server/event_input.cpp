@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 // So long the input waits at most for clients that are busy taking events: whoever writes to us must not wait for them.
-constexpr auto longest_hold = 10ms;
+constexpr auto longest_hold = 50ms;
 constexpr auto idle_look = 100ms;
 
 }  // namespace

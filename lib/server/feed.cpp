@@ -115,11 +115,19 @@ bool Feed::passes(const Subscriber &subscriber, const Frame &frame, std::string 
     return left.has_value();
 }
 
+// What fits in one message of several events is as new as one event alone.
 void Feed::skip_to_newest(Subscriber &subscriber) {
     std::uint64_t newest = ring_.end();
     if (!subscriber.filter) {
-        subscriber.missed += newest - 1 - subscriber.next;
-        subscriber.next = newest - 1;
+        newest--;
+        std::size_t size = text_of(ring_.at(newest)).size();
+        while (subscriber.framing != Framing::message && newest > subscriber.next) {
+            size += text_of(ring_.at(newest - 1)).size();
+            if (size > limits_.joined / 2) break;
+            newest--;
+        }
+        subscriber.missed += newest - subscriber.next;
+        subscriber.next = newest;
         return;
     }
     std::string cut;
@@ -163,7 +171,7 @@ bool Feed::take(Subscriber &subscriber, Piece &piece) {
         subscriber.next = ring_.begin();
     }
     if (subscriber.missed > 0) {
-        skip_to_newest(subscriber);
+        if (subscriber.next < ring_.end()) skip_to_newest(subscriber);
         piece.own = lagged(subscriber.missed);
         piece.missed = std::exchange(subscriber.missed, 0);
         return true;
