@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import sqlite3
 import tempfile
 import unittest
 
@@ -28,6 +29,7 @@ class Kill(unittest.TestCase):
         self.input = self.folder / "input"
         self.input.write_text("".join(line + "\n" for line in self.lines), encoding="ascii")
         self.kill_points = sorted(self.random.sample(range(1, BATCHES * 8 // 10), KILLS))
+        self.kill_ingest = [self.kill_in_mid_stream, self.kill_in_mid_commit] * (KILLS // 2)
 
     def ingest(self):
         return ["bleingest", "--db", self.database.path]
@@ -41,6 +43,16 @@ class Kill(unittest.TestCase):
         wait_until(lambda: self.database.count() >= at, f"{at} stored batches")
         tool.signal(signal.SIGKILL)
         self.assertEqual(tool.wait(), -signal.SIGKILL)
+
+    def kill_in_mid_commit(self, ingest, at):
+        """While somebody else has the database locked: it has looked at lines that it could not store yet."""
+        wait_until(lambda: self.database.count() >= at, f"{at} stored batches")
+        other = sqlite3.connect(self.database.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        ingest.wait_err("locked")
+        ingest.signal(signal.SIGKILL)
+        self.assertEqual(ingest.wait(), -signal.SIGKILL)
+        other.close()
 
     def finish(self, tools):
         self.database.wait_count(BATCHES)
@@ -75,8 +87,8 @@ class Kill(unittest.TestCase):
 
     def test_bleingest_behind_blesub(self):
         broker, (sub, ingest), sender = self.start_mqtt()
-        for point in self.kill_points:
-            self.kill_in_mid_stream(ingest, point)
+        for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
+            kill(ingest, point)
             self.assertNotEqual(sub.wait(), 0)  # its reader is gone
             self.assertLess(self.database.count(), BATCHES)
             sub, ingest = self.start_pair(self.subscriber(broker))
@@ -111,8 +123,8 @@ class Kill(unittest.TestCase):
         ingest = start_ingest()
         with open(self.input, "rb") as given:
             sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
-        for point in self.kill_points:
-            self.kill_in_mid_stream(ingest, point)
+        for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
+            kill(ingest, point)
             self.assertLess(self.database.count(), BATCHES)
             ingest = start_ingest()
         self.assertEqual(sender.wait(), 0, sender.err)
@@ -137,8 +149,8 @@ class Kill(unittest.TestCase):
 
     def test_bleingest_behind_blerecv(self):
         (recv, ingest), sender = self.start_http()
-        for point in self.kill_points:
-            self.kill_in_mid_stream(ingest, point)
+        for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
+            kill(ingest, point)
             self.assertNotEqual(recv.wait(), 0)
             self.assertLess(self.database.count(), BATCHES)
             recv, ingest = self.start_pair(["blerecv", "--port", self.port])
