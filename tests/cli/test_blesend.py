@@ -187,6 +187,22 @@ class Input(Case):
         bodies, _ = self.http(lines(*(batch(seq) for seq in range(2000))), "--buffer", "3")
         self.assertEqual([json.loads(b)["seq"] for b in bodies], list(range(2000)))
 
+    def test_neither_a_burst_after_a_pause_nor_a_slow_server_is_a_reason_to_drop(self):
+        def slow(request):
+            if request.method == "POST" and "seq\": 0," not in request.body.decode():
+                time.sleep(0.1)
+            return 201, {}, b""
+        server = self.server(answer=slow)
+        tool = self.blesend("--url", server.url, "--buffer", "20", "--drop-after", "1")
+        tool.write(lines(batch(0)))
+        wait_until(lambda: server.posts, "the first batch")
+        quiet_since = time.monotonic()
+        wait_until(lambda: time.monotonic() - quiet_since > 1.2, "the pause to be longer than --drop-after")
+        tool.write(lines(*(batch(seq) for seq in range(1, 60))))  # the last of 20 waits two seconds
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], list(range(60)))
+
     def test_what_was_not_taken_is_still_in_a_held_fifo_after_sigkill(self):
         fifo, holder = self.fifo()
         words = ["--buffer", "4", "--policy", "block"]
@@ -441,6 +457,9 @@ class Http(Case):
         tool = self.deliver(server, *(batch(seq) for seq in range(4)))
         self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3])
         self.assertLess(len(tool.err), 3000)
+        numbers = [r.connection for r in server.posts]
+        self.assertEqual(len(set(numbers[:2])), 1)
+        self.assertEqual(len(set(numbers[1:])), 3, "an answer past 1 MiB is cut off with its connection")
 
     def test_buffer_0_checks_health_before_every_batch_and_tries_once(self):
         server = self.server(script=[201, 503, 201, 401])
