@@ -10,10 +10,10 @@ PATH=$PATH:/usr/sbin mosquitto -p "$port" &
 broker=$!
 trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
-blesub --broker localhost --port "$port" --count "$batches" 2>"$folder/said" | bleingest --db "$database" >"$folder/events" &
+blesub --broker 127.0.0.1 --port "$port" --count "$batches" 2>"$folder/said" | bleingest --db "$database" >"$folder/events" &
 backend=$!
 until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done
 
-blescan --replay "$capture" --device-id pi-example | blesend --mode mqtt --broker localhost --port "$port"
+blescan --replay "$capture" --device-id pi-example | blesend --mode mqtt --broker 127.0.0.1 --port "$port"
 wait "$backend"
 echo "$(wc -l <"$folder/events") of $batches batches stored"

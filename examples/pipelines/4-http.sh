@@ -12,5 +12,5 @@ bleingest --db "$database" "$fifo" >/dev/null &
 store=$!
 trap 'kill "$receiver"; wait "$store"; rm -f "$fifo"' EXIT
 
-blescan --replay "$capture" --device-id pi-example | blesend --mode http --url "http://localhost:$port"
+blescan --replay "$capture" --device-id pi-example | blesend --mode http --url "http://127.0.0.1:$port"
 sqlite3 "$database" "SELECT count(*) || ' batches stored' FROM batches"

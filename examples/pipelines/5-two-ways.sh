@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 mkfifo "$folder/mqtt" "$folder/http"
 PATH=$PATH:/usr/sbin mosquitto -p "$mqtt_port" &
 broker=$!
-blesub --broker localhost --port "$mqtt_port" --client-id backend --count "$batches" >"$folder/mqtt" 2>"$folder/said" &
+blesub --broker 127.0.0.1 --port "$mqtt_port" --client-id backend --count "$batches" >"$folder/mqtt" 2>"$folder/said" &
 subscriber=$!
 blerecv --port "$http_port" >"$folder/http" &
 receiver=$!
@@ -18,8 +18,8 @@ store=$!
 trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
 until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done # a broker forgets what nobody has subscribed to
-blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker localhost --port "$mqtt_port"
-blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://localhost:$http_port"
+blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker 127.0.0.1 --port "$mqtt_port"
+blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://127.0.0.1:$http_port"
 
 # blesend by HTTP is done when all is stored. By MQTT it is done when the broker has all, so blesub counts them.
 # The end of both receivers is the end of bleingest's input.
