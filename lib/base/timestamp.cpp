@@ -1,24 +1,32 @@
 #include "base/timestamp.hpp"
 
-#include <cstdio>
+#include <cstdint>
 
 namespace ble {
 namespace {
 
 using namespace std::chrono;
 
+// The last `width` decimal digits of `value`.
+void put(char *at, int width, std::int64_t value) {
+    for (; width-- > 0; value /= 10) at[width] = static_cast<char>('0' + value % 10);
+}
+
+// By hand: every report and every detection passes here.
 std::string format(Time time, int fraction_digits) {
     const auto day = floor<days>(time);
     const year_month_day date{day};
     const hh_mm_ss clock{time - day};
-    char text[80];
-    const int length = std::snprintf(
-        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06lld", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-        static_cast<int>(clock.seconds().count()), static_cast<long long>(clock.subseconds().count()));
-    std::string out(text, static_cast<std::size_t>(length - (6 - fraction_digits)));
-    return out += 'Z';
+    std::string text = "0000-00-00T00:00:00.000000";
+    put(&text[0], 4, static_cast<int>(date.year()));
+    put(&text[5], 2, static_cast<unsigned>(date.month()));
+    put(&text[8], 2, static_cast<unsigned>(date.day()));
+    put(&text[11], 2, clock.hours().count());
+    put(&text[14], 2, clock.minutes().count());
+    put(&text[17], 2, clock.seconds().count());
+    put(&text[20], 6, clock.subseconds().count());
+    text.resize(text.size() - static_cast<std::size_t>(6 - fraction_digits));
+    return text += 'Z';
 }
 
 // Reads fixed-width fields from the front of a text.
