@@ -179,10 +179,10 @@ ExitCode outcome(const Options &o, const Replay &replay, const Counters &counter
 }
 
 ExitCode run(const Options &o) {
-    LineWriter writer(STDOUT_FILENO);
     if (!o.hash.empty()) {
-        writer.line(AddressHasher(o.key).hash(*parse_address(o.hash)));
-        writer.flush();
+        LineWriter answer(STDOUT_FILENO);
+        answer.line(AddressHasher(o.key).hash(*parse_address(o.hash)));
+        answer.flush();
         return ExitCode::ok;
     }
     if (o.replay.empty())
@@ -191,6 +191,10 @@ ExitCode run(const Options &o) {
                     "(record one with: btmon -w FILE)");
     Counters counters;
     Lifecycle life(o.common, counters);
+    LineWriter writer(STDOUT_FILENO, life.fd(), [&life] {
+        life.handle();
+        return life.stopping();
+    });
     Waiter waiter(life, writer);
     Replay replay({o.replay, o.speed_factor, o.now}, counters,
                   [&](int fd, auto until) { return waiter.wait(fd, until, replay.fraction()); });

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <system_error>
 
 #include "base/error.hpp"
@@ -72,19 +71,10 @@ void CountingWriter::pump() {
     refresh();
 }
 
-std::size_t CountingWriter::room() const {
-    pollfd ask{fd_, POLLOUT, 0};
-    if (kind_ == Kind::file) return SIZE_MAX;
-    if (::poll(&ask, 1, 0) <= 0) return 0;
-    if ((ask.revents & (POLLERR | POLLNVAL)) != 0) return PIPE_BUF;  // write(2) then says why
-    if ((ask.revents & POLLOUT) == 0) return 0;
-    // POLLOUT promises one free page. An empty pipe takes its whole capacity.
-    return capacity_ > 0 && standing_bytes(fd_) == 0 ? capacity_ : PIPE_BUF;
-}
-
 void CountingWriter::write_pending() {
     while (!gone_ && unwritten() > 0) {
-        const std::size_t size = std::min(room(), unwritten());
+        const std::size_t size =
+            kind_ == Kind::file ? unwritten() : std::min(room_now(fd_, capacity_), unwritten());
         if (size == 0) return;
         const auto count = ::write(fd_, pending_.data() + pending_start_, size);
         if (count > 0) {

@@ -48,7 +48,6 @@ class CountingWriter {
 
   private:
     enum class Kind { pipe, file, device, other };
-    std::size_t room() const;  // bytes that can be written now without blocking
     void write_pending();
     void refresh();
     void lose(const std::string &why);

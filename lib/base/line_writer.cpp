@@ -1,13 +1,25 @@
 #include "base/line_writer.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/error.hpp"
+#include "base/pipe_size.hpp"
 
 namespace ble {
+
+LineWriter::LineWriter(int fd, int stop_fd, std::function<bool()> stopping)
+    : fd_(fd), stop_fd_(stop_fd), stopping_(std::move(stopping)) {
+    struct stat info {};
+    if (::fstat(fd_, &info) != 0) throw system_error("write to standard output", ExitCode::io);
+    file_ = S_ISREG(info.st_mode);
+    if (S_ISFIFO(info.st_mode)) capacity_ = static_cast<std::size_t>(std::max(0, ::fcntl(fd_, F_GETPIPE_SZ)));
+}
 
 void LineWriter::line(std::string_view text) {
     constexpr std::size_t enough = 64 * 1024;
@@ -16,24 +28,37 @@ void LineWriter::line(std::string_view text) {
 }
 
 void LineWriter::flush() {
-    std::string_view rest = buffer_;
-    while (!rest.empty()) {
-        const auto count = ::write(fd_, rest.data(), rest.size());
-        if (count >= 0) {
-            rest.remove_prefix(static_cast<std::size_t>(count));
-        } else if (errno == EAGAIN) {
-            pollfd wait{fd_, POLLOUT, 0};
-            ::poll(&wait, 1, -1);
-        } else if (errno == EPIPE) {
-            buffer_.clear();
-            throw ReaderGone();
-        } else if (errno != EINTR) {
-            const Error error = system_error("write to standard output", ExitCode::io);
-            buffer_.clear();
-            throw error;
-        }
+    // Emptied first: what cannot be written is not tried again by whoever catches the reason.
+    std::string lines;
+    lines.swap(buffer_);
+    for (std::string_view rest = lines; !rest.empty();) write_some(rest);
+    lines.clear();
+    lines.swap(buffer_);
+}
+
+void LineWriter::write_some(std::string_view &rest) {
+    // Never more than there is room for: a write(2) that blocks would not see a signal.
+    const std::size_t room = file_ ? rest.size() : room_now(fd_, capacity_);
+    if (room == 0) return wait_for_reader();
+    const auto count = ::write(fd_, rest.data(), std::min(room, rest.size()));
+    if (count >= 0) {
+        rest.remove_prefix(static_cast<std::size_t>(count));
+    } else if (errno == EAGAIN) {
+        wait_for_reader();
+    } else if (errno == EPIPE) {
+        throw ReaderGone();
+    } else if (errno != EINTR) {
+        throw system_error("write to standard output", ExitCode::io);
     }
-    buffer_.clear();
+}
+
+void LineWriter::wait_for_reader() {
+    constexpr int grace_ms = 1000;
+    pollfd ask[] = {{fd_, POLLOUT, 0}, {stop_fd_, POLLIN, 0}};
+    ::poll(ask, 2, -1);
+    if (ask[1].revents == 0 || !stopping_() || ::poll(ask, 1, grace_ms) > 0) return;
+    throw Error(ExitCode::io,
+                "stopped while the reader of standard output takes nothing: the last lines are cut off");
 }
 
 }  // namespace ble

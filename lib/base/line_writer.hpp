@@ -1,6 +1,8 @@
-// Writes lines to a descriptor that is borrowed, blocking, for tools whose output carries no promise.
+// Writes lines to a descriptor that is borrowed, waiting for its reader, for tools whose output carries no promise.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -8,15 +10,23 @@ namespace ble {
 
 class LineWriter {
   public:
-    explicit LineWriter(int fd) : fd_(fd) {}
+    // While the reader keeps us waiting, `stopping` is called whenever `stop_fd` is readable: true ends the waiting.
+    explicit LineWriter(int fd, int stop_fd = -1, std::function<bool()> stopping = {});
 
-    // Appends the line and its LF; written at the latest when 64 KiB have gathered. ReaderGone when the reader is
-    // gone, Error(io) when writing fails. Copes with O_NONBLOCK set by others.
+    // Appends the line and its LF; written at the latest when 64 KiB have gathered. ReaderGone when the reader is gone,
+    // Error(io) when writing fails, or when asked to stop and the reader does not take the rest within a second. Copes
+    // with O_NONBLOCK set by others.
     void line(std::string_view text);
     void flush();
 
   private:
-    int fd_;
+    void write_some(std::string_view &rest);
+    void wait_for_reader();
+
+    int fd_, stop_fd_;
+    std::function<bool()> stopping_;
+    std::size_t capacity_ = 0;  // of a pipe
+    bool file_ = false;
     std::string buffer_;
 };
 

@@ -1,6 +1,10 @@
 #include "base/pipe_size.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <climits>
 
 #include "base/error.hpp"
 
@@ -16,6 +20,16 @@ std::size_t raise_pipe_size(int fd, const std::string &name) {
         std::string(system_error("raise " + name + " to 1 MiB").what()) +
             "; this user's pipes have used up their quota: raise the sysctl fs.pipe-user-pages-soft (or "
             "fs.pipe-max-size when it is below 1048576), or close other pipelines");
+}
+
+std::size_t room_now(int fd, std::size_t capacity) {
+    pollfd ask{fd, POLLOUT, 0};
+    int standing = 0;
+    if (::poll(&ask, 1, 0) <= 0) return 0;
+    if ((ask.revents & (POLLERR | POLLNVAL)) == 0 && (ask.revents & POLLOUT) == 0) return 0;
+    // POLLOUT promises one free page. An empty pipe takes its whole capacity.
+    const bool empty = capacity > 0 && ::ioctl(fd, FIONREAD, &standing) == 0 && standing == 0;
+    return empty ? capacity : PIPE_BUF;
 }
 
 }  // namespace ble

@@ -17,7 +17,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Tool, shared_path, source_path, wait_until
+from harness import Tool, shared_path, source_path, standing, wait_until
 from harness.process import run
 
 SAMPLE = source_path("examples", "sample.btsnoop")
@@ -626,6 +626,13 @@ class Ends(Base):
             if code != 1 or "runtime error: member access" not in tool.err:
                 self.assertEqual(code, 71)
                 self.assertIn("Too many open files", tool.err)
+
+    def test_sigterm_while_the_reader_stalls(self):
+        with Tool("blescan", "--replay", self.file("c", self.capture(20_000)), "--each") as tool:
+            wait_until(lambda: standing(tool.process.stdout) >= 4096, "the pipe to fill")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 74)
+            self.assertIn("takes nothing", tool.err)
 
     def test_sigterm_while_pacing(self):
         with Tool("blescan", "--replay", self.file("c", self.capture()), "--each", "--speed", "0.001") as tool:

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import pathlib
@@ -5,7 +6,9 @@ import queue
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -29,6 +32,11 @@ def shared_path(*parts):
         raise AssertionError(f"{path} is absent: this test needs the captures and vectors in ../shared "
                              "(or where BLEPIPE_SHARED points)")
     return path
+
+
+def standing(stream):
+    """How many bytes stand unread in a pipe."""
+    return int.from_bytes(fcntl.ioctl(stream, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
 def free_port():

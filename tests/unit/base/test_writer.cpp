@@ -253,3 +253,17 @@ TEST_CASE("the line writer gathers, flushes, and says when its reader is gone") 
     writer.line("two");
     CHECK_THROWS_AS(writer.flush(), ble::ReaderGone);
 }
+
+TEST_CASE("the line writer stops waiting for a stalled reader when it is asked to") {
+    Pipe pipe;
+    const int stop = ::eventfd(1, EFD_CLOEXEC);
+    int asked = 0;
+    ble::LineWriter writer(pipe.ends[1], stop, [&] { return ++asked == 3; });
+    const auto fill = [&] {
+        for (int i = 0; i < 10'000; ++i) writer.line(std::string(100, 'x'));
+    };
+    CHECK_THROWS_AS(fill(), ble::Error);
+    CHECK(asked == 3);
+    CHECK(pipe.read(101) == std::string(100, 'x') + "\n");
+    ::close(stop);
+}
