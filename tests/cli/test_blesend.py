@@ -1,14 +1,13 @@
 import email.utils
 import json
 import os
-import resource
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
 
-from harness import Broker, HttpServer, Tool, free_port, wait_until
+from harness import Broker, HttpServer, Tool, free_port, run_past_pipe_quota, wait_until
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
@@ -112,9 +111,10 @@ class CommandLine(Case):
     def test_a_secret_file_that_is_absent_is_78(self):
         self.check_run(78, "/absent", "--mode", "http", "--api-key-file", "/absent")
 
-    def test_too_few_descriptors_are_71(self):
-        self.check_run(71, "Too many open files", "--mode", "http",
-                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5)))
+    def test_a_pipe_too_small_for_the_longest_line_is_71(self):
+        code, err = run_past_pipe_quota("blesend", "--mode", "http")
+        self.assertEqual(code, 71, err)
+        self.assertIn("pipe-user-pages-soft", err)
 
 
 class Input(Case):

@@ -6,3 +6,4 @@ from .pipeline import Database, details, flatten, make_batches, pipeline, positi
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
 from .mqtt_server import MqttServer  # noqa: F401
+from .quota import run_past_pipe_quota  # noqa: F401
