@@ -36,7 +36,8 @@ struct Options {
 };
 
 void declare(Options &o, CommandLine &line) {
-    line.words("FIFO|FILE", o.inputs, "what to read, one look at each in turn; - is standard input, the default");
+    line.words("FIFO|FILE", o.inputs,
+               "what to read, one look at each in turn; - is standard input, the default");
     line.group("Input");
     line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
     line.number("-n,--count", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
@@ -93,7 +94,9 @@ class Ingest {
         lifecycle_.handle();
         return lifecycle_.stopping();
     }
-    bool full() const { return options_.count > 0 && stored_.batches >= static_cast<std::uint64_t>(options_.count); }
+    bool full() const {
+        return options_.count > 0 && stored_.batches >= static_cast<std::uint64_t>(options_.count);
+    }
     template <class Work>
     bool persist(Work work);
     bool pause(milliseconds time);
@@ -168,7 +171,8 @@ bool Ingest::step(Input &input) {
     std::span<const Line> lines(input.reader.look());
     const auto seen = lines.size();
     if (options_.count > 0)
-        lines = lines.first(std::min<std::size_t>(seen, static_cast<std::size_t>(options_.count) - stored_.batches));
+        lines = lines.first(
+            std::min<std::size_t>(seen, static_cast<std::size_t>(options_.count) - stored_.batches));
     if (!lines.empty() && !take(input.reader, lines)) return true;
     return !(input.reader.ended() && lines.size() == seen);
 }
@@ -196,7 +200,8 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     for (const auto &event : events) {
         if (events_.line(event) || events_.gone()) continue;
         ++counters_.dropped;
-        if (drops_said_.due()) log_warning("the reader of the events does not keep up: events are dropped, batches are not");
+        if (drops_said_.due())
+            log_warning("the reader of the events does not keep up: events are dropped, batches are not");
     }
     counters_.in += intake_.lines();
     return true;
@@ -232,11 +237,13 @@ ExitCode Ingest::run() {
 
 ExitCode Ingest::finish() {
     const bool begun = events_.pending();
-    if (begun && !events_.finish() && !events_.gone()) log_warning("the last event was cut short: its reader stalls");
-    log_info("stored " + std::to_string(stored_.batches) + " batches with " + std::to_string(stored_.detections) +
-             " detections; " + std::to_string(stored_.duplicates) + " were known already, " +
-             std::to_string(reject_.count()) + " rejected, " + std::to_string(counters_.torn) + " torn, " +
-             std::to_string(counters_.dropped) + " events dropped");
+    if (begun && !events_.finish() && !events_.gone())
+        log_warning("the last event was cut short: its reader stalls");
+    log_info("stored " + std::to_string(stored_.batches) + " batches with " +
+             std::to_string(stored_.detections) + " detections; " + std::to_string(stored_.duplicates) +
+             " were known already, " + std::to_string(reject_.count()) + " rejected, " +
+             std::to_string(counters_.torn) + " torn, " + std::to_string(counters_.dropped) +
+             " events dropped");
     if (events_.gone()) {
         log_error(events_.why());
         return ExitCode::io;
@@ -247,12 +254,15 @@ ExitCode Ingest::finish() {
     return options_.count > 0 && !full() && cut_short ? ExitCode::temporary : ExitCode::ok;
 }
 
-ExitCode run(const Options &options) { return Ingest(options).run(); }
+ExitCode run(const Options &options) {
+    return Ingest(options).run();
+}
 
 }  // namespace
 
 int main(int argc, char **argv) {
-    return run_tool<Options>(argc, argv, "bleingest",
-                             "Store batches of BLE detections, each exactly once; print what was stored as events.",
-                             declare, validate, run);
+    return run_tool<Options>(
+        argc, argv, "bleingest",
+        "Store batches of BLE detections, each exactly once; print what was stored as events.", declare,
+        validate, run);
 }

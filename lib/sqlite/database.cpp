@@ -54,8 +54,9 @@ void check_rights(const std::string &path) {
     };
     const auto folder = std::filesystem::path(path).parent_path();
     if (refused(path, R_OK | W_OK) || refused(folder.empty() ? "." : folder.string(), W_OK | X_OK))
-        throw SqliteError(Kind::permission, ExitCode::permission,
-                          "unable to open the database " + path + ": no right to write the file or its folder");
+        throw SqliteError(
+            Kind::permission, ExitCode::permission,
+            "unable to open the database " + path + ": no right to write the file or its folder");
 }
 
 }  // namespace
@@ -63,8 +64,8 @@ void check_rights(const std::string &path) {
 Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout) : path_(path) {
     check_rights(path);
     // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
-    const int result = ::sqlite3_open_v2(path.c_str(), &handle_,
-                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int result = ::sqlite3_open_v2(
+        path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
         const std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
         ::sqlite3_close(handle_);
@@ -75,7 +76,9 @@ Database::Database(const std::string &path, std::chrono::milliseconds busy_timeo
     ::sqlite3_busy_timeout(handle_, static_cast<int>(busy_timeout.count()));
 }
 
-Database::~Database() { ::sqlite3_close_v2(handle_); }
+Database::~Database() {
+    ::sqlite3_close_v2(handle_);
+}
 
 void Database::fail() const {
     const int result = ::sqlite3_extended_errcode(handle_);
@@ -101,9 +104,15 @@ std::string Database::text(const std::string &sql) {
     return statement.step() ? std::string(statement.text(0)) : std::string();
 }
 
-std::int64_t Database::last_insert_id() const { return ::sqlite3_last_insert_rowid(handle_); }
-std::int64_t Database::changes() const { return ::sqlite3_changes64(handle_); }
-bool Database::in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
+std::int64_t Database::last_insert_id() const {
+    return ::sqlite3_last_insert_rowid(handle_);
+}
+std::int64_t Database::changes() const {
+    return ::sqlite3_changes64(handle_);
+}
+bool Database::in_transaction() const {
+    return ::sqlite3_get_autocommit(handle_) == 0;
+}
 
 bool Database::moved() const {
     int moved = 0;
@@ -111,12 +120,14 @@ bool Database::moved() const {
 }
 
 Statement::Statement(Database &database, std::string_view sql) : database_(database) {
-    if (::sqlite3_prepare_v3(database_.handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                             &handle_, nullptr) != SQLITE_OK)
+    if (::sqlite3_prepare_v3(database_.handle_, sql.data(), static_cast<int>(sql.size()),
+                             SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK)
         database_.fail();
 }
 
-Statement::~Statement() { ::sqlite3_finalize(handle_); }
+Statement::~Statement() {
+    ::sqlite3_finalize(handle_);
+}
 
 Statement &Statement::bind(int index, std::int64_t value) {
     if (::sqlite3_bind_int64(handle_, index, value) != SQLITE_OK) database_.fail();
@@ -149,20 +160,30 @@ bool Statement::step() {
     return false;
 }
 
-void Statement::reset() { ::sqlite3_reset(handle_); }
+void Statement::reset() {
+    ::sqlite3_reset(handle_);
+}
 
-std::int64_t Statement::integer(int column) const { return ::sqlite3_column_int64(handle_, column); }
+std::int64_t Statement::integer(int column) const {
+    return ::sqlite3_column_int64(handle_, column);
+}
 
 std::string_view Statement::text(int column) const {
     const auto *data = reinterpret_cast<const char *>(::sqlite3_column_text(handle_, column));
     return {data == nullptr ? "" : data, static_cast<std::size_t>(::sqlite3_column_bytes(handle_, column))};
 }
 
-bool Statement::is_null(int column) const { return ::sqlite3_column_type(handle_, column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+    return ::sqlite3_column_type(handle_, column) == SQLITE_NULL;
+}
 
-int Statement::columns() const { return ::sqlite3_column_count(handle_); }
+int Statement::columns() const {
+    return ::sqlite3_column_count(handle_);
+}
 
-Transaction::Transaction(Database &database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
+Transaction::Transaction(Database &database) : database_(database) {
+    database_.execute("BEGIN IMMEDIATE");
+}
 
 Transaction::~Transaction() {
     // Nothing is left to roll back when SQLite did it by itself; a failing ROLLBACK leaves the file as it was.
@@ -178,7 +199,9 @@ void Transaction::commit() {
     open_ = false;
 }
 
-Savepoint::Savepoint(Database &database) : database_(database) { database_.execute("SAVEPOINT line"); }
+Savepoint::Savepoint(Database &database) : database_(database) {
+    database_.execute("SAVEPOINT line");
+}
 
 Savepoint::~Savepoint() {
     if (!open_ || !database_.in_transaction()) return;

@@ -20,7 +20,7 @@ namespace ble {
 class SqliteError : public Error {
   public:
     enum class Kind {
-        trouble,     // may pass by itself: locked, disk full, I/O error, read-only for now, out of memory. Try again later
+        trouble,  // may pass by itself: locked, disk full, I/O error, read-only for now, out of memory. Try again later
         permission,  // the file or its folder may not be opened
         constraint,  // the data broke a rule of the schema, or is too large for it: this row will never be taken
         foreign,     // the file is no SQLite database, or is damaged
@@ -36,7 +36,8 @@ class SqliteError : public Error {
 class Database {
   public:
     // Opens or creates the file at `path`; ":memory:" is a database of its own that dies with the connection.
-    explicit Database(const std::string &path, std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000));
+    explicit Database(const std::string &path,
+                      std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000));
     ~Database();
     Database(const Database &) = delete;
     Database &operator=(const Database &) = delete;

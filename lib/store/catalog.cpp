@@ -27,27 +27,31 @@ Catalog::Catalog(Database &database)
     : database_(database),
       find_device_(database, "SELECT id FROM devices WHERE device_id = ?"),
       insert_device_(database, "INSERT INTO devices (device_id, last_received) VALUES (?, ?) RETURNING id"),
-      update_device_(database,
-                     "UPDATE devices SET last_received = max(last_received, ?2),"
-                     " first_seen = min(coalesce(first_seen, ?3), ?3), last_seen = max(coalesce(last_seen, ?4), ?4),"
-                     " name = iif(name IS NULL OR ?4 >= last_seen, coalesce(?5, name), name),"
-                     " location = iif(location IS NULL OR ?4 >= last_seen, coalesce(?6, location), location),"
-                     " last_batch = iif(last_batch IS NULL OR ?4 >= last_seen, ?7, last_batch) WHERE id = ?1"),
+      update_device_(
+          database,
+          "UPDATE devices SET last_received = max(last_received, ?2),"
+          " first_seen = min(coalesce(first_seen, ?3), ?3), last_seen = max(coalesce(last_seen, ?4), ?4),"
+          " name = iif(name IS NULL OR ?4 >= last_seen, coalesce(?5, name), name),"
+          " location = iif(location IS NULL OR ?4 >= last_seen, coalesce(?6, location), location),"
+          " last_batch = iif(last_batch IS NULL OR ?4 >= last_seen, ?7, last_batch) WHERE id = ?1"),
       find_place_(database, "SELECT id FROM places WHERE name = ? AND location = ?"),
       insert_place_(database, "INSERT INTO places (name, location) VALUES (?, ?) RETURNING id"),
       find_advertiser_(database, "SELECT id FROM advertisers WHERE device_hash = ?"),
-      insert_advertiser_(
-          database, "INSERT INTO advertisers (id, device_hash, first_seen, last_seen, detections) VALUES (?, ?, ?, ?, ?)"),
-      update_advertiser_(database,
-                         "UPDATE advertisers SET first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?3),"
-                         " detections = detections + ?4 WHERE id = ?1") {}
+      insert_advertiser_(database,
+                         "INSERT INTO advertisers (id, device_hash, first_seen, last_seen, detections) "
+                         "VALUES (?, ?, ?, ?, ?)"),
+      update_advertiser_(
+          database,
+          "UPDATE advertisers SET first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?3),"
+          " detections = detections + ?4 WHERE id = ?1") {}
 
 Catalog::~Catalog() = default;
 
 void Catalog::begin(std::int64_t received_at_ms) {
     received_at_ms_ = received_at_ms;
     next_advertiser_ = 0;  // another process may have added some
-    if (devices_.size() > most_devices || places_.size() > most_places || advertisers_.size() > most_advertisers)
+    if (devices_.size() > most_devices || places_.size() > most_places ||
+        advertisers_.size() > most_advertisers)
         forget();
 }
 
@@ -72,7 +76,8 @@ std::int64_t Catalog::device(const std::string &device_id) {
 }
 
 void Catalog::batch_stored(const std::string &device_id, std::int64_t taken_at_ms, std::int64_t batch,
-                           const std::optional<std::string> &name, const std::optional<std::string> &location) {
+                           const std::optional<std::string> &name,
+                           const std::optional<std::string> &location) {
     Device &device = devices_[device_id];
     if (!device.dirty) {
         dirty_devices_.push_back(&device);
@@ -136,14 +141,17 @@ void Catalog::flush() {
 
 void Catalog::flush_devices() {
     for (Device *device : dirty_devices_) {
-        update_device_.run(device->id, received_at_ms_, device->oldest, device->newest, device->name, device->location,
-                           device->newest_batch);
+        update_device_.run(device->id, received_at_ms_, device->oldest, device->newest, device->name,
+                           device->location, device->newest_batch);
         device->dirty = false;
     }
     dirty_devices_.clear();
 }
 
 void Catalog::flush_advertisers() {
+    // In the order of the table: neighbours are then on the page that SQLite has just used.
+    std::sort(dirty_advertisers_.begin(), dirty_advertisers_.end(),
+              [](const auto *a, const auto *b) { return a->second.id < b->second.id; });
     for (auto *entry : dirty_advertisers_) {
         Advertiser &advertiser = entry->second;
         if (advertiser.is_new) {

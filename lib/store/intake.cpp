@@ -19,7 +19,8 @@ void Intake::read(std::span<const Line> lines) {
 
 void Intake::read(const Line &line) {
     if (line.kind == Line::Kind::oversize) {
-        invalid_.push_back({line.text, "longer than " + std::to_string(max_line) + " bytes; this is its beginning"});
+        invalid_.push_back(
+            {line.text, "longer than " + std::to_string(max_line) + " bytes; this is its beginning"});
         return;
     }
     ParsedLine parsed = parser_.parse(line.text);
@@ -68,7 +69,8 @@ std::vector<std::string> Intake::events(const StoreResult &result) const {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < items_.size(); ++i) {
         if (items_[i].batch == nullptr || result.outcomes[i].kind != StoreOutcome::Kind::stored) continue;
-        out.push_back(invalid_parts_[i]->empty() ? detection_event(items_[i].line) : detection_event(*items_[i].batch));
+        out.push_back(invalid_parts_[i]->empty() ? detection_event(items_[i].line)
+                                                 : detection_event(*items_[i].batch));
     }
     for (const auto &hole : result.holes) out.push_back(gap_event(print_gap(hole)));
     return out;

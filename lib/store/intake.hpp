@@ -28,7 +28,7 @@ class Intake {
     void read(std::span<const Line> lines);
 
     const std::vector<StoreItem> &items() const { return items_; }  // to be stored
-    std::size_t torn() const { return torn_; }                      // unterminated tails that are no valid batch
+    std::size_t torn() const { return torn_; }  // unterminated tails that are no valid batch
     std::size_t lines() const { return lines_; }
 
     // After items() were stored. Rejected: lines, and single detections of stored batches; duplicates are not rejected again.
@@ -41,7 +41,7 @@ class Intake {
     void read(const Line &line);
 
     BatchParser parser_;
-    std::deque<ParsedLine> parsed_;                                    // stable addresses: items_ points into it
+    std::deque<ParsedLine> parsed_;  // stable addresses: items_ points into it
     std::vector<StoreItem> items_;
     std::vector<const std::vector<InvalidDetection> *> invalid_parts_;  // for each item; null: a gap
     std::vector<Rejected> invalid_;

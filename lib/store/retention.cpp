@@ -15,16 +15,18 @@ Retention::Retention(Database &database)
     : database_(database),
       old_batch_(database,
                  "SELECT id, oldest, newest FROM batches WHERE received_at < ? ORDER BY received_at LIMIT 1"),
-      delete_detections_(database,
-                         "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING advertiser"),
+      delete_detections_(
+          database,
+          "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING advertiser"),
       delete_details_(database, "DELETE FROM details WHERE batch = ?"),
       unlink_batch_(database, "UPDATE devices SET last_batch = NULL WHERE last_batch = ?"),
       delete_batch_(database, "DELETE FROM batches WHERE id = ?"),
       count_down_(database, "UPDATE advertisers SET detections = detections - ?2 WHERE id = ?1"),
       delete_advertiser_(database, "DELETE FROM advertisers WHERE id = ? AND detections <= 0"),
-      delete_hashes_(database,
-                     "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE received_at < ? "
-                     "ORDER BY received_at LIMIT 1000)"),
+      delete_hashes_(
+          database,
+          "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE received_at < ? "
+          "ORDER BY received_at LIMIT 1000)"),
       new_epoch_(database, "UPDATE state SET epoch = epoch + 1") {}
 
 bool Retention::step(std::int64_t before_ms, std::int64_t now_ms) {
@@ -47,7 +49,8 @@ bool Retention::delete_batches(std::int64_t before_ms) {
     for (std::int64_t rows = 0; rows < rows_a_step;) {
         old_batch_.bind(1, before_ms);
         if (!old_batch_.step()) return false;
-        const auto batch = old_batch_.integer(0), oldest = old_batch_.integer(1), newest = old_batch_.integer(2);
+        const auto batch = old_batch_.integer(0), oldest = old_batch_.integer(1),
+                   newest = old_batch_.integer(2);
         const bool empty = old_batch_.is_null(1);
         old_batch_.reset();
         rows += 1 + (empty ? 0 : delete_batch(batch, oldest, newest));

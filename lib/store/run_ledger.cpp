@@ -39,14 +39,16 @@ RunLedger::RunLedger(Database &database)
       insert_(database, "INSERT INTO runs (device, run_id, next_seq) VALUES (?, ?, 0) RETURNING id"),
       name_hash_(database, "UPDATE runs SET hash_id = ?2 WHERE id = ?1 AND hash_id IS NULL"),
       advance_(database, "UPDATE runs SET next_seq = ?2 WHERE id = ?1"),
-      touching_(database,
-                "SELECT from_seq, to_seq, reason, noticed_at FROM gaps WHERE run = ?1 AND from_seq <= ?3 + 1 AND "
-                "from_seq >= coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND from_seq < ?2), 0) AND "
-                "to_seq >= ?2 - 1 ORDER BY from_seq"),
+      touching_(
+          database,
+          "SELECT from_seq, to_seq, reason, noticed_at FROM gaps WHERE run = ?1 AND from_seq <= ?3 + 1 AND "
+          "from_seq >= coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND from_seq < ?2), 0) AND "
+          "to_seq >= ?2 - 1 ORDER BY from_seq"),
       gap_at_(database,
               "SELECT from_seq, to_seq, reason, noticed_at FROM gaps WHERE run = ? AND from_seq <= ? "
               "ORDER BY from_seq DESC LIMIT 1"),
-      insert_gap_(database, "INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at) VALUES (?, ?, ?, ?, ?)"),
+      insert_gap_(database,
+                  "INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at) VALUES (?, ?, ?, ?, ?)"),
       delete_gap_(database, "DELETE FROM gaps WHERE run = ? AND from_seq = ?") {}
 
 void RunLedger::begin(std::int64_t now_ms) {
@@ -68,7 +70,8 @@ void RunLedger::forget() {
     runs_.clear();
 }
 
-RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id, const std::optional<std::string> &hash_id) {
+RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
+                                const std::optional<std::string> &hash_id) {
     Run &run = runs_[std::to_string(device) + ' ' + run_id];
     if (run.read_in != transaction_) {
         find_.bind(1, device).bind(2, run_id);
@@ -93,13 +96,15 @@ std::vector<Piece> RunLedger::touching(const Run &run, std::int64_t from, std::i
     std::vector<Piece> pieces;
     touching_.bind(1, run.id).bind(2, from).bind(3, to);
     while (touching_.step())
-        pieces.push_back({touching_.integer(0), touching_.integer(1), std::string(touching_.text(2)), touching_.integer(3)});
+        pieces.push_back({touching_.integer(0), touching_.integer(1), std::string(touching_.text(2)),
+                          touching_.integer(3)});
     return pieces;
 }
 
 void RunLedger::replace(const Run &run, const std::vector<Piece> &old, const std::vector<Piece> &now) {
     for (const auto &piece : old) delete_gap_.run(run.id, piece.from);
-    for (const auto &piece : now) insert_gap_.run(run.id, piece.from, piece.to, piece.reason, piece.noticed_at);
+    for (const auto &piece : now)
+        insert_gap_.run(run.id, piece.from, piece.to, piece.reason, piece.noticed_at);
 }
 
 bool RunLedger::take(Run &run, std::int64_t seq, std::vector<Piece> &holes) {
@@ -132,7 +137,8 @@ std::vector<Piece> RunLedger::label(Run &run, std::int64_t from, std::int64_t to
             now.push_back(piece);
             continue;
         }
-        if (piece.from < inside.from) now.push_back({piece.from, inside.from - 1, piece.reason, piece.noticed_at});
+        if (piece.from < inside.from)
+            now.push_back({piece.from, inside.from - 1, piece.reason, piece.noticed_at});
         now.push_back(inside);
         changed.push_back(inside);
         if (inside.to < piece.to) now.push_back({inside.to + 1, piece.to, piece.reason, piece.noticed_at});

@@ -185,13 +185,15 @@ SELECT devices.device_id, places.name, places.location,
 const std::string first_version = std::string(tables) + views;
 const Migration all[] = {{1, "create the tables", first_version.c_str()}};
 
-std::int64_t version_of(Database &database) { return database.integer("PRAGMA user_version").value_or(0); }
+std::int64_t version_of(Database &database) {
+    return database.integer("PRAGMA user_version").value_or(0);
+}
 
 void refuse_newer(Database &database, std::int64_t version, std::int64_t known) {
     if (version <= known) return;
-    throw Error(ExitCode::config, "the database " + database.path() + " has version " + std::to_string(version) +
-                                      ", this program knows versions up to " + std::to_string(known) +
-                                      ": upgrade blepipe");
+    throw Error(ExitCode::config, "the database " + database.path() + " has version " +
+                                      std::to_string(version) + ", this program knows versions up to " +
+                                      std::to_string(known) + ": upgrade blepipe");
 }
 
 void refuse_foreign(Database &database) {
@@ -212,8 +214,9 @@ bool migrate_once(Database &database, std::span<const Migration> migrations) {
             log_info("database " + database.path() + ": version " + std::to_string(version) + " to " +
                      std::to_string(step.version) + ": " + step.what);
         database.execute(step.sql);
-        database.execute("UPDATE state SET epoch = epoch + 1; PRAGMA user_version=" + std::to_string(step.version) +
-                         "; PRAGMA application_id=" + std::to_string(application_id));
+        database.execute(
+            "UPDATE state SET epoch = epoch + 1; PRAGMA user_version=" + std::to_string(step.version) +
+            "; PRAGMA application_id=" + std::to_string(application_id));
         transaction.commit();
         return true;
     }
@@ -222,7 +225,9 @@ bool migrate_once(Database &database, std::span<const Migration> migrations) {
 
 }  // namespace
 
-std::span<const Migration> store_migrations() { return all; }
+std::span<const Migration> store_migrations() {
+    return all;
+}
 
 void check_version(Database &database, std::span<const Migration> migrations) {
     refuse_newer(database, version_of(database), migrations.back().version);

@@ -41,18 +41,21 @@ SqliteStore::SqliteStore(const std::string &path)
       retention_(database_),
       epoch_(database_, "SELECT epoch FROM state"),
       insert_batch_(database_,
-                    "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, interval_ms,"
+                    "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
+                    "interval_ms,"
                     " oldest, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       insert_detection_(database_,
                         "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
                         " VALUES (?, ?, ?, ?, ?, ?, ?)"),
       insert_details_(database_, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
-      insert_hash_(database_, "INSERT INTO batch_hashes (hash, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING") {}
+      insert_hash_(database_,
+                   "INSERT INTO batch_hashes (hash, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING") {}
 
 StoreResult SqliteStore::store(const std::vector<StoreItem> &items, Time received_at) {
     received_at_ms_ = milliseconds(received_at);
     if (database_.moved())
-        throw Error(ExitCode::io, "the database " + database_.path() + " was renamed or deleted while in use");
+        throw Error(ExitCode::io,
+                    "the database " + database_.path() + " was renamed or deleted while in use");
     return told_apart([&] {
         try {
             return store_together(items);
@@ -139,14 +142,15 @@ void SqliteStore::forget() {
 }
 
 void SqliteStore::add(const StoreItem &item, StoreResult &result) {
-    const Outcome kind = item.gap != nullptr ? add_gap(*item.gap, result) : add_batch(*item.batch, item.line, result);
+    const Outcome kind =
+        item.gap != nullptr ? add_gap(*item.gap, result) : add_batch(*item.batch, item.line, result);
     result.outcomes.push_back({kind, {}});
 }
 
 StoreOutcome::Kind SqliteStore::add_gap(const Gap &gap, StoreResult &result) {
     auto &run = runs_.find(catalog_.device(gap.device_id), gap.run_id, {});
-    const auto pieces = runs_.label(run, static_cast<std::int64_t>(gap.from_seq), static_cast<std::int64_t>(gap.to_seq),
-                                    gap.reason);
+    const auto pieces = runs_.label(run, static_cast<std::int64_t>(gap.from_seq),
+                                    static_cast<std::int64_t>(gap.to_seq), gap.reason);
     for (const auto &piece : pieces)
         result.holes.push_back({gap.device_id, gap.run_id, static_cast<std::uint64_t>(piece.from),
                                 static_cast<std::uint64_t>(piece.to), piece.reason});
@@ -157,7 +161,8 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
     const auto device = catalog_.device(batch.device_id);
     if (!batch.position) {
         const Sha256 hash = sha256(line);
-        insert_hash_.bind_blob(1, {reinterpret_cast<const char *>(hash.data()), hash.size()}).bind(2, received_at_ms_);
+        insert_hash_.bind_blob(1, {reinterpret_cast<const char *>(hash.data()), hash.size()})
+            .bind(2, received_at_ms_);
         insert_hash_.step();
         if (database_.changes() == 0) return Outcome::duplicate;
         insert_batch(batch, device, nullptr);
@@ -167,8 +172,9 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
     std::vector<RunLedger::Piece> holes;
     if (!runs_.take(run, static_cast<std::int64_t>(batch.position->seq), holes)) return Outcome::duplicate;
     for (const auto &hole : holes)
-        result.holes.push_back({batch.device_id, batch.position->run_id, static_cast<std::uint64_t>(hole.from),
-                                static_cast<std::uint64_t>(hole.to), hole.reason});
+        result.holes.push_back({batch.device_id, batch.position->run_id,
+                                static_cast<std::uint64_t>(hole.from), static_cast<std::uint64_t>(hole.to),
+                                hole.reason});
     insert_batch(batch, device, &run);
     return Outcome::stored;
 }
@@ -187,16 +193,18 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
         seq = static_cast<std::int64_t>(batch.position->seq);
     }
     if (batch.timestamp) timestamp = milliseconds(*batch.timestamp);
-    if (batch.name || batch.location) place = catalog_.place(batch.name.value_or(""), batch.location.value_or(""));
+    if (batch.name || batch.location)
+        place = catalog_.place(batch.name.value_or(""), batch.location.value_or(""));
     for (const auto &detection : batch.detections) {
         const auto time = milliseconds(detection.timestamp);
         oldest = std::min(oldest.value_or(time), time);
         newest = std::max(newest.value_or(time), time);
     }
-    insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place, batch.window_ms,
-                      batch.interval_ms, oldest, newest);
+    insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place,
+                      batch.window_ms, batch.interval_ms, oldest, newest);
     const auto id = database_.last_insert_id();
-    catalog_.batch_stored(batch.device_id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,
+    catalog_.batch_stored(batch.device_id,
+                          batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,
                           batch.name, batch.location);
     insert_detections(batch, id);
 }

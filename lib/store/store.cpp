@@ -16,15 +16,17 @@ struct Kind {
 };
 
 constexpr Kind kinds[] = {
-    {"", [](const std::string &path) -> std::unique_ptr<Store> { return std::make_unique<SqliteStore>(path); }},
+    {"",
+     [](const std::string &path) -> std::unique_ptr<Store> { return std::make_unique<SqliteStore>(path); }},
 };
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
     const auto end = name.find("://");
     const auto scheme = name.substr(0, end == std::string_view::npos ? 0 : end);
-    const bool plain = std::all_of(scheme.begin(), scheme.end(),
-                                   [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '-'; });
+    const bool plain = std::all_of(scheme.begin(), scheme.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '+' || c == '-';
+    });
     return plain ? scheme : std::string_view();
 }
 
@@ -40,7 +42,8 @@ const Kind *find_kind(const std::string &name) {
 std::string why_no_store(const std::string &name) {
     if (find_kind(name) != nullptr) return {};
     if (name.empty()) return "the database has no name: give a file's path";
-    return "there is no store for " + std::string(scheme_of(name)) + ":// databases: give a file's path, for SQLite";
+    return "there is no store for " + std::string(scheme_of(name)) +
+           ":// databases: give a file's path, for SQLite";
 }
 
 std::unique_ptr<Store> make_store(const std::string &name) {

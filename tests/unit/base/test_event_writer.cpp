@@ -138,8 +138,12 @@ TEST_CASE("a reader that goes away is noticed, idle or not") {
     EventWriter writer(pipe.in.get(), milliseconds(0), -1, go_on);
     CHECK(writer.line("one"));
     pipe.out = UniqueFd();
-    SECTION("when writing") { CHECK_FALSE(writer.line("two")); }
-    SECTION("when asked") { writer.pump(); }
+    SECTION("when writing") {
+        CHECK_FALSE(writer.line("two"));
+    }
+    SECTION("when asked") {
+        writer.pump();
+    }
     CHECK(writer.gone());
     CHECK_FALSE(writer.why().empty());
     CHECK_FALSE(writer.line("three"));

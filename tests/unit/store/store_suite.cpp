@@ -18,16 +18,20 @@ const Time received = at("2026-11-22T12:00:00Z");
 // Everything that is promised to be independent of order, and nothing that is not (ids).
 Rows contents(const StoreUnderTest &test) {
     Rows all;
-    for (const char *sql : {
-             "SELECT device_id, name, location, first_seen, last_seen, last_received FROM devices ORDER BY 1",
-             "SELECT device_id, run_id, next_seq, hash_id FROM runs JOIN devices ON devices.id = runs.device ORDER BY 1, 2",
-             "SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run ORDER BY 1, 2",
-             "SELECT run_id, seq, timestamp, received_at, clock, name, location, window_ms, interval_ms FROM batches"
-             " JOIN runs ON runs.id = batches.run LEFT JOIN places ON places.id = batches.place ORDER BY 1, 2",
-             "SELECT device_hash, first_seen, last_seen, detections FROM advertisers ORDER BY 1",
-             "SELECT device_id, run_id, seq, device_hash, rssi, zone, timestamp, count, details FROM detection_log"
-             " ORDER BY 1, 2, 3, 4",
-         })
+    for (
+        const char *sql : {
+            "SELECT device_id, name, location, first_seen, last_seen, last_received FROM devices ORDER BY 1",
+            "SELECT device_id, run_id, next_seq, hash_id FROM runs JOIN devices ON devices.id = runs.device "
+            "ORDER BY 1, 2",
+            "SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run ORDER BY 1, 2",
+            "SELECT run_id, seq, timestamp, received_at, clock, name, location, window_ms, interval_ms FROM "
+            "batches"
+            " JOIN runs ON runs.id = batches.run LEFT JOIN places ON places.id = batches.place ORDER BY 1, 2",
+            "SELECT device_hash, first_seen, last_seen, detections FROM advertisers ORDER BY 1",
+            "SELECT device_id, run_id, seq, device_hash, rssi, zone, timestamp, count, details FROM "
+            "detection_log"
+            " ORDER BY 1, 2, 3, 4",
+        })
         for (auto &row : test.rows(sql)) all.push_back(std::move(row));
     return all;
 }
@@ -36,7 +40,9 @@ Gap make_gap(std::uint64_t from, std::uint64_t to, const char *reason = "buffer_
     return {"pi-1", "run", from, to, reason};
 }
 
-Rows gaps(const StoreUnderTest &test) { return test.rows("SELECT from_seq, to_seq, reason FROM gaps ORDER BY 1"); }
+Rows gaps(const StoreUnderTest &test) {
+    return test.rows("SELECT from_seq, to_seq, reason FROM gaps ORDER BY 1");
+}
 
 std::int64_t count(const StoreUnderTest &test, const std::string &table) {
     return std::stoll(test.rows("SELECT count(*) FROM " + table).at(0));
@@ -46,13 +52,15 @@ void stores_what_a_batch_says(const StoreUnderTest &test) {
     Batch batch = make_batch(0, 1);
     batch.detections[0].details = R"({"tx_power":-7})";
     CHECK(kinds(Lines().batch(batch).store(*test.store, received)) == "s");
-    CHECK(test.rows("SELECT device_id, name, location, device_hash, rssi, zone, timestamp, count, run_id, seq,"
-                    " received_at, details FROM detection_log") ==
-          Rows{"pi-1|Lab|2nd floor|" + hash_of(0) +
-               "|-40|near|2026-11-22T06:00:00.250Z|3|run|0|2026-11-22T12:00:00.000Z|{\"tx_power\":-7}"});
+    CHECK(
+        test.rows("SELECT device_id, name, location, device_hash, rssi, zone, timestamp, count, run_id, seq,"
+                  " received_at, details FROM detection_log") ==
+        Rows{"pi-1|Lab|2nd floor|" + hash_of(0) +
+             "|-40|near|2026-11-22T06:00:00.250Z|3|run|0|2026-11-22T12:00:00.000Z|{\"tx_power\":-7}"});
     CHECK(test.rows("SELECT device_id, listened_from, listened_until, clock FROM coverage") ==
           Rows{"pi-1|2026-11-22T05:59:50.000Z|2026-11-22T06:00:00.000Z|synced"});
-    CHECK(test.rows("SELECT device_id, name, first_seen, last_seen, clock, hash_id, batches_missing FROM device_status") ==
+    CHECK(test.rows("SELECT device_id, name, first_seen, last_seen, clock, hash_id, batches_missing FROM "
+                    "device_status") ==
           Rows{"pi-1|Lab|2026-11-22T06:00:00.000Z|2026-11-22T06:00:00.000Z|synced|a41c09d2|0"});
 }
 
@@ -69,7 +77,10 @@ void names_batches_by_device_and_run(const StoreUnderTest &test) {
     Batch other_device = make_batch(0), other_run = make_batch(0);
     other_device.device_id = "pi-2";
     other_run.position->run_id = "run-2";
-    CHECK(kinds(Lines().batch(make_batch(0)).batch(other_device).batch(other_run).store(*test.store, received)) == "sss");
+    CHECK(
+        kinds(
+            Lines().batch(make_batch(0)).batch(other_device).batch(other_run).store(*test.store, received)) ==
+        "sss");
     CHECK(count(test, "runs") == 3);
 }
 
@@ -93,11 +104,15 @@ void shows_holes_and_closes_them(const StoreUnderTest &test) {
     CHECK(found.holes[0].reason == "missing");
     CHECK(gaps(test) == Rows{"0|2|missing"});
     CHECK(test.rows("SELECT what, device_id, run_id, from_seq, to_seq, batches, since, reason FROM missing"
-                    " WHERE what = 'batches'") == Rows{"batches|pi-1|run|0|2|3|2026-11-22T12:00:00.000Z|missing"});
+                    " WHERE what = 'batches'") ==
+          Rows{"batches|pi-1|run|0|2|3|2026-11-22T12:00:00.000Z|missing"});
     CHECK(kinds(Lines().batch(make_batch(1)).store(*test.store, received)) == "s");
     CHECK(gaps(test) == Rows{"0|0|missing", "2|2|missing"});
-    CHECK(kinds(Lines().batch(make_batch(1)).batch(make_batch(0)).batch(make_batch(2)).store(*test.store, received)) ==
-          "dss");
+    CHECK(kinds(Lines()
+                    .batch(make_batch(1))
+                    .batch(make_batch(0))
+                    .batch(make_batch(2))
+                    .store(*test.store, received)) == "dss");
     CHECK(gaps(test).empty());
 }
 
@@ -143,7 +158,8 @@ void is_independent_of_order(const std::function<StoreUnderTest()> &open) {
             Lines lines;
             for (auto left = 1 + random() % 7; left > 0 && i < deliveries.size(); --left, ++i) {
                 const auto &item = deliveries[i];
-                item.is_gap ? lines.gap(make_gap(item.from, item.to, item.reason)) : lines.batch(make_batch(item.from));
+                item.is_gap ? lines.gap(make_gap(item.from, item.to, item.reason))
+                            : lines.batch(make_batch(item.from));
             }
             lines.store(*test.store, received);
         }
@@ -173,8 +189,10 @@ void keeps_the_place_of_each_batch(const StoreUnderTest &test) {
     Batch moved = make_batch(1, 1);
     moved.location = "Cellar";
     Lines().batch(moved).batch(make_batch(0, 1)).store(*test.store, received);
-    CHECK(test.rows("SELECT seq, location FROM detection_log ORDER BY seq") == Rows{"0|2nd floor", "1|Cellar"});
-    CHECK(test.rows("SELECT location FROM device_status") == Rows{"Cellar"});  // the newest batch says it, not the last
+    CHECK(test.rows("SELECT seq, location FROM detection_log ORDER BY seq") ==
+          Rows{"0|2nd floor", "1|Cellar"});
+    CHECK(test.rows("SELECT location FROM device_status") ==
+          Rows{"Cellar"});  // the newest batch says it, not the last
 }
 
 void does_not_trust_a_wrong_clock(const StoreUnderTest &test) {
@@ -202,7 +220,8 @@ void tells_who_is_where(const StoreUnderTest &test) {
     far.detections[0].rssi_dbm = -80;
     far.detections[0].zone = Zone::far;
     Lines().batch(far).batch(near).batch(old).store(*test.store, present);
-    CHECK(test.rows("SELECT device_hash, device_id, rssi, zone FROM presence") == Rows{hash_of(0) + "|pi-1|-40|near"});
+    CHECK(test.rows("SELECT device_hash, device_id, rssi, zone FROM presence") ==
+          Rows{hash_of(0) + "|pi-1|-40|near"});
     CHECK(test.rows("SELECT * FROM missing").empty());
 }
 
@@ -230,7 +249,8 @@ void deletes_what_is_old(const StoreUnderTest &test) {
     CHECK(test.rows("SELECT device_hash, detections FROM advertisers") == Rows{hash_of(0) + "|1"});
     CHECK(gaps(test) == Rows{"300|301|missing"});
     // Known for ever by their run, and at least 90 days by their hash.
-    CHECK(kinds(Lines().batch(make_batch(7)).batch(hashed, "line").store(*test.store, received + days(10))) == "dd");
+    CHECK(kinds(Lines().batch(make_batch(7)).batch(hashed, "line").store(*test.store, received + days(10))) ==
+          "dd");
     while (test.store->retain(received + days(89), received + days(89))) {
     }
     CHECK(count(test, "advertisers") == 0);
@@ -255,9 +275,13 @@ void forgets_what_another_deleted(const StoreUnderTest &test) {
 
 }  // namespace
 
-Time at(const char *text) { return parse_rfc3339(text).value(); }
+Time at(const char *text) {
+    return parse_rfc3339(text).value();
+}
 
-std::string hash_of(int advertiser) { return hex(sha256("advertiser " + std::to_string(advertiser))); }
+std::string hash_of(int advertiser) {
+    return hex(sha256("advertiser " + std::to_string(advertiser)));
+}
 
 Batch make_batch(std::uint64_t seq, int detections) {
     Batch batch;
@@ -271,7 +295,8 @@ Batch make_batch(std::uint64_t seq, int detections) {
     batch.clock_synced = true;
     batch.hash_id = "a41c09d2";
     for (int i = 0; i < detections; ++i)
-        batch.detections.push_back({hash_of(i), -40 - i, Zone::near, *batch.timestamp + std::chrono::milliseconds(250), 3, {}});
+        batch.detections.push_back(
+            {hash_of(i), -40 - i, Zone::near, *batch.timestamp + std::chrono::milliseconds(250), 3, {}});
     return batch;
 }
 
@@ -301,20 +326,48 @@ std::string kinds(const StoreResult &result) {
 }
 
 void run_store_suite(const std::function<StoreUnderTest()> &open) {
-    SECTION("it stores what a batch says") { stores_what_a_batch_says(open()); }
-    SECTION("it stores each batch once") { stores_each_batch_once(open()); }
-    SECTION("a batch is named by device, run and seq") { names_batches_by_device_and_run(open()); }
-    SECTION("a batch without them is named by its line") { names_others_by_their_line(open()); }
-    SECTION("it shows holes and closes them") { shows_holes_and_closes_them(open()); }
-    SECTION("gap lines label holes") { labels_holes(open()); }
-    SECTION("the order of arrival does not matter") { is_independent_of_order(open); }
-    SECTION("two connections write at once") { refuses_nothing_when_two_write(open()); }
-    SECTION("moving a Pi does not rewrite history") { keeps_the_place_of_each_batch(open()); }
-    SECTION("a wrong clock makes nothing seen in another age") { does_not_trust_a_wrong_clock(open()); }
-    SECTION("presence names the Pi that hears best") { tells_who_is_where(open()); }
-    SECTION("missing names silent Pis") { names_silent_devices(open()); }
-    SECTION("retention deletes what is old and nothing else") { deletes_what_is_old(open()); }
-    SECTION("deleted advertisers are not remembered") { forgets_what_another_deleted(open()); }
+    SECTION("it stores what a batch says") {
+        stores_what_a_batch_says(open());
+    }
+    SECTION("it stores each batch once") {
+        stores_each_batch_once(open());
+    }
+    SECTION("a batch is named by device, run and seq") {
+        names_batches_by_device_and_run(open());
+    }
+    SECTION("a batch without them is named by its line") {
+        names_others_by_their_line(open());
+    }
+    SECTION("it shows holes and closes them") {
+        shows_holes_and_closes_them(open());
+    }
+    SECTION("gap lines label holes") {
+        labels_holes(open());
+    }
+    SECTION("the order of arrival does not matter") {
+        is_independent_of_order(open);
+    }
+    SECTION("two connections write at once") {
+        refuses_nothing_when_two_write(open());
+    }
+    SECTION("moving a Pi does not rewrite history") {
+        keeps_the_place_of_each_batch(open());
+    }
+    SECTION("a wrong clock makes nothing seen in another age") {
+        does_not_trust_a_wrong_clock(open());
+    }
+    SECTION("presence names the Pi that hears best") {
+        tells_who_is_where(open());
+    }
+    SECTION("missing names silent Pis") {
+        names_silent_devices(open());
+    }
+    SECTION("retention deletes what is old and nothing else") {
+        deletes_what_is_old(open());
+    }
+    SECTION("deleted advertisers are not remembered") {
+        forgets_what_another_deleted(open());
+    }
 }
 
 }  // namespace ble::test

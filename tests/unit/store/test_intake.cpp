@@ -11,11 +11,14 @@ using Texts = std::vector<std::string>;
 namespace {
 
 const std::string good = print_batch(make_batch(4, 1));
-const std::string half_good = R"({"device_id":"pi-1","detections":[{"device_hash":"x"},)" +
-                              good.substr(good.find("{\"device_hash\""));
-const std::string gap_line = R"({"device_id":"pi-1","run_id":"run","gap":{"from_seq":0,"to_seq":3,"reason":"buffer_full"}})";
+const std::string half_good =
+    R"({"device_id":"pi-1","detections":[{"device_hash":"x"},)" + good.substr(good.find("{\"device_hash\""));
+const std::string gap_line =
+    R"({"device_id":"pi-1","run_id":"run","gap":{"from_seq":0,"to_seq":3,"reason":"buffer_full"}})";
 
-Line whole(const std::string &text) { return {Line::Kind::whole, text}; }
+Line whole(const std::string &text) {
+    return {Line::Kind::whole, text};
+}
 
 Texts reasons(const std::vector<Intake::Rejected> &rejected) {
     Texts out;
@@ -29,7 +32,11 @@ TEST_CASE("lines become items, rejections and torn tails") {
     Intake intake;
     const std::string bad = "{\"device_id\":3}", beginning = "{\"long";
     const std::string torn = good.substr(0, good.size() - 1);
-    const Line lines[] = {whole(good), whole(bad), whole(gap_line), {Line::Kind::oversize, beginning}, {Line::Kind::tail, torn}};
+    const Line lines[] = {whole(good),
+                          whole(bad),
+                          whole(gap_line),
+                          {Line::Kind::oversize, beginning},
+                          {Line::Kind::tail, torn}};
     intake.read(lines);
     CHECK(intake.lines() == 5);
     CHECK(intake.torn() == 1);

@@ -77,8 +77,8 @@ TEST_CASE("a line that breaks a rule in the store is refused alone") {
     const Folder folder;
     const auto test = open_sqlite(folder);
     const auto rule = [&](const std::string &how) {
-        test.rows("CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.seq % 3 = 1 BEGIN SELECT RAISE(" + how +
-                  ", 'not that one'); END");
+        test.rows("CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.seq % 3 = 1 BEGIN SELECT RAISE(" +
+                  how + ", 'not that one'); END");
     };
     const auto check = [&] {
         Lines lines;
@@ -100,10 +100,16 @@ TEST_CASE("a line that breaks a rule in the store is refused alone") {
         check();
     }
     SECTION("also when the rule is about a device or an advertiser") {
-        test.rows("CREATE TRIGGER rule BEFORE UPDATE ON devices WHEN NEW.name = 'no' BEGIN SELECT RAISE(ABORT, 'x'); END");
+        test.rows(
+            "CREATE TRIGGER rule BEFORE UPDATE ON devices WHEN NEW.name = 'no' BEGIN SELECT RAISE(ABORT, "
+            "'x'); END");
         Batch refused = make_batch(2);
         refused.name = "no";
-        CHECK(kinds(Lines().batch(make_batch(0)).batch(make_batch(1)).batch(refused).store(*test.store, received)) == "ssr");
+        CHECK(kinds(Lines()
+                        .batch(make_batch(0))
+                        .batch(make_batch(1))
+                        .batch(refused)
+                        .store(*test.store, received)) == "ssr");
         CHECK(kinds(Lines().batch(make_batch(3)).store(*test.store, received)) == "s");
     }
 }
@@ -140,7 +146,8 @@ TEST_CASE("deleted rows leave no trace in the files") {
     const Folder folder;
     const auto test = open_sqlite(folder);
     const std::string path = test.rows("SELECT file FROM pragma_database_list").at(0);
-    for (std::uint64_t seq = 0; seq < 50; ++seq) Lines().batch(make_batch(seq, 50)).store(*test.store, received);
+    for (std::uint64_t seq = 0; seq < 50; ++seq)
+        Lines().batch(make_batch(seq, 50)).store(*test.store, received);
     const auto holds_hash = [&] {
         for (const char *suffix : {"", "-wal"}) {
             std::ifstream file(path + suffix, std::ios::binary);
@@ -191,7 +198,8 @@ TEST_CASE("a file's version decides what happens to it") {
         CHECK(rows_of(path, "SELECT epoch FROM state") == Rows{"3"});
     }
     SECTION("a step that fails changes nothing") {
-        constexpr Migration broken[] = {first[0], {2, "broken", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}};
+        constexpr Migration broken[] = {first[0],
+                                        {2, "broken", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}};
         Database database(path);
         open_schema(database, first);
         CHECK_THROWS(open_schema(database, broken));
