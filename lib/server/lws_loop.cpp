@@ -214,8 +214,7 @@ LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config)) {
 
 LwsLoop::~LwsLoop() {
     if (impl_->context == nullptr) return;
-    for (auto &timer : impl_->timers)
-        lws_sul_schedule(impl_->context, 0, timer.get(), nullptr, LWS_SET_TIMER_USEC_CANCEL);
+    for (auto &timer : impl_->timers) lws_sul_cancel(timer.get());
     lws_context_destroy(impl_->context);
 }
 
@@ -243,7 +242,7 @@ void LwsLoop::arm(Timer timer, std::chrono::microseconds delay) {
 }
 
 void LwsLoop::disarm(Timer timer) {
-    lws_sul_schedule(impl_->context, 0, impl_->timers.at(timer).get(), nullptr, LWS_SET_TIMER_USEC_CANCEL);
+    lws_sul_cancel(impl_->timers.at(timer).get());
 }
 
 void LwsLoop::listen(std::vector<Protocol> protocols) {
