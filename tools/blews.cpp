@@ -120,6 +120,7 @@ ExitCode run(const Options &o) {
                              log_info("the input has ended; serving what is current until stopped");
                      });
     loop.watch(life.fd(), [&] {
+        life.progress();  // the loop turns: that is the job
         life.handle();
         if (!life.stopping()) return;
         input.stop();

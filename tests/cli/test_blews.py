@@ -484,6 +484,10 @@ class Rights(unittest.TestCase):
                 self.assertNotIn("set-cookie", headers)
             for far_too_long in (b"token=" + b"x" * 5000, b"token=" + b"x" * 100_000):
                 self.assertEqual(http(server.port, "POST", "/login", form, far_too_long)[0], 413)
+            for odd in ("abc", "+5", "5x", "-5"):
+                with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as sock:
+                    sock.sendall(f"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {odd}\r\n\r\n".encode())
+                    self.assertTrue(sock.recv(4096).startswith(b"HTTP/1.1 400 "), odd)
             self.assertEqual(http(server.port, "POST", "/login", form)[0], 411)
             self.assertEqual(http(server.port, "PUT", "/login", form, b"x")[0], 405)
             escaped = b"a=b&token=%30" + TOKEN[1:].encode()
@@ -702,6 +706,24 @@ class Ends(unittest.TestCase):
             server.events(*(event(seq=i, pad=2000) for i in range(600)))
             server.close_stdin()
             self.assertEqual(server.wait(), 0)
+
+    def test_counters_told_at_the_end_do_not_prolong_it(self):
+        with Server("--linger", "1", "--stats", "0.2") as server, \
+                WebSocketClient(server.port, receive_buffer=4096) as stuck:
+            live(stuck)
+            server.events(*(event(seq=i, pad=2000) for i in range(600)))
+            wait_until(lambda: server.health()["events"] == 600, "the events to be taken")
+            server.signal(15)
+            self.assertEqual(server.wait(), 0)
+
+    def test_the_watchdog_is_fed_while_nothing_comes(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(f"{folder}/notify")
+            notify.settimeout(DEADLINE_S)
+            with Server(env={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "100000"}):
+                fed = 0
+                while fed < 3:
+                    fed += b"WATCHDOG=1" in notify.recv(4096)
 
     def test_an_unterminated_event_counts_and_a_torn_one_is_torn(self):
         for tail, expected in ((event(seq=2), 2), (event(seq=2)[:-5], 1)):
