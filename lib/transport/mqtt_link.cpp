@@ -171,7 +171,9 @@ MqttLink::MqttLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool f
       on_message_(std::move(on_message)) {
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.MQTTVersion = five ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    const std::string uri = (options.tls ? "ssl://" : "tcp://") + options.address();
+    // An IPv6 address goes without brackets: with them paho does not find it in the broker's certificate.
+    const std::string uri =
+        (options.tls ? "ssl://" : "tcp://") + options.host + ":" + std::to_string(options.port);
     const int code = MQTTAsync_createWithOptions(&client_, uri.c_str(), session.client_id.c_str(),
                                                  MQTTCLIENT_PERSISTENCE_NONE, nullptr, &create);
     if (code != MQTTASYNC_SUCCESS)

@@ -574,7 +574,7 @@ class Tls(unittest.TestCase):
         for name in ("ca", "other"):
             openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=test {name}",
                     "-keyout", f"{name}.key", "-out", f"{name}.pem")
-        for name, names in [("server", "DNS:localhost,IP:127.0.0.1"), ("elsewhere", "DNS:broker.example"),
+        for name, names in [("server", "DNS:localhost,IP:127.0.0.1,IP:::ffff:127.0.0.1"), ("elsewhere", "DNS:broker.example"),
                             ("client", "DNS:client.example")]:
             with open(os.path.join(cls.folder.name, "names"), "w", encoding="ascii") as f:
                 f.write(f"subjectAltName={names}\n")
@@ -596,7 +596,7 @@ class Tls(unittest.TestCase):
 
     def test_the_certificate_and_the_host_name_are_verified(self):
         broker = self.broker()
-        for host in ("localhost", "127.0.0.1"):
+        for host in ("localhost", "127.0.0.1", "[::ffff:127.0.0.1]"):
             with Tool("blesub", "--url", f"mqtts://{host}:{broker.port}", "--cafile", self.path("ca.pem"),
                       "--count", "1") as tool:
                 tool.wait_err("TLS)")
