@@ -128,7 +128,10 @@ TEST_CASE("a host is a name or an address") {
 TEST_CASE("names that no broker could take are refused") {
     CHECK(contains(refusal({"--host", "h", "--client-id", "a\xff"}), "UTF-8"));
     CHECK(contains(refusal({"--host", "h", "--username", "\xff"}), "UTF-8"));
-    CHECK(refusal({"--host", "h", "--client-id", "k\xc3\xbc" "che"}).empty());
+    CHECK(refusal({"--host", "h", "--client-id",
+                   "k\xc3\xbc"
+                   "che"})
+              .empty());
 }
 
 TEST_CASE("a password without a user name is refused") {
