@@ -278,6 +278,20 @@ class SlowClients(unittest.TestCase):
             self.assertEqual([stuck_stream.event()["data"]["seq"] for _ in range(first + 1, count)],
                              list(range(first + 1, count)))
 
+    def test_clients_that_never_read_their_snapshot_keep_none_in_memory(self):
+        devices, rounds = 100, 40
+        with Server("--queue", "64", "--stats-update", "0", env=MEMORY_SHOWS) as server:
+            stuck, before = [], 0
+            for number in range(rounds):
+                server.events(*(event(f"pi-{d}", number, pad=10_000) for d in range(devices)))
+                wait_until(lambda n=number: server.health()["events"] == devices * (n + 1), "the events to be taken")
+                stuck.append(WebSocketClient(server.port, receive_buffer=4096))
+                self.addCleanup(stuck[-1].sock.close)
+                wait_until(lambda n=number: server.health()["clients"] == n + 1, "the client")
+                if number == rounds // 2:
+                    before = server.rss_kb()
+            self.assertLess(server.rss_kb() - before, 5000, "kB more for 19 clients: a snapshot has 1000 kB")
+
     def test_a_client_that_falls_behind_can_be_closed_instead(self):
         with Server("--queue", "16", "--slow", "close") as server, \
                 WebSocketClient(server.port, receive_buffer=4096) as stuck:
