@@ -259,7 +259,7 @@ std::string MqttLink::failure_text(int code, const char *message) {
     if (text == hang_up_text) return "it hangs up instead of answering (does it want TLS?)";
     if (text != no_connection && text != name_unknown) return text;
     return options_.tls ? "no connection (nobody there, no TLS there, or a certificate for another host name)"
-                        : "no connection (nobody there)";
+                        : "no connection (is anybody there, does it want TLS?)";
 }
 
 bool MqttLink::publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
