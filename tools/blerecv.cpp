@@ -80,7 +80,7 @@ void validate(Options &o, const CommandLine &) {
 
 ExitCode run(const Options &o) {
     Counters counters;
-    std::optional<HttpReceiver> receiver;  // outlives the loop, whose connections it serves, and the last report
+    std::optional<HttpReceiver> receiver;  // outlives the loop, whose connections it serves
     Lifecycle lifecycle(o.common, counters, [&] {
         counters.queued = counters.in - counters.out;
         counters.oldest_ms = receiver ? static_cast<std::uint64_t>(receiver->oldest().count()) : 0;
