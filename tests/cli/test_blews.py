@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import socket
 import ssl
 import struct
@@ -304,6 +305,28 @@ class SlowClients(unittest.TestCase):
                     stuck.event()
             self.assertEqual(closed.exception.code, 1013)
             self.assertIn("slow", closed.exception.reason)
+
+    def test_a_thousand_clients_of_which_half_never_read(self):
+        count = 1000
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        kinds = (WebSocketClient, EventStream, lambda port, **more: WebSocketClient(port, subprotocol="blepipe.ndjson", **more))
+        with Server("--queue", "64", "--stats-update", "0", "--ping", "0", env=MEMORY_SHOWS) as server:
+            clients = []
+            self.addCleanup(lambda: [client.sock.close() for client in clients])
+            before = server.rss_kb()
+            for number in range(count):
+                clients.append(kinds[number % 3](server.port, receive_buffer=4096 if number % 2 else None))
+            reading = [client for number, client in enumerate(clients) if number % 6 == 0]  # plain WebSockets
+            for client in reading:
+                live(client)
+            for seq in range(200):
+                server.events(event(seq=seq, pad=2000))
+                for client in reading:
+                    self.assertEqual(client.event()["data"]["seq"], seq)
+            self.assertEqual(server.health()["clients"], count)
+            self.assertLess((server.rss_kb() - before) / count, 20 if "asan" not in tool_path("") else 200, "kB a client")
 
     def test_nobody_listening_holds_nothing_up(self):
         with Server() as server:
