@@ -451,6 +451,10 @@ class Pages(unittest.TestCase):
                 status, headers, _ = http(server.port, method, "/", body=b"x=1")
                 self.assertEqual((status, headers["allow"]), (405, "GET, HEAD"), method)
             self.assertEqual(http(server.port, "POST", "/events", body=b"x")[0], 405)
+            with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as sock:
+                sock.sendall(b"HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = b"".join(iter(lambda: sock.recv(4096), b""))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 405 ") and answer.endswith(b"\r\n\r\n"), answer)
 
     def test_one_connection_serves_many_requests(self):
         with Server("--www", f"{self.folder.name}/www") as server, \
