@@ -1,6 +1,7 @@
 #include "base/command_line.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -357,8 +358,17 @@ static void hold_standard_descriptors() {
         if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+// Asked for counters before there is a Lifecycle to tell them, a tool waits with the answer, where it would be killed.
+static void block_usr1() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGUSR1);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
     hold_standard_descriptors();
+    block_usr1();
     set_log_name(tool);
     try {
         return static_cast<int>(body());

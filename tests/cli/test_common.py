@@ -214,6 +214,19 @@ class Standing(Base):
         self.assertIn("ready: ", tool.err)
 
 
+    def test_counters_asked_for_too_early_come_when_there_are_any(self):
+        key = self.folder / "key"
+        os.mkfifo(key)  # its start lasts until somebody writes a key there
+        tool = self.start("blescan", "--hash-key", key)
+        fd = os.open(key, os.O_WRONLY)  # it has come so far
+        tool.signal(signal.SIGUSR1)
+        os.write(fd, b"0123456789abcdef")
+        os.close(fd)
+        tool.wait_err('"oldest_ms"')
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+
 class Service(Base):
     def notify_socket(self):
         path = str(self.folder / f"notify-{len(os.listdir(self.folder))}")
