@@ -39,8 +39,7 @@ bool Retention::step(std::int64_t before_ms, std::int64_t now_ms) {
     deleted_ = deleted_ || more || !gone_.empty();
     if (!more && deleted_) {
         // Deleted content still stands in the log until that is overwritten. When a reader is in the way, next time.
-        database_.integer("PRAGMA wal_checkpoint(TRUNCATE)");
-        deleted_ = false;
+        deleted_ = database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) != 0;
     }
     return more;
 }
