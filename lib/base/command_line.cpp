@@ -93,6 +93,23 @@ LogLevel to_log_level(std::string text) {
     throw std::string("debug, info, warning or error is wanted");
 }
 
+// The words as CLI11 takes them, the last first. It would give the word that follows to an option with an empty value
+// ("--name= --tls"), so that becomes two words.
+std::vector<std::string> words_backwards(int argc, const char *const *argv) {
+    std::vector<std::string> words;
+    bool options = true;
+    for (int i = 1; i < argc; ++i) {
+        std::string word = argv[i];
+        options = options && word != "--";
+        const bool empty_value = options && word.starts_with("--") && word.find('=') == word.size() - 1;
+        if (empty_value) word.pop_back();
+        words.push_back(std::move(word));
+        if (empty_value) words.emplace_back();
+    }
+    std::reverse(words.begin(), words.end());
+    return words;
+}
+
 // Breaks a help text into lines of `width`.
 std::vector<std::string> wrap(const std::string &text, std::size_t width) {
     std::vector<std::string> lines(1);
@@ -275,7 +292,7 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     }
     if (words != nullptr) app.add_option("words", *words);
     try {
-        app.parse(argc, argv);
+        app.parse(words_backwards(argc, argv));
     } catch (const CLI::ParseError &error) {
         throw Error(ExitCode::usage, std::string(error.what()) + " (try " + tool + " --help)");
     }
