@@ -198,10 +198,13 @@ class Standing(Base):
 
     @for_each_tool
     def test_metrics_that_cannot_be_written_are_said_and_stop_nothing(self, name):
-        tool = self.started(name, "--metrics", self.folder / "none" / "counters")
-        tool.wait_err("unable to write metrics to ")
-        tool.signal(signal.SIGTERM)
-        self.assertEqual(tool.wait(), 0, tool.err)
+        (self.folder / "folder").mkdir(exist_ok=True)
+        for path in (self.folder / "none" / "counters", self.folder / "folder", "/dev/full/counters"):
+            tool = self.started(name, "--metrics", path)
+            tool.wait_err(f"unable to write metrics to {path}: ")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertFalse((self.folder / "folder.new").exists())
 
     @for_each_tool
     def test_quiet_and_log_level(self, name):
