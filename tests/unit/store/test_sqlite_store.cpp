@@ -200,6 +200,20 @@ TEST_CASE("deleted rows leave no trace in the files") {
     CHECK_FALSE(holds_hash());
 }
 
+TEST_CASE("a step of retention passes over much of the table once only") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 3; ++seq) {
+        Batch batch = make_batch(seq);
+        batch.detections[0].timestamp = at("1970-01-01T00:00:00Z");
+        lines.batch(batch);
+    }
+    lines.store(*test.store, received);
+    CHECK(test.store->retain(received + std::chrono::days(1), received + std::chrono::days(1)));
+    CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"2"});
+}
+
 TEST_CASE("several processes may create one database at once") {
     const Folder folder;
     std::atomic<int> refused = 0;
