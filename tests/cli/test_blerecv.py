@@ -330,6 +330,14 @@ class Requests(WithServer):
         self.assertEqual(self.server.standing(), 0)
         self.assertEqual(self.server.stats()["rejected"], 6)
 
+    def test_each_refused_request_is_counted_once(self):
+        for body, status in (("x" * (LINE_LIMIT + 1), 413), ("{", 400), ("", 400), ("{}", 422)):
+            before = self.server.stats()["rejected"]
+            self.assertEqual(self.server.post(body).status, status)
+            self.assertEqual(self.server.stats()["rejected"], before + 1, status)
+        self.assertEqual(self.server.request("POST", "/nowhere", b"{", JSON).status, 404)
+        self.assertEqual(self.server.stats()["rejected"], 4)
+
     def test_deep_json_is_refused_and_the_server_lives(self):
         for depth in (20, 5000, 200_000):
             status = self.server.post('{"device_id":"pi-1","detections":[],"x":' + "[" * depth + "]" * depth + "}").status
