@@ -691,6 +691,12 @@ class Sample(Base):
         with open(SAMPLE, "rb") as f:
             self.assertTrue(made.read_bytes() == f.read(), "examples/sample.btsnoop is not what scripts/make-sample makes")
 
+    def test_the_generator_takes_no_option_for_a_file(self):
+        done = subprocess.run([sys.executable, source_path("scripts", "make-sample"), "--help"], cwd=self.folder,
+                              capture_output=True, check=True)
+        self.assertIn(b"make-sample", done.stdout)
+        self.assertEqual(os.listdir(self.folder), [])
+
     def test_it_shows_what_blescan_can(self):
         self.assertLess(os.path.getsize(SAMPLE), 500 << 10)
         code, out, err = run("blescan", "--replay", SAMPLE, "--detail", "--names")
