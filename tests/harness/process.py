@@ -1,7 +1,6 @@
 import fcntl
 import json
 import os
-import pathlib
 import queue
 import signal
 import socket
@@ -210,7 +209,3 @@ def run(*argv, input=b"", **options):
             err = tool.err
         out.seek(0)
         return code, out.read(), err
-
-
-def scratch():
-    return pathlib.Path(tempfile.mkdtemp(prefix="blepipe-"))
