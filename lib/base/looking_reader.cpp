@@ -67,6 +67,7 @@ void LookingReader::watch(int operation) {
     // Regular files and /dev/null cannot be waited for: they are always ready.
     if (!always_) {
         always_ = UniqueFd(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+        if (!always_) throw system_error("wait for " + name_);
         operation = EPOLL_CTL_ADD;
     }
     if (::epoll_ctl(epoll_.get(), operation, always_.get(), &event) != 0)
