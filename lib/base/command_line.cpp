@@ -267,6 +267,7 @@ void CommandLine::Impl::declare_common(CommandLine &line) {
 void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     CLI::App app;
     app.set_help_flag();
+    std::vector<std::pair<Setter, const CLI::Option *>> flags;
     for (const auto &owned : options) {
         Option *option = owned.get();
         const auto take = [option](const std::string &value) {
@@ -278,7 +279,7 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
             }
         };
         if (option->is_flag) {
-            app.add_flag_callback(option->flags, [take] { take("true"); });
+            flags.emplace_back(take, app.add_flag(option->flags));
         } else if (option->is_list) {
             app.add_option_function<std::vector<std::string>>(option->flags,
                                                               [take](const std::vector<std::string> &values) {
@@ -296,6 +297,8 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     } catch (const CLI::ParseError &error) {
         throw Error(ExitCode::usage, std::string(error.what()) + " (try " + tool + " --help)");
     }
+    for (const auto &[take, flag] : flags)  // "true", or what stands behind "="
+        if (flag->count() > 0) take(flag->results().back());
 }
 
 void CommandLine::Impl::read_environment() {

@@ -98,6 +98,15 @@ TEST_CASE("the command line goes before the environment, the environment before 
     CHECK_FALSE(parsed.line.on_command_line("--topic"));
 }
 
+TEST_CASE("a flag can be taken back") {
+    Environment tls("BLEPIPE_TLS", "yes");
+    CHECK(Parsed({}).options.tls);
+    CHECK_FALSE(Parsed({"--tls=false"}).options.tls);
+    CHECK_FALSE(Parsed({"--tls=0"}).options.tls);
+    CHECK(Parsed({"--tls", "--tls"}).options.tls);
+    CHECK(failure({"--tls=maybe"}) == 64);
+}
+
 TEST_CASE("a wrong word on the command line is 64, in the environment 78") {
     CHECK(failure({"--port", "0"}) == 64);
     CHECK(failure({"--port", "80x"}) == 64);
