@@ -181,9 +181,10 @@ ExitCode run(const Options &options) {
             "without --client-id the broker keeps nothing for us: what arrives while blesub is away is lost");
     if (options.mqtt.insecure) log_warning("--insecure: anyone could pretend to be the broker");
 
-    subscriber.start();
-    const int code = run_tool_guarded(
-        options.common.tool, [&] { return Loop(options, *lifecycle, subscriber, handover, counters).run(); });
+    const int code = run_tool_guarded(options.common.tool, [&] {
+        subscriber.start();
+        return Loop(options, *lifecycle, subscriber, handover, counters).run();
+    });
     const bool closed = subscriber.close();
     serving = closed ? nullptr : serving;
     lifecycle.reset();           // the last counters

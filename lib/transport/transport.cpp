@@ -1,6 +1,7 @@
 #include "transport/transport.hpp"
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "transport/mqtt_publisher.hpp"
 #include "transport/transport_options.hpp"
 
@@ -33,6 +34,9 @@ std::vector<std::string> transport_modes() {
 }
 
 std::unique_ptr<Transport> make_transport(const std::string &mode, const TransportOptions &options) {
+    if (options.mqtt.insecure)
+        log_warning("--insecure: anyone could pretend to be the " +
+                    std::string(mode == "http" ? "server" : "broker"));
     for (const auto &row : transports)
         if (mode == row.mode) return row.make(options);
     throw Error(ExitCode::software, "no transport is named " + mode);

@@ -580,8 +580,10 @@ class HttpTls(Case):
     def test_a_certificate_for_another_host(self):
         self.check_not_trusted(*self.attempt("other", "--cafile", f"{self.keys.name}/other.pem"))
 
-    def test_insecure_takes_any(self):
-        self.check_delivered(*self.attempt("other", "--insecure"))
+    def test_insecure_takes_any_and_is_warned_of(self):
+        server, tool = self.attempt("other", "--insecure")
+        self.check_delivered(server, tool)
+        self.assertIn("--insecure: anyone", tool.err)
 
 
 class Mqtt(Case):
