@@ -45,7 +45,8 @@ void RejectFile::add(std::string_view line, std::string_view reason) {
 
 bool RejectFile::open() {
     if (fd_) return true;
-    fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+    // O_NONBLOCK: a FIFO that nobody reads must not stop the tool.
+    fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
     struct stat status {};
     if (!fd_ || fstat(fd_.get(), &status) != 0) {
         complain("open");

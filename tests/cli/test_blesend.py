@@ -160,6 +160,12 @@ class Input(Case):
         for record in records:
             self.assertTrue(record["time"].endswith("Z") and record["reason"])
 
+    def test_a_reject_file_that_cannot_be_written_stops_nothing(self):
+        unread = os.path.join(self.folder(), "fifo")
+        os.mkfifo(unread)
+        for name in (unread, "/dev/full", "/absent/file"):
+            self.check_run(0, f"{name}: ", "--mode", "http", "--reject", name, input="junk\n")
+
     def test_the_reject_file_has_a_name_by_default(self):
         server = self.server()
         with Tool("blesend", "--url", server.url, env={"STATE_DIRECTORY": self.folder()}) as tool:
