@@ -565,7 +565,7 @@ class Consumption(WithServer):
                 if first is one:  # what 4.3 does not take, it reads and throws away
                     self.assertLess(sent, 64 << 20)
         self.server.drain()
-        self.assertEqual(self.server.post(batch()).status, 201)
+        wait_until(lambda: self.server.post(batch()).status == 201, "batches to be taken again")
         wait_until(lambda: self.server.stats()["queued"] == 0, "all to be consumed")
 
     def test_what_waits_is_bounded(self):
