@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 #include "base/log.hpp"
 
@@ -81,6 +80,7 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
     try {
         open();
         damage = database_->text("PRAGMA quick_check(1)");
+        damage.erase(0, damage.rfind('\n') + 1);  // a heading
         if (damage == "ok") {
             shrink(*database_);
             return;
