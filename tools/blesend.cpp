@@ -154,7 +154,8 @@ void Sender::report() {
     const auto pace = intake_.pace();
     if (pace_said_ || !pace || options_.one_try()) return;
     pace_said_ = true;
-    log_info("at the present rate the spool lasts " + in_words(*pace * static_cast<double>(spool_->capacity())));
+    log_info("at the present rate the spool lasts " +
+             in_words(*pace * static_cast<double>(spool_->capacity())));
 }
 
 void Sender::wait() {

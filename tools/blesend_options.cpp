@@ -81,7 +81,8 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
 
 void settle_spool(SendOptions &options, const CommandLine &line) {
     if (options.status && options.spool.empty())
-        throw Error(ExitCode::usage, "--status needs --spool FILE: a spool in memory is not seen from outside");
+        throw Error(ExitCode::usage,
+                    "--status needs --spool FILE: a spool in memory is not seen from outside");
     if (options.status || !options.one_try()) return;
     const bool typed = line.on_command_line("--spool") || line.on_command_line("--buffer");
     if (line.given("--spool") && !options.spool.empty())

@@ -77,7 +77,8 @@ void DurableSpool::load_gaps() {
         const auto id = static_cast<std::uint64_t>(rows.integer(0));
         if (removed_gaps_.contains(id) || in_flight_.contains(id)) continue;
         GapLedger::Item item{from_wall(rows.integer(1)), nullptr, {}};
-        const ParsedLine parsed = rows.integer(3) != 0 ? parser_.parse(std::string(rows.text(2))) : InvalidLine();
+        const ParsedLine parsed =
+            rows.integer(3) != 0 ? parser_.parse(std::string(rows.text(2))) : InvalidLine();
         if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
         gaps_.put(id, std::move(item));
     }
@@ -93,7 +94,8 @@ void DurableSpool::read_ahead() {
         if (in_flight_.contains(read_to_) || removed_.contains(read_to_)) continue;
         const auto line = page_.text(2);
         ahead_bytes_ += line.size();
-        ahead_.emplace_hint(ahead_.end(), read_to_, Item{std::string(line), from_wall(page_.integer(1)), false, {}});
+        ahead_.emplace_hint(ahead_.end(), read_to_,
+                            Item{std::string(line), from_wall(page_.integer(1)), false, {}});
     }
     page_.reset();
 }
@@ -214,7 +216,8 @@ std::optional<Spool::Entry> DurableSpool::next() {
         std::string line = gap_line(id, gaps_.at(id));
         auto gap = gaps_.take(id);
         ++gaps_in_flight_;
-        const auto sent = in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
+        const auto sent =
+            in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
         return Entry{id, sent.first->second.line};
     }
     const auto sent = in_flight_.insert(ahead_.extract(ahead_.begin()));
@@ -285,7 +288,8 @@ void DurableSpool::commit_removals() {
 // What may pass by itself is tried again later; anything else is thrown on.
 void DurableSpool::trouble(const SqliteError &error) {
     if (error.kind() == SqliteError::Kind::foreign)
-        throw Error(ExitCode::io, std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
+        throw Error(ExitCode::io,
+                    std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
     if (error.kind() != SqliteError::Kind::trouble) throw;
     retry_at_ = Clock::now() + retry_after;
     troubled_ = true;
@@ -312,8 +316,8 @@ milliseconds DurableSpool::oldest_age() const {
 }
 
 std::string DurableSpool::description() const {
-    std::string text = std::to_string(bounds_.batches) + (bounds_.batches == 1 ? " batch" : " batches") + " or " +
-                       std::to_string(bounds_.bytes) + " bytes in " + path_ +
+    std::string text = std::to_string(bounds_.batches) + (bounds_.batches == 1 ? " batch" : " batches") +
+                       " or " + std::to_string(bounds_.bytes) + " bytes in " + path_ +
                        ", safe when this process is killed or the power fails";
     if (size() > 0) text += "; " + std::to_string(size()) + " batches and gap lines wait in it";
     return text;

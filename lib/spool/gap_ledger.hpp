@@ -23,7 +23,7 @@ class GapLedger {
     struct Item {
         Clock::time_point since;
         std::unique_ptr<Gap> grows;  // a gap of ours
-        std::string line;            // of another tool's gap; the spool may leave it out and keep it elsewhere
+        std::string line;  // of another tool's gap; the spool may leave it out and keep it elsewhere
     };
 
     // The batch of that name was dropped, which had this place in the spool: the place of the line that now tells of it.

@@ -39,7 +39,8 @@ std::optional<Spool::Entry> RamSpool::next() {
         const auto id = gaps_.first_id();
         auto gap = gaps_.take(id);
         std::string line = gap.grows ? print_gap(*gap.grows) : std::move(gap.line);
-        const auto sent = in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
+        const auto sent =
+            in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
         return Entry{id, sent.first->second.line};
     }
     ++batches_in_flight_;

@@ -26,7 +26,7 @@ class Spool {
         std::uint64_t id;       // grows in the order of delivery
         std::string_view line;  // valid until the entry is removed or given back
     };
-    struct Loss {  // as far back as the spool remembers
+    struct Loss {                   // as far back as the spool remembers
         std::uint64_t dropped = 0;  // batches, in all
         std::uint64_t unnamed = 0;  // those among them without run_id and seq: no gap line can tell of them
     };
@@ -51,8 +51,9 @@ class Spool {
 
     virtual std::size_t size() const = 0;  // all entries: waiting, in flight, gap lines
     virtual std::size_t in_flight() const = 0;
-    virtual bool full() const = 0;                             // the next batch needs room to be made
-    virtual std::size_t capacity() const = 0;  // batches it can hold; about, when it is bounded in bytes as well
+    virtual bool full() const = 0;  // the next batch needs room to be made
+    virtual std::size_t capacity()
+        const = 0;  // batches it can hold; about, when it is bounded in bytes as well
     virtual std::chrono::milliseconds oldest_age() const = 0;  // 0 when empty
     virtual Loss loss() const = 0;
     virtual bool durable() const { return false; }  // what it holds outlives the process

@@ -106,7 +106,8 @@ void SpoolFile::lock() {
             throw Error(ExitCode::unavailable,
                         "another process uses the spool " + path_ + ": give each blesend a spool of its own");
         }
-        struct stat mine {}, named {};
+        struct stat mine {
+        }, named{};
         if (::fstat(fd.get(), &mine) == 0 && ::stat(path_.c_str(), &named) == 0 &&
             mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
             lock_ = std::move(fd);
@@ -116,7 +117,8 @@ void SpoolFile::lock() {
 }
 
 void SpoolFile::open() {
-    struct stat file {}, log {};
+    struct stat file {
+    }, log{};
     if (::stat(path_.c_str(), &file) == 0 && file.st_size == 0 &&
         ::stat((path_ + "-wal").c_str(), &log) == 0 && log.st_size > 0)
         throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is empty and its log is not");
@@ -146,8 +148,7 @@ void SpoolFile::set_aside(const std::string &why) {
 SpoolStatus read_spool_status(const std::string &path) {
     if (::access(path.c_str(), F_OK) != 0)
         throw system_error("read the spool " + path, ExitCode::unavailable);
-    if (::access(path.c_str(), R_OK) != 0)
-        throw system_error("read the spool " + path, ExitCode::permission);
+    if (::access(path.c_str(), R_OK) != 0) throw system_error("read the spool " + path, ExitCode::permission);
     Database database(path, std::chrono::seconds(5), Database::Access::read);
     SpoolStatus status;
     database.execute("BEGIN");  // one moment's view
@@ -160,9 +161,10 @@ SpoolStatus read_spool_status(const std::string &path) {
     status.gaps = number("SELECT count(*) FROM gaps");
     status.dropped = number("SELECT dropped FROM state");
     status.unnamed = number("SELECT unnamed FROM state");
-    if (const auto since = database.integer("SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
-                                            " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"
-                                            " ORDER BY id LIMIT 1"))
+    if (const auto since = database.integer(
+            "SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
+            " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"
+            " ORDER BY id LIMIT 1"))
         status.oldest = Time(std::chrono::milliseconds(*since));
     return status;
 }

@@ -87,8 +87,7 @@ void Database::fail() const {
     const Class found = classify(result);
     std::string text = "unable to use the database " + path_ + ": " + ::sqlite3_errmsg(handle_);
     const int cause = ::sqlite3_system_errno(handle_);
-    if ((result & 0xff) == SQLITE_IOERR && cause != 0)
-        text += ": " + std::generic_category().message(cause);
+    if ((result & 0xff) == SQLITE_IOERR && cause != 0) text += ": " + std::generic_category().message(cause);
     throw SqliteError(found.kind, found.code, text);
 }
 

@@ -35,7 +35,8 @@ SPOOL_TEST("a full spool that waits takes what there is room for") {
     CHECK(drain(spool) == std::vector<std::string>{batch(1), batch(2), batch(3)});
 }
 
-SPOOL_TEST("a full spool drops the oldest and tells of a contiguous range in one gap line, before later batches") {
+SPOOL_TEST(
+    "a full spool drops the oldest and tells of a contiguous range in one gap line, before later batches") {
     const TestType made(2);
     Spool &spool = made.spool();
     REQUIRE(push(spool, {batch(0), batch(1), batch(2), batch(3), batch(4)}) == 5);

@@ -13,21 +13,22 @@
 
 namespace ble::test {
 
-
 inline std::string batch(unsigned seq, const std::string &run = "9f2c41d07a6be813",
-                  const std::string &device = "pi-lab-1") {
+                         const std::string &device = "pi-lab-1") {
     return R"({"format":1,"device_id":")" + device + R"(","run_id":")" + run + R"(","seq":)" +
            std::to_string(seq) + R"(,"timestamp":"2026-11-22T06:30:10.000Z","detections":[]})";
 }
 
 inline std::string gap(unsigned from, unsigned to, const std::string &run = "9f2c41d07a6be813",
-                const std::string &device = "pi-lab-1") {
+                       const std::string &device = "pi-lab-1") {
     return print_gap({device, run, from, to, "buffer_full"});
 }
 
-inline const std::string nameless = R"({"device_id":"old-pi","timestamp":"2026-11-22T06:30:10Z","detections":[]})";
+inline const std::string nameless =
+    R"({"device_id":"old-pi","timestamp":"2026-11-22T06:30:10Z","detections":[]})";
 
-inline std::size_t push(Spool &spool, const std::vector<std::string> &lines, WhenFull when_full = WhenFull::drop) {
+inline std::size_t push(Spool &spool, const std::vector<std::string> &lines,
+                        WhenFull when_full = WhenFull::drop) {
     const std::vector<std::string_view> views(lines.begin(), lines.end());
     return spool.push(views, when_full);
 }
@@ -41,7 +42,6 @@ inline std::vector<std::string> drain(Spool &spool) {
     }
     return lines;
 }
-
 
 // A folder that goes with the test.
 class Folder {

@@ -324,9 +324,15 @@ TEST_CASE("a spool of a newer version and a database of another program are refu
     const Folder folder;
     const auto path = folder / "spool";
     { push(*std::make_unique<DurableSpool>(path, DurableSpool::Bounds{9, 9999}), {batch(0)}); }
-    SECTION("newer") { Database(path).execute("PRAGMA user_version=99"); }
-    SECTION("another program") { Database(path).execute("PRAGMA application_id=7"); }
-    SECTION("unnamed") { Database(path).execute("PRAGMA application_id=0"); }
+    SECTION("newer") {
+        Database(path).execute("PRAGMA user_version=99");
+    }
+    SECTION("another program") {
+        Database(path).execute("PRAGMA application_id=7");
+    }
+    SECTION("unnamed") {
+        Database(path).execute("PRAGMA application_id=0");
+    }
     const std::string before = bytes_of(path);
     CHECK(refusal(path) == ExitCode::config);
     CHECK_THROWS_AS(read_spool_status(path), Error);
@@ -347,12 +353,24 @@ TEST_CASE("a damaged spool is set aside whole, and a new one is begun") {
         fs::remove(path);
         std::ofstream(path, std::ios::binary) << noise(50'000);
     }
-    SECTION("text") { overwrite(path, 0, batch(0) + "\n"); }
-    SECTION("truncated") { fs::resize_file(path, size / 2); }
-    SECTION("truncated within a page") { fs::resize_file(path, size - 1000); }
-    SECTION("random bytes in its middle") { overwrite(path, size / 2 / 4096 * 4096, noise(4096)); }
-    SECTION("zeros in its middle") { overwrite(path, size / 2 / 4096 * 4096, std::string(8192, '\0')); }
-    SECTION("zeros at its beginning") { overwrite(path, 0, std::string(4096, '\0')); }
+    SECTION("text") {
+        overwrite(path, 0, batch(0) + "\n");
+    }
+    SECTION("truncated") {
+        fs::resize_file(path, size / 2);
+    }
+    SECTION("truncated within a page") {
+        fs::resize_file(path, size - 1000);
+    }
+    SECTION("random bytes in its middle") {
+        overwrite(path, size / 2 / 4096 * 4096, noise(4096));
+    }
+    SECTION("zeros in its middle") {
+        overwrite(path, size / 2 / 4096 * 4096, std::string(8192, '\0'));
+    }
+    SECTION("zeros at its beginning") {
+        overwrite(path, 0, std::string(4096, '\0'));
+    }
     const std::string damaged = bytes_of(path);
     CHECK_THROWS_AS(read_spool_status(path), Error);
     {
