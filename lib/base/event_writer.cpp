@@ -1,5 +1,6 @@
 #include "base/event_writer.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -15,6 +16,10 @@
 namespace ble {
 
 using std::chrono::milliseconds;
+
+namespace {
+constexpr char gone_text[] = "the reader of standard output is gone";
+}
 
 EventWriter::EventWriter(int fd, milliseconds patience, int attend_fd, std::function<bool()> attend)
     : fd_(fd), patience_(patience), attend_fd_(attend_fd), attend_(std::move(attend)) {
@@ -33,20 +38,36 @@ void EventWriter::lose(const std::string &why) {
 bool EventWriter::writable() {
     pollfd ask{fd_, POLLOUT, 0};
     if (::poll(&ask, 1, 0) <= 0) return false;
-    if ((ask.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) lose("the reader of standard output is gone");
+    if ((ask.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) lose(gone_text);
     return (ask.revents & POLLOUT) != 0;
 }
 
-// Writes a piece when there is room for it now. A pipe that is writable takes PIPE_BUF bytes without blocking.
+// How much can be written now without blocking. Nobody else writes to the pipe: an empty one takes all that it can hold,
+// one that is merely writable takes PIPE_BUF bytes.
+std::size_t EventWriter::room() {
+    int standing = 0;
+    if (pipe_ && ::ioctl(fd_, FIONREAD, &standing) == 0 && standing == 0) {
+        const int size = ::fcntl(fd_, F_GETPIPE_SZ);
+        if (size > 0) return static_cast<std::size_t>(size);
+    }
+    return writable() && !gone_ ? std::size_t{PIPE_BUF} : 0;
+}
+
+// Writes a piece when there is room for it now.
 bool EventWriter::write_some(std::string_view &text) {
-    if (!writable() || gone_) return false;
-    const auto count = ::write(fd_, text.data(), std::min(text.size(), std::size_t{PIPE_BUF}));
+    const std::size_t most = room();
+    if (most == 0) return false;
+    const auto count = ::write(fd_, text.data(), std::min(text.size(), most));
     if (count > 0) {
         text.remove_prefix(static_cast<std::size_t>(count));
         return true;
     }
-    if (count < 0 && errno != EAGAIN && errno != EINTR) lose(system_error("write to standard output").what());
-    return count < 0 && errno == EINTR;
+    if (errno == EPIPE) {
+        lose(gone_text);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        lose(system_error("write to standard output").what());
+    }
+    return errno == EINTR;
 }
 
 bool EventWriter::wait_for_reader(milliseconds most) {

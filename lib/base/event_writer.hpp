@@ -3,7 +3,7 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,7 +19,7 @@ class EventWriter {
     // is readable; it returns false when waiting must end.
     EventWriter(int fd, std::chrono::milliseconds patience, int attend_fd, std::function<bool()> attend);
 
-    // Writes the line and its LF. False: dropped, because the reader does not keep up or is gone. When patience runs out
+    // Writes the line (or several, with LF between them) and its LF. False: dropped, because the reader does not keep up or is gone. When patience runs out
     // in mid-line the rest is kept and written before anything else: a begun line is always finished. Once patience has
     // run out there is no waiting until the reader has caught up: lines are written only when there is room at once.
     bool line(std::string_view text);
@@ -38,6 +38,7 @@ class EventWriter {
 
   private:
     bool writable();
+    std::size_t room();
     bool write_some(std::string_view &text);
     bool write_all(std::string_view &text, bool wait);
     bool wait_for_reader(std::chrono::milliseconds most);

@@ -27,6 +27,8 @@ constexpr rlim_t spare_descriptors = 64;
 constexpr rlim_t most_descriptors = 65536;
 // Of one request: browsers send the cookies of everything that ever ran on this host.
 constexpr unsigned short max_headers = 16384;
+// Given to send(2) at once. By default that is the receive buffer's size: longer messages would be copied and sent in parts.
+constexpr std::size_t longest_write = 1u << 20;
 
 struct Watched {
     std::function<bool()> readable;  // false: watch it no longer
@@ -212,8 +214,7 @@ LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config)) {
 
 LwsLoop::~LwsLoop() {
     if (impl_->context == nullptr) return;
-    for (auto &timer : impl_->timers)
-        lws_sul_schedule(impl_->context, 0, timer.get(), nullptr, LWS_SET_TIMER_USEC_CANCEL);
+    for (auto &timer : impl_->timers) lws_sul_cancel(timer.get());
     lws_context_destroy(impl_->context);
 }
 
@@ -241,7 +242,7 @@ void LwsLoop::arm(Timer timer, std::chrono::microseconds delay) {
 }
 
 void LwsLoop::disarm(Timer timer) {
-    lws_sul_schedule(impl_->context, 0, impl_->timers.at(timer).get(), nullptr, LWS_SET_TIMER_USEC_CANCEL);
+    lws_sul_cancel(impl_->timers.at(timer).get());
 }
 
 void LwsLoop::listen(std::vector<Protocol> protocols) {
@@ -249,7 +250,7 @@ void LwsLoop::listen(std::vector<Protocol> protocols) {
     i.protocols = std::move(protocols);
     for (const Protocol &p : i.protocols)
         i.table.push_back({p.name.c_str(), Impl::on_connection, p.session_bytes, p.receive_bytes, 0,
-                           const_cast<Protocol *>(&p), 0});
+                           const_cast<Protocol *>(&p), longest_write});
     i.table.push_back({});
     i.listener = open_listener(i.config.bind, i.config.port, i.config.send_buffer);
 

@@ -89,9 +89,10 @@ struct HttpTransport::Impl {
     Backoff backoff{seconds(1), seconds(60)}, slow_backoff{seconds(5), seconds(300)};
     std::optional<Message> message;
     std::vector<Result> results;
-    bool up = false;           // the last exchange went well
-    bool post_failed = false;  // since a message was last taken: a good health check is then no news
-    bool complained = false;   // a warning stands that good news should follow
+    bool up = false;             // the last exchange went well
+    bool post_failed = false;    // since a message was last taken: a good health check is then no news
+    bool ended_at_once = false;  // the request: newer libcurls then call no socket and set no timer
+    bool complained = false;     // a warning stands that good news should follow
     std::string trouble = "not yet connected", body;
     std::size_t body_size = 0;
     char curl_text[CURL_ERROR_SIZE] = "";
@@ -187,6 +188,7 @@ void HttpTransport::Impl::request(const std::string &path, const std::string *se
     curl_multi_add_handle(multi, easy);
     int running = 0;
     curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);  // begins at once
+    ended_at_once = running == 0;
 }
 
 void HttpTransport::Impl::begin_check() {
@@ -220,6 +222,7 @@ void HttpTransport::Impl::drive() {
 // Judges the request if it has ended.
 void HttpTransport::Impl::collect() {
     int left = 0;
+    ended_at_once = false;
     const CURLMsg *done = curl_multi_info_read(multi, &left);
     if (done == nullptr || done->msg != CURLMSG_DONE) return;
     CURLcode code = done->data.result;
@@ -331,7 +334,7 @@ int HttpTransport::fd() const {
 }
 
 milliseconds HttpTransport::timeout() const {
-    if (!impl_->results.empty()) return milliseconds(0);
+    if (!impl_->results.empty() || impl_->ended_at_once) return milliseconds(0);
     auto due = impl_->curl_timer;
     if (impl_->state == Impl::State::waiting) due = std::min(due.value_or(impl_->retry_at), impl_->retry_at);
     if (!due) return milliseconds(-1);

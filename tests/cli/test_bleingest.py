@@ -552,7 +552,7 @@ class Faults(Ingest):
 
         def deliver():
             for line in deliveries:
-                while standing(out) > 20_000:  # a few batches a transaction, so that there are many of them
+                while standing(out) > 5_000:  # a few batches a transaction, so that there are many of them
                     time.sleep(0.0002)
                 os.write(into, text([line]))
         writer = threading.Thread(target=deliver, daemon=True)
@@ -560,7 +560,7 @@ class Faults(Ingest):
         stored, kills = 0, 0
         while stored < 2900:
             tool = self.start(stdin=out, stdout=None)
-            target = stored + random.randrange(1, 300)
+            target = stored + random.randrange(1, 200)
             wait_until(lambda: self.database.count() >= min(target, 3000), f"{target} batches")
             time.sleep(random.random() / 200)  # any instant of a transaction, not only its end
             tool.signal(signal.SIGKILL)

@@ -86,6 +86,12 @@ class Demo(unittest.TestCase):
             demo.signal(signal.SIGINT)
             self.assertEqual(demo.wait(), 130, demo.err)
 
+    def test_the_reader_of_its_output_leaves(self):
+        with self.demo() as demo:
+            self.assertTrue(demo.process.stdout.readline())
+            demo.process.stdout.close()
+            self.assertNotEqual(demo.wait(), 0)
+
     def test_a_pipeline_that_dies_ends_the_demo(self):
         with self.demo() as demo:
             self.read_until(demo, "| blesend --mode mqtt")

@@ -97,6 +97,28 @@ class Chain(unittest.TestCase):
         self.assertEqual(self.database.detections(), flatten(lines))
         self.end(tools)
 
+    def test_the_same_batches_both_ways_at_once_into_one_database(self):
+        broker, port, lines = self.stack.enter_context(Broker()), free_port(), make_batches(500)
+        (self.folder / "input").write_text("\n".join(lines) + "\n", encoding="ascii")
+        by_mqtt, _ = self.backend("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend")
+        wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
+        by_http, _ = self.backend("blerecv", "--port", port)
+        wait_port(port)
+        senders = []
+        for target in (["--host", "127.0.0.1", "--port", broker.port], ["--url", f"http://127.0.0.1:{port}"]):
+            with open(self.folder / "input", "rb") as given:
+                senders.append(self.stack.enter_context(Tool("blesend", *target, stdin=given)))
+        for sender in senders:
+            self.assertEqual(sender.wait(), 0, sender.err)
+        wait_until(lambda: by_mqtt[1].stats()["in"] == len(lines), "all batches by MQTT")
+        self.end(by_mqtt)
+        self.end(by_http)
+        known = [int(tools[1].err.split(" were known already")[0].split()[-1]) for tools in (by_mqtt, by_http)]
+        self.assertEqual(sum(known), len(lines))
+        self.assertEqual(self.database.batches(), positions(lines))
+        self.assertEqual(self.database.detections(), flatten(lines))
+        self.assertEqual(self.database.gaps(), [])
+
     def test_what_was_dropped_is_shown_as_a_gap_at_the_other_end(self):
         port = free_port()
         lines = make_batches(60)

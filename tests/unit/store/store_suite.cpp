@@ -177,11 +177,12 @@ void refuses_nothing_when_two_write(const StoreUnderTest &test) {
     const auto other = test.again();
     for (std::uint64_t seq = 0; seq < 20; ++seq) {
         Lines lines;
-        lines.batch(make_batch(seq));
+        lines.batch(make_batch(seq, static_cast<int>(seq) + 1));  // each time an advertiser that is new
         CHECK(kinds(lines.store(seq % 2 == 0 ? *test.store : *other, received)) == "s");
         CHECK(kinds(lines.store(seq % 2 == 0 ? *other : *test.store, received)) == "d");
     }
-    CHECK(count(test, "advertisers") == 2);
+    CHECK(count(test, "advertisers") == 20);
+    CHECK(test.rows("SELECT sum(detections) FROM advertisers") == Rows{"210"});
     CHECK(gaps(test).empty());
 }
 
