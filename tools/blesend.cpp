@@ -7,15 +7,12 @@
 #include <csignal>
 
 #include "base/command_line.hpp"
-#include "base/line_writer.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
-#include "batch/json_text.hpp"
 #include "blesend_delivery.hpp"
 #include "blesend_intake.hpp"
 #include "blesend_options.hpp"
-#include "spool/durable_spool.hpp"
-#include "spool/ram_spool.hpp"
+#include "blesend_spool.hpp"
 #include "transport/transport.hpp"
 
 namespace {
@@ -65,14 +62,6 @@ class Sender {
     Clock::time_point next_look_{}, next_report_{};
     bool stopped_ = false, ready_ = false, pace_said_ = false;
 };
-
-std::unique_ptr<Spool> make_spool(const SendOptions &given) {
-    if (given.spool.empty())
-        return std::make_unique<RamSpool>(static_cast<std::size_t>(std::max<std::int64_t>(given.buffer, 1)));
-    return std::make_unique<DurableSpool>(
-        given.spool, DurableSpool::Bounds{static_cast<std::size_t>(given.spool_max),
-                                          static_cast<std::uint64_t>(given.spool_max_bytes)});
-}
 
 Sender::Sender(const SendOptions &given)
     : options_(given),
@@ -190,28 +179,8 @@ void Sender::leave_behind() const {
     log_info(kept);
 }
 
-// One line of JSON.
-ExitCode print_status(const SendOptions &options) {
-    const SpoolStatus status = read_spool_status(options.spool);
-    std::string text = "{\"spool\":";
-    append_json_string(text, options.spool);
-    const auto add = [&](const char *name, std::uint64_t value) {
-        text.append(",\"").append(name).append("\":") += std::to_string(value);
-    };
-    add("batches", status.batches);
-    add("bytes", status.bytes);
-    add("gaps", status.gaps);
-    text += ",\"oldest\":" + (status.oldest ? '"' + format_ms(*status.oldest) + '"' : "null");
-    add("dropped", status.dropped);
-    add("unnamed", status.unnamed);
-    LineWriter out(STDOUT_FILENO);
-    out.line(text + "}");
-    out.flush();
-    return ExitCode::ok;
-}
-
 ExitCode run(const SendOptions &options) {
-    if (options.status) return print_status(options);
+    if (options.status) return print_spool_status(options);
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is like a full disk
     return Sender(options).run();
 }
