@@ -10,7 +10,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, at most
 constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
-constexpr std::chrono::seconds quiet(60), retry_after(1);
+constexpr std::chrono::seconds retry_after(1);
 constexpr std::uint64_t reserve_step = 1000;
 
 std::int64_t wall_ms() {
@@ -259,7 +259,7 @@ void DurableSpool::give_back(std::uint64_t id) {
 }
 
 void DurableSpool::settle() {
-    if (Clock::now() - removed_since_ >= quiet) commit_removals();
+    if (Clock::now() - removed_since_ >= bounds_.put_off) commit_removals();
 }
 
 void DurableSpool::run_removals() {

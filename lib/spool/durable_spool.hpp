@@ -23,6 +23,7 @@ class DurableSpool final : public Spool {
     struct Bounds {
         std::size_t batches;
         std::uint64_t bytes;  // of lines; the batch that reaches it is still taken
+        std::chrono::milliseconds put_off = std::chrono::minutes(1);  // removals, at most
     };
     // See SpoolFile for what it throws.
     DurableSpool(const std::string &path, Bounds bounds);

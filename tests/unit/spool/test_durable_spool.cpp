@@ -154,6 +154,17 @@ TEST_CASE("removals are put off, and committed with the next push or at the end"
         auto spool = open(path);
         CHECK(drain(spool) == batches(3, 4));
     }
+    SECTION("a kill after they were put off for long: they are gone") {
+        die_after([&] {
+            auto &spool = *new DurableSpool(path, {100, 9999, std::chrono::milliseconds(0)});
+            push(spool, batches(0, 3));
+            drain(spool);
+            if (read_spool_status(path).batches != 3) return;
+            spool.settle();
+        });
+        auto spool = open(path);
+        CHECK(spool.size() == 0);
+    }
     SECTION("a clean end: they are gone, what is in flight is not") {
         {
             auto spool = open(path);
@@ -306,6 +317,35 @@ TEST_CASE("on a full disk nothing is taken and nothing changes; later it goes on
     auto expected = batches(3, 22);
     expected.insert(expected.begin(), gap(2, 2));
     CHECK(drain(spool) == expected);
+}
+
+TEST_CASE("a push that fails halfway leaves the counts and the gap lines as they were") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    SECTION("with room") {
+        auto spool = open(path, 1000);
+        push(spool, batches(0, 20));
+        spool.remove(spool.next()->id);
+        const FileLimit limit(fs::file_size(path.string() + "-wal") + 100);
+        CHECK(push(spool, batches(20, 500)) == 0);
+        CHECK(spool.size() == 19);
+        CHECK(drain(spool) == batches(1, 20));
+    }
+    SECTION("with losses") {
+        auto spool = open(path, 30);
+        push(spool, batches(0, 32));
+        const auto sent = spool.next();
+        REQUIRE(sent->line == gap(0, 1));
+        push(spool, batches(32, 33));
+        const FileLimit limit(fs::file_size(path.string() + "-wal") + 100);
+        CHECK(push(spool, batches(33, 500)) == 0);
+        CHECK(spool.loss().dropped == 3);
+        CHECK(spool.size() == 32);
+        spool.give_back(sent->id);
+        auto expected = batches(3, 33);
+        expected.insert(expected.begin(), {gap(0, 1), gap(2, 2)});
+        CHECK(drain(spool) == expected);
+    }
 }
 
 TEST_CASE("a second process is refused while the first lives") {
