@@ -40,7 +40,7 @@ void declare(Options &o, CommandLine &line) {
                "what to read, one look at each in turn; - is standard input, the default");
     line.group("Input");
     line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
-    line.number("-n,--count", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
     line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
     line.group("Store");
     line.text("-d,--db PATH", o.db, "the SQLite database; :memory: to try things out");

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/command_line.hpp"
 #include "base/counting_writer.hpp"
 #include "base/file.hpp"
@@ -78,10 +80,10 @@ void validate(Options &o, const CommandLine &) {
 
 ExitCode run(const Options &o) {
     Counters counters;
-    HttpReceiver *serving = nullptr;
+    std::optional<HttpReceiver> receiver;  // outlives the loop, whose connections it serves
     Lifecycle lifecycle(o.common, counters, [&] {
         counters.queued = counters.in - counters.out;
-        counters.oldest_ms = serving != nullptr ? static_cast<std::uint64_t>(serving->oldest().count()) : 0;
+        counters.oldest_ms = receiver ? static_cast<std::uint64_t>(receiver->oldest().count()) : 0;
     });
     CountingWriter output(STDOUT_FILENO, CountingWriter::Promise::committed);
     LwsLoop::Config config;
@@ -98,26 +100,25 @@ ExitCode run(const Options &o) {
     bool leaving = false;
     const auto changed = [&] {
         if (o.count > 0 && counted()) lifecycle.stop();
-        if (!lifecycle.stopping() || serving == nullptr) return;
+        if (!lifecycle.stopping()) return;
         if (!leaving) {
             leaving = true;
             loop.stop_listening();
-            serving->stop();
+            receiver->stop();
             loop.arm(deadline, farewell);
         }
-        if (!serving->busy() && output.unwritten() == 0) loop.stop();
+        if (!receiver->busy() && output.unwritten() == 0) loop.stop();
     };
     HttpReceiver::Options receiving;
     receiving.keys = o.keys;
     receiving.body_timeout = o.client_timeout;
-    HttpReceiver receiver(loop, output, counters, receiving, changed);
-    serving = &receiver;
+    receiver.emplace(loop, output, counters, receiving, changed);
     loop.watch(lifecycle.fd(), [&] {
         lifecycle.progress();
         lifecycle.handle();
         changed();
     });
-    loop.listen({receiver.protocol()});
+    loop.listen({receiver->protocol()});
     log_info("listening on " + loop.url());
     lifecycle.ready("listening on " + loop.url());
     loop.run();

@@ -193,6 +193,7 @@ ExitCode run(const Options &o) {
     Lifecycle life(o.common, counters);
     LineWriter writer(STDOUT_FILENO, life.fd(), [&life] {
         life.handle();
+        life.progress();  // a reader that stalls is no fault that a restart would mend
         return life.stopping();
     });
     Waiter waiter(life, writer);

@@ -46,7 +46,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
               "where lines go that are no batch, or that the server refuses for good");
     line.text("--status-topic TOPIC", options.transport.status_topic,
               "keep a retained \"online\" or \"offline\" on this topic");
-    line.number("--count", options.count, 0, INT64_MAX, "end after so many batches; 0: at the end of input");
+    line.number("-n,--count N", options.count, 0, INT64_MAX,
+                "end after so many batches; 0: at the end of input");
     line.epilogue(
         "Examples:\n"
         "  blescan | blesend --host broker.example --tls\n"

@@ -38,7 +38,7 @@ void declare(Options &options, CommandLine &line) {
         "when the broker may forget a message: when the reader has consumed it, or once it is written");
     line.text("--share GROUP", options.share, "share the topic's messages with all who name the same group");
     line.text("--reject FILE", options.reject, "where batches go that are longer than a line may be");
-    line.number("-C,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
+    line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
     line.epilogue(
         "Examples:\n"
         "  blesub --host localhost | jq .device_id\n"

@@ -17,7 +17,7 @@ bool Handover::take(std::string_view payload, int stop_fd) {
             ++written;
         }
     }
-    if (written > 0 && !writer_.wait(position, stop_fd)) {
+    if (writer_.committed() < position && !writer_.wait(position, stop_fd)) {
         failed_ = writer_.gone();
         return false;
     }

@@ -55,7 +55,7 @@ void declare(Options &o, CommandLine &line) {
     line.group("When to end");
     line.flag("--stay", o.stay, "go on serving after the end of the input");
     line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
-    line.number("-c,--count", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
     line.epilogue(
         "Examples:\n"
         "  blesub | bleingest | blews                     watch at http://127.0.0.1:8765/\n"
@@ -120,6 +120,7 @@ ExitCode run(const Options &o) {
                              log_info("the input has ended; serving what is current until stopped");
                      });
     loop.watch(life.fd(), [&] {
+        life.progress();  // the loop turns: that is the job
         life.handle();
         if (!life.stopping()) return;
         input.stop();

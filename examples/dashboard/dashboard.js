@@ -25,15 +25,20 @@ function notice(text) {
   show("notice", text);
 }
 
+// A name is a string; anything else that stands in its place, an object for instance, is no reason to stop drawing.
+function plain(value) {
+  return ["string", "number"].includes(typeof value) ? String(value) : "";
+}
+
 function cell(row, text, name = "") {
   const td = row.insertCell();
-  td.textContent = text ?? "";
+  td.textContent = plain(text);
   if (name) td.className = name;
   return td;
 }
 
 function clock(text) {
-  const time = new Date(text);
+  const time = new Date(plain(text));
   return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString();
 }
 
@@ -46,7 +51,7 @@ function ago(milliseconds) {
 
 // When it was heard: by its own clock if that is set, else when it came.
 function heard(device) {
-  const time = Date.parse(device.batch.timestamp);
+  const time = Date.parse(plain(device.batch.timestamp));
   return device.batch.clock === "unsynced" || Number.isNaN(time) ? device.received : time;
 }
 
@@ -56,6 +61,9 @@ function zone(detection) {
 
 function takeBatch(batch) {
   if (typeof batch !== "object" || batch === null || typeof batch.device_id !== "string") return;
+  const known = devices.get(batch.device_id)?.batch;
+  if (known && known.run_id !== undefined && known.run_id === batch.run_id && known.seq === batch.seq)
+    return;  // the snapshot after a lost connection repeats it
   const list = Array.isArray(batch.detections) ? batch.detections.filter((d) => d && typeof d === "object") : [];
   devices.delete(batch.device_id);
   devices.set(batch.device_id, { batch, list, received: Date.now() });
@@ -75,14 +83,14 @@ const handlers = {
     gaps = [data, ...gaps].slice(0, MOST_GAPS);
   },
   lagged(data) {
-    missed += Number(data.missed) || 0;
+    missed += Number(plain(data.missed)) || 0;
     notice(`This page was too slow and missed ${missed} events so far; what is shown is current. The database has them all.`);
   },
   stats_update(data) {
     if (Number.isInteger(data.clients)) show("watching", data.clients);
   },
   error(data) {
-    notice(`The server refused a message: ${data.reason}`);
+    notice(`The server refused a message: ${plain(data.reason)}`);
   },
 };
 
@@ -107,11 +115,11 @@ function drawDevices() {
     const levels = list.map((d) => d.rssi).filter(Number.isFinite);
     const time = heard(device);
     if (Date.now() - time > QUIET_AFTER_S * 1000) row.className = "quiet";
-    cell(row, batch.name ? `${batch.name} (${id})` : id).title = id;
+    cell(row, plain(batch.name) ? `${batch.name} (${id})` : id).title = id;
     cell(row, batch.location);
     cell(row, list.length, "number");
     cell(row, levels.length ? `${levels.reduce((a, b) => Math.max(a, b))} dBm` : "–", "number");
-    cell(row, ago(Date.now() - time)).title = String(batch.timestamp ?? "");
+    cell(row, ago(Date.now() - time)).title = plain(batch.timestamp);
   }
   element("devices").tBodies[0].replaceWith(body);
   show("devices-count", devices.size || "");
@@ -122,14 +130,14 @@ function drawDetections() {
   const body = document.createElement("tbody");
   let count = 0;
   for (const { detection, batch } of detections) {
-    const name = detection.local_name ?? detection.company ?? "";
-    const hash = String(detection.device_hash ?? "");
-    const text = [batch.device_id, batch.name, batch.location, hash, name, detection.zone].join(" ").toLowerCase();
+    const name = plain(detection.local_name) || plain(detection.company);
+    const hash = plain(detection.device_hash);
+    const text = [batch.device_id, batch.name, batch.location, hash, name, detection.zone].map(plain).join(" ").toLowerCase();
     if (wanted && !text.includes(wanted)) continue;
     count++;
     const row = body.insertRow();
     cell(row, clock(detection.timestamp ?? batch.timestamp));
-    cell(row, batch.name || batch.device_id);
+    cell(row, plain(batch.name) || batch.device_id);
     cell(row, name ? `${hash.slice(0, 12)} ${name}` : hash.slice(0, 12), "hash").title = hash;
     cell(row, Number.isFinite(detection.rssi) ? `${detection.rssi} dBm` : "–", "number");
     cell(row, zone(detection), zone(detection));
@@ -144,7 +152,8 @@ function drawGaps() {
   element("gaps").replaceChildren(...gaps.map((data) => {
     const item = document.createElement("li");
     const gap = data.gap ?? {};
-    item.textContent = `${data.device_id}: batches ${gap.from_seq} to ${gap.to_seq} lost (${gap.reason})`;
+    const [from, to, reason] = [gap.from_seq, gap.to_seq, gap.reason].map(plain);
+    item.textContent = `${plain(data.device_id)}: batches ${from} to ${to} lost (${reason})`;
     return item;
   }));
 }

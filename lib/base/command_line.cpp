@@ -61,7 +61,8 @@ milliseconds to_duration(const std::string &text) {
         std::find_if(std::begin(units), std::end(units), [&](const auto &u) { return unit == u.first; });
     if (error != std::errc() || found == std::end(units) || !(value >= 0) || value * found->second > longest)
         throw std::string("seconds are wanted, as in 10, 0.5, 250ms, 2m, 24h or 90d");
-    return milliseconds(static_cast<std::int64_t>(value * found->second + 0.5));
+    const milliseconds rounded(static_cast<std::int64_t>(value * found->second + 0.5));
+    return value > 0 ? std::max(rounded, milliseconds(1)) : rounded;  // 0 may mean: never
 }
 
 bool to_bool(std::string text) {
@@ -173,8 +174,10 @@ void CommandLine::days(const std::string &flags, milliseconds &value, const std:
     impl_
         ->add(describe(flags, "DAYS", environment), help,
               [&value](const std::string &given) {
-                  const bool bare = given.find_first_not_of("0123456789.") == std::string::npos;
-                  value = to_duration(bare && !given.empty() ? given + "d" : given);
+                  const bool bare =
+                      !given.empty() &&
+                      (std::isdigit(static_cast<unsigned char>(given.back())) || given.back() == '.');
+                  value = to_duration(bare ? given + "d" : given);
               })
         .initial = duration_text(value);
 }
@@ -338,7 +341,7 @@ bool CommandLine::parse(int argc, const char *const *argv) {
     impl_->read_words(argc, argv);
     if (impl_->help) impl_->print_help();
     if (impl_->version && !impl_->help) std::cout << impl_->tool << " (blepipe) " << BLEPIPE_VERSION << "\n";
-    std::cout.flush();
+    if (!std::cout.flush()) throw Error(ExitCode::io, "unable to write to standard output");
     if (impl_->help || impl_->version) return false;
     impl_->read_environment();
     if (impl_->quiet) impl_->level = LogLevel::warning;
@@ -348,10 +351,10 @@ bool CommandLine::parse(int argc, const char *const *argv) {
 }
 
 // A closed standard descriptor would be given to the next file opened, a database for instance, which then receives
-// what was meant for standard output.
+// what was meant for standard output. Writing to the one held for standard output fails: nothing is safe there.
 static void hold_standard_descriptors() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR);
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {

@@ -108,6 +108,7 @@ void CountingWriter::refresh() {
         committed_ = now;
         hint_ = shortest_hint;
     }
+    if (promise_ == Promise::written && unwritten() == 0) return;  // the next write(2) tells of a hang-up
     pollfd ask{fd_, 0, 0};
     if (kind_ != Kind::file && ::poll(&ask, 1, 0) > 0 && (ask.revents & (POLLERR | POLLHUP)) != 0 && !gone_) {
         // What it consumed before it went still counts.

@@ -94,6 +94,8 @@ void Lifecycle::handle() {
 void Lifecycle::ready(const std::string &text) {
     if (!ready_) log_debug("ready: " + text);
     ::sd_notify(0, ((ready_ ? "STATUS=" : "READY=1\nSTATUS=") + text).c_str());
+    if (!ready_ && !options_.metrics.empty())
+        write_metrics();  // a scraper need not wait for the first period
     ready_ = true;
 }
 

@@ -15,9 +15,9 @@ namespace ble {
 // Options that every tool has; CommandLine declares them.
 struct CommonOptions {
     std::string tool;
-    bool check = false;                    // validate, connect to nothing
-    std::chrono::milliseconds stats{0};    // interval; 0: only on SIGUSR1
-    std::string metrics;                   // Prometheus text file, rewritten every 15 s and at the end
+    bool check = false;                  // validate, connect to nothing
+    std::chrono::milliseconds stats{0};  // interval; 0: only on SIGUSR1
+    std::string metrics;  // Prometheus text file, written when ready, every 15 s and at the end
     std::chrono::milliseconds run_for{0};  // 0: for ever
 };
 

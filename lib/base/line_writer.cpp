@@ -54,9 +54,10 @@ void LineWriter::write_some(std::string_view &rest) {
 
 void LineWriter::wait_for_reader() {
     constexpr int grace_ms = 1000;
+    // Asked each time: the wish to stop may have been heard elsewhere, and then shows on stop_fd_ no more.
+    const bool stopping = stopping_ && stopping_();
     pollfd ask[] = {{fd_, POLLOUT, 0}, {stop_fd_, POLLIN, 0}};
-    ::poll(ask, 2, -1);
-    if (ask[1].revents == 0 || !stopping_() || ::poll(ask, 1, grace_ms) > 0) return;
+    if (::poll(ask, stopping ? 1 : 2, stopping ? grace_ms : -1) != 0) return;
     throw Error(ExitCode::io,
                 "stopped while the reader of standard output takes nothing: the last lines are cut off");
 }

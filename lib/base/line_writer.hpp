@@ -10,7 +10,8 @@ namespace ble {
 
 class LineWriter {
   public:
-    // While the reader keeps us waiting, `stopping` is called whenever `stop_fd` is readable: true ends the waiting.
+    // While the reader keeps us waiting, `stopping` is called before each wait, which ends when `stop_fd` is readable:
+    // true bounds the waiting.
     explicit LineWriter(int fd, int stop_fd = -1, std::function<bool()> stopping = {});
 
     // Appends the line and its LF; written at the latest when 64 KiB have gathered. ReaderGone when the reader is gone,

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,13 +80,20 @@ const std::vector<Line> &LookingReader::look() {
         // Asked before the copy: what stands after a hang-up is all there will ever be.
         const bool hung_up = (poll_now(fd_) & POLLHUP) != 0;
         filled_ = peek();
-        cut(hung_up);
+        cut(hung_up && filled_ == standing_bytes());
     } else {
         read_more();
         cut(end_seen_);
     }
     if (lines_.empty() && looked_ > 0) consume();
     return lines_;
+}
+
+// A pipe that others made larger than our copy of it holds more than one look shows.
+std::size_t LookingReader::standing_bytes() const {
+    int count = 0;
+    if (::ioctl(fd_, FIONREAD, &count) != 0) throw system_error("ask what stands in " + name_, ExitCode::io);
+    return static_cast<std::size_t>(count);
 }
 
 std::size_t LookingReader::peek() {

@@ -54,6 +54,7 @@ class LookingReader {
     const std::string &name() const { return name_; }
 
   private:
+    std::size_t standing_bytes() const;
     std::size_t peek();     // pipe: fills buffer_ with what stands; returns the byte count
     void read_more();       // others: appends to buffer_
     void cut(bool at_end);  // buffer_ -> lines_

@@ -3,6 +3,7 @@
 #include <libwebsockets.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "batch/event.hpp"
@@ -107,7 +108,7 @@ void Broadcaster::Impl::announce_stats() {
 }
 
 void Broadcaster::Impl::finish(std::chrono::milliseconds within, std::function<void()> when_done) {
-    finishing = true;
+    if (std::exchange(finishing, true)) return;  // asked again: `within` counts from the first time
     done = std::move(when_done);
     loop.stop_listening();
     if (clients.empty()) return end();

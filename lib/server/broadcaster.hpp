@@ -47,7 +47,7 @@ class Broadcaster {
     bool pressed();
 
     // Stops listening, gives every client what waits for it, closes it ("going away"), then calls `done`, at the latest
-    // after `within`.
+    // after `within`. Further calls change nothing.
     void finish(std::chrono::milliseconds within, std::function<void()> done);
 
   private:

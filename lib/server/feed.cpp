@@ -69,8 +69,7 @@ void Feed::begin(Subscriber &subscriber, std::string greeting) {
     subscriber.notes.push_back(std::move(greeting));
     subscriber.next = ring_.end();
     subscriber.missed = 0;
-    subscriber.snapshot = snapshot_.frames();
-    subscriber.shown = 0;
+    subscriber.snapshot = snapshot_.read();
 }
 
 void Feed::join(Subscriber &subscriber, std::string greeting, std::string_view last_id) {
@@ -141,20 +140,18 @@ void Feed::skip_to_newest(Subscriber &subscriber) {
     subscriber.next = newest;
 }
 
-bool Feed::take_snapshot(Subscriber &subscriber, Piece &piece) {
-    while (subscriber.shown < subscriber.snapshot->size()) {
-        const Frame &frame = (*subscriber.snapshot)[subscriber.shown++];
+void Feed::take_snapshot(Subscriber &subscriber, Piece &piece) {
+    while (const Frame frame = snapshot_.next(*subscriber.snapshot)) {
         piece.event = true;
         if (!subscriber.filter) {
             piece.frame = frame;
-            return true;
+            return;
         }
-        if (passes(subscriber, frame, piece.own)) return true;
+        if (passes(subscriber, frame, piece.own)) return;
     }
     subscriber.snapshot.reset();
     piece.own = connection_status("live", subscribers_, now());
     piece.event = false;
-    return true;
 }
 
 // The next thing that the subscriber is to get.
@@ -165,7 +162,10 @@ bool Feed::take(Subscriber &subscriber, Piece &piece) {
         if (subscriber.notes.empty()) std::vector<std::string>().swap(subscriber.notes);
         return true;
     }
-    if (subscriber.snapshot) return take_snapshot(subscriber, piece);
+    if (subscriber.snapshot) {
+        take_snapshot(subscriber, piece);
+        return true;
+    }
     if (subscriber.next < ring_.begin()) {
         subscriber.missed += ring_.begin() - subscriber.next;
         subscriber.next = ring_.begin();

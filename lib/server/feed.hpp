@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -26,12 +27,11 @@ enum class Framing {
 // What the feed knows of one client. Kept by the caller, at one address, from join() to leave().
 struct Subscriber {
     Framing framing = Framing::message;
-    std::unique_ptr<Filter> filter;                      // none: everything
-    std::uint64_t next = 0;                              // position in the ring
-    std::uint64_t missed = 0;                            // not yet told
-    std::vector<std::string> notes;                      // events for it alone, to be sent before all else
-    std::shared_ptr<const std::vector<Frame>> snapshot;  // being sent
-    std::size_t shown = 0;                               // of the snapshot
+    std::unique_ptr<Filter> filter;            // none: everything
+    std::uint64_t next = 0;                    // position in the ring
+    std::uint64_t missed = 0;                  // not yet told
+    std::vector<std::string> notes;            // events for it alone, to be sent before all else
+    std::optional<Snapshot::Cursor> snapshot;  // being sent
 };
 
 // To be sent as one message. `data` has frame_padding writable bytes before it and stays until the next call of the feed.
@@ -93,7 +93,7 @@ class Feed {
     void begin(Subscriber &subscriber, std::string greeting);
     bool passes(const Subscriber &subscriber, const Frame &frame, std::string &cut);
     bool take(Subscriber &subscriber, Piece &piece);
-    bool take_snapshot(Subscriber &subscriber, Piece &piece);
+    void take_snapshot(Subscriber &subscriber, Piece &piece);
     void skip_to_newest(Subscriber &subscriber);
     Message join_waiting(Subscriber &subscriber);
     Message joined_ring(Subscriber &subscriber);

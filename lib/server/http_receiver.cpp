@@ -187,12 +187,11 @@ int HttpReceiver::finish_body(lws *wsi) {
     if (found == requests_.end()) return -1;
     Request &request = found->second;
     if (request.state != State::reading) {
-        // The client has sent more before it has its answer, and libwebsockets offers those bytes by this call, again
-        // and again. They are not read: the connection ends with the answer, which tells the client to send them again.
+        // The client has sent more before it has its answer, and libwebsockets (before 4.3, which ends the connection by
+        // itself) offers those bytes by this call, again and again. They are not read: the end of the connection tells
+        // the client to send again what has no answer.
         request.close = true;
-        if (request.state == State::answering) return answer(wsi);
-        lws_rx_flow_control(wsi, 0);
-        return 0;
+        return request.state == State::answering ? answer(wsi) : -1;
     }
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     if (!request.decided) request.decided = take(wsi, request);
@@ -233,7 +232,6 @@ void HttpReceiver::answer_later(lws *wsi, Request &request, HttpReply reply) {
     request.state = State::answering;
     answering_++;
     request.decided = std::move(reply);
-    if (request.close) lws_rx_flow_control(wsi, 1);  // else libwebsockets does not get to writing
     lws_callback_on_writable(wsi);
 }
 

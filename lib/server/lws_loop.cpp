@@ -29,6 +29,8 @@ constexpr rlim_t most_descriptors = 65536;
 constexpr unsigned short max_headers = 16384;
 // Given to send(2) at once. By default that is the receive buffer's size: longer messages would be copied and sent in parts.
 constexpr std::size_t longest_write = 1u << 20;
+// Before the next try to accept when descriptors or memory have run out.
+constexpr std::chrono::milliseconds accept_pause(100);
 
 struct Watched {
     std::function<bool()> readable;  // false: watch it no longer
@@ -92,10 +94,15 @@ struct LwsLoop::Impl {
     std::vector<lws_protocols> table;
     std::unordered_set<const lws *> connections;
     Listener listener;
+    LwsLoop *owner;
+    lws *accepting = nullptr;  // the listening socket, while it is watched
+    Timer resume_timer = 0;
+    Throttle starved;
     bool stopped = false;
     std::exception_ptr failure;
 
-    explicit Impl(const Config &c) : config(c), max_clients(fit_descriptors(c.max_clients)) {}
+    Impl(const Config &c, LwsLoop *loop)
+        : config(c), max_clients(fit_descriptors(c.max_clients)), owner(loop) {}
 
     template <class Body>
     void guard(const Body &body) noexcept {
@@ -107,8 +114,9 @@ struct LwsLoop::Impl {
         }
     }
 
-    void adopt(int fd, std::function<bool()> readable);
+    lws *adopt(int fd, std::function<bool()> readable);
     bool accept_all();
+    void pause_accepting(int reason);
     void serve_connection(UniqueFd fd);
 
     static Impl &of(lws *wsi) { return *static_cast<Impl *>(lws_context_user(lws_get_context(wsi))); }
@@ -144,7 +152,7 @@ int LwsLoop::Impl::on_connection(lws *wsi, lws_callback_reasons reason, void *us
     return result;
 }
 
-void LwsLoop::Impl::adopt(int fd, std::function<bool()> readable) {
+lws *LwsLoop::Impl::adopt(int fd, std::function<bool()> readable) {
     UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) throw system_error("watch a descriptor");
     watched.push_back(std::make_unique<Watched>(Watched{std::move(readable)}));
@@ -154,8 +162,10 @@ void LwsLoop::Impl::adopt(int fd, std::function<bool()> readable) {
     description.fd.filefd = copy.release();  // closed by libwebsockets, also when it fails
     description.vh_prot_name = "watch";
     description.opaque = watched.back().get();
-    if (lws_adopt_descriptor_vhost_via_info(&description) == nullptr)
+    lws *wsi = lws_adopt_descriptor_vhost_via_info(&description);
+    if (wsi == nullptr)
         throw Error(ExitCode::system, "unable to watch a descriptor: libwebsockets refuses it");
+    return wsi;
 }
 
 bool LwsLoop::Impl::accept_all() {
@@ -165,14 +175,25 @@ bool LwsLoop::Impl::accept_all() {
             serve_connection(std::move(fd));
             continue;
         }
-        if (errno == EINVAL) return false;  // stop_listening()
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_warning(std::string("unable to accept a connection: ") + std::strerror(errno));
-            usleep(10'000);  // the connection stays pending: a pause, not a spin
+        if (errno == EINVAL) {  // stop_listening()
+            accepting = nullptr;
+            return false;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(errno);
+            return true;
+        }
     }
     return true;
+}
+
+// The connection stays pending and its socket readable: without a pause the loop would spin on it.
+void LwsLoop::Impl::pause_accepting(int reason) {
+    if (starved.due())
+        log_warning(std::string("unable to accept connections for now: ") + std::strerror(reason));
+    lws_rx_flow_control(accepting, 0);
+    owner->arm(resume_timer, accept_pause);
 }
 
 void LwsLoop::Impl::serve_connection(UniqueFd fd) {
@@ -183,7 +204,7 @@ void LwsLoop::Impl::serve_connection(UniqueFd fd) {
     lws_adopt_socket_vhost(server, fd.release());  // closes it when it fails
 }
 
-LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config)) {
+LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(config, this)) {
     if (config.cert.empty() != config.key.empty())
         throw Error(ExitCode::config, "TLS needs both a certificate and its key");
     if (!config.cert.empty()) {
@@ -273,7 +294,10 @@ void LwsLoop::listen(std::vector<Protocol> protocols) {
         throw Error(ExitCode::config, config.cert.empty() ? "unable to prepare the server"
                                                           : "unable to use the certificate " + config.cert +
                                                                 " with the key " + config.key);
-    i.adopt(i.listener.fd.get(), [this] { return impl_->accept_all(); });
+    i.accepting = i.adopt(i.listener.fd.get(), [this] { return impl_->accept_all(); });
+    i.resume_timer = timer([this] {
+        if (impl_->accepting != nullptr) lws_rx_flow_control(impl_->accepting, 1);
+    });
 }
 
 std::uint16_t LwsLoop::port() const {

@@ -1,43 +1,49 @@
 #include "server/snapshot.hpp"
 
+#include <utility>
+
 namespace ble {
 
 void Snapshot::forget_oldest() {
-    bytes_ -= devices_.front().frame->size();
-    by_id_.erase(devices_.front().id);
-    devices_.pop_front();
+    const Device &oldest = devices_.begin()->second;
+    bytes_ -= oldest.frame->size();
+    by_id_.erase(oldest.id);
+    devices_.erase(devices_.begin());
 }
 
 void Snapshot::remember(const EventView &event, const Frame &frame) {
     if (!event.device_id) return;
     if (event.type == "gap_event") {
-        gaps_.push_back(frame);
-        if (gaps_.size() > max_gaps_) gaps_.pop_front();
+        gaps_.emplace_hint(gaps_.end(), ++stamp_, frame);
+        if (gaps_.size() > max_gaps_) gaps_.erase(gaps_.begin());
     } else if (event.type == "detection_event") {
-        if (const auto known = by_id_.find(*event.device_id); known != by_id_.end()) {
-            devices_.splice(devices_.end(), devices_, known->second);
-            bytes_ -= devices_.back().frame->size();
-            devices_.back().frame = frame;
+        const auto [known, fresh] = by_id_.try_emplace(*event.device_id, ++stamp_);
+        if (fresh) {
+            devices_.emplace_hint(devices_.end(), stamp_, Device{*event.device_id, frame});
         } else {
-            devices_.push_back({*event.device_id, frame});
-            by_id_[*event.device_id] = std::prev(devices_.end());
+            auto device = devices_.extract(std::exchange(known->second, stamp_));
+            bytes_ -= device.mapped().frame->size();
+            device.mapped().frame = frame;
+            device.key() = stamp_;
+            devices_.insert(devices_.end(), std::move(device));
         }
         bytes_ += frame->size();
         while (devices_.size() > 1 && (devices_.size() > max_devices_ || bytes_ > max_bytes_))
             forget_oldest();
-    } else {
-        return;
     }
-    frames_.reset();
 }
 
-std::shared_ptr<const std::vector<Frame>> Snapshot::frames() const {
-    if (!frames_) {
-        auto fresh = std::make_shared<std::vector<Frame>>(gaps_.begin(), gaps_.end());
-        for (const Device &device : devices_) fresh->push_back(device.frame);
-        frames_ = std::move(fresh);
+Frame Snapshot::next(Cursor &cursor) const {
+    if (const auto gap = gaps_.upper_bound(cursor.gap); gap != gaps_.end() && gap->first <= cursor.until) {
+        cursor.gap = gap->first;
+        return gap->second;
     }
-    return frames_;
+    if (const auto device = devices_.upper_bound(cursor.device);
+        device != devices_.end() && device->first <= cursor.until) {
+        cursor.device = device->first;
+        return device->second.frame;
+    }
+    return {};
 }
 
 }  // namespace ble

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
-#include <list>
-#include <memory>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "batch/subscribe.hpp"
 #include "server/event_ring.hpp"
@@ -16,6 +14,12 @@ namespace ble {
 
 class Snapshot {
   public:
+    // Where a reader stands. It holds no events: however slow its client is, it keeps none of them in memory.
+    struct Cursor {
+        std::uint64_t until;  // what was remembered up to here
+        std::uint64_t gap = 0, device = 0;
+    };
+
     // Past `devices` or `bytes` the device that was silent longest is forgotten.
     Snapshot(std::size_t devices, std::size_t gaps, std::size_t bytes)
         : max_devices_(devices), max_gaps_(gaps), max_bytes_(bytes) {}
@@ -23,8 +27,10 @@ class Snapshot {
     // `frame` holds the event that `event` is a view of. Other events than detections and gaps leave no trace.
     void remember(const EventView &event, const Frame &frame);
 
-    // Gaps, then devices, each oldest first. The same object until something changes; what is given out stays as it is.
-    std::shared_ptr<const std::vector<Frame>> frames() const;
+    Cursor read() const { return {stamp_}; }
+    // Gaps, then devices, each oldest first. Empty: that was all. What has been replaced since read() is left out: its
+    // successor is an event that came later.
+    Frame next(Cursor &cursor) const;
 
   private:
     struct Device {
@@ -34,10 +40,10 @@ class Snapshot {
     void forget_oldest();
 
     std::size_t max_devices_, max_gaps_, max_bytes_, bytes_ = 0;
-    std::list<Device> devices_;  // by the time of their latest event
-    std::unordered_map<std::string, std::list<Device>::iterator> by_id_;
-    std::deque<Frame> gaps_;
-    mutable std::shared_ptr<const std::vector<Frame>> frames_;
+    std::uint64_t stamp_ = 0;                  // of the latest event remembered
+    std::map<std::uint64_t, Device> devices_;  // by the stamp of their latest event
+    std::unordered_map<std::string, std::uint64_t> by_id_;
+    std::map<std::uint64_t, Frame> gaps_;
 };
 
 }  // namespace ble

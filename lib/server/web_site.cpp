@@ -166,6 +166,8 @@ int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
     } else if (length.empty() || length == "0" ||
                !http_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING).empty()) {
         reply = http_error(411, "the form's content is missing");
+    } else if (length.find_first_not_of("0123456789") != std::string::npos) {
+        reply = http_error(400, "the Content-Length is no number");
     } else if (length.size() > 4 || std::stoul(length) > max_login) {
         reply = http_error(413, "that is no token");
     } else {

@@ -166,6 +166,7 @@ void HttpTransport::Impl::request(const std::string &path, const std::string *se
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // never wait for a name server that has not answered in time
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
     set(CURLOPT_USERAGENT, "blesend/" BLEPIPE_VERSION);
     set(CURLOPT_HTTPHEADER, headers);

@@ -1,4 +1,5 @@
 #include <curl/curl.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/command_line.hpp"
@@ -61,6 +62,12 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
         throw wrong(line, "--insecure",
                     "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+    if (::strncasecmp(options.url.c_str(), "https:", 6) !=
+        0)  // whoever names one of them expects a secret to stay one
+        for (const auto *option : {"--tls", "--cafile", "--capath", "--cert", "--key", "--insecure"})
+            if (line.on_command_line(option))
+                throw Error(ExitCode::usage, std::string(option) + " and --url contradict each other: " +
+                                                 options.url + " is not encrypted, https:// is");
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     check_readable(line, "--cafile", options.cafile);
     check_readable(line, "--capath", options.capath);

@@ -1,4 +1,4 @@
-// One client's link to a broker: connects, connects again after a loss, TLS, MQTT 5 or 3.1.1. The only user of paho.mqtt.c.
+// One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1.
 //
 // All members are called by one thread; paho's own threads only append to a queue that step() empties, except for
 // on_message. Every attempt to connect has a paho client of its own, so that nothing of an old link reaches a new one.
@@ -12,39 +12,16 @@
 #include <string_view>
 #include <vector>
 
+#include "transport/mqtt_link.hpp"
 #include "transport/mqtt_options.hpp"
 
 namespace ble {
-
-struct MqttEvent {
-    enum class Kind {
-        connected,     // CONNACK; text: what was agreed on
-        failed,        // an attempt to connect ended; the next one follows by itself
-        lost,          // the link ended; nothing that was published before has an answer to come
-        acknowledged,  // PUBACK of `id`, with its reason
-        unanswered,    // `id` ended without a PUBACK
-        subscribed,    // SUBACK; reason: granted QoS
-        denied,        // SUBACK that refuses
-    };
-    Kind kind;
-    std::uint64_t id = 0;
-    int reason = 0;    // MQTT 5 reason code, 0 when there is none
-    std::string text;  // for people
-};
-
-struct MqttSession {
-    std::string client_id;
-    bool persistent = false;  // the broker keeps the session, and what arrives while we are away, for ever
-    std::string subscribe;    // topic filter, subscribed at QoS 1 in each connect; empty: none
-    bool end_when_refused = false;  // no further attempt when the first CONNACK says that we are wrong
-    std::string status_topic;       // a last will "offline", retained; empty: none
-};
 
 class MqttConnection {
   public:
     // Runs in paho's network thread, under paho's lock: while it does, no other member but wake() may be called, or that
     // waits too. The message is acknowledged to the broker when it returns. It must not throw.
-    using OnMessage = std::function<void(std::string_view payload)>;
+    using OnMessage = MqttLink::OnMessage;
 
     MqttConnection(const MqttOptions &options, const MqttSession &session, OnMessage on_message = {});
     // As close(one second). What paho then still holds is left to it.
@@ -64,6 +41,7 @@ class MqttConnection {
     bool connected() const;
     bool refused() const;                 // see end_when_refused
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
+    std::size_t packet_maximum() const;   // bytes of the largest packet it takes
     std::string status() const;
 
     // QoS 1. False: no link, nothing was taken. Otherwise an event with `id` follows, or `lost`.
@@ -78,9 +56,6 @@ class MqttConnection {
     void hang_up(std::chrono::milliseconds limit);
 
   private:
-    struct Queue;
-    struct Link;
-    struct Callbacks;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

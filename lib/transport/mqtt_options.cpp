@@ -7,6 +7,7 @@
 #include "base/command_line.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "batch/json_text.hpp"
 
 namespace ble {
 
@@ -23,6 +24,7 @@ Error wrong(const CommandLine &line, const std::string &option, const std::strin
 void check_topic_text(const std::string &topic, const CommandLine &line) {
     if (topic.empty()) throw wrong(line, "--topic", "the topic is empty: set --topic");
     if (topic.size() > longest_topic) throw wrong(line, "--topic", "the topic is longer than 65535 bytes");
+    if (!is_utf8(topic)) throw wrong(line, "--topic", "the topic is not UTF-8");
     for (char c : topic)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
             throw wrong(line, "--topic", "the topic has a control character in it");
@@ -131,7 +133,11 @@ void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandL
 }
 
 void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
+    if (options.host.starts_with('[') && options.host.ends_with(']'))  // an IPv6 address as in URLs
+        options.host = options.host.substr(1, options.host.size() - 2);
     check_host(options, line);
+    if (!is_utf8(options.client_id)) throw wrong(line, "--client-id", "the client id is not UTF-8");
+    if (!is_utf8(options.username)) throw wrong(line, "--username", "the user name is not UTF-8");
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     const bool tls_named = options.tls || options.insecure || !options.cafile.empty() ||
                            !options.capath.empty() || !options.cert.empty();

@@ -18,6 +18,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause(500), longest_pause(30'000);
 constexpr std::uint64_t status_id = ~std::uint64_t{0};  // of "online" and "offline"
+constexpr std::size_t publish_overhead =
+    10;  // fixed header, topic length, packet identifier, property length
 constexpr milliseconds farewell_limit(300), close_limit(600);
 
 MqttSession make_session(const MqttOptions &options, const std::string &status_topic) {
@@ -106,7 +108,9 @@ std::size_t MqttPublisher::window() const {
 
 void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
     impl_->outstanding.insert(id);
-    if (!impl_->connection.publish(id, impl_->options.topic, payload, false))
+    if (payload.size() + impl_->options.topic.size() + publish_overhead > impl_->connection.packet_maximum())
+        impl_->finish(id, Outcome::refused, "larger than the broker allows");
+    else if (!impl_->connection.publish(id, impl_->options.topic, payload, false))
         impl_->finish(id, Outcome::retry, "not connected");
 }
 
@@ -142,6 +146,8 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (event.reason >= mqtt::first_failure)
             log_warning("the broker refuses our status on " + status_topic + ": " +
                         mqtt_reason_text(event.reason));
+    } else if (event.reason == mqtt::packet_too_large) {
+        finish(event.id, Outcome::refused, mqtt_reason_text(event.reason));
     } else if (event.reason >= mqtt::first_failure) {
         deny(event);
     } else {

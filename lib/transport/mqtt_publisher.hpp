@@ -1,5 +1,6 @@
 // Publishes batches to a broker at QoS 1 (paho.mqtt.c). A message is delivered when the broker's PUBACK says success; one that
 // says no (MQTT 5 only: not authorised, quota, …) ends in `retry`, with one warning, and closes the window for a while.
+// A message larger than the broker takes is `refused`.
 // "Nobody is subscribed" (0x10) counts as success: paho does not show it.
 //
 // Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.

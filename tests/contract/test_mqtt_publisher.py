@@ -1,5 +1,6 @@
 """What blesend does with a broker's answers that a real one gives only now and then."""
 import json
+import os
 import signal
 import unittest
 
@@ -90,6 +91,28 @@ class Answers(unittest.TestCase):
             server.answer()
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
+
+    def test_a_batch_that_is_too_large_for_the_broker_is_set_aside(self):
+        large = batch(1)[:-1] + b',"x":"' + b"y" * 2000 + b'"}'
+        given = batch(0) + b"\n" + large + b"\n" + batch(2) + b"\n"
+        with MqttServer() as server, send(server) as tool:  # it says so when it sees the message
+            server.puback = lambda level, payload: 0x95 if len(payload) > 1000 else 0
+            tool.write(given)
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertIn(0, self.seqs(server))
+            self.assertIn(2, self.seqs(server))
+            self.assertEqual(self.rejected(tool), [large.decode()])
+        with Broker("max_packet_size 1000\n") as broker, send(broker) as tool:  # it says so when we connect
+            tool.write(given)
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(self.rejected(tool), [large.decode()])
+            self.assertEqual(broker.log_text().count("Received PUBLISH"), 2)
+
+    def rejected(self, tool):
+        with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
+            return [json.loads(line)["line"] for line in f]
 
     def test_an_old_broker_gets_3_1_1_with_a_warning(self):
         with MqttServer() as server, send(server) as tool:

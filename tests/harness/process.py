@@ -15,6 +15,11 @@ import time
 # Every wait ends here: generous, since sanitizers and a busy machine are slow. Tests wait for conditions, never for time.
 DEADLINE_S = 60
 
+# Variables that tools obey: those of the machine that runs the tests are kept away from them.
+_OF_TOOLS = ("MQTT_", "HTTP_", "BLEPIPE_", "DEVICE_", "SCAN_", "NEAR_THRESHOLD", "MEDIUM_THRESHOLD", "API_KEY", "LOG_LEVEL",
+             "COMMUNICATION_MODE", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "JOURNAL_STREAM")
+_OF_TESTS = ("BLEPIPE_BIN", "BLEPIPE_SOURCE", "BLEPIPE_SHARED", "BLEPIPE_SEED")
+
 
 def tool_path(name):
     return os.path.join(os.environ["BLEPIPE_BIN"], name)
@@ -75,8 +80,7 @@ class Tool:
         argv = [str(a) for a in argv]
         if argv[0].startswith("ble") and "/" not in argv[0]:
             argv[0] = tool_path(argv[0])
-        full_env = {k: v for k, v in os.environ.items()
-                    if not k.startswith(("MQTT_", "HTTP_", "BLEPIPE_S", "DEVICE_")) or k in ("BLEPIPE_SOURCE",)}
+        full_env = {k: v for k, v in os.environ.items() if not k.startswith(_OF_TOOLS) or k in _OF_TESTS}
         full_env.update(env or {})
         pick = {"pipe": subprocess.PIPE, None: subprocess.DEVNULL}
         self._scratch = None

@@ -12,7 +12,7 @@ namespace {
 struct Options {
     std::string topic = "default/topic", mode = "mqtt";
     std::int64_t port = 1883, near = -60;
-    std::chrono::milliseconds wait{1500};
+    std::chrono::milliseconds wait{1500}, keep{0};
     bool tls = false;
     std::vector<std::string> origins, words;
 };
@@ -27,6 +27,7 @@ struct Parsed {
         line.number("-p,--port", options.port, 1, 65535, "which port");
         line.number("--near", options.near, -127, 20, "threshold");
         line.duration("--wait-for", options.wait, "how long");
+        line.days("--keep DAYS", options.keep, "for how many days");
         line.flag("--tls", options.tls, "be private");
         line.texts("--origin", options.origins, "from where");
         line.words("FILE", options.words, "what");
@@ -97,6 +98,18 @@ TEST_CASE("a wrong word on the command line is 64, in the environment 78") {
     Environment port("BLEPIPE_PORT", "many");
     CHECK(failure({}) == 78);
     CHECK(failure({"--port", "80"}) == 0);
+}
+
+TEST_CASE("a number of days needs no unit, however it is written; no time is rounded to none") {
+    constexpr auto day = 24h;
+    CHECK(Parsed({"--keep", "90"}).options.keep == 90 * day);
+    CHECK(Parsed({"--keep", "1e1"}).options.keep == 10 * day);
+    CHECK(Parsed({"--keep", "0.5"}).options.keep == 12h);
+    CHECK(Parsed({"--keep", "36h"}).options.keep == 36h);
+    CHECK(Parsed({"--keep", "90s"}).options.keep == 90s);
+    CHECK(Parsed({"--wait-for", "0.0001"}).options.wait == 1ms);
+    CHECK(Parsed({"--wait-for", "0"}).options.wait == 0ms);
+    for (const char *wrong : {"", "d", "many", "1 0", "nan", "1e9"}) CHECK(failure({"--keep", wrong}) == 64);
 }
 
 TEST_CASE("LOG_LEVEL is read without regard to case, and a wrong one is 78") {

@@ -207,6 +207,29 @@ TEST_CASE("a FIFO that is held open, in non-blocking mode, has no end and shows 
     CHECK((::fcntl(pipe.ends[0], F_GETFL) & O_NONBLOCK) != 0);
 }
 
+TEST_CASE("a pipe larger than one look is shown whole after a hang-up") {
+    Pipe pipe;
+    // Who may not make it larger has 1 MiB, and sees all of it in one look.
+    if (::fcntl(pipe.ends[1], F_SETPIPE_SZ, 4 << 20) < 0)
+        REQUIRE(::fcntl(pipe.ends[1], F_SETPIPE_SZ, 1 << 20) > 0);
+    const std::string line = std::string(99'999, 'x') + "\n";
+    const int count = ::fcntl(pipe.ends[1], F_GETPIPE_SZ) / static_cast<int>(line.size()) - 1;
+    for (int i = 0; i < count; ++i) pipe.write(line);
+    pipe.write("the end");
+    pipe.hang_up();
+    LookingReader reader(pipe.ends[0], "input");
+    int whole = 0, tails = 0;
+    while (!reader.ended()) {
+        for (const auto &found : reader.look()) {
+            ++(found.kind == Line::Kind::whole ? whole : tails);
+            CHECK(found.text.size() == (found.kind == Line::Kind::whole ? line.size() - 1 : 7));
+        }
+        reader.consume();
+    }
+    CHECK(whole == count);
+    CHECK(tails == 1);
+}
+
 TEST_CASE("a file is read to its end in steps of bounded size") {
     FILE *file = std::tmpfile();
     REQUIRE(file != nullptr);

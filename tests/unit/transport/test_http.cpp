@@ -22,6 +22,8 @@ HttpOptions read_options(std::vector<const char *> words) {
                   : path == &options.cert   ? "--cert"
                                             : "--key",
                   *path, "");
+    bool tls = false;
+    line.flag("--tls", tls, "");
     line.flag("--insecure", options.insecure, "");
     declare_http_options(options, line);
     words.insert(words.begin(), "blesend");

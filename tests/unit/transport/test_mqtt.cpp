@@ -119,9 +119,19 @@ TEST_CASE("a password in a URL is refused and not repeated") {
 TEST_CASE("a host is a name or an address") {
     CHECK(refusal({"--host", "broker.example"}).empty());
     CHECK(refusal({"--host", "::1"}).empty());
+    CHECK(read_options({"--host", "[::1]"}).address() == "[::1]:1883");
     CHECK(contains(refusal({"--host", "broker:1883"}), "--port"));
     CHECK(contains(refusal({"--host", "mqtt://broker"}), "--url"));
     CHECK_FALSE(refusal({"--host", "a b"}).empty());
+}
+
+TEST_CASE("names that no broker could take are refused") {
+    CHECK(contains(refusal({"--host", "h", "--client-id", "a\xff"}), "UTF-8"));
+    CHECK(contains(refusal({"--host", "h", "--username", "\xff"}), "UTF-8"));
+    CHECK(refusal({"--host", "h", "--client-id",
+                   "k\xc3\xbc"
+                   "che"})
+              .empty());
 }
 
 TEST_CASE("a password without a user name is refused") {
@@ -143,6 +153,7 @@ TEST_CASE("wildcards are whole levels of a filter, and in no topic that is publi
         CHECK(filter_is_good(topic));
     for (const auto *topic : {"", "a+", "a/b+/c", "a#", "#/a", "a/#/b", "a/+b", "a\nb"})
         CHECK_FALSE(filter_is_good(topic));
+    CHECK_FALSE(filter_is_good("a\xff"));
     CHECK_FALSE(filter_is_good(std::string("a\0b", 3)));
     CHECK_FALSE(filter_is_good(std::string(65'536, 'a')));
     CHECK(name_is_good(std::string(65'535, 'a')));
