@@ -50,8 +50,8 @@ class Sender {
 
     const SendOptions &options_;
     Counters counters_;
-    Lifecycle lifecycle_;
     std::unique_ptr<Spool> spool_;
+    Lifecycle lifecycle_;  // asks the spool as long as it lives
     LookingReader input_{STDIN_FILENO, "standard input"};
     RejectFile reject_;
     Intake intake_;
@@ -65,12 +65,12 @@ class Sender {
 
 Sender::Sender(const SendOptions &given)
     : options_(given),
+      spool_(make_spool(given)),
       lifecycle_(given.common, counters_,
                  [this] {
                      counters_.queued = spool_->size();
                      counters_.oldest_ms = static_cast<std::uint64_t>(spool_->oldest_age().count());
                  }),
-      spool_(make_spool(given)),
       reject_(given.reject),
       intake_(input_, *spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
       transport_(make_transport(given.mode, given.transport)),
