@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <list>
@@ -61,6 +62,8 @@ void validate(Options &o, const CommandLine &line) {
     if (const auto problem = why_no_store(o.db); !problem.empty())
         throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
     if (o.inputs.empty()) o.inputs = {"-"};
+    if (std::count(o.inputs.begin(), o.inputs.end(), "-") > 1)
+        throw Error(ExitCode::usage, "- is given twice: there is one standard input");
 }
 
 struct Input {

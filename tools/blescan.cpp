@@ -2,6 +2,8 @@
 // The contract (options, guarantees, exit codes) is man/blescan.1.
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/command_line.hpp"
 #include "base/digest.hpp"
 #include "base/file.hpp"
@@ -102,6 +104,10 @@ void validate(Options &o, const CommandLine &line) {
                     "--near must not be below --medium");
     if (o.device_id.empty()) o.device_id = default_device_id();
     if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(o.device_id.begin(), o.device_id.end(), control))
+        throw Error(wrong(line, "--device-id"),
+                    "--device-id " + printable(o.device_id) + ": no control character may be in it");
     check_text(o.name, line, "--name", 0, 255);
     check_text(o.location, line, "--location", 0, 255);
 }

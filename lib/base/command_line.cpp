@@ -1,6 +1,7 @@
 #include "base/command_line.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -90,6 +91,23 @@ LogLevel to_log_level(std::string text) {
     if (text == "warning" || text == "warn") return LogLevel::warning;
     if (text == "error" || text == "critical") return LogLevel::error;
     throw std::string("debug, info, warning or error is wanted");
+}
+
+// The words as CLI11 takes them, the last first. It would give the word that follows to an option with an empty value
+// ("--name= --tls"), so that becomes two words.
+std::vector<std::string> words_backwards(int argc, const char *const *argv) {
+    std::vector<std::string> words;
+    bool options = true;
+    for (int i = 1; i < argc; ++i) {
+        std::string word = argv[i];
+        options = options && word != "--";
+        const bool empty_value = options && word.starts_with("--") && word.find('=') == word.size() - 1;
+        if (empty_value) word.pop_back();
+        words.push_back(std::move(word));
+        if (empty_value) words.emplace_back();
+    }
+    std::reverse(words.begin(), words.end());
+    return words;
 }
 
 // Breaks a help text into lines of `width`.
@@ -274,7 +292,7 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     }
     if (words != nullptr) app.add_option("words", *words);
     try {
-        app.parse(argc, argv);
+        app.parse(words_backwards(argc, argv));
     } catch (const CLI::ParseError &error) {
         throw Error(ExitCode::usage, std::string(error.what()) + " (try " + tool + " --help)");
     }
@@ -357,8 +375,17 @@ static void hold_standard_descriptors() {
         if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+// Asked for counters before there is a Lifecycle to tell them, a tool waits with the answer, where it would be killed.
+static void block_usr1() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGUSR1);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
     hold_standard_descriptors();
+    block_usr1();
     set_log_name(tool);
     try {
         return static_cast<int>(body());

@@ -120,8 +120,9 @@ void Lifecycle::write_metrics() {
     FILE *file = std::fopen(next.c_str(), "we");
     const bool written = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
     const bool closed = file != nullptr && std::fclose(file) == 0;
-    if (!written || !closed || std::rename(next.c_str(), options_.metrics.c_str()) != 0)
-        log_warning(system_error("write metrics to " + options_.metrics).what());
+    if (written && closed && std::rename(next.c_str(), options_.metrics.c_str()) == 0) return;
+    log_warning(system_error("write metrics to " + options_.metrics).what());
+    if (file != nullptr) ::unlink(next.c_str());
 }
 
 }  // namespace ble

@@ -1,5 +1,7 @@
 #include "batch/event.hpp"
 
+#include <utility>
+
 #include "batch/json_text.hpp"
 
 namespace ble {
@@ -20,6 +22,19 @@ std::string detection_event(std::string_view line) {
 }
 std::string detection_event(const Batch &stored) {
     return event("detection_event", print_batch(stored));
+}
+std::vector<std::string> detection_events(const Batch &stored) {
+    std::vector<std::string> events{detection_event(stored)};
+    if (events[0].size() <= max_event || stored.detections.size() < 2) return events;
+    events.clear();
+    const auto middle = stored.detections.begin() + static_cast<std::ptrdiff_t>(stored.detections.size() / 2);
+    Batch half = stored;
+    for (const auto &[from, to] :
+         {std::pair(stored.detections.begin(), middle), std::pair(middle, stored.detections.end())}) {
+        half.detections.assign(from, to);
+        for (auto &event : detection_events(half)) events.push_back(std::move(event));
+    }
+    return events;
 }
 std::string gap_event(std::string_view line) {
     return event("gap_event", line);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/limits.hpp"
 #include "base/timestamp.hpp"
@@ -18,6 +19,8 @@ constexpr std::size_t max_event = max_line + 64;
 std::string detection_event(std::string_view line);
 // A batch of which detections were rejected: the event holds the stored ones only, and no unknown members of the batch.
 std::string detection_event(const Batch &stored);
+// The same as several events where one would be longer than max_event: a line may grow when it is printed anew.
+std::vector<std::string> detection_events(const Batch &stored);
 // `line`: a gap line as it came.
 std::string gap_event(std::string_view line);
 

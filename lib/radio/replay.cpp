@@ -16,6 +16,16 @@ namespace ble {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
+namespace {
+
+// Is the clock set, or nothing recorded for long, between two packets? That is not waited for.
+bool jumps(Time before, Time time) {
+    constexpr auto longest_silence = std::chrono::hours(1);
+    return time < before || time > before + longest_silence;
+}
+
+}  // namespace
+
 std::optional<double> parse_speed(const std::string &text) {
     if (text == "max") return 0;
     double factor = 0;
@@ -58,17 +68,20 @@ void Replay::shift_to_now() {
     auto source = open_source();
     if (!source.need(1) && source.given_up()) return;
     CaptureFile capture(source);
-    std::optional<Time> first, last;
+    std::optional<Time> before, last;
+    microseconds waited_for{0};
     while (const auto packet = capture.next()) {
-        if (!first) first = packet->timestamp;
-        last = std::max(last.value_or(packet->timestamp), packet->timestamp);
+        const Time time = packet->timestamp;
+        if (before && !jumps(*before, time)) waited_for += time - *before;
+        before = time;
+        last = std::max(last.value_or(time), time);
     }
     if (begin < 0 || ::lseek(fd_, begin, SEEK_SET) < 0) throw system_error("rewind " + name_, ExitCode::io);
     if (!last) return;
     microseconds replay_lasts{0};
     if (options_.speed > 0)
-        replay_lasts = microseconds(
-            static_cast<std::int64_t>(static_cast<double>((*last - *first).count()) / options_.speed));
+        replay_lasts =
+            microseconds(static_cast<std::int64_t>(static_cast<double>(waited_for.count()) / options_.speed));
     // Whole milliseconds, as windows have: they are cut as they are without the shift.
     shift_ = std::chrono::floor<std::chrono::milliseconds>(now() + replay_lasts - *last);
 }
@@ -103,9 +116,7 @@ void Replay::run(ReportSink &sink) {
 
 // Waits until `time` is due; the sink's clock is moved on the way when it has something to do before.
 bool Replay::pace(Time time, ReportSink &sink) {
-    constexpr auto longest_silence = std::chrono::hours(1);
-    if (!paced_ || time < *paced_ ||
-        time > *paced_ + longest_silence) {  // the first, or a jump: not waited for
+    if (!paced_ || jumps(*paced_, time)) {  // the first is not waited for either
         origin_ = time;
         origin_clock_ = Clock::now();
     } else {

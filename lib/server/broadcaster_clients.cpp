@@ -130,7 +130,7 @@ int Broadcaster::Impl::open_stream(lws *wsi, void *user) {
         refused = http_error(400, *reason);
     if (refused) {
         refused->close = true;
-        return site.answer(wsi, std::move(*refused));
+        return site.answer(wsi, std::move(*refused), http_method(wsi) == "HEAD");
     }
     std::string head =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: "

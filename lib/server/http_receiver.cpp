@@ -124,10 +124,7 @@ std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::si
                           "send the header 'Content-Type: application/json' with one batch, or "
                           "'Content-Type: application/x-ndjson' with one batch a line");
     const std::size_t limit = request.ndjson ? options_.max_body : max_line;
-    if (length > limit) {
-        counters_.rejected++;
-        return http_error(413, "the body is longer than " + std::to_string(limit) + " bytes");
-    }
+    if (length > limit) return http_error(413, "the body is longer than " + std::to_string(limit) + " bytes");
     if (const std::string reason = unable(); !reason.empty()) return http_error(503, reason, retry_after);
     return std::nullopt;
 }
@@ -160,6 +157,7 @@ int HttpReceiver::begin(lws *wsi) {
                       !chunked && expectation.empty();
     if (request.decided && !skip) {
         request.decided->close = request.close || body;
+        count_rejected(*request.decided);
         return http_answer(wsi, *request.decided);
     }
     if (!request.decided && !expectation.empty()) http_continue(wsi);
@@ -197,13 +195,16 @@ int HttpReceiver::finish_body(lws *wsi) {
     if (!request.decided) request.decided = take(wsi, request);
     drop_body(request);
     if (request.decided) {
-        if (const int status = request.decided->status; status == 400 || status == 413 || status == 422)
-            counters_.rejected++;
+        count_rejected(*request.decided);
         answer_later(wsi, request, std::move(*request.decided));
     } else {
         pump();
     }
     return 0;
+}
+
+void HttpReceiver::count_rejected(const HttpReply &reply) {
+    if (reply.status == 400 || reply.status == 413 || reply.status == 422) counters_.rejected++;
 }
 
 // Writes the request's lines and lets it wait, or says why not: then nothing was written.

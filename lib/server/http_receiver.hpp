@@ -83,6 +83,7 @@ class HttpReceiver {
     int take_body(lws *wsi, std::string_view piece);
     int finish_body(lws *wsi);
     std::optional<HttpReply> take(lws *wsi, Request &request);
+    void count_rejected(const HttpReply &reply);
     void answer_later(lws *wsi, Request &request, HttpReply reply);
     int answer(lws *wsi);
     void forget(lws *wsi);

@@ -162,6 +162,10 @@ bool Statement::step() {
     return false;
 }
 
+void Statement::kept_out() {
+    throw SqliteError(SqliteError::Kind::constraint, ExitCode::data, "a trigger keeps the row out");
+}
+
 void Statement::reset() {
     ::sqlite3_reset(handle_);
 }

@@ -111,6 +111,14 @@ class Statement {
         reset();
         return value;
     }
+    // The same for an INSERT … RETURNING. Throws (constraint) when a trigger kept the row out.
+    template <class... Values>
+    std::int64_t insert(const Values &...values) {
+        const auto made = find(values...);
+        if (!made) kept_out();
+        return *made;
+    }
+    [[noreturn]] static void kept_out();
     void reset();
 
     // Columns of the present row, numbered from 0. Text is valid until the next step() or reset().

@@ -70,7 +70,7 @@ std::int64_t Catalog::device(const std::string &device_id) {
     if (const auto found = find_device_.find(device_id)) {
         device.id = *found;
     } else {
-        device.id = *insert_device_.find(device_id, received_at_ms_);
+        device.id = insert_device_.insert(device_id, received_at_ms_);
     }
     return device.id;
 }
@@ -103,7 +103,7 @@ std::int64_t Catalog::place(const std::string &name, const std::string &location
     if (const auto found = find_place_.find(name, location)) {
         id = *found;
     } else {
-        id = *insert_place_.find(name, location);
+        id = insert_place_.insert(name, location);
     }
     return id;
 }
@@ -157,6 +157,7 @@ void Catalog::flush_advertisers() {
         if (advertiser.is_new) {
             insert_advertiser_.run(advertiser.id, std::string_view(entry->first.data(), entry->first.size()),
                                    advertiser.first, advertiser.last, advertiser.heard);
+            if (database_.changes() == 0) Statement::kept_out();
         } else {
             update_advertiser_.run(advertiser.id, advertiser.first, advertiser.last, advertiser.heard);
         }

@@ -69,8 +69,11 @@ std::vector<std::string> Intake::events(const StoreResult &result) const {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < items_.size(); ++i) {
         if (items_[i].batch == nullptr || result.outcomes[i].kind != StoreOutcome::Kind::stored) continue;
-        out.push_back(invalid_parts_[i]->empty() ? detection_event(items_[i].line)
-                                                 : detection_event(*items_[i].batch));
+        if (invalid_parts_[i]->empty()) {
+            out.push_back(detection_event(items_[i].line));
+        } else {
+            for (auto &event : detection_events(*items_[i].batch)) out.push_back(std::move(event));
+        }
     }
     for (const auto &hole : result.holes) out.push_back(gap_event(print_gap(hole)));
     return out;

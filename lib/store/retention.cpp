@@ -6,6 +6,8 @@ namespace ble {
 namespace {
 
 constexpr std::int64_t rows_a_step = 2'000;
+// Detections this far apart (a clock was set within the window) are far apart in the table: a long way for one step.
+constexpr std::int64_t long_way_ms = 3'600'000;
 // Batches without run_id are recognised by their hash for at least this long, however short the retention.
 constexpr std::int64_t hashes_kept_ms = std::int64_t{90} * 86'400'000;
 
@@ -39,8 +41,7 @@ bool Retention::step(std::int64_t before_ms, std::int64_t now_ms) {
     deleted_ = deleted_ || more || !gone_.empty();
     if (!more && deleted_) {
         // Deleted content still stands in the log until that is overwritten. When a reader is in the way, next time.
-        database_.integer("PRAGMA wal_checkpoint(TRUNCATE)");
-        deleted_ = false;
+        deleted_ = database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) != 0;
     }
     return more;
 }
@@ -54,6 +55,7 @@ bool Retention::delete_batches(std::int64_t before_ms) {
         const bool empty = old_batch_.is_null(1);
         old_batch_.reset();
         rows += 1 + (empty ? 0 : delete_batch(batch, oldest, newest));
+        if (newest - oldest > long_way_ms) rows = rows_a_step;
         unlink_batch_.run(batch);
         delete_batch_.run(batch);
     }

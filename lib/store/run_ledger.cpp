@@ -80,7 +80,7 @@ RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
             run.next_seq = find_.integer(1);
             find_.reset();
         } else {
-            run.id = *insert_.find(device, run_id);
+            run.id = insert_.insert(device, run_id);
             run.next_seq = 0;
         }
         run.read_in = transaction_;

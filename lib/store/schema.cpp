@@ -71,6 +71,7 @@ CREATE TABLE batches (
     newest      INTEGER
 ) STRICT;
 CREATE INDEX batches_received_at ON batches (received_at);
+CREATE INDEX batches_timestamp ON batches (timestamp);
 
 -- SHA-256 of each batch that came without run_id and seq.
 CREATE TABLE batch_hashes (
@@ -134,7 +135,7 @@ SELECT devices.device_id, devices.name, devices.location, devices.is_active,
        unixepoch('now') - devices.last_received / 1000 AS silent_s,
        CASE batches.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
        runs.run_id, runs.hash_id,
-       (SELECT coalesce(sum(gaps.to_seq - gaps.from_seq + 1), 0) FROM gaps JOIN runs AS other ON other.id = gaps.run
+       (SELECT CAST(total(gaps.to_seq - gaps.from_seq + 1) AS INTEGER) FROM gaps JOIN runs AS other ON other.id = gaps.run
          WHERE other.device = devices.id) AS batches_missing
   FROM devices
   LEFT JOIN batches ON batches.id = devices.last_batch
@@ -197,8 +198,9 @@ void refuse_newer(Database &database, std::int64_t version, std::int64_t known) 
 }
 
 void refuse_foreign(Database &database) {
-    const auto id = database.integer("PRAGMA application_id").value_or(0);
+    // In this order: another process may be creating the tables, and writes its id in the same transaction.
     const auto count = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
+    const auto id = database.integer("PRAGMA application_id").value_or(0);
     if (id == application_id || (id == 0 && count == 0)) return;
     throw Error(ExitCode::config, database.path() + " is a database of another program: give another path");
 }

@@ -202,6 +202,7 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
     }
     insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place,
                       batch.window_ms, batch.interval_ms, oldest, newest);
+    if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
     const auto id = database_.last_insert_id();
     catalog_.batch_stored(batch.device_id,
                           batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,

@@ -1,5 +1,4 @@
 """blerecv as its users meet it: real processes, real curl, clients that behave and clients that do not."""
-import fcntl
 import http.client
 import json
 import os
@@ -9,13 +8,12 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import unittest
 
-from harness import DEADLINE_S, Tool, tool_path, wait_until
+from harness import DEADLINE_S, Tool, run_past_pipe_quota, self_signed, standing, tool_path, wait_until
 from harness.process import run
 
 BULK = "/api/v1/detections/bulk"
@@ -46,7 +44,7 @@ class Server(Tool):
         return os.read(self.process.stdout.fileno(), size)
 
     def standing(self):
-        return int.from_bytes(fcntl.ioctl(self.process.stdout, 0x541B, b"\0" * 4), sys.byteorder)  # FIONREAD
+        return standing(self.process.stdout)
 
     def drain(self):
         """Consumes everything from now on, in the background."""
@@ -211,22 +209,9 @@ class CommandLine(unittest.TestCase):
             self.assertIn("pipe", tool.err)
 
     def test_a_pipe_too_small_for_a_promise_is_71(self):
-        # As a user whose pipe quota is used up: pipes are small and stay small.
-        script = ("import fcntl, os, subprocess, sys\n"
-                  "if os.getuid() == 0: os.setuid(65534)\n"
-                  "held = []\n"
-                  "try:\n"
-                  "    while True:\n"
-                  "        held.append(os.pipe())\n"
-                  "        fcntl.fcntl(held[-1][1], 1031, 1 << 20)\n"  # F_SETPIPE_SZ
-                  "except PermissionError:\n"
-                  "    pass\n"
-                  "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
-                  "sys.stderr.buffer.write(done.stderr)\n"
-                  "sys.exit(done.returncode)\n")
-        with Tool(sys.executable, "-c", script, tool_path("blerecv"), "--port", "0", cwd="/") as tool:
-            self.assertEqual(tool.wait(), 71, tool.err)
-            self.assertIn("pipe-user-pages-soft", tool.err)
+        code, err = run_past_pipe_quota("blerecv", "--port", "0")
+        self.assertEqual(code, 71, err)
+        self.assertIn("pipe-user-pages-soft", err)
 
     def test_files_that_are_no_certificate_are_78(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -344,6 +329,14 @@ class Requests(WithServer):
             self.assertIn(named, answer.json()["detail"])
         self.assertEqual(self.server.standing(), 0)
         self.assertEqual(self.server.stats()["rejected"], 6)
+
+    def test_each_refused_request_is_counted_once(self):
+        for body, status in (("x" * (LINE_LIMIT + 1), 413), ("{", 400), ("", 400), ("{}", 422)):
+            before = self.server.stats()["rejected"]
+            self.assertEqual(self.server.post(body).status, status)
+            self.assertEqual(self.server.stats()["rejected"], before + 1, status)
+        self.assertEqual(self.server.request("POST", "/nowhere", b"{", JSON).status, 404)
+        self.assertEqual(self.server.stats()["rejected"], 4)
 
     def test_deep_json_is_refused_and_the_server_lives(self):
         for depth in (20, 5000, 200_000):
@@ -882,10 +875,7 @@ class Tls(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        cls.cert, cls.key = (os.path.join(cls.folder.name, name) for name in ("cert.pem", "key.pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-                        "-keyout", cls.key, "-out", cls.cert], check=True, capture_output=True)
+        cls.cert, cls.key = self_signed(cls.folder.name)
 
     @classmethod
     def tearDownClass(cls):

@@ -446,6 +446,13 @@ class Batches(Base):
 
 
 class Pace(Base):
+    def test_now_counts_no_silence_that_is_not_waited_for(self):
+        path = self.file("c", btsnoop([(T0, legacy(b"")), (T0 + 3600 * 24, legacy(b""))]))
+        code, out, err = run("blescan", "--replay", path, "--now", "--speed", "1")
+        self.assertEqual(code, 0, err)
+        end = datetime.datetime.fromisoformat(json.loads(out.splitlines()[-1])["timestamp"].replace("Z", "+00:00"))
+        self.assertLess(abs((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()), 3600)
+
     def test_speed_waits(self):
         capture = btsnoop([(T0 + i / 2, legacy(b"")) for i in range(9)])  # 4 s
         before = time.monotonic()
@@ -494,7 +501,7 @@ class Ends(Base):
                      ["--replay", "-", "--interval", "8d"], ["--replay", "-", "--near", "-80"],
                      ["--replay", "-", "--min-rssi", "-128"], ["--replay", "-", "--count", "-1"],
                      ["--replay", "-", "--device-id", "x"], ["--replay", "-", "--device-id", "x" * 51],
-                     ["--replay", "-", "--device-id", b"\xff\xfe\xfd"], ["--replay", "-", "--name", "x" * 256],
+                     ["--replay", "-", "--device-id", b"\xff\xfe\xfd"], ["--replay", "-", "--device-id", "pi-1\r"], ["--replay", "-", "--name", "x" * 256],
                      ["--hash", "c0:ff:ee"]):
             with self.subTest(argv=argv):
                 process = subprocess.run([os.path.join(os.environ["BLEPIPE_BIN"], "blescan"), *argv],
@@ -511,7 +518,7 @@ class Ends(Base):
 
     def test_environment_errors_are_78_and_name_the_variable_or_option(self):
         for name, value, word in (("SCAN_DURATION", "soon", "SCAN_DURATION"), ("NEAR_THRESHOLD", "near", "NEAR_THRESHOLD"),
-                                  ("BLEPIPE_SPEED", "fast", "--speed"), ("DEVICE_ID", "x", "--device-id"),
+                                  ("BLEPIPE_SPEED", "fast", "--speed"), ("DEVICE_ID", "x", "--device-id"), ("DEVICE_ID", "pi-1\n", "--device-id"),
                                   ("MEDIUM_THRESHOLD", "-20", "--medium"),
                                   ("BLEPIPE_HASH_KEY_FILE", "/nonexistent/key", "/nonexistent/key")):
             with self.subTest(name=name):

@@ -4,14 +4,13 @@ import resource
 import socket
 import ssl
 import struct
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import unittest
 
-from harness import Closed, DEADLINE_S, EventStream, Refused, Tool, WebSocketClient, http, tool_path, wait_until
+from harness import (Closed, DEADLINE_S, EventStream, Refused, Tool, WebSocketClient, http, run_past_pipe_quota, self_signed,
+                     tool_path, wait_until)
 from harness.process import run
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -451,6 +450,10 @@ class Pages(unittest.TestCase):
                 status, headers, _ = http(server.port, method, "/", body=b"x=1")
                 self.assertEqual((status, headers["allow"]), (405, "GET, HEAD"), method)
             self.assertEqual(http(server.port, "POST", "/events", body=b"x")[0], 405)
+            with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as sock:
+                sock.sendall(b"HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answer = b"".join(iter(lambda: sock.recv(4096), b""))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 405 ") and answer.endswith(b"\r\n\r\n"), answer)
 
     def test_one_connection_serves_many_requests(self):
         with Server("--www", f"{self.folder.name}/www") as server, \
@@ -592,12 +595,9 @@ class Rights(unittest.TestCase):
 
     def test_tls(self):
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                            "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"], check=True, capture_output=True)
-            context = ssl.create_default_context(cafile=f"{folder}/cert.pem")
-            with Server("--cert", f"{folder}/cert.pem", "--key", f"{folder}/key.pem",
-                        env={"BLEPIPE_TOKEN": TOKEN}) as server:
+            cert, key = self_signed(folder)
+            context = ssl.create_default_context(cafile=cert)
+            with Server("--cert", cert, "--key", key, env={"BLEPIPE_TOKEN": TOKEN}) as server:
                 self.assertIn("https://127.0.0.1:", server.err)
                 right = {"Authorization": "Bearer " + TOKEN}
                 with WebSocketClient(server.port, tls=context, headers=right) as one, \
@@ -843,22 +843,9 @@ class Ends(unittest.TestCase):
         self.assertEqual(code, 77, err)
 
     def test_a_pipe_too_small_for_the_longest_line_is_71(self):
-        # As a user whose pipe quota is used up: pipes are small and stay small.
-        script = ("import fcntl, os, subprocess, sys\n"
-                  "if os.getuid() == 0: os.setuid(65534)\n"
-                  "held = []\n"
-                  "try:\n"
-                  "    while True:\n"
-                  "        held.append(os.pipe())\n"
-                  "        fcntl.fcntl(held[-1][1], 1031, 1 << 20)\n"  # F_SETPIPE_SZ
-                  "except PermissionError:\n"
-                  "    pass\n"
-                  "done = subprocess.run(sys.argv[1:], stdin=subprocess.PIPE, stderr=subprocess.PIPE)\n"
-                  "sys.stderr.buffer.write(done.stderr)\n"
-                  "sys.exit(done.returncode)\n")
-        with Tool(sys.executable, "-c", script, tool_path("blews"), "--port", "0", cwd="/", stdin=None) as tool:
-            self.assertEqual(tool.wait(), 71, tool.err)
-            self.assertIn("pipe-user-pages-soft", tool.err)
+        code, err = run_past_pipe_quota("blews", "--port", "0")
+        self.assertEqual(code, 71, err)
+        self.assertIn("pipe-user-pages-soft", err)
 
     def test_an_input_that_cannot_be_read_is_74(self):
         folder = os.open("/", os.O_RDONLY)

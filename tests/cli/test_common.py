@@ -198,10 +198,13 @@ class Standing(Base):
 
     @for_each_tool
     def test_metrics_that_cannot_be_written_are_said_and_stop_nothing(self, name):
-        tool = self.started(name, "--metrics", self.folder / "none" / "counters")
-        tool.wait_err("unable to write metrics to ")
-        tool.signal(signal.SIGTERM)
-        self.assertEqual(tool.wait(), 0, tool.err)
+        (self.folder / "folder").mkdir(exist_ok=True)
+        for path in (self.folder / "none" / "counters", self.folder / "folder", "/dev/full/counters"):
+            tool = self.started(name, "--metrics", path)
+            tool.wait_err(f"unable to write metrics to {path}: ")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertFalse((self.folder / "folder.new").exists())
 
     @for_each_tool
     def test_quiet_and_log_level(self, name):
@@ -212,6 +215,19 @@ class Standing(Base):
         tool = self.start(name, "--run-for", "0.2", env={"LOG_LEVEL": "DEBUG"})
         self.assertEqual(tool.wait(), 0)
         self.assertIn("ready: ", tool.err)
+
+
+    def test_counters_asked_for_too_early_come_when_there_are_any(self):
+        key = self.folder / "key"
+        os.mkfifo(key)  # its start lasts until somebody writes a key there
+        tool = self.start("blescan", "--hash-key", key)
+        fd = os.open(key, os.O_WRONLY)  # it has come so far
+        tool.signal(signal.SIGUSR1)
+        os.write(fd, b"0123456789abcdef")
+        os.close(fd)
+        tool.wait_err('"oldest_ms"')
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
 
 
 class Service(Base):

@@ -24,6 +24,11 @@ TOPIC = "tfg/detections/raw"
 API_KEY = "first-agent-2f6c1d"
 
 
+def mqtt_client(name):
+    versions = getattr(paho, "CallbackAPIVersion", None)  # paho 2 wants to be told
+    return paho.Client(*([versions.VERSION2] if versions else []), client_id=name, protocol=paho.MQTTv311)
+
+
 def agent_batch(zone="near", when=datetime.datetime(2026, 11, 22, 6, 30, 9, 123456)):
     """What the agent's scan loop builds: naive local times as datetime.isoformat() prints them."""
     def detection(address, rssi):
@@ -60,7 +65,7 @@ class FromItsAgent(unittest.TestCase):
         broker = self.stack.enter_context(Broker())
         self.backend("blesub", env={"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
         wait_until(lambda: "Sending SUBACK" in broker.log_text(), "the subscription")
-        agent = paho.Client(client_id="raspberry-1", protocol=paho.MQTTv311)
+        agent = mqtt_client("raspberry-1")
         agent.connect("127.0.0.1", broker.port)
         agent.loop_start()
         self.addCleanup(agent.loop_stop)
@@ -229,7 +234,7 @@ class ToItsBackend(unittest.TestCase):
     def test_by_mqtt(self):
         broker = self.stack.enter_context(Broker())
         got, lines = queue.Queue(), make_batches(3)
-        backend = paho.Client(client_id="backend", protocol=paho.MQTTv311)
+        backend = mqtt_client("backend")
         subscribed = threading.Event()
         backend.on_subscribe = lambda *_: subscribed.set()
         backend.on_message = lambda _, __, message: got.put((message.topic, message.qos, message.payload))

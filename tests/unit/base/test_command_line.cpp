@@ -74,6 +74,17 @@ TEST_CASE("every kind of option is read") {
     CHECK(parsed.line.on_command_line("--topic"));
 }
 
+TEST_CASE("an empty value takes nothing from the word that follows") {
+    for (const auto &argv : {std::vector<const char *>{"--topic=", "--tls"}, {"--topic", "", "--tls"}}) {
+        Parsed parsed(argv);
+        CHECK(parsed.options.topic.empty());
+        CHECK(parsed.options.tls);
+        CHECK(parsed.line.on_command_line("--topic"));
+    }
+    CHECK(Parsed({"--", "--topic="}).options.words == std::vector<std::string>{"--topic="});
+    CHECK(failure({"--port=", "80"}) == 64);
+}
+
 TEST_CASE("the command line goes before the environment, the environment before the default") {
     Environment topic("MQTT_TOPIC", "from/env"), port("BLEPIPE_PORT", "99"), tls("BLEPIPE_TLS", "Yes"),
         origin("BLEPIPE_ORIGIN", "a,b"), wait("BLEPIPE_WAIT_FOR", "250ms");

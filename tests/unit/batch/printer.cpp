@@ -1,6 +1,7 @@
 #include "batch/event.hpp"
 #include "batch/http_reply.hpp"
 #include "batch/json_text.hpp"
+#include "batch/subscribe.hpp"
 #include "catch.hpp"
 #include "samples.hpp"
 
@@ -88,6 +89,25 @@ TEST_CASE("events carry the line's bytes") {
         R"({"type":"connection_status","data":{"status":"connected","clients":3,"timestamp":"2026-11-22T06:30:10.000Z"}})");
     CHECK(detection_event(full_batch()) ==
           R"({"type":"detection_event","data":)" + print_batch(full_batch()) + "}");
+}
+
+TEST_CASE("a batch that grows when it is printed anew becomes several events, none too long") {
+    Batch batch = full_batch();
+    const auto one = batch.detections[0];
+    batch.detections.clear();
+    for (std::uint32_t i = 0; i < 5000; ++i)
+        batch.detections.push_back(one), batch.detections.back().count = i;
+    const auto events = detection_events(batch);
+    CHECK(events.size() > 1);
+    EventReader reader;
+    std::size_t detections = 0;
+    for (const auto &event : events) {
+        const auto seen = reader.read(event);
+        REQUIRE(seen);
+        detections += seen->detections->size();
+    }
+    CHECK(detections == batch.detections.size());
+    CHECK(detection_events(full_batch()) == std::vector<std::string>{detection_event(full_batch())});
 }
 
 TEST_CASE("replies have the members that clients of the first implementation read") {

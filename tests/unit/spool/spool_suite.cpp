@@ -1,6 +1,10 @@
 // What every spool must do, written against the interface; each implementation runs it.
 #include <algorithm>
+#include <map>
+#include <random>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spools.hpp"
@@ -198,4 +202,52 @@ SPOOL_TEST("the age of the oldest is that of the first entry, in flight or not")
     CHECK(spool.oldest_age().count() >= 0);
     spool.remove(entry->id);
     CHECK(spool.oldest_age().count() == 0);
+}
+
+SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap line") {
+    std::mt19937 random(7);
+    const auto chance = [&random](unsigned percent) { return random() % 100 < percent; };
+    const std::vector<std::string> runs = {"00000000000000a1", "00000000000000b2", "00000000000000c3"};
+    for (int round = 0; round < TestType::rounds; ++round) {
+        const TestType made(1 + random() % 12);
+        Spool &spool = made.spool();
+        std::map<std::string, unsigned> next_seq;
+        std::set<std::pair<std::string, unsigned>> all, delivered, told;
+        std::vector<std::uint64_t> flying;
+        BatchParser parser;
+        const auto deliver = [&](std::uint64_t id) {
+            const ParsedLine parsed = parser.parse(spool.line(id));
+            if (const auto *lost = std::get_if<Gap>(&parsed)) {
+                for (auto seq = lost->from_seq; seq <= lost->to_seq; ++seq)
+                    told.emplace(lost->run_id, static_cast<unsigned>(seq));
+            } else {
+                const auto &position = std::get<ParsedBatch>(parsed).batch.position;
+                delivered.emplace(position->run_id, static_cast<unsigned>(position->seq));
+            }
+            spool.remove(id);
+        };
+        for (int step = 0; step < 300; ++step) {
+            if (chance(60)) {
+                const auto &run = runs[random() % runs.size()];
+                all.emplace(run, next_seq[run]);
+                REQUIRE(push(spool, {batch(next_seq[run]++, run)}) == 1);
+            } else if (chance(60)) {
+                if (const auto entry = spool.next()) flying.push_back(entry->id);
+            } else if (chance(15)) {  // the link is lost
+                for (const auto id : flying) spool.give_back(id);
+                flying.clear();
+            } else if (!flying.empty()) {
+                const auto place = flying.begin() + static_cast<std::ptrdiff_t>(random() % flying.size());
+                deliver(*place);
+                flying.erase(place);
+            }
+            REQUIRE(spool.in_flight() == flying.size());
+        }
+        for (const auto id : flying) deliver(id);
+        while (const auto entry = spool.next()) deliver(entry->id);
+        CHECK(delivered.size() + told.size() == all.size());
+        CHECK(told.size() == spool.loss().dropped);
+        delivered.merge(told);
+        CHECK(delivered == all);
+    }
 }

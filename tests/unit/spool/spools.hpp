@@ -59,6 +59,7 @@ class Folder {
 
 class InMemory {
   public:
+    static constexpr int rounds = 200;  // of a random test
     explicit InMemory(std::size_t capacity) : spool_(std::make_unique<RamSpool>(capacity)) {}
     Spool &spool() const { return *spool_; }
 
@@ -68,6 +69,7 @@ class InMemory {
 
 class OnDisk {
   public:
+    static constexpr int rounds = 15;  // each push is a sync
     explicit OnDisk(std::size_t capacity)
         : spool_(std::make_unique<DurableSpool>(folder_ / "spool",
                                                 DurableSpool::Bounds{capacity, 1'000'000'000})) {}
