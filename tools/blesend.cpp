@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "base/command_line.hpp"
 #include "base/log.hpp"
@@ -11,7 +12,7 @@
 #include "blesend_delivery.hpp"
 #include "blesend_intake.hpp"
 #include "blesend_options.hpp"
-#include "spool/ram_spool.hpp"
+#include "blesend_spool.hpp"
 #include "transport/transport.hpp"
 
 namespace {
@@ -22,6 +23,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds look_period(100);      // a missed edge of the input is made good after this long
 constexpr milliseconds drain_at_stop(5'000);  // SIGTERM without --drain-timeout
+
+std::string in_words(std::chrono::duration<double> time) {
+    const auto s = static_cast<long>(time.count());
+    if (s < 120) return std::to_string(s) + " s";
+    if (s < 120 * 60) return std::to_string(s / 60) + " min";
+    if (s < 48 * 3600) return std::to_string(s / 3600) + " h";
+    return std::to_string(s / 86400) + " days";
+}
 
 class Sender {
   public:
@@ -36,12 +45,13 @@ class Sender {
     void report();
     void wait();
     ExitCode finish() const;
+    void leave_behind() const;
     milliseconds stalled_for() const;
 
     const SendOptions &options_;
     Counters counters_;
-    RamSpool spool_;
-    Lifecycle lifecycle_;
+    std::unique_ptr<Spool> spool_;
+    Lifecycle lifecycle_;  // asks the spool as long as it lives
     LookingReader input_{STDIN_FILENO, "standard input"};
     RejectFile reject_;
     Intake intake_;
@@ -55,24 +65,25 @@ class Sender {
 
 Sender::Sender(const SendOptions &given)
     : options_(given),
-      spool_(static_cast<std::size_t>(std::max<std::int64_t>(given.buffer, 1))),
+      spool_(make_spool(given)),
       lifecycle_(given.common, counters_,
                  [this] {
-                     counters_.queued = spool_.size();
-                     counters_.oldest_ms = static_cast<std::uint64_t>(spool_.oldest_age().count());
+                     counters_.queued = spool_->size();
+                     counters_.oldest_ms = static_cast<std::uint64_t>(spool_->oldest_age().count());
                  }),
       reject_(given.reject),
-      intake_(input_, spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
+      intake_(input_, *spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
       transport_(make_transport(given.mode, given.transport)),
-      delivery_(spool_, *transport_, reject_, counters_, given.transport.inflight,
+      delivery_(*spool_, *transport_, reject_, counters_, given.transport.inflight,
                 given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep) {}
 
 ExitCode Sender::run() {
-    log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_.description());
+    log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_->description());
     transport_->start();
     for (;;) {
         take_input();
         delivery_.pump();
+        spool_->settle();
         settle_end();
         if (done()) return finish();
         report();
@@ -83,12 +94,12 @@ ExitCode Sender::run() {
 // For how long the spool's head has waited in vain: a burst that is on its way out is not stalled.
 milliseconds Sender::stalled_for() const {
     const auto idle = std::chrono::duration_cast<milliseconds>(Clock::now() - delivery_.last_progress());
-    return std::min(idle, spool_.oldest_age());
+    return std::min(idle, spool_->oldest_age());
 }
 
 void Sender::take_input() {
     if (!intake_.blocked() && Clock::now() < next_look_) return;
-    const bool may_drop = options_.policy == "drop-oldest" && !options_.one_try() && spool_.full();
+    const bool may_drop = options_.policy == "drop-oldest" && !options_.one_try() && spool_->full();
     intake_.take(may_drop && stalled_for() >= options_.drop_after ? WhenFull::drop : WhenFull::wait);
     next_look_ = Clock::now() + look_period;
 }
@@ -113,7 +124,7 @@ void Sender::end_within(milliseconds time) {
 }
 
 bool Sender::done() const {
-    return intake_.finished() && (spool_.size() == 0 || (end_ && Clock::now() >= *end_));
+    return intake_.finished() && (spool_->size() == 0 || (end_ && Clock::now() >= *end_));
 }
 
 // Tells people and systemd how it goes.
@@ -123,18 +134,17 @@ void Sender::report() {
         ready_ = true;
         lifecycle_.ready(transport_->status());
     }
-    if (spool_.size() > 0 && progress_.due())
-        progress_.update(std::to_string(counters_.out) + " delivered, " + std::to_string(spool_.size()) +
+    if (spool_->size() > 0 && progress_.due())
+        progress_.update(std::to_string(counters_.out) + " delivered, " + std::to_string(spool_->size()) +
                          " queued");
     if (Clock::now() < next_report_) return;
     next_report_ = Clock::now() + std::chrono::seconds(1);
-    lifecycle_.status(transport_->status() + "; " + std::to_string(spool_.size()) + " queued");
+    lifecycle_.status(transport_->status() + "; " + std::to_string(spool_->size()) + " queued");
     const auto pace = intake_.pace();
     if (pace_said_ || !pace || options_.one_try()) return;
     pace_said_ = true;
-    const auto lasts_s = static_cast<long>(pace->count() * static_cast<double>(options_.buffer));
     log_info("at the present rate the spool lasts " +
-             (lasts_s < 120 ? std::to_string(lasts_s) + " s" : std::to_string(lasts_s / 60) + " min"));
+             in_words(*pace * static_cast<double>(spool_->capacity())));
 }
 
 void Sender::wait() {
@@ -154,15 +164,24 @@ void Sender::wait() {
 ExitCode Sender::finish() const {
     if (counters_.dropped > 0)
         log_warning(std::to_string(counters_.dropped) + " batches were dropped in all");
-    if (spool_.size() > 0)
-        throw Error(ExitCode::temporary,
-                    std::to_string(spool_.size()) + " batches and gap lines are left undelivered");
+    if (spool_->size() > 0) leave_behind();
     if (options_.count > 0 && !intake_.reached_limit() && lifecycle_.ran_out())
         throw Error(ExitCode::temporary, "--run-for has passed before --count was reached");
     return ExitCode::ok;
 }
 
+// A durable spool that was asked to stop has lost nothing: its rest is sent by the next start.
+void Sender::leave_behind() const {
+    const std::string text = std::to_string(spool_->size()) + " batches and gap lines are left undelivered";
+    if (!spool_->durable()) throw Error(ExitCode::temporary, text);
+    const std::string kept = text + "; they stay in " + options_.spool;
+    if (options_.drain_timeout.count() > 0) throw Error(ExitCode::temporary, kept);
+    log_info(kept);
+}
+
 ExitCode run(const SendOptions &options) {
+    if (options.status) return print_spool_status(options);
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is like a full disk
     return Sender(options).run();
 }
 

@@ -7,7 +7,13 @@ namespace ble {
 
 Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters,
                std::uint64_t limit)
-    : reader_(reader), spool_(spool), reject_(reject), counters_(counters), limit_(limit) {}
+    : reader_(reader),
+      spool_(spool),
+      reject_(reject),
+      counters_(counters),
+      limit_(limit),
+      at_start_(spool.loss()),
+      told_(at_start_) {}
 
 void Intake::take(WhenFull when_full) {
     if (finished_) return;
@@ -68,11 +74,12 @@ void Intake::stop() {
 }
 
 void Intake::tell_losses() {
-    const auto [dropped, unnamed] = spool_.loss();
-    if (dropped == told_.dropped) return;
-    counters_.dropped += dropped - told_.dropped;
-    told_ = {dropped, unnamed};
+    const Spool::Loss loss = spool_.loss();
+    if (loss.dropped == told_.dropped) return;
+    counters_.dropped += loss.dropped - told_.dropped;
+    told_ = loss;
     if (!losses_said_.due()) return;
+    const auto dropped = loss.dropped - at_start_.dropped, unnamed = loss.unnamed - at_start_.unnamed;
     std::string text = "the spool is full and nothing is delivered: dropped the oldest, " +
                        std::to_string(dropped) + " since the start; gap lines will tell of them";
     if (unnamed > 0) text += ", but not of " + std::to_string(unnamed) + " that have no run_id and seq";

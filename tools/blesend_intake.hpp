@@ -53,7 +53,7 @@ class Intake {
     std::vector<std::size_t> indices_;     // …and their places in it
     std::size_t given_ = 0;                // so many of them are in the spool
     bool finished_ = false;
-    Spool::Loss told_;
+    Spool::Loss at_start_, told_;
     Throttle losses_said_;
     std::optional<Clock::time_point> last_arrival_;
     double interval_s_ = 0;

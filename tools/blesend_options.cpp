@@ -12,6 +12,8 @@ namespace ble {
 void declare_send_options(SendOptions &options, CommandLine &line) {
     options.mode = transport_modes().front();
     options.reject = default_state_path("blesend.rejected.ndjson");
+    if (const std::string name = "blesend.spool", path = default_state_path(name); path != name)
+        options.spool = path;
     line.group("Where to");
     line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
     line.text("--url URL", options.url,
@@ -22,8 +24,15 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.group("HTTP");
     declare_http_options(options.transport.http, line);
     line.group("Delivery");
+    line.text("--spool FILE", options.spool,
+              "keep the spool on disk, where it outlives a kill and a power cut; empty: in memory. Under "
+              "systemd by default $STATE_DIRECTORY/blesend.spool");
+    line.number("--spool-max", options.spool_max, 1, 1'000'000'000, "batches the spool on disk holds");
+    line.number("--spool-max-bytes", options.spool_max_bytes, 1, INT64_MAX, "bytes the spool on disk holds");
+    line.flag("--status", options.status, "print what the spool on disk holds, as JSON, and end", "-");
     line.number("--buffer", options.buffer, 0, 100'000'000,
-                "batches the spool holds; 0, in http mode only: one try for each batch, then it is dropped",
+                "batches the spool in memory holds; 0, in http mode only: no spool, one try for each batch, "
+                "then it is dropped",
                 "MQTT_BUFFER_SIZE");
     line.choice("--policy", options.policy, {"drop-oldest", "block"},
                 "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
@@ -43,6 +52,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
         "Examples:\n"
         "  blescan | blesend --host broker.example --tls\n"
         "  blescan | blesend --url https://backend.example --api-key-file key\n"
+        "  blescan | blesend --host broker.example --spool pi.spool\n"
+        "  blesend --spool pi.spool --status\n"
         "  blesend --url mqtt://localhost/tfg/detections/raw --drain-timeout 60 <batches.ndjson");
 }
 
@@ -69,9 +80,23 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
     if (options.mode == "mqtt" && typed) apply_mqtt_url(options.transport.mqtt, options.url, line);
 }
 
+void settle_spool(SendOptions &options, const CommandLine &line) {
+    if (options.status && options.spool.empty())
+        throw Error(ExitCode::usage,
+                    "--status needs --spool FILE: a spool in memory is not seen from outside");
+    if (options.status || !options.one_try()) return;
+    const bool typed = line.on_command_line("--spool") || line.on_command_line("--buffer");
+    if (line.given("--spool") && !options.spool.empty())
+        throw Error(typed ? ExitCode::usage : ExitCode::config,
+                    "--buffer 0 (MQTT_BUFFER_SIZE) sends without a spool: it contradicts --spool");
+    options.spool.clear();
+}
+
 }  // namespace
 
 void validate_send_options(SendOptions &options, const CommandLine &line) {
+    settle_spool(options, line);
+    if (options.status) return;
     settle_mode(options, line);
     MqttOptions &mqtt = options.transport.mqtt;
     HttpOptions &http = options.transport.http;

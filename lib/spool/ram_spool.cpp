@@ -19,61 +19,33 @@ std::size_t RamSpool::push(std::span<const std::string_view> lines, WhenFull whe
 
 void RamSpool::drop_oldest() {
     auto node = batches_.extract(batches_.begin());
-    const ParsedLine parsed = parser_.parse(node.mapped().line);
-    if (const auto *batch = std::get_if<ParsedBatch>(&parsed)) {
-        ++loss_.dropped;
-        record_loss(std::move(node), batch->batch);
-    } else if (std::holds_alternative<Gap>(parsed) && gaps_.size() < most_gaps) {
-        node.mapped().is_gap = true;  // a loss upstream: dropping the news of it would hide it
-        gaps_.insert(std::move(node));
-    } else {
-        ++loss_.dropped;
-        ++loss_.unnamed;
-    }
-}
-
-void RamSpool::record_loss(Items::node_type node, const Batch &batch) {
-    if (!batch.position) {
-        ++loss_.unnamed;
-        return;
-    }
-    const auto &[run_id, seq] = *batch.position;
-    if (const auto found = open_gaps_.find({batch.device_id, run_id}); found != open_gaps_.end()) {
-        Gap &gap = *gaps_.at(found->second).grows;
-        if (seq == gap.to_seq + 1 || gaps_.size() >= most_gaps) {
-            gap.from_seq = std::min(gap.from_seq, seq);
-            gap.to_seq = std::max(gap.to_seq, seq);
-        }
-        if (gap.from_seq <= seq && seq <= gap.to_seq) return;
-    }
-    if (gaps_.size() >= most_gaps) {
-        ++loss_.unnamed;
-        return;
-    }
     Item &item = node.mapped();
-    item.is_gap = true;
-    item.line.clear();
-    item.grows = std::make_unique<Gap>(Gap{batch.device_id, run_id, seq, seq, "buffer_full"});
-    open_gaps_[{batch.device_id, run_id}] = node.key();
-    gaps_.insert(std::move(node));
+    const ParsedLine parsed = parser_.parse(item.line);
+    if (std::holds_alternative<Gap>(parsed) && !gaps_.full()) {
+        // A loss upstream: dropping the news of it would hide it.
+        gaps_.put(node.key(), {item.since, nullptr, std::move(item.line)});
+        return;
+    }
+    ++loss_.dropped;
+    const auto *batch = std::get_if<ParsedBatch>(&parsed);
+    const bool told = batch != nullptr && batch->batch.position &&
+                      gaps_.lose(node.key(), item.since, batch->batch.device_id, *batch->batch.position);
+    if (!told) ++loss_.unnamed;
 }
 
 std::optional<Spool::Entry> RamSpool::next() {
     if (batches_.empty() && gaps_.empty()) return {};
-    const bool gap_first =
-        !gaps_.empty() && (batches_.empty() || gaps_.begin()->first < batches_.begin()->first);
-    Items &from = gap_first ? gaps_ : batches_;
-    auto node = from.extract(from.begin());
-    Item &item = node.mapped();
-    const std::uint64_t id = node.key();
-    if (!item.is_gap) ++batches_in_flight_;
-    if (item.grows) {
-        item.line = print_gap(*item.grows);
-        const auto run = open_gaps_.find({item.grows->device_id, item.grows->run_id});
-        if (run != open_gaps_.end() && run->second == id) open_gaps_.erase(run);
+    if (!gaps_.empty() && (batches_.empty() || gaps_.first_id() < batches_.begin()->first)) {
+        const auto id = gaps_.first_id();
+        auto gap = gaps_.take(id);
+        std::string line = gap.grows ? print_gap(*gap.grows) : std::move(gap.line);
+        const auto sent =
+            in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
+        return Entry{id, sent.first->second.line};
     }
-    const auto position = in_flight_.insert(in_flight_.end(), std::move(node));
-    return Entry{id, position->second.line};
+    ++batches_in_flight_;
+    const auto sent = in_flight_.insert(batches_.extract(batches_.begin()));
+    return Entry{sent.position->first, sent.position->second.line};
 }
 
 std::string_view RamSpool::line(std::uint64_t id) const {
@@ -90,24 +62,24 @@ void RamSpool::remove(std::uint64_t id) {
 void RamSpool::give_back(std::uint64_t id) {
     auto node = in_flight_.extract(id);
     if (node.empty()) return;
-    Item &item = node.mapped();
-    if (!item.is_gap) --batches_in_flight_;
-    // A newer gap of the same run, made meanwhile, stays the one that grows.
-    if (item.grows) open_gaps_.try_emplace({item.grows->device_id, item.grows->run_id}, id);
-    Items &home = item.is_gap ? gaps_ : batches_;
-    home.insert(std::move(node));
+    if (Item &item = node.mapped(); item.is_gap) {
+        gaps_.put(id, {item.since, std::move(item.grows), std::move(item.line)});
+        return;
+    }
+    --batches_in_flight_;
+    batches_.insert(std::move(node));
 }
 
 std::chrono::milliseconds RamSpool::oldest_age() const {
-    const Item *oldest = nullptr;
-    std::uint64_t oldest_id = 0;
-    for (const Items *items : {&batches_, &gaps_, &in_flight_}) {
-        if (items->empty() || (oldest != nullptr && oldest_id < items->begin()->first)) continue;
-        oldest_id = items->begin()->first;
-        oldest = &items->begin()->second;
-    }
-    if (oldest == nullptr) return {};
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - oldest->since);
+    std::optional<std::pair<std::uint64_t, Clock::time_point>> oldest;
+    const auto consider = [&](std::uint64_t id, Clock::time_point since) {
+        if (!oldest || id < oldest->first) oldest = {id, since};
+    };
+    if (!gaps_.empty()) consider(gaps_.first_id(), gaps_.at(gaps_.first_id()).since);
+    for (const Items *items : {&batches_, &in_flight_})
+        if (!items->empty()) consider(items->begin()->first, items->begin()->second.since);
+    if (!oldest) return {};
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - oldest->second);
 }
 
 std::string RamSpool::description() const {

@@ -3,19 +3,15 @@
 
 #include <map>
 #include <memory>
-#include <utility>
 
 #include "batch/batch.hpp"
+#include "spool/gap_ledger.hpp"
 #include "spool/spool.hpp"
 
 namespace ble {
 
 class RamSpool final : public Spool {
   public:
-    // Gap lines are bounded too: past so many, losses of one run that do not adjoin share one gap line, which then also
-    // covers what lies between them.
-    static constexpr std::size_t most_gaps = 1000;
-
     explicit RamSpool(std::size_t capacity) : capacity_(capacity) {}
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
@@ -26,6 +22,7 @@ class RamSpool final : public Spool {
     std::size_t size() const override { return batches_.size() + gaps_.size() + in_flight_.size(); }
     std::size_t in_flight() const override { return in_flight_.size(); }
     bool full() const override { return batches() >= capacity_; }
+    std::size_t capacity() const override { return capacity_; }
     std::chrono::milliseconds oldest_age() const override;
     Loss loss() const override { return loss_; }
     std::string description() const override;
@@ -33,23 +30,20 @@ class RamSpool final : public Spool {
   private:
     using Clock = std::chrono::steady_clock;
     struct Item {
-        std::string
-            line;  // of a gap of ours: printed when it is handed out, so that extending it costs nothing
+        std::string line;
         Clock::time_point since;
         bool is_gap = false;         // outside the bound, never dropped
         std::unique_ptr<Gap> grows;  // a gap of ours
     };
-    using Items = std::map<std::uint64_t, Item>;      // by id
-    using Run = std::pair<std::string, std::string>;  // device_id, run_id
+    using Items = std::map<std::uint64_t, Item>;  // by id
 
     std::size_t batches() const { return batches_.size() + batches_in_flight_; }
     void drop_oldest();
-    void record_loss(Items::node_type node, const Batch &batch);
 
     std::size_t capacity_;
-    Items batches_, gaps_, in_flight_;  // the first two wait
+    Items batches_, in_flight_;  // the first wait, as do the gap lines
+    GapLedger gaps_;
     std::size_t batches_in_flight_ = 0;
-    std::map<Run, std::uint64_t> open_gaps_;  // the waiting gap that a run's next loss may extend
     std::uint64_t next_id_ = 0;
     Loss loss_;
     BatchParser parser_;

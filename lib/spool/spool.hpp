@@ -1,7 +1,8 @@
 // Spool: the queue of messages that wait to be delivered, in order. It knows no transport.
 //
-// It is bounded in batches. What it drops it turns into gap lines, which are messages like any other but stand outside
-// the bound; they take the place of what they tell of, so they go out before later batches. One thread.
+// It is bounded. What it drops it turns into gap lines, which are messages like any other but stand outside the bound;
+// they take the place of what they tell of, so they go out before later batches. One thread. A spool on disk may block
+// on it, and throws Error(io) when its file can no longer be read or is taken away.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,7 @@ class Spool {
         std::uint64_t id;       // grows in the order of delivery
         std::string_view line;  // valid until the entry is removed or given back
     };
-    struct Loss {
+    struct Loss {                   // as far back as the spool remembers
         std::uint64_t dropped = 0;  // batches, in all
         std::uint64_t unnamed = 0;  // those among them without run_id and seq: no gap line can tell of them
     };
@@ -33,7 +34,8 @@ class Spool {
     virtual ~Spool() = default;
 
     // Takes lines (each a valid batch or gap, without LF), in order; returns how many. When this returns they are as
-    // safe as this spool makes them: the caller may now consume them from its input. Copies the bytes.
+    // safe as this spool makes them: the caller may now consume them from its input. Copies the bytes. 0 though there is
+    // room: they cannot be made safe now (the disk is full), which the log says; try again.
     virtual std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) = 0;
 
     // The oldest that is not in flight; from now on it is in flight, and is not dropped. Empty: none waits.
@@ -44,12 +46,17 @@ class Spool {
     virtual void remove(std::uint64_t id) = 0;
     // Puts an entry in flight back to its old place.
     virtual void give_back(std::uint64_t id) = 0;
+    // Does what was put off and is due by now. Call at least now and then.
+    virtual void settle() {}
 
     virtual std::size_t size() const = 0;  // all entries: waiting, in flight, gap lines
     virtual std::size_t in_flight() const = 0;
-    virtual bool full() const = 0;                             // the next batch needs room to be made
+    virtual bool full() const = 0;  // the next batch needs room to be made
+    virtual std::size_t capacity()
+        const = 0;  // batches it can hold; about, when it is bounded in bytes as well
     virtual std::chrono::milliseconds oldest_age() const = 0;  // 0 when empty
     virtual Loss loss() const = 0;
+    virtual bool durable() const { return false; }  // what it holds outlives the process
     // For people: "100 batches in memory, …".
     virtual std::string description() const = 0;
 };

@@ -61,11 +61,13 @@ void check_rights(const std::string &path) {
 
 }  // namespace
 
-Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout) : path_(path) {
-    check_rights(path);
+Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout, Access access)
+    : path_(path) {
+    if (access == Access::write) check_rights(path);
     // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
-    const int result = ::sqlite3_open_v2(
-        path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int flags =
+        access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    const int result = ::sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
         const std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
         ::sqlite3_close(handle_);
@@ -84,8 +86,8 @@ void Database::fail() const {
     const int result = ::sqlite3_extended_errcode(handle_);
     const Class found = classify(result);
     std::string text = "unable to use the database " + path_ + ": " + ::sqlite3_errmsg(handle_);
-    if ((result & 0xff) == SQLITE_IOERR)
-        text += ": " + std::generic_category().message(::sqlite3_system_errno(handle_));
+    const int cause = ::sqlite3_system_errno(handle_);
+    if ((result & 0xff) == SQLITE_IOERR && cause != 0) text += ": " + std::generic_category().message(cause);
     throw SqliteError(found.kind, found.code, text);
 }
 

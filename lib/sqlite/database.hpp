@@ -35,9 +35,14 @@ class SqliteError : public Error {
 
 class Database {
   public:
-    // Opens or creates the file at `path`; ":memory:" is a database of its own that dies with the connection.
+    enum class Access {
+        write,  // opens or creates the file
+        read,   // opens it; nothing in it is changed
+    };
+    // ":memory:" is a database of its own that dies with the connection.
     explicit Database(const std::string &path,
-                      std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000));
+                      std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000),
+                      Access access = Access::write);
     ~Database();
     Database(const Database &) = delete;
     Database &operator=(const Database &) = delete;

@@ -1,0 +1,326 @@
+#include "spool/durable_spool.hpp"
+
+#include <algorithm>
+
+namespace ble {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, at most
+constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
+constexpr std::chrono::seconds retry_after(1);
+constexpr std::uint64_t reserve_step = 1000;
+
+std::int64_t wall_ms() {
+    return std::chrono::floor<milliseconds>(now().time_since_epoch()).count();
+}
+
+// Rows carry the time of day, ages are measured by a clock that nobody sets.
+std::int64_t to_wall(Clock::time_point since) {
+    return wall_ms() - std::chrono::floor<milliseconds>(Clock::now() - since).count();
+}
+Clock::time_point from_wall(std::int64_t since_ms) {
+    return Clock::now() - milliseconds(std::max<std::int64_t>(wall_ms() - since_ms, 0));
+}
+
+std::int64_t row(std::uint64_t id) {
+    return static_cast<std::int64_t>(id);
+}
+
+}  // namespace
+
+DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
+    : path_(path),
+      bounds_(bounds),
+      file_(path),
+      database_(file_.database()),
+      insert_(database_, "INSERT INTO batches (id, since, line) VALUES (?, ?, ?)"),
+      delete_(database_, "DELETE FROM batches WHERE id = ?"),
+      page_(database_, "SELECT id, since, line FROM batches WHERE id > ? ORDER BY id"),
+      put_gap_(database_, "INSERT OR REPLACE INTO gaps (id, since, line, ours) VALUES (?, ?, ?, ?)"),
+      delete_gap_(database_, "DELETE FROM gaps WHERE id = ?"),
+      read_gap_(database_, "SELECT line FROM gaps WHERE id = ?"),
+      save_state_(database_, "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?") {
+    Statement sizes(database_, "SELECT length(line) FROM batches");
+    for (; sizes.step(); ++batches_) bytes_ += static_cast<std::uint64_t>(sizes.integer(0));
+    load();
+}
+
+DurableSpool::~DurableSpool() {
+    try {
+        commit_removals();
+    } catch (const std::exception &error) {
+        log_warning(std::string(error.what()) + ": some delivered batches will be sent again");
+    }
+}
+
+// Begins anew with what the file says, at start and after a transaction that failed: all but the counts of what it
+// holds. What is in flight and what is removed stays so.
+void DurableSpool::load() {
+    Statement state(database_, "SELECT next_id, dropped, unnamed FROM state");
+    if (!state.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost its state");
+    reserved_ = static_cast<std::uint64_t>(state.integer(0));
+    next_id_ = std::max(next_id_, reserved_);
+    loss_ = {static_cast<std::uint64_t>(state.integer(1)), static_cast<std::uint64_t>(state.integer(2))};
+    ahead_.clear();
+    ahead_bytes_ = 0, read_to_ = 0;
+    load_gaps();
+    read_ahead();
+}
+
+void DurableSpool::load_gaps() {
+    gaps_.clear();
+    Statement rows(database_, "SELECT id, since, line, ours FROM gaps ORDER BY id");
+    while (rows.step()) {
+        const auto id = static_cast<std::uint64_t>(rows.integer(0));
+        if (removed_gaps_.contains(id) || in_flight_.contains(id)) continue;
+        GapLedger::Item item{from_wall(rows.integer(1)), nullptr, {}};
+        const ParsedLine parsed =
+            rows.integer(3) != 0 ? parser_.parse(std::string(rows.text(2))) : InvalidLine();
+        if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
+        gaps_.put(id, std::move(item));
+    }
+}
+
+// As long as a batch waits, the oldest one is in ahead_.
+void DurableSpool::read_ahead() {
+    const std::size_t waiting = batches_ - (in_flight_.size() - gaps_in_flight_);
+    if (!ahead_.empty() || waiting == 0) return;
+    page_.bind(1, row(read_to_));
+    while (ahead_.size() < page_rows && ahead_bytes_ < page_bytes && page_.step()) {
+        read_to_ = static_cast<std::uint64_t>(page_.integer(0));
+        if (in_flight_.contains(read_to_) || removed_.contains(read_to_)) continue;
+        const auto line = page_.text(2);
+        ahead_bytes_ += line.size();
+        ahead_.emplace_hint(ahead_.end(), read_to_,
+                            Item{std::string(line), from_wall(page_.integer(1)), false, {}});
+    }
+    page_.reset();
+}
+
+std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull when_full) {
+    if (lines.empty() || (full() && when_full == WhenFull::wait) || !may_write()) return 0;
+    if (database_.moved())
+        throw Error(ExitCode::io, "the spool " + path_ + " was renamed or deleted while in use");
+    const auto batches = batches_;
+    const auto bytes = bytes_;
+    try {
+        const std::size_t taken = store(lines, when_full);
+        read_ahead();
+        return taken;
+    } catch (const SqliteError &error) {
+        trouble(error);
+        batches_ = batches, bytes_ = bytes;
+        load();
+        return 0;
+    }
+}
+
+std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFull when_full) {
+    const auto now = Clock::now();
+    const Loss before = loss_;
+    touched_.clear();
+    Transaction transaction(database_);
+    run_removals();
+    std::size_t taken = 0;
+    for (const auto line : lines) {
+        if (full() && when_full == WhenFull::wait) break;
+        bool room = true;
+        while (full() && room) room = drop_oldest();
+        const auto id = next_id_++;
+        // When all others are in flight it is the newcomer itself that is the oldest to drop.
+        if (room)
+            insert(id, line, now);
+        else
+            lose(id, Item{std::string(line), now, false, {}});
+        ++taken;
+    }
+    save_losses();
+    if (next_id_ > reserved_ || loss_.dropped != before.dropped) {
+        reserved_ = next_id_ + reserve_step;
+        save_state_.run(row(reserved_), row(loss_.dropped), row(loss_.unnamed));
+    }
+    commit(transaction);
+    return taken;
+}
+
+void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_point now) {
+    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind_blob(3, line);
+    insert_.step();
+    const bool all_read = batches_ == ahead_.size() + in_flight_.size() - gaps_in_flight_;
+    ++batches_;
+    bytes_ += line.size();
+    // What follows at once on what was read need not be read again.
+    if (!all_read || ahead_.size() >= page_rows || ahead_bytes_ >= page_bytes) return;
+    ahead_.emplace_hint(ahead_.end(), id, Item{std::string(line), now, false, {}});
+    ahead_bytes_ += line.size();
+    read_to_ = id;
+}
+
+bool DurableSpool::drop_oldest() {
+    read_ahead();
+    if (ahead_.empty()) return false;
+    auto node = ahead_.extract(ahead_.begin());
+    const auto size = node.mapped().line.size();
+    ahead_bytes_ -= size, bytes_ -= size;
+    --batches_;
+    delete_.run(row(node.key()));
+    lose(node.key(), std::move(node.mapped()));
+    return true;
+}
+
+void DurableSpool::lose(std::uint64_t id, Item item) {
+    const ParsedLine parsed = parser_.parse(item.line);
+    if (std::holds_alternative<Gap>(parsed) && !gaps_.full()) {
+        // A loss upstream: dropping the news of it would hide it.
+        put_gap_.bind(1, row(id)).bind(2, to_wall(item.since)).bind_blob(3, item.line).bind(4, false);
+        put_gap_.step();
+        gaps_.put(id, {item.since, nullptr, {}});
+        return;
+    }
+    ++loss_.dropped;
+    const auto *batch = std::get_if<ParsedBatch>(&parsed);
+    std::optional<std::uint64_t> told;
+    if (batch != nullptr && batch->batch.position)
+        told = gaps_.lose(id, item.since, batch->batch.device_id, *batch->batch.position);
+    if (told)
+        touched_.insert(*told);
+    else
+        ++loss_.unnamed;
+}
+
+void DurableSpool::save_losses() {
+    for (const auto id : touched_) {
+        const auto &gap = gaps_.at(id);
+        const std::string line = print_gap(*gap.grows);
+        put_gap_.bind(1, row(id)).bind(2, to_wall(gap.since)).bind_blob(3, line).bind(4, true);
+        put_gap_.step();
+    }
+}
+
+std::string DurableSpool::gap_line(std::uint64_t id, const GapLedger::Item &gap) {
+    if (gap.grows) return print_gap(*gap.grows);
+    read_gap_.bind(1, row(id));
+    if (!read_gap_.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost a gap line");
+    std::string line(read_gap_.text(0));
+    read_gap_.reset();
+    return line;
+}
+
+std::optional<Spool::Entry> DurableSpool::next() {
+    if (ahead_.empty() && gaps_.empty()) return {};
+    if (!gaps_.empty() && (ahead_.empty() || gaps_.first_id() < ahead_.begin()->first)) {
+        const auto id = gaps_.first_id();
+        std::string line = gap_line(id, gaps_.at(id));
+        auto gap = gaps_.take(id);
+        ++gaps_in_flight_;
+        const auto sent =
+            in_flight_.emplace(id, Item{std::move(line), gap.since, true, std::move(gap.grows)});
+        return Entry{id, sent.first->second.line};
+    }
+    const auto sent = in_flight_.insert(ahead_.extract(ahead_.begin()));
+    ahead_bytes_ -= sent.position->second.line.size();
+    read_ahead();
+    return Entry{sent.position->first, sent.position->second.line};
+}
+
+std::string_view DurableSpool::line(std::uint64_t id) const {
+    return in_flight_.at(id).line;
+}
+
+void DurableSpool::remove(std::uint64_t id) {
+    const auto found = in_flight_.find(id);
+    if (found == in_flight_.end()) return;
+    if (removed_.empty() && removed_gaps_.empty()) removed_since_ = Clock::now();
+    if (found->second.is_gap) {
+        --gaps_in_flight_;
+        removed_gaps_.insert(id);
+    } else {
+        --batches_;
+        bytes_ -= found->second.line.size();
+        removed_.insert(id);
+    }
+    in_flight_.erase(found);
+    if (removed_.size() + removed_gaps_.size() >= many_removals) commit_removals();
+}
+
+void DurableSpool::give_back(std::uint64_t id) {
+    auto node = in_flight_.extract(id);
+    if (node.empty()) return;
+    if (Item &item = node.mapped(); item.is_gap) {
+        --gaps_in_flight_;
+        gaps_.put(id, {item.since, std::move(item.grows), {}});
+        return;
+    }
+    ahead_bytes_ += node.mapped().line.size();
+    ahead_.insert(std::move(node));
+}
+
+void DurableSpool::settle() {
+    if (Clock::now() - removed_since_ >= bounds_.put_off) commit_removals();
+}
+
+void DurableSpool::run_removals() {
+    for (const auto id : removed_) delete_.run(row(id));
+    for (const auto id : removed_gaps_) delete_gap_.run(row(id));
+}
+
+void DurableSpool::commit(Transaction &transaction) {
+    transaction.commit();
+    removed_.clear();
+    removed_gaps_.clear();
+    if (std::exchange(troubled_, false)) log_info("the spool " + path_ + " can be written again");
+}
+
+void DurableSpool::commit_removals() {
+    if ((removed_.empty() && removed_gaps_.empty()) || !may_write()) return;
+    try {
+        Transaction transaction(database_);
+        run_removals();
+        commit(transaction);
+    } catch (const SqliteError &error) {
+        trouble(error);
+    }
+}
+
+// What may pass by itself is tried again later; anything else is thrown on.
+void DurableSpool::trouble(const SqliteError &error) {
+    if (error.kind() == SqliteError::Kind::foreign)
+        throw Error(ExitCode::io,
+                    std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
+    if (error.kind() != SqliteError::Kind::trouble) throw;
+    retry_at_ = Clock::now() + retry_after;
+    troubled_ = true;
+    if (trouble_said_.due())
+        log_warning(std::string(error.what()) + "; the input waits, trying again every second");
+}
+
+std::size_t DurableSpool::capacity() const {
+    if (batches_ == 0) return bounds_.batches;
+    const std::uint64_t mean = std::max<std::uint64_t>(bytes_ / batches_, 1);
+    return static_cast<std::size_t>(std::min<std::uint64_t>(bounds_.batches, bounds_.bytes / mean));
+}
+
+milliseconds DurableSpool::oldest_age() const {
+    std::optional<std::pair<std::uint64_t, Clock::time_point>> oldest;
+    const auto consider = [&](std::uint64_t id, Clock::time_point since) {
+        if (!oldest || id < oldest->first) oldest = {id, since};
+    };
+    if (!gaps_.empty()) consider(gaps_.first_id(), gaps_.at(gaps_.first_id()).since);
+    for (const Items *items : {&ahead_, &in_flight_})
+        if (!items->empty()) consider(items->begin()->first, items->begin()->second.since);
+    if (!oldest) return {};
+    return std::chrono::duration_cast<milliseconds>(Clock::now() - oldest->second);
+}
+
+std::string DurableSpool::description() const {
+    std::string text = std::to_string(bounds_.batches) + (bounds_.batches == 1 ? " batch" : " batches") +
+                       " or " + std::to_string(bounds_.bytes) + " bytes in " + path_ +
+                       ", safe when this process is killed or the power fails";
+    if (size() > 0) text += "; " + std::to_string(size()) + " batches and gap lines wait in it";
+    return text;
+}
+
+}  // namespace ble

@@ -1,0 +1,96 @@
+// The spool on disk: what push() took outlives kill -9 and a power cut.
+//
+// One push() is one transaction. What was delivered is removed with the next one, or when a minute or many removals
+// have passed, so that a quiet spool costs one sync a batch; after a kill those are sent again. Lines are read ahead of
+// sending in small pages: memory does not grow with the backlog.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "base/log.hpp"
+#include "batch/batch.hpp"
+#include "spool/gap_ledger.hpp"
+#include "spool/spool.hpp"
+#include "spool/spool_file.hpp"
+
+namespace ble {
+
+class DurableSpool final : public Spool {
+  public:
+    struct Bounds {
+        std::size_t batches;
+        std::uint64_t bytes;  // of lines; the batch that reaches it is still taken
+        std::chrono::milliseconds put_off = std::chrono::minutes(1);  // removals, at most
+    };
+    // See SpoolFile for what it throws.
+    DurableSpool(const std::string &path, Bounds bounds);
+    ~DurableSpool() override;  // commits the removals
+
+    std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
+    std::optional<Entry> next() override;
+    std::string_view line(std::uint64_t id) const override;
+    void remove(std::uint64_t id) override;
+    void give_back(std::uint64_t id) override;
+    void settle() override;
+    std::size_t size() const override { return batches_ + gaps_.size() + gaps_in_flight_; }
+    std::size_t in_flight() const override { return in_flight_.size(); }
+    bool full() const override { return batches_ >= bounds_.batches || bytes_ >= bounds_.bytes; }
+    std::size_t capacity() const override;
+    std::chrono::milliseconds oldest_age() const override;
+    Loss loss() const override { return loss_; }
+    bool durable() const override { return true; }
+    std::string description() const override;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Item {
+        std::string line;
+        Clock::time_point since;
+        bool is_gap = false;
+        std::unique_ptr<Gap> grows;
+    };
+    using Items = std::map<std::uint64_t, Item>;  // by id
+
+    void load();
+    void load_gaps();
+    void read_ahead();
+    std::size_t store(std::span<const std::string_view> lines, WhenFull when_full);
+    void insert(std::uint64_t id, std::string_view line, Clock::time_point now);
+    bool drop_oldest();
+    void lose(std::uint64_t id, Item item);
+    void save_losses();
+    std::string gap_line(std::uint64_t id, const GapLedger::Item &gap);
+    void commit_removals();
+    void run_removals();
+    void commit(Transaction &transaction);
+    bool may_write() const { return Clock::now() >= retry_at_; }
+    void trouble(const SqliteError &error);
+
+    std::string path_;
+    Bounds bounds_;
+    SpoolFile file_;
+    Database &database_;
+    Statement insert_, delete_, page_, put_gap_, delete_gap_, read_gap_, save_state_;
+
+    // The file's rows less `removed_…`: in flight, in ahead_, in gaps_, or beyond read_to_.
+    Items in_flight_, ahead_;
+    GapLedger gaps_;
+    std::uint64_t read_to_ = 0;
+    std::size_t batches_ = 0, gaps_in_flight_ = 0, ahead_bytes_ = 0;
+    std::uint64_t bytes_ = 0;
+    Loss loss_;
+    std::uint64_t next_id_ = 1, reserved_ = 0;
+
+    std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
+    Clock::time_point removed_since_;
+    std::set<std::uint64_t> touched_;  // gap lines that this push() changed
+    Clock::time_point retry_at_;
+    bool troubled_ = false;
+    Throttle trouble_said_;
+    BatchParser parser_;
+};
+
+}  // namespace ble

@@ -1,0 +1,172 @@
+#include "spool/spool_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.hpp"
+
+namespace ble {
+namespace {
+
+// "BLEq" in PRAGMA application_id: file(1) shows it, and no other program's database is taken for ours.
+constexpr std::int64_t application_id = 0x424c4571;
+constexpr std::int64_t version = 1;
+
+// Batches and gaps share one numbering, the order of delivery. Ids are reserved in steps, so that not every commit has
+// to write how far they are; since is milliseconds since 1970, UTC.
+constexpr char schema[] = R"sql(
+CREATE TABLE state (next_id INTEGER NOT NULL, dropped INTEGER NOT NULL, unnamed INTEGER NOT NULL) STRICT;
+INSERT INTO state VALUES (1, 0, 0);
+CREATE TABLE batches (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL) STRICT;
+CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL, ours INTEGER NOT NULL) STRICT;
+)sql";
+
+// One commit is one write and one sync of the log, which is copied into the file once it is 4 MiB long and then used
+// again from its beginning: so what comes and goes within that time never reaches the file at all.
+constexpr char settings[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;"
+    "PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY";
+
+bool no_right(int error) {
+    return error == EACCES || error == EPERM || error == EROFS;
+}
+
+// Throws for what is not ours to touch; true: it has our tables.
+bool is_made(Database &database) {
+    const auto id = database.integer("PRAGMA application_id").value_or(0);
+    const auto tables = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
+    if (id == 0 && tables == 0) return false;
+    if (id != application_id)
+        throw Error(ExitCode::config,
+                    database.path() + " is a database of another program: give another path for the spool");
+    const auto found = database.integer("PRAGMA user_version").value_or(0);
+    if (found > version)
+        throw Error(ExitCode::config, "the spool " + database.path() + " has version " +
+                                          std::to_string(found) + ", this program knows versions up to " +
+                                          std::to_string(version) + ": upgrade blepipe");
+    return true;
+}
+
+void make_tables(Database &database) {
+    Transaction transaction(database);
+    database.execute(schema);
+    database.execute("PRAGMA application_id=" + std::to_string(application_id) +
+                     "; PRAGMA user_version=" + std::to_string(version));
+    transaction.commit();
+}
+
+// A spool that was long and is empty now gives its space back.
+void shrink(Database &database) {
+    constexpr std::int64_t pages_to_keep = 4096;
+    if (database.integer("PRAGMA freelist_count").value_or(0) < pages_to_keep) return;
+    if (database.integer("SELECT 1 FROM batches LIMIT 1")) return;
+    try {
+        database.execute("VACUUM");
+    } catch (const SqliteError &error) {
+        log_debug(error.what());  // it only saves space
+    }
+}
+
+}  // namespace
+
+SpoolFile::SpoolFile(const std::string &path) : path_(path) {
+    lock();
+    std::string damage;
+    try {
+        open();
+        damage = database_->text("PRAGMA quick_check(1)");
+        damage.erase(0, damage.rfind('\n') + 1);  // a heading
+        if (damage == "ok") {
+            shrink(*database_);
+            return;
+        }
+    } catch (const SqliteError &error) {
+        if (error.kind() != SqliteError::Kind::foreign) throw;
+        damage = error.what();
+    }
+    set_aside(damage);
+    lock();
+    open();
+}
+
+// The lock is on the file itself, whatever names it has. It may be renamed between open and lock: then once more.
+void SpoolFile::lock() {
+    for (;;) {
+        UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        if (!fd)
+            throw system_error("open the spool " + path_,
+                               no_right(errno) ? ExitCode::permission : ExitCode::config);
+        if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK) throw system_error("lock the spool " + path_);
+            throw Error(ExitCode::unavailable,
+                        "another process uses the spool " + path_ + ": give each blesend a spool of its own");
+        }
+        struct stat mine {
+        }, named{};
+        if (::fstat(fd.get(), &mine) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+            mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
+            lock_ = std::move(fd);
+            return;
+        }
+    }
+}
+
+void SpoolFile::open() {
+    struct stat file {
+    }, log{};
+    if (::stat(path_.c_str(), &file) == 0 && file.st_size == 0 &&
+        ::stat((path_ + "-wal").c_str(), &log) == 0 && log.st_size > 0)
+        throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is empty and its log is not");
+    database_ = std::make_unique<Database>(path_, std::chrono::milliseconds(100));
+    const bool made = is_made(*database_);
+    database_->execute(settings);
+    if (!made) make_tables(*database_);
+}
+
+void SpoolFile::set_aside(const std::string &why) {
+    database_.reset();
+    std::string stamp = format_ms(now());
+    std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == '.'; });
+    std::string aside = path_ + ".damaged-" + stamp;
+    while (::access(aside.c_str(), F_OK) == 0) aside += '+';
+    // The log first: a new file must not find the old one's.
+    if (::rename((path_ + "-wal").c_str(), (aside + "-wal").c_str()) != 0 && errno != ENOENT)
+        throw system_error("set aside the log of the damaged spool " + path_, ExitCode::io);
+    if (::rename(path_.c_str(), aside.c_str()) != 0)
+        throw system_error("set aside the damaged spool " + path_, ExitCode::io);
+    ::unlink((path_ + "-shm").c_str());
+    lock_ = UniqueFd();
+    log_error("the spool " + path_ + " is damaged (" + why + "): set aside as " + aside +
+              ", and begun anew. What it held is not sent; sqlite3's .recover may find it");
+}
+
+SpoolStatus read_spool_status(const std::string &path) {
+    if (::access(path.c_str(), F_OK) != 0)
+        throw system_error("read the spool " + path, ExitCode::unavailable);
+    if (::access(path.c_str(), R_OK) != 0) throw system_error("read the spool " + path, ExitCode::permission);
+    Database database(path, std::chrono::seconds(5), Database::Access::read);
+    SpoolStatus status;
+    database.execute("BEGIN");  // one moment's view
+    if (!is_made(database)) return status;
+    const auto number = [&](const char *sql) {
+        return static_cast<std::uint64_t>(database.integer(sql).value_or(0));
+    };
+    status.batches = number("SELECT count(*) FROM batches");
+    status.bytes = number("SELECT sum(length(line)) FROM batches");
+    status.gaps = number("SELECT count(*) FROM gaps");
+    status.dropped = number("SELECT dropped FROM state");
+    status.unnamed = number("SELECT unnamed FROM state");
+    if (const auto since = database.integer(
+            "SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
+            " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"
+            " ORDER BY id LIMIT 1"))
+        status.oldest = Time(std::chrono::milliseconds(*since));
+    return status;
+}
+
+}  // namespace ble

@@ -1,0 +1,517 @@
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <random>
+
+#include "spools.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+DurableSpool open(const fs::path &path, std::size_t batches = 100, std::uint64_t bytes = 1'000'000'000) {
+    return {path, {batches, bytes}};
+}
+
+ExitCode refusal(const fs::path &path) {
+    try {
+        open(path);
+    } catch (const Error &error) {
+        return error.code();
+    }
+    return ExitCode::ok;
+}
+
+// Never destroyed: for die_after().
+DurableSpool &open_for_good(const fs::path &path, std::size_t batches = 100) {
+    return *std::make_unique<DurableSpool>(path, DurableSpool::Bounds{batches, 1'000'000'000}).release();
+}
+
+// What `body` leaves in the file when the process is killed in it.
+template <class Body>
+void die_after(Body body) {
+    const auto child = ::fork();
+    if (child == 0) {
+        body();
+        ::raise(SIGKILL);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    REQUIRE(WTERMSIG(status) == SIGKILL);
+}
+
+std::vector<std::string> batches(unsigned from, unsigned to) {
+    std::vector<std::string> lines;
+    for (unsigned seq = from; seq < to; ++seq) lines.push_back(batch(seq));
+    return lines;
+}
+
+// Files of this process grow to so many bytes at most: writing fails as on a full disk.
+class FileLimit {
+  public:
+    explicit FileLimit(std::uintmax_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+    FileLimit(const FileLimit &) = delete;
+    FileLimit &operator=(const FileLimit &) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+// The files beside `path` that begin with its name, without those that SQLite makes.
+std::vector<fs::path> set_aside(const fs::path &path) {
+    std::vector<fs::path> found;
+    for (const auto &entry : fs::directory_iterator(path.parent_path()))
+        if (entry.path().string().find(path.string() + ".damaged-") == 0 &&
+            entry.path().extension().string().find("-wal") == std::string::npos)
+            found.push_back(entry.path());
+    return found;
+}
+
+std::string bytes_of(const fs::path &path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void overwrite(const fs::path &path, std::uintmax_t at, const std::string &bytes) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(at));
+    file << bytes;
+}
+
+std::string noise(std::size_t size) {
+    std::mt19937 random(1);
+    std::string bytes(size, 0);
+    for (auto &byte : bytes) byte = static_cast<char>(random());
+    return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("after a kill all that was pushed and not removed is there, in order, before anything new") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    std::uint64_t last_id = 0;
+    die_after([&] {
+        auto &spool = open_for_good(path);
+        push(spool, batches(0, 3));
+        push(spool, batches(3, 7));
+        spool.next(), spool.next();  // in flight
+    });
+    {
+        auto spool = open(path);
+        CHECK(spool.size() == 7);
+        CHECK(spool.in_flight() == 0);
+        CHECK_THAT(spool.description(), Contains("7 batches"));
+        push(spool, {batch(7)});
+        for (unsigned seq = 0; seq < 8; ++seq) {
+            const auto entry = spool.next();
+            REQUIRE(entry);
+            CHECK(entry->line == batch(seq));
+            CHECK(entry->id > last_id);
+            last_id = entry->id;
+            spool.remove(entry->id);
+        }
+    }
+    auto spool = open(path);
+    CHECK(spool.size() == 0);
+    push(spool, {batch(8)});
+    CHECK(spool.next()->id > last_id);
+}
+
+TEST_CASE("removals are put off, and committed with the next push or at the end") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    SECTION("a kill before: they are sent again") {
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, batches(0, 3));
+            drain(spool);
+        });
+        auto spool = open(path);
+        CHECK(drain(spool) == batches(0, 3));
+    }
+    SECTION("a kill after the next push: they are gone") {
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, batches(0, 3));
+            drain(spool);
+            push(spool, batches(3, 4));
+        });
+        auto spool = open(path);
+        CHECK(drain(spool) == batches(3, 4));
+    }
+    SECTION("a kill after they were put off for long: they are gone") {
+        die_after([&] {
+            auto &spool = *new DurableSpool(path, {100, 9999, std::chrono::milliseconds(0)});
+            push(spool, batches(0, 3));
+            drain(spool);
+            if (read_spool_status(path).batches != 3) return;
+            spool.settle();
+        });
+        auto spool = open(path);
+        CHECK(spool.size() == 0);
+    }
+    SECTION("a clean end: they are gone, what is in flight is not") {
+        {
+            auto spool = open(path);
+            push(spool, batches(0, 3));
+            spool.remove(spool.next()->id);
+            spool.next();
+        }
+        auto spool = open(path);
+        CHECK(drain(spool) == batches(1, 3));
+    }
+    SECTION("a kill in a long flush: most are gone") {
+        die_after([&] {
+            auto &spool = open_for_good(path, 10'000);
+            push(spool, batches(0, 5000));
+            drain(spool);
+        });
+        auto spool = open(path);
+        CHECK(spool.size() < 1000);
+    }
+}
+
+TEST_CASE("what was lost is counted and told of after a kill, and a waiting gap line goes on growing") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    const std::string foreign =
+        R"({"format":1,"device_id":"pi-lab-1","run_id":"bb","gap":{"from_seq":3,"to_seq":9,"reason":"scanner"},"x":1})";
+    die_after([&] {
+        auto &spool = open_for_good(path, 2);
+        push(spool, {nameless, foreign, batch(0)});
+        push(spool, {batch(1), batch(2), batch(3)});
+    });
+    {
+        auto spool = open(path, 2);
+        CHECK(spool.loss().dropped == 3);
+        CHECK(spool.loss().unnamed == 1);
+        CHECK(spool.size() == 4);
+        push(spool, {batch(4)});
+        CHECK(spool.loss().dropped == 4);
+    }
+    auto spool = open(path, 2);
+    CHECK(spool.loss().dropped == 4);
+    CHECK(drain(spool) == std::vector<std::string>{foreign, gap(0, 2), batch(3), batch(4)});
+}
+
+TEST_CASE("a gap line in flight when the process is killed is sent again") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    die_after([&] {
+        auto &spool = open_for_good(path, 2);
+        push(spool, batches(0, 4));
+        spool.next();
+        push(spool, batches(4, 5));
+    });
+    auto spool = open(path, 2);
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 1), gap(2, 2), batch(3), batch(4)});
+}
+
+TEST_CASE("it is bounded in bytes as well, and takes one batch that alone reaches the bound") {
+    const Folder folder;
+    const std::size_t size = batch(0).size();
+    auto spool = open(folder / "spool", 100, 3 * size);
+    CHECK(push(spool, batches(0, 5), WhenFull::wait) == 3);
+    CHECK(spool.full());
+    CHECK(spool.capacity() == 3);
+    CHECK(push(spool, batches(3, 5)) == 2);
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 1), batch(2), batch(3), batch(4)});
+    CHECK_FALSE(spool.full());
+
+    const std::string large = batch(5).insert(1, R"("x":")" + std::string(4 * size, 'x') + R"(",)");
+    CHECK(push(spool, {large, batch(6)}, WhenFull::wait) == 1);
+    CHECK(drain(spool) == std::vector<std::string>{large});
+}
+
+TEST_CASE("lowering the bound loses what no longer fits, and says so, when the next batch comes") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    {
+        auto spool = open(path);
+        push(spool, batches(0, 10));
+    }
+    auto spool = open(path, 3);
+    CHECK(spool.size() == 10);
+    CHECK(push(spool, batches(10, 11), WhenFull::wait) == 0);
+    push(spool, batches(10, 11));
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 7), batch(8), batch(9), batch(10)});
+}
+
+TEST_CASE("a long backlog is handed out in order though some comes back and more comes in") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    constexpr unsigned count = 5000;
+    {
+        auto spool = open(path, 100'000);
+        push(spool, batches(0, count));
+    }
+    auto spool = open(path, 100'000);
+    std::mt19937 random(7);
+    std::vector<std::uint64_t> sent;
+    unsigned expected = 0, in = count;
+    while (spool.size() > 0) {
+        while (sent.size() < 64)
+            if (const auto entry = spool.next()) {
+                if (entry->line != batch(expected)) FAIL("sent " << entry->line << " and not " << expected);
+                ++expected;
+                sent.push_back(entry->id);
+            } else {
+                break;
+            }
+        const std::size_t arrived = random() % (sent.size() + 1);
+        for (std::size_t i = 0; i < arrived; ++i) spool.remove(sent[i]);
+        sent.erase(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(arrived));
+        if (random() % 4 == 0) {  // the link is lost
+            std::shuffle(sent.begin(), sent.end(), random);
+            for (const auto id : sent) spool.give_back(id);
+            expected -= static_cast<unsigned>(sent.size());
+            sent.clear();
+        }
+        if (in < 2 * count && random() % 3 == 0) {
+            push(spool, batches(in, in + 70), WhenFull::wait);
+            in += 70;
+        }
+    }
+    CHECK(expected == in);
+    CHECK(in >= count);
+}
+
+TEST_CASE("on a full disk nothing is taken and nothing changes; later it goes on") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    auto spool = open(path, 20);
+    push(spool, batches(0, 20));
+    const auto in_flight = spool.next();
+    {
+        const FileLimit limit(fs::file_size(path.string() + "-wal") + 100);
+        CHECK(push(spool, batches(20, 500)) == 0);
+        CHECK(spool.size() == 20);
+        CHECK(spool.loss().dropped == 0);
+        CHECK(spool.line(in_flight->id) == batch(0));
+        CHECK(push(spool, batches(20, 500)) == 0);  // not even tried again at once
+        spool.remove(in_flight->id);
+        CHECK(spool.next()->line == batch(1));
+    }
+    std::size_t taken = 0;
+    for (int i = 0; i < 600 && taken == 0; ++i) {
+        ::usleep(10'000);
+        taken = push(spool, batches(20, 22));
+    }
+    CHECK(taken == 2);
+    CHECK(spool.loss().dropped == 1);  // 0 was delivered and 1 is in flight, so there was room for one
+    auto expected = batches(3, 22);
+    expected.insert(expected.begin(), gap(2, 2));
+    CHECK(drain(spool) == expected);
+}
+
+TEST_CASE("a push that fails halfway leaves the counts and the gap lines as they were") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    SECTION("with room") {
+        auto spool = open(path, 1000);
+        push(spool, batches(0, 20));
+        spool.remove(spool.next()->id);
+        const FileLimit limit(fs::file_size(path.string() + "-wal") + 100);
+        CHECK(push(spool, batches(20, 500)) == 0);
+        CHECK(spool.size() == 19);
+        CHECK(drain(spool) == batches(1, 20));
+    }
+    SECTION("with losses") {
+        auto spool = open(path, 30);
+        push(spool, batches(0, 32));
+        const auto sent = spool.next();
+        REQUIRE(sent->line == gap(0, 1));
+        push(spool, batches(32, 33));
+        const FileLimit limit(fs::file_size(path.string() + "-wal") + 100);
+        CHECK(push(spool, batches(33, 500)) == 0);
+        CHECK(spool.loss().dropped == 3);
+        CHECK(spool.size() == 32);
+        spool.give_back(sent->id);
+        auto expected = batches(3, 33);
+        expected.insert(expected.begin(), {gap(0, 1), gap(2, 2)});
+        CHECK(drain(spool) == expected);
+    }
+}
+
+TEST_CASE("a second process is refused while the first lives") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    {
+        auto spool = open(path);
+        CHECK(refusal(path) == ExitCode::unavailable);
+        fs::create_symlink(path, folder / "other name");
+        CHECK(refusal(folder / "other name") == ExitCode::unavailable);
+    }
+    CHECK(refusal(path) == ExitCode::ok);
+}
+
+TEST_CASE("a spool of a newer version and a database of another program are refused and left alone") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    { push(*std::make_unique<DurableSpool>(path, DurableSpool::Bounds{9, 9999}), {batch(0)}); }
+    SECTION("newer") {
+        Database(path).execute("PRAGMA user_version=99");
+    }
+    SECTION("another program") {
+        Database(path).execute("PRAGMA application_id=7");
+    }
+    SECTION("unnamed") {
+        Database(path).execute("PRAGMA application_id=0");
+    }
+    const std::string before = bytes_of(path);
+    CHECK(refusal(path) == ExitCode::config);
+    CHECK_THROWS_AS(read_spool_status(path), Error);
+    CHECK(bytes_of(path) == before);
+    CHECK(set_aside(path).empty());
+}
+
+TEST_CASE("a damaged spool is set aside whole, and a new one is begun") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    {
+        auto spool = open(path, 10'000);
+        push(spool, batches(0, 2000));
+    }
+    const auto size = fs::file_size(path);
+    REQUIRE(size > 100'000);
+    SECTION("random bytes") {
+        fs::remove(path);
+        std::ofstream(path, std::ios::binary) << noise(50'000);
+    }
+    SECTION("text") {
+        overwrite(path, 0, batch(0) + "\n");
+    }
+    SECTION("truncated") {
+        fs::resize_file(path, size / 2);
+    }
+    SECTION("truncated within a page") {
+        fs::resize_file(path, size - 1000);
+    }
+    SECTION("random bytes in its middle") {
+        overwrite(path, size / 2 / 4096 * 4096, noise(4096));
+    }
+    SECTION("zeros in its middle") {
+        overwrite(path, size / 2 / 4096 * 4096, std::string(8192, '\0'));
+    }
+    SECTION("zeros at its beginning") {
+        overwrite(path, 0, std::string(4096, '\0'));
+    }
+    const std::string damaged = bytes_of(path);
+    CHECK_THROWS_AS(read_spool_status(path), Error);
+    {
+        auto spool = open(path);
+        CHECK(spool.size() == 0);
+        push(spool, {batch(1)});
+        CHECK(drain(spool) == batches(1, 2));
+    }
+    REQUIRE(set_aside(path).size() == 1);
+    CHECK(bytes_of(set_aside(path)[0]) == damaged);
+    CHECK(refusal(path) == ExitCode::ok);
+    CHECK(set_aside(path).size() == 1);
+}
+
+TEST_CASE("a spool whose file was emptied while its log was not is set aside with the log") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    die_after([&] {
+        auto &spool = open_for_good(path);
+        push(spool, batches(0, 10));
+    });
+    const std::string log = bytes_of(path.string() + "-wal");
+    REQUIRE_FALSE(log.empty());
+    fs::resize_file(path, 0);
+    CHECK(open(path).size() == 0);
+    REQUIRE(set_aside(path).size() == 1);
+    CHECK(bytes_of(set_aside(path)[0].string() + "-wal") == log);
+}
+
+TEST_CASE("an empty file is a new spool") {
+    const Folder folder;
+    std::ofstream(folder / "spool");
+    CHECK(open(folder / "spool").size() == 0);
+    CHECK(set_aside(folder / "spool").empty());
+}
+
+TEST_CASE("a spool that cannot be opened says why") {
+    const Folder folder;
+    CHECK(refusal(folder / "absent/spool") == ExitCode::config);
+    CHECK(refusal(folder.path()) == ExitCode::config);
+}
+
+TEST_CASE("a spool that is taken away while in use ends the program, before anything is taken") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    auto spool = open(path);
+    push(spool, {batch(0)});
+    fs::rename(path, folder / "elsewhere");
+    CHECK_THROWS_AS(push(spool, {batch(1)}), Error);
+}
+
+TEST_CASE("the status is read beside a process that uses the spool") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    CHECK_THROWS_AS(read_spool_status(path), Error);
+    auto spool = open(path, 2);
+    CHECK_FALSE(read_spool_status(path).oldest);
+    const Time before = now();
+    push(spool, {nameless, batch(0), batch(1), batch(2)});
+    const auto status = read_spool_status(path);
+    CHECK(status.batches == 2);
+    CHECK(status.bytes == batch(1).size() + batch(2).size());
+    CHECK(status.gaps == 1);
+    CHECK(status.dropped == 2);
+    CHECK(status.unnamed == 1);
+    REQUIRE(status.oldest);
+    CHECK(*status.oldest >= before - std::chrono::milliseconds(2));
+    CHECK(*status.oldest <= now());
+    push(spool, {batch(3)});  // and it did not disturb
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, 1), batch(2), batch(3)});
+}
+
+TEST_CASE("ages go on after a restart") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    {
+        auto spool = open(path);
+        push(spool, batches(0, 2));
+    }
+    SECTION("of a clock that runs on") {
+        Database(path).execute("UPDATE batches SET since = since - 3600000");
+        CHECK(open(path).oldest_age() >= std::chrono::hours(1));
+    }
+    SECTION("a clock that was set back makes none negative") {
+        Database(path).execute("UPDATE batches SET since = since + 3600000");
+        auto spool = open(path);
+        CHECK(spool.oldest_age() >= std::chrono::milliseconds(0));
+        CHECK(spool.oldest_age() < std::chrono::hours(1));
+    }
+}
+
+TEST_CASE("an emptied spool gives its space back") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    {
+        auto spool = open(path, 100'000);
+        const std::string large = batch(0).insert(1, R"("x":")" + std::string(400'000, 'x') + R"(",)");
+        for (int i = 0; i < 60; ++i) push(spool, {large});
+        drain(spool);
+    }
+    REQUIRE(fs::file_size(path) > 20'000'000);
+    { open(path); }
+    CHECK(fs::file_size(path) < 100'000);
+}

@@ -1,0 +1,42 @@
+#include "blesend_spool.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/line_writer.hpp"
+#include "batch/json_text.hpp"
+#include "blesend_options.hpp"
+#include "spool/durable_spool.hpp"
+#include "spool/ram_spool.hpp"
+
+namespace ble {
+
+std::unique_ptr<Spool> make_spool(const SendOptions &given) {
+    if (given.spool.empty())
+        return std::make_unique<RamSpool>(static_cast<std::size_t>(std::max<std::int64_t>(given.buffer, 1)));
+    return std::make_unique<DurableSpool>(
+        given.spool, DurableSpool::Bounds{static_cast<std::size_t>(given.spool_max),
+                                          static_cast<std::uint64_t>(given.spool_max_bytes)});
+}
+
+ExitCode print_spool_status(const SendOptions &options) {
+    const SpoolStatus status = read_spool_status(options.spool);
+    std::string text = "{\"spool\":";
+    append_json_string(text, options.spool);
+    const auto add = [&](const char *name, std::uint64_t value) {
+        text.append(",\"").append(name).append("\":") += std::to_string(value);
+    };
+    add("batches", status.batches);
+    add("bytes", status.bytes);
+    add("gaps", status.gaps);
+    text += ",\"oldest\":" + (status.oldest ? '"' + format_ms(*status.oldest) + '"' : "null");
+    add("dropped", status.dropped);
+    add("unnamed", status.unnamed);
+    LineWriter out(STDOUT_FILENO);
+    out.line(text + "}");
+    out.flush();
+    return ExitCode::ok;
+}
+
+}  // namespace ble
