@@ -70,7 +70,7 @@ bool EventWriter::write_some(std::string_view &text) {
     return errno == EINTR;
 }
 
-bool EventWriter::wait_for_reader(milliseconds most) {
+bool EventWriter::wait_for_reader(milliseconds most, bool attending) {
     const auto start = Clock::now();
     const auto end = start + most;
     bool writable = false;
@@ -78,7 +78,8 @@ bool EventWriter::wait_for_reader(milliseconds most) {
         const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
         if (most.count() > 0 && left.count() <= 0) break;
         pollfd asks[] = {{fd_, POLLOUT, 0}, {attend_fd_, POLLIN, 0}};
-        ::poll(asks, attend_fd_ < 0 ? 1 : 2, most.count() > 0 ? static_cast<int>(left.count()) : -1);
+        ::poll(asks, attending && attend_fd_ >= 0 ? 2 : 1,
+               most.count() > 0 ? static_cast<int>(left.count()) : -1);
         if (asks[1].revents != 0 && !attend_()) break;
         writable = asks[0].revents != 0;
     }
@@ -91,7 +92,7 @@ bool EventWriter::write_all(std::string_view &text, bool wait) {
         if (write_some(text) || gone_) continue;
         const auto left = patience_ - waited_;
         if (!wait || (patience_.count() > 0 && left.count() <= 0) ||
-            !wait_for_reader(patience_.count() > 0 ? left : milliseconds(0)))
+            !wait_for_reader(patience_.count() > 0 ? left : milliseconds(0), true))
             return false;
     }
     return !gone_;
@@ -144,7 +145,7 @@ bool EventWriter::finish() {
         if (write_some(rest) || gone_) continue;
         const auto most = ending ? grace : patience_;
         if (most.count() > 0 && waited_ >= most) break;
-        const bool writable = wait_for_reader(most.count() > 0 ? most - waited_ : milliseconds(0));
+        const bool writable = wait_for_reader(most.count() > 0 ? most - waited_ : milliseconds(0), !ending);
         if (!writable && !ending && !attend_()) {
             ending = true;
             waited_ = milliseconds(0);

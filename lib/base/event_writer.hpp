@@ -41,7 +41,7 @@ class EventWriter {
     std::size_t room();
     bool write_some(std::string_view &text);
     bool write_all(std::string_view &text, bool wait);
-    bool wait_for_reader(std::chrono::milliseconds most);
+    bool wait_for_reader(std::chrono::milliseconds most, bool attending);
     bool caught_up() const;
     void lose(const std::string &why);
 

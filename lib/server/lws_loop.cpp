@@ -101,6 +101,12 @@ struct LwsLoop::Impl {
     bool stopped = false;
     std::exception_ptr failure;
 
+    void stop() {
+        stopped = true;
+        // Timers run before libwebsockets waits, for up to 30 s: let it not wait.
+        if (context != nullptr) lws_cancel_service(context);
+    }
+
     Impl(const Config &c, LwsLoop *loop)
         : config(c), max_clients(fit_descriptors(c.max_clients)), owner(loop) {}
 
@@ -110,7 +116,7 @@ struct LwsLoop::Impl {
             body();
         } catch (...) {
             if (!failure) failure = std::current_exception();
-            stopped = true;
+            stop();
         }
     }
 
@@ -324,7 +330,7 @@ void LwsLoop::run() {
 }
 
 void LwsLoop::stop() {
-    impl_->stopped = true;
+    impl_->stop();
 }
 
 lws_context *LwsLoop::context() const {
