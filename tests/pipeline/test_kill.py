@@ -11,8 +11,8 @@ import sqlite3
 import tempfile
 import unittest
 
-from harness import (Broker, Database, Tool, flatten, free_port, make_batches, pipeline, positions, random_source,
-                     wait_port, wait_until)
+from harness import (DEADLINE_S, Broker, Database, Tool, flatten, free_port, make_batches, pipeline, positions,
+                     random_source, wait_port, wait_until)
 
 BATCHES = 1500
 KILLS = 4
@@ -28,7 +28,7 @@ class Kill(unittest.TestCase):
         self.lines = make_batches(BATCHES)
         self.input = self.folder / "input"
         self.input.write_text("".join(line + "\n" for line in self.lines), encoding="ascii")
-        self.kill_points = sorted(self.random.sample(range(1, BATCHES * 8 // 10), KILLS))
+        self.kill_points = sorted(self.random.sample(range(1, BATCHES * 6 // 10), KILLS))
         self.kill_ingest = [self.kill_in_mid_stream, self.kill_in_mid_commit] * (KILLS // 2)
 
     def ingest(self):
@@ -39,16 +39,19 @@ class Kill(unittest.TestCase):
         with open(self.folder / "events", "ab") as events:
             return pipeline(self.stack, receiver, self.ingest(), stdout=events, cwd=self.folder)
 
-    def kill_in_mid_stream(self, tool, at):
+    def kill_in_mid_stream(self, tool, at, _writer=None):
         wait_until(lambda: self.database.count() >= at, f"{at} stored batches")
         tool.signal(signal.SIGKILL)
         self.assertEqual(tool.wait(), -signal.SIGKILL)
 
-    def kill_in_mid_commit(self, ingest, at):
+    def kill_in_mid_commit(self, ingest, at, writer):
         """While somebody else has the database locked: it has looked at lines that it could not store yet."""
         wait_until(lambda: self.database.count() >= at, f"{at} stored batches")
-        other = sqlite3.connect(self.database.path, isolation_level=None)
+        # The writer pauses: waiting for the lock beside a bleingest at work could take until all is stored.
+        writer.signal(signal.SIGSTOP)
+        other = sqlite3.connect(self.database.path, isolation_level=None, timeout=DEADLINE_S)
         other.execute("BEGIN IMMEDIATE")
+        writer.signal(signal.SIGCONT)
         ingest.wait_err("locked")
         ingest.signal(signal.SIGKILL)
         self.assertEqual(ingest.wait(), -signal.SIGKILL)
@@ -88,7 +91,7 @@ class Kill(unittest.TestCase):
     def test_bleingest_behind_blesub(self):
         broker, (sub, ingest), sender = self.start_mqtt()
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
-            kill(ingest, point)
+            kill(ingest, point, sub)
             self.assertNotEqual(sub.wait(), 0)  # its reader is gone
             self.assertLess(self.database.count(), BATCHES)
             sub, ingest = self.start_pair(self.subscriber(broker))
@@ -124,7 +127,7 @@ class Kill(unittest.TestCase):
         with open(self.input, "rb") as given:
             sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
-            kill(ingest, point)
+            kill(ingest, point, sub)
             self.assertLess(self.database.count(), BATCHES)
             ingest = start_ingest()
         self.assertEqual(sender.wait(), 0, sender.err)
@@ -150,7 +153,7 @@ class Kill(unittest.TestCase):
     def test_bleingest_behind_blerecv(self):
         (recv, ingest), sender = self.start_http()
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
-            kill(ingest, point)
+            kill(ingest, point, recv)
             self.assertNotEqual(recv.wait(), 0)
             self.assertLess(self.database.count(), BATCHES)
             recv, ingest = self.start_pair(["blerecv", "--port", self.port])
