@@ -109,8 +109,7 @@ void Lifecycle::progress() {
 
 void Lifecycle::report() {
     if (refresh_) refresh_();
-    // Asked for by name, so printed whatever the log level.
-    log(LogLevel::error, counters_.json(options_.tool));
+    log_asked(counters_.json(options_.tool));
 }
 
 void Lifecycle::write_metrics() {

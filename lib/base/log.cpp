@@ -21,6 +21,14 @@ bool stderr_is_journal() {
     return stream == std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
 }
 
+void write_line(LogLevel priority, std::string_view text) {
+    static const bool journal = stderr_is_journal();
+    std::string line = journal ? "<" + std::to_string(static_cast<int>(priority)) + ">" : std::string();
+    line.append(tool_name).append(": ").append(text).append("\n");
+    // A full or closed stderr must not stop the work.
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 }  // namespace
 
 void set_log_name(const std::string &tool) {
@@ -34,12 +42,11 @@ LogLevel log_level() {
 }
 
 void log(LogLevel level, std::string_view text) {
-    if (level > level_now) return;
-    static const bool journal = stderr_is_journal();
-    std::string line = journal ? "<" + std::to_string(static_cast<int>(level)) + ">" : std::string();
-    line.append(tool_name).append(": ").append(text).append("\n");
-    // A full or closed stderr must not stop the work.
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    if (level <= level_now) write_line(level, text);
+}
+
+void log_asked(std::string_view text) {
+    write_line(LogLevel::notice, text);
 }
 
 std::string printable(std::string_view text) {

@@ -15,6 +15,8 @@ void set_log_level(LogLevel level);  // lines less important than `level` are no
 LogLevel log_level();
 
 void log(LogLevel level, std::string_view text);
+// Written whatever the log level, with the priority of a notice: what was asked for by name.
+void log_asked(std::string_view text);
 inline void log_error(std::string_view text) {
     log(LogLevel::error, text);
 }

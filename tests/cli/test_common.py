@@ -314,6 +314,8 @@ class Service(Base):
         for line in lines:
             self.assertRegex(line, rf"^<[3-7]>{name}: .")
         self.assertTrue([line for line in lines if re.match(rf"<7>{name}: ready", line)], lines)
+        # Counters that were asked for are no alarm.
+        self.assertTrue([line for line in lines if line.startswith(f'<5>{name}: {{"tool"')], lines)
 
     @for_each_tool
     def test_and_none_when_it_is_something_else(self, name):
