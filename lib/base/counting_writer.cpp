@@ -42,8 +42,7 @@ CountingWriter::CountingWriter(int fd, Promise promise)
             ExitCode::config,
             "standard output must be a pipe, a file or a terminal: nothing tells when a socket's reader has "
             "consumed a line (acknowledge on receipt instead, if losing lines is acceptable)");
-    if (promise_ == Promise::committed && kind_ == Kind::pipe)
-        capacity_ = raise_pipe_size(fd_, "standard output");
+    if (promise_ == Promise::committed && kind_ == Kind::pipe) raise_pipe_size(fd_, "standard output");
     epoll_event event{};
     event.events = EPOLLOUT | EPOLLET;
     // A regular file cannot be waited for and never has to be.
@@ -73,8 +72,7 @@ void CountingWriter::pump() {
 
 void CountingWriter::write_pending() {
     while (!gone_ && unwritten() > 0) {
-        const std::size_t size =
-            kind_ == Kind::file ? unwritten() : std::min(room_now(fd_, capacity_), unwritten());
+        const std::size_t size = kind_ == Kind::file ? unwritten() : std::min(room_now(fd_), unwritten());
         if (size == 0) return;
         const auto count = ::write(fd_, pending_.data() + pending_start_, size);
         if (count > 0) {

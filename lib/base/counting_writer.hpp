@@ -55,7 +55,6 @@ class CountingWriter {
     int fd_;
     Promise promise_;
     Kind kind_;
-    std::size_t capacity_ = 0;  // of a pipe that promises
     UniqueFd epoll_;
     std::string pending_;
     std::size_t pending_start_ = 0;

@@ -1,6 +1,5 @@
 #include "base/line_writer.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +17,6 @@ LineWriter::LineWriter(int fd, int stop_fd, std::function<bool()> stopping)
     struct stat info {};
     if (::fstat(fd_, &info) != 0) throw system_error("write to standard output", ExitCode::io);
     file_ = S_ISREG(info.st_mode);
-    if (S_ISFIFO(info.st_mode)) capacity_ = static_cast<std::size_t>(std::max(0, ::fcntl(fd_, F_GETPIPE_SZ)));
 }
 
 void LineWriter::line(std::string_view text) {
@@ -38,7 +36,7 @@ void LineWriter::flush() {
 
 void LineWriter::write_some(std::string_view &rest) {
     // Never more than there is room for: a write(2) that blocks would not see a signal.
-    const std::size_t room = file_ ? rest.size() : room_now(fd_, capacity_);
+    const std::size_t room = file_ ? rest.size() : room_now(fd_);
     if (room == 0) return wait_for_reader();
     const auto count = ::write(fd_, rest.data(), std::min(room, rest.size()));
     if (count >= 0) {

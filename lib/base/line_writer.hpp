@@ -26,7 +26,6 @@ class LineWriter {
 
     int fd_, stop_fd_;
     std::function<bool()> stopping_;
-    std::size_t capacity_ = 0;  // of a pipe
     bool file_ = false;
     std::string buffer_;
 };

@@ -22,14 +22,15 @@ std::size_t raise_pipe_size(int fd, const std::string &name) {
             "fs.pipe-max-size when it is below 1048576), or close other pipelines");
 }
 
-std::size_t room_now(int fd, std::size_t capacity) {
+std::size_t room_now(int fd) {
     pollfd ask{fd, POLLOUT, 0};
     int standing = 0;
     if (::poll(&ask, 1, 0) <= 0) return 0;
     if ((ask.revents & (POLLERR | POLLNVAL)) == 0 && (ask.revents & POLLOUT) == 0) return 0;
-    // POLLOUT promises one free page. An empty pipe takes its whole capacity.
-    const bool empty = capacity > 0 && ::ioctl(fd, FIONREAD, &standing) == 0 && standing == 0;
-    return empty ? capacity : PIPE_BUF;
+    // POLLOUT promises one free page. An empty pipe takes its whole capacity, which its other end may have changed.
+    const bool empty = ::ioctl(fd, FIONREAD, &standing) == 0 && standing == 0;
+    const int capacity = empty ? ::fcntl(fd, F_GETPIPE_SZ) : -1;  // of others than pipes there is none
+    return capacity > 0 ? static_cast<std::size_t>(capacity) : PIPE_BUF;
 }
 
 }  // namespace ble

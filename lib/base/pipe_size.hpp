@@ -12,8 +12,8 @@ constexpr std::size_t pipe_capacity = 1u << 20;
 // the sysctl when the user's quota or the system's limit forbids it: a small pipe could never show a whole line.
 std::size_t raise_pipe_size(int fd, const std::string &name);
 
-// Bytes that can be written to `fd` now without blocking; 0: none, wait for POLLOUT. `capacity`: of the pipe, 0 when not
-// known or no pipe. After a hang-up it is not 0: write(2) then says why.
-std::size_t room_now(int fd, std::size_t capacity);
+// Bytes that can be written to `fd` (no regular file) now without blocking, when nobody else writes to it; 0: none, wait
+// for POLLOUT. After a hang-up it is not 0: write(2) then says why.
+std::size_t room_now(int fd);
 
 }  // namespace ble
