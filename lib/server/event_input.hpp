@@ -8,6 +8,7 @@
 #include "base/counters.hpp"
 #include "base/log.hpp"
 #include "base/looking_reader.hpp"
+#include "base/unique_fd.hpp"
 #include "server/broadcaster.hpp"
 #include "server/lws_loop.hpp"
 
@@ -34,7 +35,8 @@ class EventInput {
     Broadcaster &broadcaster_;
     Counters &counters_;
     LookingReader reader_;
-    LwsLoop::Timer timer_;
+    LwsLoop::Timer timer_;  // of the looks while idle
+    UniqueFd again_;        // readable while lines of the last look are left
     const std::size_t piece_;
     const std::uint64_t count_;
     std::function<void()> ended_;
