@@ -1,0 +1,45 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/command_line.hpp"
+#include "base/log.hpp"
+
+namespace ble {
+namespace {
+
+// A closed standard descriptor would be given to the next file opened, a database for instance, which then receives
+// what was meant for standard output. Writing to the one held for standard output fails: nothing is safe there.
+void hold_standard_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+// Asked for counters before there is a Lifecycle to tell them, a tool waits with the answer, where it would be killed.
+void block_usr1() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGUSR1);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+}  // namespace
+
+int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
+    hold_standard_descriptors();
+    block_usr1();
+    set_log_name(tool);
+    try {
+        return static_cast<int>(body());
+    } catch (const ReaderGone &gone) {
+        return static_cast<int>(gone.code());
+    } catch (const Error &error) {
+        log_error(error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::exception &error) {
+        log_error(std::string("a fault of this program: ") + error.what());
+        return static_cast<int>(ExitCode::software);
+    }
+}
+
+}  // namespace ble
