@@ -9,10 +9,10 @@
 #include "base/command_line.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
-#include "blesend_delivery.hpp"
-#include "blesend_intake.hpp"
-#include "blesend_options.hpp"
-#include "blesend_spool.hpp"
+#include "blesend/delivery.hpp"
+#include "blesend/intake.hpp"
+#include "blesend/options.hpp"
+#include "blesend/spool.hpp"
 #include "transport/transport.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include "base/command_line.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
-#include "blesub_handover.hpp"
+#include "blesub/handover.hpp"
 #include "transport/mqtt_subscriber.hpp"
 
 namespace {

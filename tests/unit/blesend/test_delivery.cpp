@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "blesend_delivery.hpp"
+#include "blesend/delivery.hpp"
 #include "catch.hpp"
 #include "spool/ram_spool.hpp"
 

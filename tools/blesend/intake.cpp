@@ -1,4 +1,4 @@
-#include "blesend_intake.hpp"
+#include "blesend/intake.hpp"
 
 #include <algorithm>
 #include <span>

@@ -1,4 +1,4 @@
-#include "blesend_options.hpp"
+#include "blesend/options.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "blesend_delivery.hpp"
+#include "blesend/delivery.hpp"
 
 #include <algorithm>
 

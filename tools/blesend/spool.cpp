@@ -1,4 +1,4 @@
-#include "blesend_spool.hpp"
+#include "blesend/spool.hpp"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/line_writer.hpp"
 #include "batch/json_text.hpp"
-#include "blesend_options.hpp"
+#include "blesend/options.hpp"
 #include "spool/durable_spool.hpp"
 #include "spool/ram_spool.hpp"
 

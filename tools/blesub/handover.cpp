@@ -1,4 +1,4 @@
-#include "blesub_handover.hpp"
+#include "blesub/handover.hpp"
 
 #include "base/limits.hpp"
 #include "batch/message.hpp"
