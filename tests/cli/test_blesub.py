@@ -1,5 +1,4 @@
 """blesub against a real broker, and against one that misbehaves on purpose."""
-import fcntl
 import json
 import os
 import signal
@@ -7,10 +6,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import termios
 import unittest
 
-from harness import Broker, MqttServer, Tool, run_past_pipe_quota, wait_until
+from harness import Broker, MqttServer, Tool, run_past_pipe_quota, standing, wait_until
 from harness.process import run
 
 TOPIC = "tfg/detections/raw"
@@ -34,10 +32,6 @@ def publish(broker, *payloads, version="5", topic=TOPIC, retain=False):
 def publish_lines(broker, payloads, topic=TOPIC):
     subprocess.run(["mosquitto_pub", "-V", "mqttv5", "-p", str(broker.port), "-q", "1", "-t", topic, "-l"],
                    input=b"".join(p + b"\n" for p in payloads), check=True)
-
-
-def standing(tool):
-    return int.from_bytes(fcntl.ioctl(tool.process.stdout, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
 def acknowledged(broker, client="backend"):
@@ -180,7 +174,7 @@ class Messages(unittest.TestCase):
 
             def all_there():
                 for tool in (one, two):
-                    while standing(tool) > 0:
+                    while standing(tool.process.stdout) > 0:
                         got.append((tool.pid, tool.process.stdout.readline()))
                 return len(got) >= 40
             wait_until(all_there, "all messages")
@@ -232,9 +226,9 @@ class Acknowledgement(unittest.TestCase):
         with subscribe(self.broker, *self.words) as tool:
             publish_lines(self.broker, [batch(1), batch(2)])
             self.waiting(tool)
-            self.assertEqual((standing(tool), acknowledged(self.broker)), (len(batch(1)) + 1, 0))
+            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (len(batch(1)) + 1, 0))
             tool.process.stdout.read1(len(batch(1)))  # all but the LF
-            self.assertEqual((standing(tool), acknowledged(self.broker)), (1, 0))
+            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (1, 0))
             self.assertEqual(tool.line(), b"")  # the LF
             self.assertEqual(tool.line(), batch(2))
             wait_until(lambda: acknowledged(self.broker) == 2, "both PUBACKs")
@@ -244,7 +238,7 @@ class Acknowledgement(unittest.TestCase):
             publish(self.broker, batch(1) + b"\n" + batch(2))
             self.waiting(tool)
             tool.process.stdout.read1(len(batch(1)) + 1)
-            self.assertEqual((standing(tool), acknowledged(self.broker)), (len(batch(2)) + 1, 0))
+            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (len(batch(2)) + 1, 0))
             tool.process.stdout.read1(len(batch(2)) + 1)
             wait_until(lambda: acknowledged(self.broker) == 1, "the PUBACK")
 
@@ -252,7 +246,7 @@ class Acknowledgement(unittest.TestCase):
         with subscribe(self.broker, *self.words, "--ack", "received") as tool:
             publish_lines(self.broker, [batch(1), batch(2)])
             wait_until(lambda: acknowledged(self.broker) == 2, "both PUBACKs")
-            self.assertEqual(standing(tool), 2 * len(batch(1)) + 2)
+            self.assertEqual(standing(tool.process.stdout), 2 * len(batch(1)) + 2)
 
     def test_a_killed_blesub_has_not_acknowledged_what_waits(self):
         with subscribe(self.broker, *self.words) as tool:
