@@ -19,7 +19,7 @@ class Checks(unittest.TestCase):
         for entry in os.scandir(source_path()):
             if entry.is_dir() and entry.name not in ("build", ".git"):
                 shutil.copytree(entry.path, self.top / entry.name, ignore=leave)
-            elif entry.is_file():
+            elif entry.is_file() and entry.name != ".git":  # in a worktree it is a file, and leads back here
                 shutil.copy(entry.path, self.top)
 
     def check(self, *argv):
