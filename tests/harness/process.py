@@ -2,6 +2,7 @@ import fcntl
 import json
 import os
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -44,9 +45,15 @@ def standing(stream):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A free port below those that the system gives to clients, so that it stays free while its server is away."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, what, deadline_s=DEADLINE_S):

@@ -1,0 +1,46 @@
+"""Small disks that can be filled: tmpfs in a mount namespace of this process, so that no mount outlives it."""
+import contextlib
+import ctypes
+import os
+
+_NEWNS, _NEWUSER = 0x20000, 0x10000000
+_REC_PRIVATE, _DETACH = 0x4000 | 0x40000, 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(what, *arguments):
+    if getattr(_libc, what)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"unable to {what}: {os.strerror(error)} (small disks need root or user namespaces)")
+
+
+def private_mounts():
+    """Before any thread is started: what is mounted from here on is seen by this process and its children only."""
+    uid, gid = os.geteuid(), os.getegid()
+    _call("unshare", _NEWNS | (_NEWUSER if uid else 0))
+    if uid:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as f:
+                f.write(text)
+    _call("mount", b"none", b"/", None, _REC_PRIVATE, None)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """`folder` is made, and is a disk of `size` bytes of its own until the end."""
+    os.mkdir(folder)
+    _call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", 0, f"size={size}".encode())
+    try:
+        yield
+    finally:
+        _call("umount2", os.fsencode(folder), _DETACH)
+
+
+def fill(path, left):
+    """A file that takes what is free on its disk but about `left` bytes."""
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(1 << 16))
+        except OSError:
+            f.truncate(max(0, f.tell() - left))
