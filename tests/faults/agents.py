@@ -1,0 +1,57 @@
+"""Who stands in for blescan: a numbered batch now and then into a FIFO that is held open, so that no line is lost before blesend."""
+import os
+import random
+import threading
+
+from harness import make_batches
+
+_MOST = 6000  # batches of a round
+_EPILOGUE = 5  # batches after the last fault: they show that everything runs again
+
+
+class Agent:
+    """`spool_max`: a spool that short may drop batches in long outages; each must then be named by a gap."""
+
+    def __init__(self, name, run_id, seed, detections, pace, spool_max=None):
+        self.name, self.run_id, self.spool_max = name, run_id, spool_max
+        self.lines = make_batches(_MOST, device_id=f"pi-{name}", run_id=run_id, detections=detections)
+        self.sent = 0
+        self._fd = None
+        self._pace, self._random = pace, random.Random(seed)
+        self._lifted, self._aborted = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self, fifo):
+        self._fd = os.open(fifo, os.O_RDWR)
+        os.set_blocking(self._fd, False)
+        self._thread.start()
+
+    def _run(self):
+        while not self._lifted.wait(self._random.expovariate(self._pace)):
+            for _ in range(self._random.choice((1, 1, 1, 8))):
+                self._write()
+        for _ in range(_EPILOGUE):
+            self._write()
+
+    def _write(self):
+        data = f"{self.lines[self.sent]}\n".encode()
+        self.sent += 1
+        while data and not self._aborted.is_set():
+            try:
+                data = data[os.write(self._fd, data):]
+            except BlockingIOError:
+                self._aborted.wait(0.01)
+
+    def finish(self):
+        """All faults are lifted: sends a few more, which is all."""
+        self._lifted.set()
+        self._thread.join()
+
+    def end(self):
+        """Without waiting for room in the FIFO. May be called again."""
+        self._aborted.set()
+        self._lifted.set()
+        if self._fd is not None:
+            self._thread.join()
+            os.close(self._fd)
+            self._fd = None

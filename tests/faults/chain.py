@@ -1,0 +1,159 @@
+"""The chain: agents with a blesend each, by a broker or by HTTP, into one bleingest and one blews, on held FIFOs."""
+import contextlib
+import os
+import pathlib
+import subprocess
+import threading
+import time
+
+from harness import Broker, Database, Proxy, free_port, http, source_path, standing, tool_path, wait_port, wait_until
+from harness.mounts import small_disk
+
+from .agents import Agent
+from .service import Service, Supervisor
+
+BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
+SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
+BACKEND = ("blesub", "blerecv", "bleingest", "blews")
+_DISK = 24 << 20
+
+
+def can_confirm():
+    """Is there confirmation from end to end? Without it a broker that forgets what it has acknowledged loses batches."""
+    told = [subprocess.run([tool_path(tool), "--help"], capture_output=True, text=True, check=True).stdout
+            for tool in ("blesend", "blesub")]
+    return all("--confirm" in text for text in told)
+
+
+def _broker_settings():
+    """What examples/mosquitto.conf says about keeping messages."""
+    about_access = ("listener", "cafile", "certfile", "keyfile", "allow_anonymous", "password_file", "persistence_location")
+    with open(source_path("examples", "mosquitto.conf"), encoding="ascii") as f:
+        return "".join(line for line in f if line.split() and line[0] != "#" and line.split()[0] not in about_access)
+
+
+class Chain:
+    """Everything of one round lives in `folder`; a context manager that leaves no process and no mount."""
+
+    def __init__(self, folder, seed, pace):
+        self.folder = pathlib.Path(folder)
+        self.begun = time.monotonic()
+        self.history = []
+        self.database = Database(self.folder / "db" / "ble.db")
+        self.agents = [Agent(name, f"{seed:08x}{i:08x}", seed + i, detections=(3, 1, 5, 12, 2)[i], pace=pace,
+                             spool_max=40 if name == "mqtt-3" else None)
+                       for i, name in enumerate(BY_MQTT + BY_HTTP)]
+        self._confirm = can_confirm()
+        self._broker_lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+
+    def note(self, text):
+        self.history.append((time.monotonic() - self.begun, text))
+
+    def __enter__(self):
+        with self._stack:
+            self._build()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def _build(self):
+        enter = self._stack.enter_context
+        for disk in ("pi", "db"):
+            enter(small_disk(self.folder / disk, _DISK))
+        self.broker = enter(Broker(_broker_settings()))
+        self.http_port, self.web_port = free_port(), free_port()
+        self.links = {name: enter(Proxy(self.broker.port)) for name in (*BY_MQTT, "blesub")}
+        self.links.update((name, enter(Proxy(self.http_port))) for name in BY_HTTP)
+        self._held = {}
+        for name in ("mqtt", "http", "events", *BY_MQTT, *BY_HTTP):
+            os.mkfifo(self.folder / name)
+            self._held[name] = os.open(self.folder / name, os.O_RDWR)
+            self._stack.callback(os.close, self._held[name])
+        services = [*self._backend(), *(self._sender(agent) for agent in self.agents)]
+        self.services = {service.name: service for service in services}
+        self.supervisor = Supervisor(services)
+        self._stack.callback(self.supervisor.end)
+        self.supervisor.start()
+        # A broker forgets what nobody has subscribed to, and a session that it has not yet written to its disk.
+        wait_until(lambda: "SUBACK to backend" in self.broker.log_text(), "the subscription")
+        wait_until(lambda: os.path.exists(os.path.join(self.broker.folder.name, "mosquitto.db")), "the broker's file")
+        self._stack.callback(self.end_agents)
+        for agent in self.agents:
+            agent.start(self.folder / agent.name)
+
+    def _backend(self):
+        confirm = ["--confirm"] if self._confirm else []
+        subscriber = ["blesub", "--host", "127.0.0.1", "--port", self.links["blesub"].port, "--client-id", "backend",
+                      "--keepalive", "2", *confirm]
+        ingest = ["bleingest", "--db", self.database.path, "--hold", self.folder / "mqtt", self.folder / "http",
+                  "--event-timeout", "0.2", "--stats", "0.2"]
+        yield self._service("blesub", subscriber, stdout="mqtt")
+        yield self._service("blerecv", ["blerecv", "--port", self.http_port], stdout="http")
+        yield self._service("bleingest", ingest, stdout="events")
+        yield self._service("blews", ["blews", "--port", self.web_port, "--stay"], stdin="events")
+
+    def _sender(self, agent):
+        port = self.links[agent.name].port
+        command = ["blesend", "--spool", self.folder / "pi" / f"{agent.name}.spool",
+                   "--reject", self.folder / f"{agent.name}.rejected.ndjson"]
+        if agent.name in BY_HTTP:
+            command += ["--mode", "http", "--url", f"http://127.0.0.1:{port}", "--timeout", "3"]
+        else:
+            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "2"]
+            command += ["--confirm", "stored", "--confirm-timeout", "3"] if self._confirm else []
+        if agent.spool_max:
+            command += ["--spool-max", agent.spool_max, "--drop-after", "1"]
+        return self._service(f"blesend-{agent.name}", command, stdin=agent.name)
+
+    def _service(self, name, command, **ends):
+        return Service(name, command, self.folder, self.note, **{k: self.folder / v for k, v in ends.items()})
+
+    def end_agents(self):
+        for agent in self.agents:
+            agent.end()
+
+    def restart_broker(self, how):
+        """How: "politely" (SIGTERM), "killed", or "wiped": killed, and its file is gone as well."""
+        with self._broker_lock:
+            (self.broker.stop if how == "politely" else self.broker.kill)()
+            if how == "wiped":
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(os.path.join(self.broker.folder.name, "mosquitto.db"))
+            self.broker.start()
+
+    def pause(self, name):
+        if name == "broker":
+            with self._broker_lock:
+                self.broker.pause()
+        else:
+            self.services[name].pause()
+
+    def resume(self, name):
+        if name == "broker":
+            with self._broker_lock:
+                self.broker.resume()
+        else:
+            self.services[name].resume()
+
+    def settle(self):
+        """All faults are lifted, all is accounted for: each part must run and be empty; ends them in order."""
+        wait_port(self.web_port)
+        for name in SENDERS:
+            wait_until(lambda tool=self.services[name]: self._queued(tool) == 0, f"an empty spool of {name}")
+        self.supervisor.retire()
+        for name in (*SENDERS, "blesub", "blerecv"):
+            self.services[name].stop()
+        for name in ("mqtt", "http"):
+            wait_until(lambda fifo=name: standing(self._held[fifo]) == 0, f"bleingest to empty the FIFO {name}")
+        status, _, _ = http(self.web_port, path="/health")
+        if status != 200:
+            self.services["blews"].problems.append(f"blews answers {status}")
+        for name in ("bleingest", "blews"):
+            self.services[name].stop()
+
+    @staticmethod
+    def _queued(service):
+        return service.tool.stats()["queued"]

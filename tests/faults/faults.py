@@ -1,0 +1,166 @@
+"""The table of faults: what each does, to whom, for how long."""
+import contextlib
+import os
+import random
+import sqlite3
+from collections import namedtuple
+
+from harness.mounts import fill
+
+from .chain import BACKEND, SENDERS, BY_HTTP, BY_MQTT
+
+# needs_confirmation: done only where the tools can confirm from end to end (--confirm).
+# effect(chain, target, random): a context manager; what it did is undone at its end, `seconds` later at most.
+Fault = namedtuple("Fault", "name effect targets seconds needs_confirmation", defaults=(False,))
+# What a plan is made of: at_s seconds after the start fault `name` is done to `target`, for for_s seconds.
+Step = namedtuple("Step", "at_s name target for_s")
+
+
+@contextlib.contextmanager
+def _kill(chain, target, _random):
+    chain.services[target].kill()
+    yield
+
+
+@contextlib.contextmanager
+def _stop(chain, target, _random):
+    chain.pause(target)
+    try:
+        yield
+    finally:
+        chain.resume(target)
+
+
+@contextlib.contextmanager
+def _restart_broker(chain, _target, _random):
+    chain.restart_broker("politely")
+    yield
+
+
+@contextlib.contextmanager
+def _kill_broker(chain, _target, _random):
+    chain.restart_broker("killed")
+    yield
+
+
+@contextlib.contextmanager
+def _wipe_broker(chain, _target, _random):
+    chain.restart_broker("wiped")
+    yield
+
+
+@contextlib.contextmanager
+def _kill_tools(chain, _target, _random):
+    for service in chain.services.values():
+        service.kill()
+    yield
+
+
+@contextlib.contextmanager
+def _kill_all(chain, _target, _random):
+    for service in chain.services.values():
+        service.kill()
+    chain.restart_broker("killed")
+    yield
+
+
+@contextlib.contextmanager
+def _cut(chain, target, _random):
+    chain.links[target].cut()
+    yield
+
+
+@contextlib.contextmanager
+def _half_open(chain, target, _random):
+    chain.links[target].forget()
+    yield
+
+
+@contextlib.contextmanager
+def _down(chain, target, _random):
+    chain.links[target].down()
+    try:
+        yield
+    finally:
+        chain.links[target].up()
+
+
+@contextlib.contextmanager
+def _silent(chain, target, _random):
+    chain.links[target].silence()
+    try:
+        yield
+    finally:
+        chain.links[target].up()
+
+
+@contextlib.contextmanager
+def _slow(chain, target, rng):
+    chain.links[target].slow(rng.choice((2_000, 10_000, 40_000)))
+    try:
+        yield
+    finally:
+        chain.links[target].slow(None)
+
+
+@contextlib.contextmanager
+def _full_disk(chain, target, rng):
+    """All but a few kilobytes, so that it is now this write that fails and now that one."""
+    path = os.path.join(chain.folder, target, "filling")
+    fill(path, rng.choice((0, 0, 4096, 20_000, 100_000)))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+
+
+@contextlib.contextmanager
+def _locked(chain, _target, _random):
+    other = sqlite3.connect(chain.database.path, isolation_level=None, timeout=30)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
+
+
+_LINKS = (*BY_MQTT, *BY_HTTP, "blesub")
+_AT_ONCE = (0, 0)
+
+FAULTS = (
+    *(Fault(f"kill {name}", _kill, (name,), _AT_ONCE) for name in BACKEND),
+    Fault("kill blesend", _kill, SENDERS, _AT_ONCE),
+    *(Fault(f"stop {name}", _stop, (name,), (0.2, 3.5)) for name in (*BACKEND, "broker")),
+    Fault("stop blesend", _stop, SENDERS, (0.2, 3.5)),
+    Fault("restart broker", _restart_broker, ("broker",), _AT_ONCE),
+    # mosquitto acknowledges a message before it writes it to its file: a kill in between loses what no one else has any more.
+    Fault("kill broker", _kill_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
+    Fault("wipe broker", _wipe_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
+    Fault("kill all tools", _kill_tools, ("all",), _AT_ONCE),
+    Fault("kill all and broker", _kill_all, ("all",), _AT_ONCE, needs_confirmation=True),
+    Fault("link cut", _cut, _LINKS, _AT_ONCE),
+    Fault("link down", _down, _LINKS, (0.2, 3.0)),
+    Fault("link half-open", _half_open, _LINKS, _AT_ONCE),
+    Fault("link silent", _silent, _LINKS, (0.2, 3.0)),
+    Fault("link slow", _slow, _LINKS, (0.5, 3.0)),
+    Fault("spool disk full", _full_disk, ("pi",), (0.2, 2.5)),
+    Fault("database disk full", _full_disk, ("db",), (0.2, 2.5)),
+    Fault("database locked", _locked, ("db",), (0.2, 2.5)),
+)
+
+
+def possible(confirmed):
+    """The faults that the chain promises to survive."""
+    return [fault for fault in FAULTS if confirmed or not fault.needs_confirmation]
+
+
+def make_plan(seed, faults, steps, seconds):
+    """The same for the same seed and table."""
+    rng = random.Random(seed)
+    plan = []
+    for _ in range(steps):
+        fault = rng.choice(faults)
+        plan.append(Step(round(rng.uniform(0, seconds), 3), fault.name, rng.choice(fault.targets),
+                         round(rng.uniform(*fault.seconds), 3)))
+    return sorted(plan)

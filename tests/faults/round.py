@@ -1,0 +1,141 @@
+"""One round: a chain, a plan of faults made from a seed, and what became of every batch."""
+import os
+import shutil
+import tempfile
+import threading
+import time
+import random
+
+from . import accounting
+from .chain import Chain, can_confirm
+from .faults import FAULTS, make_plan, possible
+
+STEPS, SECONDS, PACE = 12, 7.0, 12
+STALL_S = 60  # nothing more was accounted for in so long: what is left is lost
+
+
+class Round:
+    """The outcome: `account`, and `problems`, texts; a round is good when it has none of the latter."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.plan = make_plan(seed, possible(can_confirm()), STEPS, SECONDS)
+        self.account = accounting.Account()
+        self.problems, self.history = [], []
+        self.kills = self.exits = 0
+        self.seconds = 0.0
+        self.kept = None
+
+    @property
+    def good(self):
+        return self.account.good and not self.problems
+
+    @property
+    def fault_names(self):
+        return {step.name for step in self.plan}
+
+    def report(self):
+        """Why it failed, for people."""
+        lines = [f"round of seed {self.seed} FAILED"]
+        lines += [f"  lost: {device} seq {seq}" for device, seq in self.account.lost[:20]]
+        lines += [f"  stored twice: {device} seq {seq}" for device, seq in self.account.duplicated[:20]]
+        lines += [f"  {text}" for text in (*self.account.wrong[:20], *self.problems)]
+        lines += ["  what happened:"] + [f"    {at:7.3f} s  {text}" for at, text in self.history]
+        lines += [f"  the folder of the run: {self.kept}"] if self.kept else []
+        return "\n".join(lines)
+
+
+def run_round(seed, keep_in, aborted=None):
+    """Never raises for what goes wrong in the round. Its folder stays in `keep_in` if it fails."""
+    outcome = Round(seed)
+    aborted = aborted or threading.Event()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="blepipe-faults-") as folder:
+        try:
+            with Chain(folder, seed, PACE) as chain:
+                try:
+                    _play(chain, outcome, aborted)
+                except Exception as error:
+                    outcome.problems.append(f"{type(error).__name__}: {error}")
+                _sum_up(chain, outcome)
+                if not outcome.good and not aborted.is_set():
+                    _keep(chain, outcome, os.path.join(keep_in, f"seed-{seed}"))
+        except Exception as error:
+            outcome.problems.append(f"{type(error).__name__}: {error}")
+    outcome.seconds = time.monotonic() - begun
+    return outcome
+
+
+def _play(chain, outcome, aborted):
+    _apply(chain, outcome, aborted)
+    for agent in chain.agents:
+        agent.finish()
+    chain.note("all faults are lifted, all batches are sent")
+    if _drain(chain, aborted):
+        chain.settle()
+
+
+def _apply(chain, outcome, aborted):
+    """Each fault has a thread: they overlap as they happen to."""
+    begun = time.monotonic()
+    effects = {fault.name: fault.effect for fault in FAULTS}
+
+    def do(step, number):
+        try:
+            rng = random.Random(f"{outcome.seed} {number}")
+            with effects[step.name](chain, step.target, rng):
+                chain.note(f"{step.name}: {step.target}" + (f" for {step.for_s} s" if step.for_s else ""))
+                aborted.wait(step.for_s)
+        except Exception as error:
+            outcome.problems.append(f"unable to apply {step}: {type(error).__name__}: {error}")
+
+    threads = []
+    for number, step in enumerate(outcome.plan):
+        aborted.wait(max(0, begun + step.at_s - time.monotonic()))
+        threads.append(threading.Thread(target=do, args=(step, number), daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+def _drain(chain, aborted):
+    """True when every batch is accounted for."""
+    least, since = None, time.monotonic()
+    while time.monotonic() - since < STALL_S and not aborted.wait(0.05):
+        if chain.supervisor.trouble:
+            raise chain.supervisor.trouble
+        left = accounting.unaccounted(chain.database, chain.agents)
+        if left == 0:
+            return True
+        if left != least:
+            least, since = left, time.monotonic()
+    return False
+
+
+def _sum_up(chain, outcome):
+    chain.supervisor.retire()
+    chain.end_agents()
+    outcome.account = accounting.account(chain)
+    outcome.history = sorted(chain.history)
+    for service in chain.services.values():
+        outcome.problems += service.problems
+        outcome.kills += service.kills
+        outcome.exits += service.exits
+
+
+def _keep(chain, outcome, where):
+    """A copy: the small disks of a round vanish with it."""
+    chain.supervisor.end()
+    shutil.rmtree(where, ignore_errors=True)
+    for folder, name in ((chain.folder, "chain"), (chain.broker.folder.name, "broker")):
+        shutil.copytree(folder, os.path.join(where, name), ignore=_ignore_fifos)
+    for service in chain.services.values():
+        with open(os.path.join(where, "chain", f"{service.name}.log"), "a", encoding="utf-8") as log:
+            log.write(service.tool.err + "\n--- at the end of the round\n")
+    outcome.kept = where
+    with open(os.path.join(where, "report"), "w", encoding="utf-8") as f:
+        f.write(outcome.report() + "\n")
+
+
+def _ignore_fifos(folder, names):
+    return [name for name in names if not os.path.isfile(path := os.path.join(folder, name)) and not os.path.isdir(path)]

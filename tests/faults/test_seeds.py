@@ -1,0 +1,36 @@
+"""Rounds of fixed seeds: in each of them every batch is stored exactly once or named by a gap, whatever is done to the chain."""
+import concurrent.futures
+import os
+import unittest
+
+from faults.faults import FAULTS, possible
+from faults.chain import can_confirm
+from faults.round import Round, run_round
+from harness import source_path
+from harness.mounts import private_mounts
+
+SEEDS = range(1, 13)
+AT_ONCE = 2
+
+
+class Seeds(unittest.TestCase):
+    def test_a_loss_in_none_of_the_rounds(self):
+        private_mounts()
+        keep_in = source_path("build", "faults", os.path.basename(os.path.dirname(os.environ["BLEPIPE_BIN"])))
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(run_round, seed, keep_in) for seed in SEEDS]):
+                outcome = done.result()
+                print(f"seed {outcome.seed}: {outcome.account.sent} batches, {outcome.kills} kills, {outcome.seconds:.1f} s",
+                      flush=True)
+                with self.subTest(seed=outcome.seed):
+                    self.assertTrue(outcome.good, outcome.report())
+
+    def test_every_fault_occurs_in_the_fixed_seeds(self):
+        occurring = set().union(*(Round(seed).fault_names for seed in SEEDS))
+        self.assertEqual({fault.name for fault in possible(can_confirm())} - occurring, set())
+        left_out = {fault.name for fault in FAULTS} - occurring
+        self.assertEqual(left_out, set() if can_confirm() else {"kill broker", "wipe broker", "kill all and broker"})
+
+
+if __name__ == "__main__":
+    unittest.main()
