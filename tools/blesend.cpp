@@ -74,7 +74,7 @@ Sender::Sender(const SendOptions &given)
       reject_(given.reject),
       intake_(input_, *spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
       transport_(make_transport(given.mode, given.transport)),
-      delivery_(*spool_, *transport_, reject_, counters_, given.transport.inflight,
+      delivery_(*spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
                 given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep) {}
 
 ExitCode Sender::run() {

@@ -39,6 +39,7 @@ void init_once() {
 std::string advice(long status) {
     if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
     if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
+    if (status == 415) return "; is it the right server? One that knows no NDJSON wants --coalesce 1";
     if (status >= 300 && status < 400)
         return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
     return "; is it the right server?";
@@ -60,13 +61,16 @@ struct HttpTransport::Impl {
     struct Message {
         std::uint64_t id;
         std::string payload;
+        bool several() const { return payload.find('\n') != std::string::npos; }
     };
+    using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
     explicit Impl(HttpOptions given);
     ~Impl();
 
     void watch(curl_socket_t socket, int what);
-    void request(const std::string &path, const std::string *body);
+    Headers make_headers(const char *type) const;
+    void request(const std::string &path, const Message *sent);
     void begin_check();
     void begin_post();
     void drive();
@@ -82,7 +86,7 @@ struct HttpTransport::Impl {
     UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
     CURLM *multi = nullptr;
     CURL *easy = nullptr;
-    curl_slist *headers = nullptr;
+    Headers json{nullptr, curl_slist_free_all}, ndjson{nullptr, curl_slist_free_all};
     std::optional<Clock::time_point> curl_timer;
     State state = State::waiting;
     Clock::time_point retry_at = Clock::now();
@@ -122,16 +126,21 @@ HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
 
-    headers = curl_slist_append(headers, "Content-Type: application/json");
+    json = make_headers("Content-Type: application/json");
+    ndjson = make_headers("Content-Type: application/x-ndjson");
+}
+
+HttpTransport::Impl::Headers HttpTransport::Impl::make_headers(const char *type) const {
+    curl_slist *headers = curl_slist_append(nullptr, type);
     headers = curl_slist_append(headers, "Expect:");  // no pause for a "100 Continue" before long bodies
     if (options.api_key) headers = curl_slist_append(headers, ("X-API-Key: " + *options.api_key).c_str());
+    return {headers, curl_slist_free_all};
 }
 
 HttpTransport::Impl::~Impl() {
     curl_multi_remove_handle(multi, easy);
     curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
-    curl_slist_free_all(headers);
 }
 
 void HttpTransport::Impl::watch(curl_socket_t socket, int what) {
@@ -146,8 +155,8 @@ void HttpTransport::Impl::watch(curl_socket_t socket, int what) {
     }
 }
 
-// `sent`: the body of a POST, which must outlive the request; none: GET.
-void HttpTransport::Impl::request(const std::string &path, const std::string *sent) {
+// `sent`: what to POST, which must outlive the request; none: GET.
+void HttpTransport::Impl::request(const std::string &path, const Message *sent) {
     curl_multi_remove_handle(multi, easy);
     curl_easy_reset(easy);
     body.clear();
@@ -169,7 +178,7 @@ void HttpTransport::Impl::request(const std::string &path, const std::string *se
     set(CURLOPT_QUICK_EXIT, 1L);  // never wait for a name server that has not answered in time
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
     set(CURLOPT_USERAGENT, "blesend/" BLEPIPE_VERSION);
-    set(CURLOPT_HTTPHEADER, headers);
+    set(CURLOPT_HTTPHEADER, (sent != nullptr && sent->several() ? ndjson : json).get());
     set(CURLOPT_ERRORBUFFER, curl_text);
     set(CURLOPT_WRITEFUNCTION, +on_body);
     set(CURLOPT_WRITEDATA, this);
@@ -183,8 +192,8 @@ void HttpTransport::Impl::request(const std::string &path, const std::string *se
     }
     if (sent != nullptr) {
         set(CURLOPT_POST, 1L);
-        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent->size()));
-        set(CURLOPT_POSTFIELDS, sent->data());
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent->payload.size()));
+        set(CURLOPT_POSTFIELDS, sent->payload.data());
     }
     curl_multi_add_handle(multi, easy);
     int running = 0;
@@ -199,7 +208,7 @@ void HttpTransport::Impl::begin_check() {
 
 void HttpTransport::Impl::begin_post() {
     state = State::posting;
-    request("/api/v1/detections/bulk", &message->payload);
+    request("/api/v1/detections/bulk", &*message);
 }
 
 // Lets libcurl do what is due.
@@ -253,7 +262,9 @@ void HttpTransport::Impl::judge_check(CURLcode code, long status) {
 }
 
 void HttpTransport::Impl::judge_post(CURLcode code, long status) {
-    const HttpOutcome outcome = code == CURLE_OK ? outcome_of_status(status) : HttpOutcome::retry;
+    HttpOutcome outcome = code == CURLE_OK ? outcome_of_status(status) : HttpOutcome::retry;
+    // A server that takes one batch a request does not know NDJSON; by itself each may be welcome.
+    if (code == CURLE_OK && status == 415 && message->several()) outcome = HttpOutcome::refused;
     const std::string what = "POST " + options.url + "/api/v1/detections/bulk";
     if (outcome != HttpOutcome::delivered && outcome != HttpOutcome::refused) {
         fail(what, code, status);

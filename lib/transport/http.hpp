@@ -1,4 +1,5 @@
-// Posts each batch to an HTTP(S) server, one request at a time over one kept-alive connection (libcurl).
+// Posts each message to an HTTP(S) server, one request at a time over one kept-alive connection (libcurl): a batch as
+// JSON, several as NDJSON.
 //
 // GET URL/health first and after every failure; then POST URL/api/v1/detections/bulk. A failure closes the window until
 // its back-off, or the server's Retry-After, has passed. What each status means: outcome_of_status().

@@ -17,7 +17,7 @@ namespace ble {
 enum class Outcome {
     delivered,  // the peer has it for good: PUBACK, 200, 201
     retry,  // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
-    refused,  // the peer will never take this message (400, 413, 422): set it aside
+    refused,  // the peer will never take this message (400, 413, 422): set it aside, or part it
 };
 
 struct Result {
@@ -41,7 +41,7 @@ class Transport {
     virtual std::vector<Result> step() = 0;
     // How many messages may be outstanding now, in all; 0 while not connected or while backing off. It may shrink below the number outstanding.
     virtual std::size_t window() const = 0;
-    // Takes a message; `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
+    // Takes a message: a batch, or several joined by LF. `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
     virtual void send(std::uint64_t id, std::string_view payload) = 0;
     // Is the peer there? For the status line: "connected to HOST:PORT", "HOST:PORT: connection refused, next try in 4 s".
     virtual bool connected() const = 0;

@@ -78,7 +78,8 @@ class CommandLine(Case):
         for words in (["--nonsense"], ["extra"], ["--mode", "smoke"], ["--buffer", "many"], ["--inflight", "0"],
                       ["--policy", "newest"], ["--drain-timeout", "soon"], ["--url", "ftp://h"], ["--url", "h:1883"],
                       ["--mode", "http", "--timeout", "0"], ["--url", "http://u:p@h"], ["--url", "mqtt://u:p@h"],
-                      ["--host", "h", "--buffer", "0"], ["--host", "h", "--topic", "a/#"]):
+                      ["--host", "h", "--buffer", "0"], ["--host", "h", "--coalesce", "0"],
+                      ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"]):
             with self.subTest(words):
                 code, out, err = run("blesend", *words)
                 self.assertEqual(code, 64, err)
@@ -92,6 +93,7 @@ class CommandLine(Case):
                 self.check_run(78, name, env={name: value})
         self.check_run(78, "HTTP_BASE_URL", "--mode", "http", env={"HTTP_BASE_URL": "mqtt://h"})
         self.check_run(78, "MQTT_BUFFER_SIZE", env={"MQTT_BUFFER_SIZE": "0", "MQTT_BROKER": "h"})
+        self.check_run(78, "--coalesce", "--mode", "http", env={"MQTT_BUFFER_SIZE": "0", "BLEPIPE_COALESCE": "2"})
 
     def test_without_a_broker_it_says_how_to_name_one(self):
         self.check_run(78, "MQTT_BROKER")
@@ -521,6 +523,48 @@ class Http(Case):
         numbers = [r.connection for r in server.posts]
         self.assertEqual(len(set(numbers[:2])), 1)
         self.assertEqual(len(set(numbers[1:])), 3, "an answer past 1 MiB is cut off with its connection")
+
+    def test_several_travel_as_ndjson_and_one_as_json(self):
+        server = self.server()
+        server.stop()
+        tool = self.blesend("--url", server.url, "--coalesce", "4")
+        tool.write(lines(*(batch(seq) for seq in range(9))))
+        wait_until(lambda: tool.stats()["queued"] == 9, "a backlog")
+        server.start()
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual([(r.headers["Content-Type"], r.body.decode()) for r in server.posts],
+                         [("application/x-ndjson", "\n".join(batch(seq) for seq in range(4))),
+                          ("application/x-ndjson", "\n".join(batch(seq) for seq in range(4, 8))),
+                          ("application/json", batch(8))])
+
+    def test_of_several_only_what_is_refused_by_itself_is_set_aside(self):
+        for status in (400, 413, 422):
+            with self.subTest(status):
+                def answer(request, status=status):
+                    return (status if b'"seq": 5,' in request.body else 201), {}, b""
+                server = self.server(answer)
+                tool = self.deliver(server, *(batch(seq) for seq in range(20)), words=["--coalesce", "4"])
+                bodies = [[json.loads(line)["seq"] for line in body.split(b"\n")] for body in server.bodies]
+                refused = next(i for i, body in enumerate(bodies) if 5 in body)
+                parted, after = bodies[refused], bodies[refused + 1:]
+                self.assertGreater(len(parted), 1)
+                self.assertEqual(after[:len(parted)], [[seq] for seq in parted])
+                self.assertGreater(len(after[len(parted)]), 1)
+                self.assertEqual(sum(bodies[:refused] + after, []), list(range(20)))
+                with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
+                    self.assertEqual([json.loads(line)["line"] for line in f], [batch(5)])
+                self.assertIn("one by one", tool.err)
+
+    def test_a_server_that_knows_no_ndjson_gets_them_one_by_one(self):
+        def answer(request):
+            return (415 if "ndjson" in request.headers.get("Content-Type", "") else 201), {}, b""
+        server = self.server(answer)
+        tool = self.deliver(server, *(batch(seq) for seq in range(10)), words=["--coalesce", "4"])
+        self.assertIn("--coalesce 1", tool.err)
+        self.assertTrue(any(b"\n" in body for body in server.bodies))
+        self.assertEqual([json.loads(body)["seq"] for body in server.bodies if b"\n" not in body], list(range(10)))
+        self.assertFalse(os.listdir(tool.cwd))
 
     def test_buffer_0_checks_health_before_every_batch_and_tries_once(self):
         server = self.server(script=[201, 503, 201, 401])

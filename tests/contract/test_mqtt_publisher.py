@@ -110,6 +110,25 @@ class Answers(unittest.TestCase):
             self.assertEqual(self.rejected(tool), [large.decode()])
             self.assertEqual(broker.log_text().count("Received PUBLISH"), 2)
 
+    def test_of_several_in_a_message_only_what_is_too_large_by_itself_is_set_aside(self):
+        large = batch(5)[:-1] + b',"x":"' + b"y" * 2000 + b'"}'
+        given = lines(*range(5)) + large + b"\n" + lines(*range(6, 20))
+        for config in ("max_packet_size 1000\n", "message_size_limit 900\n"):  # told when we connect; only when it sees it
+            with self.subTest(config), Broker(config) as broker:
+                watch = Tool("mosquitto_sub", "-p", broker.port, "-t", TOPIC, "-q", "1")
+                self.addCleanup(watch.__exit__)
+                wait_until(lambda: "SUBACK" in broker.log_text(), "the subscription")
+                with send(broker, "--coalesce", "4") as tool:
+                    tool.write(given)
+                    tool.close_stdin()
+                    self.assertEqual(tool.wait(), 0)
+                    self.assertEqual(self.rejected(tool), [large.decode()])
+                    self.assertIn("one by one", tool.err)
+                got = [watch.line() for _ in range(19)]
+                self.assertEqual(sorted(got), sorted((lines(*range(5)) + lines(*range(6, 20))).splitlines()))
+                log = broker.log_text()
+                self.assertLess(log.count("Received PUBLISH"), 20 + 4)
+
     def rejected(self, tool):
         with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
             return [json.loads(line)["line"] for line in f]

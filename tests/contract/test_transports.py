@@ -92,7 +92,7 @@ class HttpPeer:
         if request.method == "GET":
             return 200, {}, b""
         if self.status == 201:
-            self.taken.append(request.body)
+            self.taken += request.body.split(b"\n")
         return self.status, {}, b""
 
     def close(self):
@@ -126,6 +126,7 @@ class HttpPeer:
 
 class Contract:
     Peer = None
+    words = ()
 
     def peer(self, **options):
         peer = self.Peer(**options)
@@ -133,7 +134,7 @@ class Contract:
         return peer
 
     def blesend(self, *words, **options):
-        tool = Tool("blesend", *words, **options)
+        tool = Tool("blesend", *words, *self.words, **options)
         self.addCleanup(tool.__exit__)
         tool.wait_err("spool")  # from here on it takes signals
         return tool
@@ -295,3 +296,11 @@ class Http(Contract, unittest.TestCase):
 
 class Mqtt(Contract, unittest.TestCase):
     Peer = MqttPeer
+
+
+class HttpCoalesced(Http):
+    words = ("--coalesce", 16)
+
+
+class MqttCoalesced(Mqtt):
+    words = ("--coalesce", 16)

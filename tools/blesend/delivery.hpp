@@ -1,8 +1,14 @@
-// Delivery joins a spool and a transport: which entry is sent next, and what becomes of each result.
+// Delivery joins a spool and a transport: which entries are sent next, and what becomes of each result.
+//
+// A message carries one entry or, joined by LF, several that wait anyway. Its id is that of the first.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
@@ -15,32 +21,40 @@ namespace ble {
 class Delivery {
   public:
     using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t longest_joined = 256 * 1024;  // bytes; a longer line goes alone
     enum class OnFailure {
         keep,  // send again, in order
         drop,  // one try for each: counted, logged, gone
     };
 
-    // Borrows all. At most `inflight` messages are outstanding, fewer when the transport wants so.
-    Delivery(Spool &spool, Transport &transport, RejectFile &reject, Counters &counters, std::size_t inflight,
+    // Borrows all. At most `coalesce` entries share a message.
+    Delivery(Spool &spool, Transport &transport, RejectFile &reject, Counters &counters, std::size_t coalesce,
              OnFailure on_failure);
 
     // Takes the transport's results and sends what may be sent. Never blocks.
     void pump();
-    // When a message last left the spool; at first: when this was made.
+    // When an entry last left the spool; at first: when this was made.
     Clock::time_point last_progress() const { return last_progress_; }
 
   private:
+    using Entries = std::vector<std::uint64_t>;  // ids, in order
+
+    bool send_next();
     void settle(const Result &result);
+    void give_back(const Entries &entries);
+    void finish(std::uint64_t entry, const Result &result);
 
     Spool &spool_;
     Transport &transport_;
     RejectFile &reject_;
     Counters &counters_;
-    std::size_t inflight_;
+    std::size_t coalesce_;
     OnFailure on_failure_;
-    bool rewinding_ = false;  // something is to be sent again: first let all that is outstanding end
+    std::map<std::uint64_t, Entries> outstanding_;  // messages, by id
+    bool rewinding_ = false;         // something is to be sent again: first let all that is outstanding end
+    std::uint64_t alone_until_ = 0;  // entries before this one are sent one by one: one of them was refused
     Clock::time_point last_progress_ = Clock::now();
-    Throttle said_;
+    Throttle dropped_said_, parted_said_;
 };
 
 }  // namespace ble

@@ -39,6 +39,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
                 "is a file");
     line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
     line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
+    line.number("--coalesce", options.coalesce, 1, 65'535,
+                "put up to so many batches that wait, and 256 KiB of them, into one message");
     line.duration(
         "--drain-timeout", options.drain_timeout,
         "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
@@ -97,6 +99,11 @@ void settle_spool(SendOptions &options, const CommandLine &line) {
 void validate_send_options(SendOptions &options, const CommandLine &line) {
     settle_spool(options, line);
     if (options.status) return;
+    if (options.one_try() && options.coalesce > 1)
+        throw Error(line.on_command_line("--buffer") || line.on_command_line("--coalesce") ? ExitCode::usage
+                                                                                           : ExitCode::config,
+                    "--buffer 0 (MQTT_BUFFER_SIZE) tries each batch once, by itself: it contradicts "
+                    "--coalesce");
     settle_mode(options, line);
     MqttOptions &mqtt = options.transport.mqtt;
     HttpOptions &http = options.transport.http;

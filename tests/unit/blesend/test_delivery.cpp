@@ -49,14 +49,21 @@ class FakeTransport : public Transport {
 };
 
 struct Parts {
-    explicit Parts(std::size_t inflight = 64, Delivery::OnFailure on_failure = Delivery::OnFailure::keep)
-        : delivery(spool, transport, reject, counters, inflight, on_failure) {
+    explicit Parts(std::size_t coalesce = 1, Delivery::OnFailure on_failure = Delivery::OnFailure::keep)
+        : delivery(spool, transport, reject, counters, coalesce, on_failure) {
         for (unsigned seq = 0; seq < 6; ++seq) push(seq);
     }
-    void push(unsigned seq) {
-        const std::string line = batch(seq);
+    void push(unsigned seq) { push(batch(seq)); }
+    void push(const std::string &line) {
         const std::string_view views[] = {line};
         spool.push(views, WhenFull::drop);
+    }
+    // Ends all that was sent since the last call, each message as `outcome` says of its payload.
+    template <typename Judge>
+    void answer(Judge outcome) {
+        const auto sent = std::exchange(transport.sent, {});
+        for (const auto &[id, payload] : sent) transport.results.push_back({id, outcome(payload), "because"});
+        delivery.pump();
     }
 
     RamSpool spool{100};
@@ -72,6 +79,28 @@ std::vector<std::string> batches(const std::vector<unsigned> &seqs) {
     return out;
 }
 
+// Messages of several batches each.
+std::vector<std::string> joined(const std::vector<std::vector<unsigned>> &messages) {
+    std::vector<std::string> out;
+    for (const auto &seqs : messages) {
+        std::string text;
+        for (const auto &line : batches(seqs)) text += (text.empty() ? "" : "\n") + line;
+        out.push_back(text);
+    }
+    return out;
+}
+
+std::string batch_of(unsigned seq, std::size_t size) {
+    std::string line = batch(seq);
+    line.insert(line.size() - 1, R"(,"x":"")");
+    line.insert(line.size() - 2, size - line.size(), 'x');
+    return line;
+}
+
+Outcome well(const std::string &) {
+    return Outcome::delivered;
+}
+
 }  // namespace
 
 TEST_CASE("nothing is sent while the window is closed") {
@@ -81,9 +110,9 @@ TEST_CASE("nothing is sent while the window is closed") {
     CHECK(p.spool.size() == 6);
 }
 
-TEST_CASE("messages go out in order, no more than the window and --inflight allow") {
-    Parts p(2);
-    p.transport.width = 10;
+TEST_CASE("messages go out in order, no more than the window allows") {
+    Parts p;
+    p.transport.width = 2;
     p.delivery.pump();
     CHECK(p.transport.lines() == batches({0, 1}));
     p.transport.end(0, Outcome::delivered);
@@ -98,7 +127,7 @@ TEST_CASE("messages go out in order, no more than the window and --inflight allo
 }
 
 TEST_CASE("after a lost link all that is unacknowledged goes first, in order, before anything new") {
-    Parts p(4);
+    Parts p;
     p.transport.width = 4;
     p.delivery.pump();
     p.transport.end(1, Outcome::delivered);
@@ -127,7 +156,7 @@ TEST_CASE("after a lost link all that is unacknowledged goes first, in order, be
 }
 
 TEST_CASE("one message tried again waits for the others, so that it does not overtake or repeat") {
-    Parts p(3);
+    Parts p;
     p.transport.width = 3;
     p.delivery.pump();
     p.transport.end(0, Outcome::retry, "denied");
@@ -160,4 +189,122 @@ TEST_CASE("with one try for each, a failure drops the message and counts it") {
     CHECK(p.counters.dropped == 1);
     CHECK(p.transport.lines() == batches({0, 1}));
     CHECK(p.spool.size() == 5);
+}
+
+TEST_CASE("what waits shares messages, up to so many batches each; what comes alone goes alone, at once") {
+    Parts p(4);
+    p.transport.width = 2;
+    p.delivery.pump();
+    CHECK(p.transport.lines() == joined({{0, 1, 2, 3}, {4, 5}}));
+    CHECK(p.counters.out == 0);
+    p.answer(well);
+    CHECK(p.counters.out == 6);
+    CHECK(p.spool.size() == 0);
+    p.push(6);
+    p.delivery.pump();
+    CHECK(p.transport.lines() == batches({6}));
+}
+
+TEST_CASE("a message of several holds 256 KiB, and a longer line goes alone") {
+    Parts p(100);
+    p.transport.width = 100;
+    p.delivery.pump();
+    p.answer(well);
+    constexpr std::size_t half = Delivery::longest_joined / 2;
+    const std::vector<std::string> lines = {batch_of(6, half), batch_of(7, half - 1), batch(8),
+                                            batch_of(9, 400'000), batch(10)};
+    for (const auto &line : lines) p.push(line);
+    p.delivery.pump();
+    CHECK(p.transport.lines() ==
+          std::vector<std::string>{lines[0] + '\n' + lines[1], lines[2], lines[3], lines[4]});
+    CHECK(p.transport.sent[0].second.size() == Delivery::longest_joined);
+    p.answer(well);
+    CHECK(p.spool.size() == 0);
+}
+
+TEST_CASE("a line whose bytes would not survive beside others goes alone") {
+    Parts p(100);
+    p.transport.width = 100;
+    p.delivery.pump();
+    p.answer(well);
+    const std::vector<std::string> lines = {batch(6), batch(7) + "\r", " " + batch(8), batch(9), batch(10)};
+    for (const auto &line : lines) p.push(line);
+    p.delivery.pump();
+    CHECK(p.transport.lines() ==
+          std::vector<std::string>{lines[0], lines[1], lines[2], lines[3] + '\n' + lines[4]});
+}
+
+TEST_CASE("gap lines share messages too") {
+    Parts p(100);
+    for (unsigned seq = 6; seq < 102; ++seq) p.push(seq);
+    p.transport.width = 1;
+    p.delivery.pump();
+    const std::string sent = p.transport.lines().at(0);
+    CHECK(sent.find(R"("gap":{"from_seq":0,"to_seq":1,)") != std::string::npos);
+    CHECK(sent.find("\n" + batch(2)) != std::string::npos);
+    p.answer(well);
+    p.answer(well);
+    CHECK(p.spool.size() == 0);
+    CHECK(p.counters.out == 101);
+}
+
+TEST_CASE("after a lost link all batches of all messages go again, in order, before anything new") {
+    Parts p(2);
+    p.transport.width = 3;
+    p.delivery.pump();
+    p.transport.end(1, Outcome::delivered);
+    p.transport.end(2, Outcome::retry);
+    p.delivery.pump();
+    p.push(6);
+    p.delivery.pump();
+    CHECK(p.transport.lines() == joined({{0, 1}, {2, 3}, {4, 5}}));  // one has not ended
+    p.transport.end(0, Outcome::retry);
+    p.transport.sent.erase(p.transport.sent.begin(), p.transport.sent.begin() + 3);
+    p.delivery.pump();
+    CHECK(p.transport.lines() == joined({{0, 1}, {4, 5}, {6}}));
+    p.answer(well);
+    CHECK(p.counters.out == 7);
+    CHECK(p.spool.size() == 0);
+}
+
+TEST_CASE("a refused message of several is parted: only what is refused by itself is set aside") {
+    Parts p(3);
+    for (unsigned seq = 6; seq < 12; ++seq) p.push(seq);
+    p.transport.width = 1;
+    const auto poison = [](const std::string &payload) {
+        return payload.find(R"("seq":1,)") != std::string::npos ? Outcome::refused : Outcome::delivered;
+    };
+    std::vector<std::string> all;
+    p.delivery.pump();
+    while (!p.transport.sent.empty()) {
+        all.push_back(p.transport.lines().at(0));
+        p.answer(poison);
+    }
+    CHECK(all == joined({{0, 1, 2}, {0}, {1}, {2}, {3, 4, 5}, {6, 7, 8}, {9, 10, 11}}));
+    CHECK(p.reject.count() == 1);
+    CHECK(p.counters.rejected == 1);
+    CHECK(p.counters.out == 11);
+    CHECK(p.spool.size() == 0);
+}
+
+TEST_CASE("a refused message among others is parted up to its own last batch, also after a lost link") {
+    Parts p(2);
+    for (unsigned seq = 6; seq < 10; ++seq) p.push(seq);
+    p.transport.width = 3;
+    p.delivery.pump();
+    REQUIRE(p.transport.lines() == joined({{0, 1}, {2, 3}, {4, 5}}));
+    p.transport.end(1, Outcome::refused);
+    p.delivery.pump();
+    CHECK(p.transport.lines().back() == batch(2));
+    p.transport.end(2, Outcome::delivered);
+    p.transport.end(0, Outcome::retry);
+    p.transport.end(3, Outcome::retry);
+    p.transport.sent.clear();
+    p.delivery.pump();
+    CHECK(p.transport.lines() == joined({{0}, {1}, {2}}));
+    p.answer(well);
+    CHECK(p.transport.lines() == joined({{3}, {6, 7}, {8, 9}}));
+    p.answer(well);
+    CHECK(p.counters.out == 10);
+    CHECK(p.spool.size() == 0);
 }
