@@ -15,6 +15,7 @@ from .service import Service, Supervisor
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
 SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
 BACKEND = ("blesub", "blerecv", "bleingest", "blews")
+_OF_BACKEND = ("mqtt", "http", "events")  # its FIFOs
 _DISK = 24 << 20
 
 
@@ -68,10 +69,10 @@ class Chain:
         self.links = {name: enter(Proxy(self.broker.port)) for name in (*BY_MQTT, "blesub")}
         self.links.update((name, enter(Proxy(self.http_port))) for name in BY_HTTP)
         self._held = {}
-        for name in ("mqtt", "http", "events", *BY_MQTT, *BY_HTTP):
+        self._stack.callback(self._let_go, self._held)
+        for name in (*_OF_BACKEND, *BY_MQTT, *BY_HTTP):
             os.mkfifo(self.folder / name)
-            self._held[name] = os.open(self.folder / name, os.O_RDWR)
-            self._stack.callback(os.close, self._held[name])
+        self._hold((*_OF_BACKEND, *BY_MQTT, *BY_HTTP))
         services = [*self._backend(), *(self._sender(agent) for agent in self.agents)]
         self.services = {service.name: service for service in services}
         self.supervisor = Supervisor(services)
@@ -123,6 +124,22 @@ class Chain:
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(os.path.join(self.broker.folder.name, "mosquitto.db"))
             self.broker.start()
+
+    def reboot_backend(self):
+        """All its tools are killed, and what stood in its FIFOs is gone with those who held them."""
+        with contextlib.ExitStack() as dead:
+            for name in BACKEND:
+                dead.enter_context(self.services[name].dead())
+            self._let_go(_OF_BACKEND)
+            self._hold(_OF_BACKEND)
+
+    def _hold(self, names):
+        for name in names:
+            self._held[name] = os.open(self.folder / name, os.O_RDWR)
+
+    def _let_go(self, names):
+        for name in names:
+            os.close(self._held[name])
 
     def pause(self, name):
         if name == "broker":

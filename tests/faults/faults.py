@@ -3,6 +3,7 @@ import contextlib
 import os
 import random
 import sqlite3
+import time
 from collections import namedtuple
 
 from harness.mounts import fill
@@ -15,10 +16,15 @@ Fault = namedtuple("Fault", "name effect targets seconds needs_confirmation", de
 # What a plan is made of: at_s seconds after the start fault `name` is done to `target`, for for_s seconds.
 Step = namedtuple("Step", "at_s name target for_s")
 
+_SALVOES = ((0,), (0,), (0, 0.15, 0.3), (0, 0.4, 0.2, 0.7, 0.1))  # the pauses before each blow
+
 
 @contextlib.contextmanager
-def _kill(chain, target, _random):
-    chain.services[target].kill()
+def _kill(chain, target, rng):
+    """Once, or several times in short succession."""
+    for pause_s in rng.choice(_SALVOES):
+        time.sleep(pause_s)
+        chain.services[target].kill()
     yield
 
 
@@ -57,6 +63,12 @@ def _kill_tools(chain, _target, _random):
 
 
 @contextlib.contextmanager
+def _reboot_backend(chain, _target, _random):
+    chain.reboot_backend()
+    yield
+
+
+@contextlib.contextmanager
 def _kill_all(chain, _target, _random):
     for service in chain.services.values():
         service.kill()
@@ -65,8 +77,10 @@ def _kill_all(chain, _target, _random):
 
 
 @contextlib.contextmanager
-def _cut(chain, target, _random):
-    chain.links[target].cut()
+def _cut(chain, target, rng):
+    for pause_s in rng.choice(_SALVOES):
+        time.sleep(pause_s)
+        chain.links[target].cut()
     yield
 
 
@@ -138,6 +152,7 @@ FAULTS = (
     Fault("kill broker", _kill_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
     Fault("wipe broker", _wipe_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
     Fault("kill all tools", _kill_tools, ("all",), _AT_ONCE),
+    Fault("reboot backend", _reboot_backend, ("backend",), _AT_ONCE),
     Fault("kill all and broker", _kill_all, ("all",), _AT_ONCE, needs_confirmation=True),
     Fault("link cut", _cut, _LINKS, _AT_ONCE),
     Fault("link down", _down, _LINKS, (0.2, 3.0)),

@@ -10,7 +10,7 @@ from . import accounting
 from .chain import Chain, can_confirm
 from .faults import FAULTS, make_plan, possible
 
-STEPS, SECONDS, PACE = 12, 7.0, 12
+STEPS, SECONDS, PACE = 14, 7.0, 12
 STALL_S = 60  # nothing more was accounted for in so long: what is left is lost
 
 

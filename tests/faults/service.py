@@ -1,4 +1,5 @@
 """Processes that are started again whenever they end, as systemd does with Restart=always."""
+import contextlib
 import os
 import signal
 import threading
@@ -42,6 +43,14 @@ class Service:
                 self._killed = True
                 self.kills += 1
                 self.tool.signal(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def dead(self):
+        """Killed, and not started again before the end of this."""
+        with self._lock:
+            self.kill()
+            self.tool.process.wait(DEADLINE_S)
+            yield
 
     def pause(self):
         self.tool.signal(signal.SIGSTOP)
