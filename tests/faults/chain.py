@@ -13,6 +13,7 @@ from .agents import Agent
 from .service import Service, Supervisor
 
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
+COALESCING = ("mqtt-2", "http-2")
 SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
 BACKEND = ("blesub", "blerecv", "bleingest", "blews")
 _OF_BACKEND = ("mqtt", "http", "events")  # its FIFOs
@@ -107,6 +108,8 @@ class Chain:
             command += ["--confirm", "stored", "--confirm-timeout", "3"] if self._confirm else []
         if agent.spool_max:
             command += ["--spool-max", agent.spool_max, "--drop-after", "1"]
+        if agent.name in COALESCING:
+            command += ["--coalesce", "8"]
         return self._service(f"blesend-{agent.name}", command, stdin=agent.name)
 
     def _service(self, name, command, **ends):
