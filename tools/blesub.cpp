@@ -169,12 +169,13 @@ ExitCode run(const Options &options) {
                           consumed ? CountingWriter::Promise::committed : CountingWriter::Promise::written);
     RejectFile rejects(options.reject);
     Handover handover(writer, rejects, counters);
-    MqttSubscriber subscriber(options.mqtt, options.share, [&](std::string_view payload, int stop_fd) {
-        const bool safe = handover.take(payload, stop_fd);
-        if (options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count))
-            serving->stop_taking();
-        return safe;
-    });
+    MqttSubscriber subscriber(
+        options.mqtt, options.share, [&](std::string_view, std::string_view payload, int stop_fd) {
+            const bool safe = handover.take(payload, stop_fd);
+            if (options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count))
+                serving->stop_taking();
+            return safe;
+        });
     serving = &subscriber;
     if (options.mqtt.client_id.empty())
         log_info(

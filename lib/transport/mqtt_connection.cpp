@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,8 +32,9 @@ constexpr int highest_fd = 256;
 
 struct MqttConnection::Impl {
     MqttOptions options;
-    MqttSession session;
-    OnMessage on_message;
+    MakeMqttLink make_link;
+    WhenRefused when_refused;
+    UniqueFd epoll;  // of the queue, and of the link when it has one
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
     unsigned epoch = 0;
@@ -45,18 +47,22 @@ struct MqttConnection::Impl {
     Throttle failure_said, loss_said;
     bool was_connected = false, fallback_said = false, short_lived = false;
 
+    void watch(int fd) const;
     void connect();
     bool handle(const MqttEvent &event);
     void retry_later(const MqttEvent &event);
     bool try_old_version(const MqttEvent &event);
 };
 
-MqttConnection::MqttConnection(const MqttOptions &options, const MqttSession &session, OnMessage on_message)
+MqttConnection::MqttConnection(const MqttOptions &options, MakeMqttLink make_link, WhenRefused when_refused)
     : impl_(std::make_unique<Impl>()) {
     impl_->options = options;
-    impl_->session = session;
-    impl_->on_message = std::move(on_message);
+    impl_->make_link = std::move(make_link);
+    impl_->when_refused = when_refused;
     impl_->five = options.version != "3.1.1";
+    impl_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    if (!impl_->epoll) throw system_error("make an epoll");
+    impl_->watch(impl_->queue->fd());
 }
 
 MqttConnection::~MqttConnection() {
@@ -67,7 +73,7 @@ void MqttConnection::start() {
     impl_->connect();
 }
 int MqttConnection::fd() const {
-    return impl_->queue->fd();
+    return impl_->epoll.get();
 }
 void MqttConnection::wake() {
     impl_->queue->wake();
@@ -86,7 +92,7 @@ std::size_t MqttConnection::receive_maximum() const {
 }
 
 milliseconds MqttConnection::timeout() const {
-    if (impl_->state != Impl::State::waiting) return milliseconds(-1);
+    if (impl_->state != Impl::State::waiting) return impl_->link ? impl_->link->timeout() : milliseconds(-1);
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(impl_->due - Clock::now()));
 }
 
@@ -113,15 +119,23 @@ std::string MqttConnection::status() const {
     return address + ": " + impl_->trouble + ", next try in " + std::to_string(wait.count()) + " s";
 }
 
+void MqttConnection::Impl::watch(int fd) const {
+    epoll_event event{EPOLLIN, {}};
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+        throw system_error("watch the broker's link");
+}
+
 void MqttConnection::Impl::connect() {
-    auto next = std::make_unique<MqttLink>(queue, ++epoch, five, options, session, on_message);
+    auto next = make_link(queue, ++epoch, five);
     link.swap(next);
     next.reset();  // the old one only now: without any client paho stops its threads, and waits for them
     state = State::connecting;
+    if (link->fd() >= 0) watch(link->fd());
     link->connect();
 }
 
 std::vector<MqttEvent> MqttConnection::step() {
+    if (impl_->link && impl_->state != Impl::State::waiting) impl_->link->step();
     std::vector<MqttEvent> events;
     for (auto &entry : impl_->queue->take())
         if (entry.epoch == impl_->epoch && impl_->handle(entry.event))
@@ -146,7 +160,8 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             return true;
         case MqttEvent::Kind::failed:
             if (try_old_version(event)) return false;
-            if (session.end_when_refused && !was_connected && mqtt_reason_is_configuration(event.reason)) {
+            if (when_refused == WhenRefused::end && !was_connected &&
+                mqtt_reason_is_configuration(event.reason)) {
                 state = State::refused;
                 return true;
             }
@@ -173,11 +188,9 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
                             "; connecting again");
             return true;
         case MqttEvent::Kind::acknowledged:
-        case MqttEvent::Kind::unanswered:
-            link->settle(event.id);
-            return true;
         case MqttEvent::Kind::subscribed:
         case MqttEvent::Kind::denied:
+        case MqttEvent::Kind::message:
             return true;
     }
     return false;
@@ -202,11 +215,6 @@ bool MqttConnection::Impl::try_old_version(const MqttEvent &event) {
     five = false;
     connect();
     return true;
-}
-
-bool MqttConnection::publish(std::uint64_t id, const std::string &topic, std::string_view payload,
-                             bool retained) {
-    return connected() && impl_->link->publish(id, topic, payload, retained);
 }
 
 bool MqttConnection::close(milliseconds limit) {

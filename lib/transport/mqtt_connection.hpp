@@ -1,15 +1,13 @@
 // One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1.
 //
-// All members are called by one thread; paho's own threads only append to a queue that step() empties, except for
-// on_message. Every attempt to connect has a paho client of its own, so that nothing of an old link reaches a new one.
+// All members are called by one thread; a library's own threads only append to a queue that step() empties. Every attempt
+// to connect has a client of the library of its own, so that nothing of an old link reaches a new one.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "transport/mqtt_link.hpp"
@@ -19,12 +17,12 @@ namespace ble {
 
 class MqttConnection {
   public:
-    // Runs in paho's network thread, under paho's lock: while it does, no other member but wake() may be called, or that
-    // waits too. The message is acknowledged to the broker when it returns. It must not throw.
-    using OnMessage = MqttLink::OnMessage;
-
-    MqttConnection(const MqttOptions &options, const MqttSession &session, OnMessage on_message = {});
-    // As close(one second). What paho then still holds is left to it.
+    enum class WhenRefused {
+        keep_trying,
+        end,  // no further attempt when the first CONNACK says that we are wrong: see refused()
+    };
+    MqttConnection(const MqttOptions &options, MakeMqttLink make_link, WhenRefused when_refused);
+    // As close(one second). What the library then still holds is left to it.
     ~MqttConnection();
     MqttConnection(const MqttConnection &) = delete;
     MqttConnection &operator=(const MqttConnection &) = delete;
@@ -39,15 +37,12 @@ class MqttConnection {
     void wake();         // makes fd() readable; from any thread
 
     bool connected() const;
-    bool refused() const;                 // see end_when_refused
+    bool refused() const;                 // see WhenRefused::end
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes
     std::string status() const;
 
-    // QoS 1. False: no link, nothing was taken. Otherwise an event with `id` follows, or `lost`.
-    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained);
-
-    // Disconnects politely, for ever. False when paho did not let go within `limit`: threads of its own may then still
+    // Disconnects politely, for ever. False when the library did not let go within `limit`: threads of its own may then still
     // run, and only _exit() is a safe end of the process.
     bool close(std::chrono::milliseconds limit);
 

@@ -1,12 +1,14 @@
 #include "transport/mqtt_publisher.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
 #include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
 
@@ -17,13 +19,15 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause(500), longest_pause(30'000);
+constexpr milliseconds longest_lonely_pause(
+    5'000);  // while nobody is subscribed: that may change at any time
 constexpr std::uint64_t status_id = ~std::uint64_t{0};  // of "online" and "offline"
 constexpr std::size_t publish_overhead =
     10;  // fixed header, topic length, packet identifier, property length
 constexpr milliseconds farewell_limit(300), close_limit(600);
 
-MqttSession make_session(const MqttOptions &options, const std::string &status_topic) {
-    MqttSession session;
+PublisherSession make_session(const MqttOptions &options, const std::string &status_topic) {
+    PublisherSession session;
     session.client_id =
         options.client_id.empty() ? "blesend-" + random_id().substr(0, 12) : options.client_id;
     session.status_topic = status_topic;
@@ -33,10 +37,27 @@ MqttSession make_session(const MqttOptions &options, const std::string &status_t
 }  // namespace
 
 struct MqttPublisher::Impl {
+    Impl(const MqttOptions &given, std::size_t most, const std::string &topic)
+        : options(given),
+          inflight(most),
+          session(make_session(given, topic)),
+          connection(
+              given,
+              [this](auto queue, unsigned epoch, bool five) {
+                  auto made =
+                      std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
+                  link = made.get();
+                  return made;
+              },
+              MqttConnection::WhenRefused::keep_trying) {}
+
     MqttOptions options;
     std::size_t inflight;
-    std::string status_topic;
+    PublisherSession session;
+    MosquittoLink *link = nullptr;  // the connection's newest
     MqttConnection connection;
+    std::set<std::string> topics;       // subscribed to
+    std::vector<std::string> messages;  // that came on them
     std::unordered_set<std::uint64_t> outstanding;
     std::vector<Result> results;
     bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
@@ -44,7 +65,11 @@ struct MqttPublisher::Impl {
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
 
-    void take(const MqttEvent &event);
+    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
+        return connection.connected() && link->publish(id, topic, payload, retained);
+    }
+    void take(MqttEvent event);
+    void greet(const MqttEvent &event);
     void acknowledge(const MqttEvent &event);
     void deny(const MqttEvent &event);
     void finish(std::uint64_t id, Outcome outcome, const std::string &reason);
@@ -52,21 +77,13 @@ struct MqttPublisher::Impl {
 
 MqttPublisher::MqttPublisher(const MqttOptions &options, std::size_t inflight,
                              const std::string &status_topic)
-    : impl_(new Impl{options,
-                     inflight,
-                     status_topic,
-                     {options, make_session(options, status_topic)},
-                     {},
-                     {},
-                     false,
-                     false,
-                     {}}) {}
+    : impl_(std::make_unique<Impl>(options, inflight, status_topic)) {}
 
 // A polite disconnect makes the broker forget the last will, so "offline" is said by ourselves.
 MqttPublisher::~MqttPublisher() {
     auto &connection = impl_->connection;
-    if (!impl_->status_topic.empty() && connection.connected() && !impl_->announcing &&
-        connection.publish(status_id, impl_->status_topic, "offline", true)) {
+    const std::string &topic = impl_->session.status_topic;
+    if (!topic.empty() && !impl_->announcing && impl_->publish(status_id, topic, "offline", true)) {
         const auto end = Clock::now() + farewell_limit;
         for (bool said = false; !said && connection.wait(end);)
             for (const auto &event : connection.step())
@@ -90,13 +107,15 @@ std::string MqttPublisher::status() const {
 
 milliseconds MqttPublisher::timeout() const {
     if (!impl_->results.empty()) return milliseconds(0);
-    if (!connected() || !impl_->denied) return impl_->connection.timeout();
+    const auto due = impl_->connection.timeout();
+    if (!connected() || !impl_->denied) return due;
     const auto left = std::chrono::ceil<milliseconds>(impl_->paused_until - Clock::now());
-    return left.count() > 0 ? left : milliseconds(-1);
+    if (left.count() <= 0) return due;
+    return due.count() < 0 ? left : std::min(left, due);
 }
 
 std::vector<Result> MqttPublisher::step() {
-    for (const auto &event : impl_->connection.step()) impl_->take(event);
+    for (auto &event : impl_->connection.step()) impl_->take(std::move(event));
     return std::exchange(impl_->results, {});
 }
 
@@ -110,16 +129,26 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
     impl_->outstanding.insert(id);
     if (payload.size() + impl_->options.topic.size() + publish_overhead > impl_->connection.packet_maximum())
         impl_->finish(id, Outcome::refused, "larger than the broker allows");
-    else if (!impl_->connection.publish(id, impl_->options.topic, payload, false))
+    else if (!impl_->publish(id, impl_->options.topic, payload, false))
         impl_->finish(id, Outcome::retry, "not connected");
 }
 
-void MqttPublisher::Impl::take(const MqttEvent &event) {
+void MqttPublisher::subscribe(const std::string &topic) {
+    if (impl_->topics.insert(topic).second && connected()) impl_->link->subscribe(topic);
+}
+
+void MqttPublisher::unsubscribe(const std::string &topic) {
+    if (impl_->topics.erase(topic) > 0 && connected()) impl_->link->unsubscribe(topic);
+}
+
+std::vector<std::string> MqttPublisher::take_messages() {
+    return std::exchange(impl_->messages, {});
+}
+
+void MqttPublisher::Impl::take(MqttEvent event) {
     switch (event.kind) {
         case MqttEvent::Kind::connected:
-            log_info("connected to the broker " + options.address() + " (" + event.text +
-                     (options.tls ? ", TLS)" : ")"));
-            announcing = !status_topic.empty() && connection.publish(status_id, status_topic, "online", true);
+            greet(event);
             break;
         case MqttEvent::Kind::lost: {
             announcing = false;
@@ -130,25 +159,37 @@ void MqttPublisher::Impl::take(const MqttEvent &event) {
         case MqttEvent::Kind::acknowledged:
             acknowledge(event);
             break;
-        case MqttEvent::Kind::unanswered:
-            finish(event.id, Outcome::retry, event.text);
+        case MqttEvent::Kind::message:
+            messages.push_back(std::move(event.text));
+            break;
+        case MqttEvent::Kind::denied:
+            log_warning("the broker refuses us a subscription: " + event.text +
+                        "; what is said there does not reach us");
             break;
         case MqttEvent::Kind::failed:
         case MqttEvent::Kind::subscribed:
-        case MqttEvent::Kind::denied:
             break;
     }
+}
+
+void MqttPublisher::Impl::greet(const MqttEvent &event) {
+    const bool old = event.text != "MQTT 5";
+    log_info("connected to the broker " + options.address() + " (" + event.text +
+             (options.tls ? ", TLS" : "") + ")" +
+             (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
+    for (const auto &topic : topics) link->subscribe(topic);
+    announcing = !session.status_topic.empty() && publish(status_id, session.status_topic, "online", true);
 }
 
 void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
     if (event.id == status_id) {
         announcing = false;
         if (event.reason >= mqtt::first_failure)
-            log_warning("the broker refuses our status on " + status_topic + ": " +
+            log_warning("the broker refuses our status on " + session.status_topic + ": " +
                         mqtt_reason_text(event.reason));
     } else if (event.reason == mqtt::packet_too_large) {
         finish(event.id, Outcome::refused, mqtt_reason_text(event.reason));
-    } else if (event.reason >= mqtt::first_failure) {
+    } else if (event.reason >= mqtt::first_failure || event.reason == mqtt::no_subscribers) {
         deny(event);
     } else {
         if (std::exchange(denied, false))
@@ -163,7 +204,9 @@ void MqttPublisher::Impl::deny(const MqttEvent &event) {
     if (!denied)
         log_warning("the broker does not take messages on " + options.topic + ": " + reason +
                     "; they are kept and tried again");
-    if (!denied || Clock::now() >= paused_until) paused_until = Clock::now() + pause.next();
+    const auto longest = event.reason == mqtt::no_subscribers ? longest_lonely_pause : longest_pause;
+    if (!denied || Clock::now() >= paused_until)
+        paused_until = Clock::now() + std::min(pause.next(), longest);
     denied = true;
     finish(event.id, Outcome::retry, reason);
 }

@@ -1,19 +1,20 @@
-// Publishes batches to a broker at QoS 1 (paho.mqtt.c). A message is delivered when the broker's PUBACK says success; one that
-// says no (MQTT 5 only: not authorised, quota, …) ends in `retry`, with one warning, and closes the window for a while.
-// A message larger than the broker takes is `refused`.
-// "Nobody is subscribed" (0x10) counts as success: paho does not show it.
+// Publishes batches to a broker at QoS 1 (libmosquitto). A message is delivered when the broker's PUBACK says success; one that
+// says no (MQTT 5 only: nobody is subscribed, not authorised, quota, …) ends in `retry`, with one warning, and closes the
+// window for a while. A message larger than the broker takes is `refused`.
 //
 // Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "transport/mqtt_options.hpp"
 #include "transport/transport.hpp"
 
 namespace ble {
 
-class MqttPublisher : public Transport {
+class MqttPublisher final : public Transport {
   public:
     // At most `inflight` messages outstanding, fewer when the broker asks for it. With a `status_topic` a retained "online"
     // is published there after each connect and "offline" at the end, by the broker when we die.
@@ -28,6 +29,11 @@ class MqttPublisher : public Transport {
     void send(std::uint64_t id, std::string_view payload) override;
     bool connected() const override;
     std::string status() const override;
+
+    // Messages on this topic (QoS 1) are gathered for take_messages(), on each link anew, until unsubscribe().
+    void subscribe(const std::string &topic);
+    void unsubscribe(const std::string &topic);
+    std::vector<std::string> take_messages();  // payloads
 
   private:
     struct Impl;

@@ -8,6 +8,8 @@ std::string mqtt_reason_text(int reason) {
     switch (reason) {
         case mqtt::success:
             return "success";
+        case mqtt::no_subscribers:
+            return "nobody is subscribed";
         case 0x80:
             return "refused without a reason";
         case 0x82:

@@ -7,6 +7,7 @@ namespace ble {
 
 namespace mqtt {
 constexpr int success = 0x00;
+constexpr int no_subscribers = 0x10;
 constexpr int first_failure = 0x80;
 constexpr int unsupported_version = 0x84;
 constexpr int bad_client_id = 0x85;

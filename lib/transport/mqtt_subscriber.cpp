@@ -10,6 +10,7 @@
 #include "base/unique_fd.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
+#include "transport/paho_link.hpp"
 
 namespace ble {
 namespace {
@@ -19,11 +20,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds close_limit(1000);
 
-MqttSession make_session(const MqttOptions &options, const std::string &share) {
-    MqttSession session;
+SubscriberSession make_session(const MqttOptions &options, const std::string &share) {
+    SubscriberSession session;
     session.persistent = !options.client_id.empty();
     session.client_id = session.persistent ? options.client_id : "blesub-" + random_id().substr(0, 12);
-    session.end_when_refused = true;
     session.subscribe = share.empty() ? options.topic : "$share/" + share + "/" + options.topic;
     return session;
 }
@@ -36,12 +36,19 @@ struct MqttSubscriber::Impl {
           session(make_session(given, share)),
           handler(std::move(take)),
           stop_fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-          connection(given, session, [this](std::string_view payload) { receive(payload); }) {
+          connection(
+              given,
+              [this](auto queue, unsigned epoch, bool five) {
+                  return std::make_unique<PahoLink>(
+                      std::move(queue), epoch, five, options, session,
+                      [this](auto topic, auto payload) { receive(topic, payload); });
+              },
+              MqttConnection::WhenRefused::end) {
         if (!stop_fd) throw system_error("make an eventfd");
     }
 
     MqttOptions options;
-    MqttSession session;
+    SubscriberSession session;
     Handler handler;
     UniqueFd stop_fd;
     bool ready = false;
@@ -54,7 +61,7 @@ struct MqttSubscriber::Impl {
 
     MqttConnection connection;  // last: its threads end before the rest goes
 
-    void receive(std::string_view payload) noexcept;
+    void receive(std::string_view topic, std::string_view payload) noexcept;
     [[noreturn]] void stay();
     void take(const MqttEvent &event);
     void deny(const MqttEvent &event);
@@ -120,7 +127,7 @@ bool MqttSubscriber::close() {
 }
 
 // In paho's thread.
-void MqttSubscriber::Impl::receive(std::string_view payload) noexcept {
+void MqttSubscriber::Impl::receive(std::string_view topic, std::string_view payload) noexcept {
     {
         const std::lock_guard guard(lock);
         if (!closing) busy_since = Clock::now();
@@ -128,7 +135,7 @@ void MqttSubscriber::Impl::receive(std::string_view payload) noexcept {
     if (!busy_since) stay();
     bool safe = false;
     try {
-        safe = handler(payload, stop_fd.get());
+        safe = handler(topic, payload, stop_fd.get());
     } catch (const std::exception &error) {
         log_error(error.what());
     }
@@ -180,7 +187,7 @@ void MqttSubscriber::Impl::take(const MqttEvent &event) {
             ready = false;
             break;
         case MqttEvent::Kind::acknowledged:
-        case MqttEvent::Kind::unanswered:
+        case MqttEvent::Kind::message:
             break;
     }
 }

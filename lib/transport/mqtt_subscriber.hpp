@@ -20,7 +20,7 @@ class MqttSubscriber {
   public:
     // Takes a message, in paho's thread, one at a time. True: it is safe, acknowledge it. False, or an exception: it is
     // not. It may block as long as it likes, but returns false soon after `stop_fd` has become readable.
-    using Handler = std::function<bool(std::string_view payload, int stop_fd)>;
+    using Handler = std::function<bool(std::string_view topic, std::string_view payload, int stop_fd)>;
 
     // With a client id in `options` the broker keeps the session and what arrives while we are away; without one the id
     // is random and nothing is kept. `share`: the group of a shared subscription, or empty.

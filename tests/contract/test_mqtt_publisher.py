@@ -103,7 +103,7 @@ class Answers(unittest.TestCase):
             self.assertIn(0, self.seqs(server))
             self.assertIn(2, self.seqs(server))
             self.assertEqual(self.rejected(tool), [large.decode()])
-        with Broker("max_packet_size 1000\n") as broker, send(broker) as tool:  # it says so when we connect
+        with Broker("max_packet_size 1000\n") as broker, send(broker.keep()) as tool:  # it says so when we connect
             tool.write(given)
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
@@ -168,6 +168,7 @@ class RealBroker(unittest.TestCase):
         self.broker = Broker()
         self.broker.start()
         self.addCleanup(self.broker.__exit__)
+        self.broker.keep("tfg/#")
 
     def test_a_broker_that_does_not_answer_is_given_up_and_tried_again(self):
         self.broker.pause()  # its kernel still accepts connections
@@ -177,6 +178,25 @@ class RealBroker(unittest.TestCase):
             tool.wait_err("unable to connect")
             self.broker.resume()
             self.assertEqual(tool.wait(), 0)
+
+    def test_batches_for_nobody_are_kept_until_somebody_is_subscribed(self):
+        with send(self.broker, "--topic", "elsewhere") as tool:
+            tool.write(lines(*range(20)))
+            tool.close_stdin()
+            tool.wait_err("does not take messages on elsewhere: nobody is subscribed")
+            wait_until(lambda: self.broker.log_text().count("rc16") >= 3, "further attempts")
+            self.assertEqual(tool.stats()["queued"], 20)
+            with Tool("mosquitto_sub", "-p", self.broker.port, "-q", "1", "-t", "elsewhere") as late:
+                self.assertEqual([json.loads(late.line())["seq"] for _ in range(20)], list(range(20)))
+                self.assertEqual(tool.wait(), 0)
+            self.assertEqual(tool.err.count("does not take"), 1)
+
+    def test_with_3_1_1_it_says_what_that_cannot_tell(self):
+        with send(self.broker, "--mqtt-version", "3.1.1", "--topic", "elsewhere") as tool:
+            tool.wait_err("(MQTT 3.1.1): it cannot say when a batch is denied or nobody is subscribed")
+            tool.write(lines(1))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)  # it is believed
 
     def test_online_while_connected_and_offline_otherwise(self):
         watch = ["mosquitto_sub", "-p", self.broker.port, "-q", "1", "-t", "pi/status", "-F", "%p"]

@@ -41,6 +41,12 @@ class Broker:
                                         stderr=self.log)
         wait_port(self.port)
 
+    def keep(self, topic="#"):
+        """From now on somebody is subscribed, who is away: the broker keeps the messages on `topic` for a session "keeper"."""
+        subprocess.run(["mosquitto_sub", "-p", str(self.port), "-i", "keeper", "-c", "-q", "1", "-t", topic, "-E"],
+                       check=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL)
+        return self
+
     def _end(self, number):
         if self.process is None:
             return

@@ -82,6 +82,13 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
     if (options.mode == "mqtt" && typed) apply_mqtt_url(options.transport.mqtt, options.url, line);
 }
 
+void check_keepalive(const MqttOptions &mqtt, const CommandLine &line) {
+    constexpr std::chrono::seconds least(5);  // libmosquitto takes no shorter one
+    if (mqtt.keepalive < least)
+        throw Error(line.on_command_line("--keepalive") ? ExitCode::usage : ExitCode::config,
+                    "--keepalive must be at least 5 seconds");
+}
+
 void settle_spool(SendOptions &options, const CommandLine &line) {
     if (options.status && options.spool.empty())
         throw Error(ExitCode::usage,
@@ -121,6 +128,7 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
                         "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at "
                         "least 1");
         validate_mqtt_options(mqtt, line);
+        check_keepalive(mqtt, line);
         check_topic_name(mqtt.topic, line);
     }
     options.transport.inflight = static_cast<std::size_t>(options.inflight);
