@@ -1,5 +1,5 @@
 #!/bin/sh
-# By MQTT, with a broker of its own. A broker forgets what nobody has subscribed to, so the subscriber comes first.
+# By MQTT, with a broker of its own.
 # Usage: 3-mqtt.sh CAPTURE DATABASE PORT
 set -eu
 capture=$1 database=$2 port=$3

@@ -17,7 +17,7 @@ bleingest --db "$database" "$folder/mqtt" "$folder/http" >"$folder/events" &
 store=$!
 trap 'kill "$broker"; wait "$broker"; rm -rf "$folder"' EXIT
 
-until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done # a broker forgets what nobody has subscribed to
+until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done
 blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker 127.0.0.1 --port "$mqtt_port"
 blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://127.0.0.1:$http_port"
 

@@ -79,7 +79,8 @@ class CommandLine(Case):
                       ["--policy", "newest"], ["--drain-timeout", "soon"], ["--url", "ftp://h"], ["--url", "h:1883"],
                       ["--mode", "http", "--timeout", "0"], ["--url", "http://u:p@h"], ["--url", "mqtt://u:p@h"],
                       ["--host", "h", "--buffer", "0"], ["--host", "h", "--coalesce", "0"],
-                      ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"]):
+                      ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"],
+                      ["--host", "h", "--keepalive", "4"]):
             with self.subTest(words):
                 code, out, err = run("blesend", *words)
                 self.assertEqual(code, 64, err)

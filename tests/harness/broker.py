@@ -41,9 +41,9 @@ class Broker:
                                         stderr=self.log)
         wait_port(self.port)
 
-    def keep(self, topic="#"):
-        """From now on somebody is subscribed, who is away: the broker keeps the messages on `topic` for a session "keeper"."""
-        subprocess.run(["mosquitto_sub", "-p", str(self.port), "-i", "keeper", "-c", "-q", "1", "-t", topic, "-E"],
+    def keep(self, topic="#", qos=1):
+        """From now on somebody is subscribed, who is away: a session "keeper". With QoS 0 the broker keeps nothing for it."""
+        subprocess.run(["mosquitto_sub", "-p", str(self.port), "-i", "keeper", "-c", "-q", str(qos), "-t", topic, "-E"],
                        check=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL)
         return self
 
