@@ -82,6 +82,10 @@ void DurableSpool::load_gaps() {
         if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
         gaps_.put(id, std::move(item));
     }
+    // What a transaction that failed did not save. A gap line may then be sent twice, which is harmless.
+    touched_.clear();
+    for (const auto &[id, lost] : given_up_)
+        if (!in_flight_.contains(id)) tell(id, lost);
 }
 
 // As long as a batch waits, the oldest one is in ahead_.
@@ -121,7 +125,6 @@ std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull
 std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFull when_full) {
     const auto now = Clock::now();
     const Loss before = loss_;
-    touched_.clear();
     Transaction transaction(database_);
     run_removals();
     std::size_t taken = 0;
@@ -182,21 +185,29 @@ void DurableSpool::lose(std::uint64_t id, Item item) {
     }
     ++loss_.dropped;
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
-    std::optional<std::uint64_t> told;
-    if (batch != nullptr && batch->batch.position)
-        told = gaps_.lose(id, item.since, batch->batch.device_id, *batch->batch.position);
-    if (told)
-        touched_.insert(*told);
-    else
+    const bool named = batch != nullptr && batch->batch.position;
+    if (!named || !tell(id, {item.since, batch->batch.device_id, *batch->batch.position, "buffer_full"}))
         ++loss_.unnamed;
 }
 
+// False: there are too many gap lines.
+bool DurableSpool::tell(std::uint64_t id, const Lost &lost) {
+    const auto told = gaps_.lose(id, lost.since, lost.device_id, lost.position, lost.reason);
+    if (told) touched_.insert(*told);
+    return told.has_value();
+}
+
 void DurableSpool::save_losses() {
-    for (const auto id : touched_) {
-        const auto &gap = gaps_.at(id);
-        const std::string line = print_gap(*gap.grows);
-        put_gap_.bind(1, row(id)).bind(2, to_wall(gap.since)).bind_blob(3, line).bind(4, true);
+    const auto save = [this](std::uint64_t id, Clock::time_point since, const Gap &gap) {
+        const std::string line = print_gap(gap);
+        put_gap_.bind(1, row(id)).bind(2, to_wall(since)).bind_blob(3, line).bind(4, true);
         put_gap_.step();
+    };
+    for (const auto id : touched_) {
+        if (const auto sent = in_flight_.find(id); sent != in_flight_.end())
+            save(id, sent->second.since, *sent->second.grows);
+        else if (gaps_.contains(id))
+            save(id, gaps_.at(id).since, *gaps_.at(id).grows);
     }
 }
 
@@ -233,16 +244,34 @@ std::string_view DurableSpool::line(std::uint64_t id) const {
 void DurableSpool::remove(std::uint64_t id) {
     const auto found = in_flight_.find(id);
     if (found == in_flight_.end()) return;
+    end(found);
+    if (removed_.size() + removed_gaps_.size() >= many_removals) commit_removals();
+}
+
+void DurableSpool::end(Items::iterator sent) {
     if (removed_.empty() && removed_gaps_.empty()) removed_since_ = Clock::now();
-    if (found->second.is_gap) {
+    if (sent->second.is_gap) {
         --gaps_in_flight_;
-        removed_gaps_.insert(id);
+        removed_gaps_.insert(sent->first);
     } else {
         --batches_;
-        bytes_ -= found->second.line.size();
-        removed_.insert(id);
+        bytes_ -= sent->second.line.size();
+        removed_.insert(sent->first);
     }
-    in_flight_.erase(found);
+    in_flight_.erase(sent);
+}
+
+void DurableSpool::give_up(std::uint64_t id, const std::string &reason) {
+    const auto found = in_flight_.find(id);
+    if (found == in_flight_.end()) return;
+    const ParsedLine parsed = parser_.parse(found->second.line);
+    const auto since = found->second.since;
+    end(found);
+    // The batch goes and the gap line comes in one transaction: that of the removals, which is put off.
+    if (const auto *batch = std::get_if<ParsedBatch>(&parsed); batch != nullptr && batch->batch.position) {
+        const Lost lost{since, batch->batch.device_id, *batch->batch.position, reason};
+        if (tell(id, lost)) given_up_.emplace(id, lost);
+    }
     if (removed_.size() + removed_gaps_.size() >= many_removals) commit_removals();
 }
 
@@ -271,6 +300,8 @@ void DurableSpool::commit(Transaction &transaction) {
     transaction.commit();
     removed_.clear();
     removed_gaps_.clear();
+    given_up_.clear();
+    touched_.clear();
     if (std::exchange(troubled_, false)) log_info("the spool " + path_ + " can be written again");
 }
 
@@ -279,6 +310,7 @@ void DurableSpool::commit_removals() {
     try {
         Transaction transaction(database_);
         run_removals();
+        save_losses();
         commit(transaction);
     } catch (const SqliteError &error) {
         trouble(error);

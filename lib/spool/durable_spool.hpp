@@ -33,6 +33,7 @@ class DurableSpool final : public Spool {
     std::optional<Entry> next() override;
     std::string_view line(std::uint64_t id) const override;
     void remove(std::uint64_t id) override;
+    void give_up(std::uint64_t id, const std::string &reason) override;
     void give_back(std::uint64_t id) override;
     void settle() override;
     std::size_t size() const override { return batches_ + gaps_.size() + gaps_in_flight_; }
@@ -54,6 +55,13 @@ class DurableSpool final : public Spool {
     };
     using Items = std::map<std::uint64_t, Item>;  // by id
 
+    struct Lost {
+        Clock::time_point since;
+        std::string device_id;
+        RunPosition position;
+        std::string reason;
+    };
+
     void load();
     void load_gaps();
     void read_ahead();
@@ -61,6 +69,8 @@ class DurableSpool final : public Spool {
     void insert(std::uint64_t id, std::string_view line, Clock::time_point now);
     bool drop_oldest();
     void lose(std::uint64_t id, Item item);
+    bool tell(std::uint64_t id, const Lost &lost);
+    void end(Items::iterator sent);
     void save_losses();
     std::string gap_line(std::uint64_t id, const GapLedger::Item &gap);
     void commit_removals();
@@ -86,7 +96,8 @@ class DurableSpool final : public Spool {
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
     Clock::time_point removed_since_;
-    std::set<std::uint64_t> touched_;  // gap lines that this push() changed
+    std::map<std::uint64_t, Lost> given_up_;  // of what is removed and still in the file
+    std::set<std::uint64_t> touched_;         // gap lines that are not in the file as they are now
     Clock::time_point retry_at_;
     bool troubled_ = false;
     Throttle trouble_said_;

@@ -1,4 +1,4 @@
-// The gap lines that wait in a spool: what it dropped, one line for each contiguous range of a run.
+// The gap lines that wait: what was dropped or given up, one line for each contiguous range of a run and each reason.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "batch/batch.hpp"
 
@@ -17,7 +17,8 @@ namespace ble {
 class GapLedger {
   public:
     using Clock = std::chrono::steady_clock;
-    // Past so many, losses of one run that do not adjoin share one gap line, which then also covers what lies between.
+    // Past so many, losses of one run that do not adjoin, or for another reason, share one gap line, which then also
+    // covers what lies between.
     static constexpr std::size_t most = 1000;
 
     struct Item {
@@ -26,11 +27,11 @@ class GapLedger {
         std::string line;  // of another tool's gap; the spool may leave it out and keep it elsewhere
     };
 
-    // The batch of that name was dropped, which had this place in the spool: the place of the line that now tells of it.
+    // The batch of that name was lost, which had this place in the spool: the place of the line that now tells of it.
     // Empty: there are too many lines, and none of its run.
     std::optional<std::uint64_t> lose(std::uint64_t id, Clock::time_point since, const std::string &device_id,
-                                      const RunPosition &position);
-    // An item begins to wait, or waits again. Of several of a run the last in order is the one that grows.
+                                      const RunPosition &position, const std::string &reason);
+    // An item begins to wait, or waits again. Of several of a run and a reason the last in order is the one that grows.
     void put(std::uint64_t id, Item item);
     // It waits no longer, and no longer grows.
     Item take(std::uint64_t id);
@@ -38,15 +39,18 @@ class GapLedger {
     bool full() const { return items_.size() >= most; }
     bool empty() const { return items_.empty(); }
     std::size_t size() const { return items_.size(); }
+    bool contains(std::uint64_t id) const { return items_.contains(id); }
     std::uint64_t first_id() const { return items_.begin()->first; }
     const Item &at(std::uint64_t id) const { return items_.at(id); }
     void clear();
 
   private:
-    using Run = std::pair<std::string, std::string>;  // device_id, run_id
+    using Key = std::tuple<std::string, std::string, std::string>;  // device_id, run_id, reason
+    using Open = std::map<Key, std::uint64_t>;
+    Open::iterator grows_for(const Key &key);
 
     std::map<std::uint64_t, Item> items_;  // by place
-    std::map<Run, std::uint64_t> open_;    // the one that a run's next loss may extend
+    Open open_;                            // the one that a run's next loss may extend
 };
 
 }  // namespace ble

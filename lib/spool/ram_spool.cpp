@@ -27,10 +27,15 @@ void RamSpool::drop_oldest() {
         return;
     }
     ++loss_.dropped;
-    const auto *batch = std::get_if<ParsedBatch>(&parsed);
-    const bool told = batch != nullptr && batch->batch.position &&
-                      gaps_.lose(node.key(), item.since, batch->batch.device_id, *batch->batch.position);
-    if (!told) ++loss_.unnamed;
+    if (!tell(parsed, node.key(), item.since, "buffer_full")) ++loss_.unnamed;
+}
+
+// False: it has no name, or there are too many gap lines.
+bool RamSpool::tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since,
+                    const std::string &reason) {
+    const auto *batch = std::get_if<ParsedBatch>(&lost);
+    return batch != nullptr && batch->batch.position &&
+           gaps_.lose(id, since, batch->batch.device_id, *batch->batch.position, reason);
 }
 
 std::optional<Spool::Entry> RamSpool::next() {
@@ -57,6 +62,15 @@ void RamSpool::remove(std::uint64_t id) {
     if (found == in_flight_.end()) return;
     if (!found->second.is_gap) --batches_in_flight_;
     in_flight_.erase(found);
+}
+
+void RamSpool::give_up(std::uint64_t id, const std::string &reason) {
+    const auto found = in_flight_.find(id);
+    if (found == in_flight_.end()) return;
+    const auto since = found->second.since;
+    const ParsedLine parsed = parser_.parse(found->second.line);
+    remove(id);
+    tell(parsed, id, since, reason);
 }
 
 void RamSpool::give_back(std::uint64_t id) {

@@ -18,6 +18,7 @@ class RamSpool final : public Spool {
     std::optional<Entry> next() override;
     std::string_view line(std::uint64_t id) const override;
     void remove(std::uint64_t id) override;
+    void give_up(std::uint64_t id, const std::string &reason) override;
     void give_back(std::uint64_t id) override;
     std::size_t size() const override { return batches_.size() + gaps_.size() + in_flight_.size(); }
     std::size_t in_flight() const override { return in_flight_.size(); }
@@ -39,6 +40,7 @@ class RamSpool final : public Spool {
 
     std::size_t batches() const { return batches_.size() + batches_in_flight_; }
     void drop_oldest();
+    bool tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since, const std::string &reason);
 
     std::size_t capacity_;
     Items batches_, in_flight_;  // the first wait, as do the gap lines

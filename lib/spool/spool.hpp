@@ -1,6 +1,6 @@
 // Spool: the queue of messages that wait to be delivered, in order. It knows no transport.
 //
-// It is bounded. What it drops it turns into gap lines, which are messages like any other but stand outside the bound;
+// It is bounded. What it drops or is told to give up it turns into gap lines, which are messages like any other but stand outside the bound;
 // they take the place of what they tell of, so they go out before later batches. One thread. A spool on disk may block
 // on it, and throws Error(io) when its file can no longer be read or is taken away.
 #pragma once
@@ -42,8 +42,11 @@ class Spool {
     virtual std::optional<Entry> next() = 0;
     // The line of an entry in flight.
     virtual std::string_view line(std::uint64_t id) const = 0;
-    // Ends an entry in flight: it is delivered, or set aside.
+    // Ends an entry in flight: it is delivered.
     virtual void remove(std::uint64_t id) = 0;
+    // Ends an entry in flight that nobody will take. A batch becomes a gap line, for this reason and in its place; of a
+    // gap line nothing is left, so that its refusal has no end of refusals behind it.
+    virtual void give_up(std::uint64_t id, const std::string &reason) = 0;
     // Puts an entry in flight back to its old place.
     virtual void give_back(std::uint64_t id) = 0;
     // Does what was put off and is due by now. Call at least now and then.

@@ -30,6 +30,21 @@ def lines(*texts):
     return "".join(text + "\n" for text in texts)
 
 
+def by_seq(answers):
+    """For HttpServer: what is answered to a batch of that seq, to gap lines (None) and to health checks ("health")."""
+    def answer(request):
+        if request.method == "GET":
+            return answers.get("health", 200), {}, b""
+        found = answers.get(json.loads(request.body).get("seq"), 201)
+        return (found, {}, b"") if isinstance(found, int) else found
+    return answer
+
+
+def told(server):
+    """What a server was sent: the seq of batches, (from_seq, to_seq, reason) of gap lines."""
+    return [line["seq"] if "seq" in line else tuple(line["gap"].values()) for line in map(json.loads, server.bodies)]
+
+
 class Case(unittest.TestCase):
     def blesend(self, *words, **options):
         tool = Tool("blesend", *words, **options)
@@ -331,9 +346,9 @@ class Queue(Case):
         server = self.server(script=[201, 422])
         tool = self.blesend("--url", server.url, "--reject", "")
         tool.write(lines(batch(0), batch(1), "bad", batch(2)))
-        wait_until(lambda: tool.stats()["out"] == 2, "two deliveries")
+        wait_until(lambda: tool.stats()["out"] == 3, "two batches and a gap line to be delivered")
         stats = tool.stats()
-        expected = {"tool": "blesend", "in": 3, "out": 2, "dropped": 0, "rejected": 2, "torn": 0, "queued": 0}
+        expected = {"tool": "blesend", "in": 3, "out": 3, "dropped": 0, "rejected": 2, "torn": 0, "queued": 0}
         self.assertEqual({k: stats[k] for k in expected}, expected)
 
 
@@ -485,16 +500,27 @@ class Http(Case):
 
     def test_a_refused_batch_is_set_aside_and_the_queue_goes_on(self):
         folder = self.folder()
-        script = [(status, {}, b'{"detail":"no"}') for status in (400, 413, 422)]
-        server = self.server(script=script)
-        self.deliver(server, *(batch(seq) for seq in range(4)), words=["--reject", f"{folder}/r"])
-        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3])
+        server = self.server(by_seq({seq: (status, {}, b'{"detail":"no"}') for seq, status in enumerate((400, 413, 422))}))
+        tool = self.deliver(server, *(batch(seq) for seq in range(4)), words=["--reject", f"{folder}/r"])
+        # A gap line tells the server of each hole, in its place.
+        refused = [(seq, seq, "refused") for seq in range(3)]
+        self.assertEqual(told(server), [0, refused[0], 1, refused[1], 2, refused[2], 3])
+        self.assertNotIn("dropped", tool.err)
         with open(f"{folder}/r", encoding="utf-8") as f:
             records = [json.loads(line) for line in f]
         self.assertEqual([r["line"] for r in records], [batch(0), batch(1), batch(2)])
         for record, status in zip(records, (400, 413, 422)):
             self.assertIn(f"status {status}", record["reason"])
             self.assertIn('"detail":"no"', record["reason"])
+
+    def test_a_refused_gap_line_is_set_aside_and_nothing_follows_it(self):
+        folder = self.folder()
+        server = self.server(by_seq({0: 422, None: 400}))  # as a server that knows no gap lines
+        self.deliver(server, batch(0), batch(1), words=["--reject", f"{folder}/r"])
+        self.assertEqual(told(server), [0, (0, 0, "refused"), 1])
+        with open(f"{folder}/r", encoding="utf-8") as f:
+            kept = [json.loads(json.loads(line)["line"]) for line in f]
+        self.assertEqual([line.get("seq", "gap") for line in kept], [0, "gap"])
 
     def test_what_only_a_person_can_change_is_said_and_the_batch_is_kept(self):
         for status, hint in ((401, "--api-key-file"), (403, "--api-key-file"), (404, "--url"), (405, "--url"), (415, "right server"),
@@ -519,7 +545,7 @@ class Http(Case):
     def test_a_long_answer_is_not_kept(self):
         server = self.server(script=[(201, {}, b"x" * 300_000), (201, {}, b"x" * 3_000_000), (422, {}, b"y" * 3_000_000)])
         tool = self.deliver(server, *(batch(seq) for seq in range(4)))
-        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3])
+        self.assertEqual(told(server), [0, 1, 2, (2, 2, "refused"), 3])
         self.assertLess(len(tool.err), 3000)
         numbers = [r.connection for r in server.posts]
         self.assertEqual(len(set(numbers[:2])), 1)
@@ -546,7 +572,8 @@ class Http(Case):
                     return (status if b'"seq": 5,' in request.body else 201), {}, b""
                 server = self.server(answer)
                 tool = self.deliver(server, *(batch(seq) for seq in range(20)), words=["--coalesce", "4"])
-                bodies = [[json.loads(line)["seq"] for line in body.split(b"\n")] for body in server.bodies]
+                bodies = [[json.loads(line).get("seq", "gap") for line in body.split(b"\n")] for body in server.bodies]
+                bodies.remove(["gap"])  # tells of what is refused
                 refused = next(i for i, body in enumerate(bodies) if 5 in body)
                 parted, after = bodies[refused], bodies[refused + 1:]
                 self.assertGreater(len(parted), 1)
@@ -568,23 +595,40 @@ class Http(Case):
         self.assertFalse(os.listdir(tool.cwd))
 
     def test_buffer_0_checks_health_before_every_batch_and_tries_once(self):
-        server = self.server(script=[201, 503, 201, 401])
+        answers = {1: 503, 3: 401}
+        server = self.server(by_seq(answers))
         tool = self.blesend("--url", server.url, env={"MQTT_BUFFER_SIZE": "0"})
         tool.write(lines(*(batch(seq) for seq in range(5))))
-        wait_until(lambda: tool.stats()["dropped"] == 2 and len(server.posts) == 5, "five tries")
-        server.health = 503
+        wait_until(lambda: tool.stats()["dropped"] == 2 and len(server.posts) == 7, "five tries and two gap lines")
+        answers["health"] = 503
         tool.write(lines(batch(5)))
         wait_until(lambda: tool.stats()["dropped"] == 3, "the sixth to be dropped")
-        server.health = 200
+        answers["health"] = 200
         tool.write(lines(batch(6)))
         tool.close_stdin()
         self.assertEqual(tool.wait(), 0, tool.err)
-        expected = ["GET", "POST"] * 5 + ["GET"] + ["GET", "POST"]
+        expected = ["GET", "POST"] * 7 + ["GET"] + ["GET", "POST"] * 2
         methods = [r.method for r in server.requests]
         self.assertEqual(methods[-len(expected):], expected)
         self.assertIn(methods[:-len(expected)], ([], ["GET"]))  # one at start, before there is a batch
-        self.assertEqual([json.loads(b)["seq"] for b in server.bodies], [0, 1, 2, 3, 4, 6])
+        lost = [(seq, seq, "not_delivered") for seq in range(7)]
+        self.assertEqual(told(server), [0, 1, 2, lost[1], 3, 4, lost[3], 6, lost[5]])
         self.assertIn("dropped after one try", tool.err)
+        self.assertIn("3 batches were dropped in all", tool.err)
+
+    def test_buffer_0_tells_of_a_range_in_one_gap_line_however_often_that_fails(self):
+        broken = {seq: 503 for seq in (1, 2, 3, None)}
+        server = self.server(by_seq(broken))
+        tool = self.blesend("--url", server.url, "--buffer", "0")
+        tool.write(lines(*(batch(seq) for seq in range(5))))
+        gap = (1, 3, "not_delivered")
+        wait_until(lambda: len(server.posts) == 6, "five tries and one gap line")
+        self.assertEqual(told(server), [0, 1, 2, 3, 4, gap])
+        broken.clear()
+        tool.write(lines(batch(5)))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(told(server), [0, 1, 2, 3, 4, gap, 5, gap])
         self.assertIn("3 batches were dropped in all", tool.err)
 
     def test_buffer_0_with_nobody_there_drops_and_ends_with_0(self):

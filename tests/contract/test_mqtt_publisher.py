@@ -23,7 +23,7 @@ def send(server, *words, **options):
 
 class Answers(unittest.TestCase):
     def seqs(self, server):
-        return [json.loads(p)["seq"] for p in server.payloads]
+        return [json.loads(p).get("seq", "gap") for p in server.payloads]
 
     def test_no_more_outstanding_than_the_broker_allows(self):
         for words, limit in [([], 5), (["--inflight", "3"], 3)]:
@@ -102,13 +102,14 @@ class Answers(unittest.TestCase):
             self.assertEqual(tool.wait(), 0)
             self.assertIn(0, self.seqs(server))
             self.assertIn(2, self.seqs(server))
+            self.assertIn("gap", self.seqs(server))
             self.assertEqual(self.rejected(tool), [large.decode()])
         with Broker("max_packet_size 1000\n") as broker, send(broker.keep()) as tool:  # it says so when we connect
             tool.write(given)
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
             self.assertEqual(self.rejected(tool), [large.decode()])
-            self.assertEqual(broker.log_text().count("Received PUBLISH"), 2)
+            self.assertEqual(broker.log_text().count("Received PUBLISH"), 3)  # and a gap line
 
     def test_of_several_in_a_message_only_what_is_too_large_by_itself_is_set_aside(self):
         large = batch(5)[:-1] + b',"x":"' + b"y" * 2000 + b'"}'
@@ -124,10 +125,13 @@ class Answers(unittest.TestCase):
                     self.assertEqual(tool.wait(), 0)
                     self.assertEqual(self.rejected(tool), [large.decode()])
                     self.assertIn("one by one", tool.err)
-                got = [watch.line() for _ in range(19)]
-                self.assertEqual(sorted(got), sorted((lines(*range(5)) + lines(*range(6, 20))).splitlines()))
+                got = [watch.line() for _ in range(20)]
+                gap = [line for line in got if b'"gap"' in line]
+                self.assertEqual([json.loads(line)["gap"] for line in gap],
+                                 [{"from_seq": 5, "to_seq": 5, "reason": "refused"}])
+                self.assertEqual(sorted(set(got) - set(gap)), sorted((lines(*range(5)) + lines(*range(6, 20))).splitlines()))
                 log = broker.log_text()
-                self.assertLess(log.count("Received PUBLISH"), 20 + 4)
+                self.assertLess(log.count("Received PUBLISH"), 21 + 4)
 
     def rejected(self, tool):
         with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:

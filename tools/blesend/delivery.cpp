@@ -77,16 +77,41 @@ void Delivery::give_back(const Entries &entries) {
 void Delivery::finish(std::uint64_t entry, const Result &result) {
     if (result.outcome == Outcome::delivered) {
         ++counters_.out;
+        spool_.remove(entry);
+        tell_dropped();
     } else if (result.outcome == Outcome::refused) {
         reject_.add(spool_.line(entry), result.reason);
         ++counters_.rejected;
+        spool_.give_up(entry, "refused");
     } else {
-        ++counters_.dropped;
+        drop(entry);
         if (dropped_said_.due())
             log_warning("dropped after one try (" + std::to_string(counters_.dropped) +
                         " so far): " + result.reason);
     }
+}
+
+void Delivery::drop(std::uint64_t entry) {
+    const std::string line(spool_.line(entry));
     spool_.remove(entry);
+    const ParsedLine parsed = parser_.parse(line);
+    const auto *batch = std::get_if<ParsedBatch>(&parsed);
+    if (batch == nullptr) {
+        if (!dropped_.full()) dropped_.put(entry, {Clock::now(), nullptr, line});
+        return;
+    }
+    ++counters_.dropped;
+    if (batch->batch.position)
+        dropped_.lose(entry, Clock::now(), batch->batch.device_id, *batch->batch.position, "not_delivered");
+}
+
+// With one try for each, a gap line is worth its own only when the peer has just taken something.
+void Delivery::tell_dropped() {
+    if (dropped_.empty() || spool_.full()) return;
+    const auto gap = dropped_.take(dropped_.first_id());
+    const std::string line = gap.grows ? print_gap(*gap.grows) : gap.line;
+    const std::string_view lines[] = {line};
+    spool_.push(lines, WhenFull::wait);
 }
 
 }  // namespace ble

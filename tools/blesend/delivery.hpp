@@ -12,7 +12,9 @@
 
 #include "base/counters.hpp"
 #include "base/log.hpp"
+#include "batch/batch.hpp"
 #include "batch/reject_file.hpp"
+#include "spool/gap_ledger.hpp"
 #include "spool/spool.hpp"
 #include "transport/transport.hpp"
 
@@ -24,7 +26,7 @@ class Delivery {
     static constexpr std::size_t longest_joined = 256 * 1024;  // bytes; a longer line goes alone
     enum class OnFailure {
         keep,  // send again, in order
-        drop,  // one try for each: counted, logged, gone
+        drop,  // one try for each: counted, logged, gone; a gap line follows the next delivery
     };
 
     // Borrows all. At most `coalesce` entries share a message.
@@ -43,6 +45,8 @@ class Delivery {
     void settle(const Result &result);
     void give_back(const Entries &entries);
     void finish(std::uint64_t entry, const Result &result);
+    void drop(std::uint64_t entry);
+    void tell_dropped();
 
     Spool &spool_;
     Transport &transport_;
@@ -54,6 +58,8 @@ class Delivery {
     bool rewinding_ = false;         // something is to be sent again: first let all that is outstanding end
     std::uint64_t alone_until_ = 0;  // entries before this one are sent one by one: one of them was refused
     Clock::time_point last_progress_ = Clock::now();
+    GapLedger dropped_;  // what was dropped and is not yet told of
+    BatchParser parser_;
     Throttle dropped_said_, parted_said_;
 };
 

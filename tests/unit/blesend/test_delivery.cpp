@@ -16,6 +16,10 @@ std::string batch(unsigned seq) {
            R"(,"timestamp":"2026-11-22T06:30:10.000Z","detections":[]})";
 }
 
+std::string gap(unsigned from, unsigned to, const std::string &reason) {
+    return print_gap({"pi-lab-1", "aa", from, to, reason});
+}
+
 // Remembers what it was given; the test says how each message ends.
 class FakeTransport : public Transport {
   public:
@@ -177,7 +181,11 @@ TEST_CASE("a refused message is set aside with its reason, and the queue goes on
     CHECK(p.reject.count() == 1);
     CHECK(p.counters.rejected == 1);
     CHECK(p.counters.out == 0);
-    CHECK(p.transport.lines() == batches({0, 1}));
+    CHECK(p.transport.lines() == std::vector<std::string>{batch(0), gap(0, 0, "refused")});
+    p.transport.end(1, Outcome::refused, "status 400");
+    p.delivery.pump();
+    CHECK(p.transport.lines().back() == batch(1));
+    CHECK(p.spool.size() == 5);
 }
 
 TEST_CASE("with one try for each, a failure drops the message and counts it") {
@@ -189,6 +197,40 @@ TEST_CASE("with one try for each, a failure drops the message and counts it") {
     CHECK(p.counters.dropped == 1);
     CHECK(p.transport.lines() == batches({0, 1}));
     CHECK(p.spool.size() == 5);
+}
+
+TEST_CASE("with one try for each, gap lines follow what is delivered and are not lost by a failure") {
+    RamSpool spool(1);
+    FakeTransport transport;
+    transport.width = 1;
+    RejectFile reject("");
+    Counters counters;
+    Delivery delivery(spool, transport, reject, counters, 1, Delivery::OnFailure::drop);
+    std::vector<std::string> expected;
+    const auto sends = [&](const std::string &line, Outcome outcome) {
+        delivery.pump();
+        expected.push_back(line);
+        REQUIRE(transport.lines() == expected);
+        transport.end(transport.sent.size() - 1, outcome, "reason");
+        delivery.pump();
+    };
+    const auto takes = [&](unsigned seq, Outcome outcome) {
+        const std::string line = batch(seq);
+        const std::string_view views[] = {line};
+        REQUIRE(spool.push(views, WhenFull::wait) == 1);
+        sends(line, outcome);
+    };
+    takes(0, Outcome::retry);
+    takes(1, Outcome::retry);
+    takes(2, Outcome::delivered);
+    sends(gap(0, 1, "not_delivered"), Outcome::retry);
+    takes(3, Outcome::retry);
+    takes(4, Outcome::delivered);
+    sends(gap(0, 1, "not_delivered"), Outcome::delivered);
+    sends(gap(3, 3, "not_delivered"), Outcome::refused);
+    CHECK(spool.size() == 0);
+    CHECK(counters.dropped == 3);
+    CHECK(counters.rejected == 1);
 }
 
 TEST_CASE("what waits shares messages, up to so many batches each; what comes alone goes alone, at once") {
@@ -280,10 +322,12 @@ TEST_CASE("a refused message of several is parted: only what is refused by itsel
         all.push_back(p.transport.lines().at(0));
         p.answer(poison);
     }
-    CHECK(all == joined({{0, 1, 2}, {0}, {1}, {2}, {3, 4, 5}, {6, 7, 8}, {9, 10, 11}}));
+    auto expected = joined({{0, 1, 2}, {0}, {1}, {2}, {3, 4, 5}, {6, 7, 8}, {9, 10, 11}});
+    expected.insert(expected.begin() + 3, gap(1, 1, "refused"));
+    CHECK(all == expected);
     CHECK(p.reject.count() == 1);
     CHECK(p.counters.rejected == 1);
-    CHECK(p.counters.out == 11);
+    CHECK(p.counters.out == 12);
     CHECK(p.spool.size() == 0);
 }
 

@@ -176,6 +176,39 @@ SPOOL_TEST("a gap line of another tool is kept when its turn to be dropped comes
     CHECK(drain(spool) == std::vector<std::string>{foreign, gap(0, 0), batch(1)});
 }
 
+SPOOL_TEST("what is given up becomes a gap line in its place, one for each contiguous range and reason") {
+    const TestType made(10);
+    Spool &spool = made.spool();
+    push(spool, {batch(0), batch(1), batch(2), batch(3), nameless, batch(4)});
+    std::vector<std::uint64_t> ids;
+    while (const auto entry = spool.next()) ids.push_back(entry->id);
+    spool.give_up(ids[1], "refused");
+    spool.give_up(ids[2], "refused");
+    spool.give_up(ids[3], "too old");
+    spool.give_up(ids[4], "refused");  // no gap line can tell of it
+    CHECK(spool.size() == 4);
+    CHECK(spool.in_flight() == 2);
+    CHECK(spool.loss().dropped == 0);
+    spool.give_back(ids[0]);
+    spool.give_back(ids[5]);
+    CHECK(drain(spool) == std::vector<std::string>{batch(0), gap(1, 2, usual_run, usual_device, "refused"),
+                                                   gap(3, 3, usual_run, usual_device, "too old"), batch(4)});
+    CHECK(spool.size() == 0);
+}
+
+SPOOL_TEST("of a gap line that is given up nothing is left") {
+    const TestType made(10);
+    Spool &spool = made.spool();
+    push(spool, {gap(7, 9), batch(0)});
+    spool.give_up(spool.next()->id, "refused");
+    spool.give_up(spool.next()->id, "refused");
+    const auto told = spool.next();
+    CHECK(told->line == gap(0, 0, usual_run, usual_device, "refused"));
+    spool.give_up(told->id, "refused");
+    CHECK(spool.size() == 0);
+    CHECK_FALSE(spool.next());
+}
+
 SPOOL_TEST("the number of gap lines is bounded: past it one line of a run covers what does not adjoin") {
     const TestType made(1);
     Spool &spool = made.spool();
@@ -214,6 +247,7 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
         std::map<std::string, unsigned> next_seq;
         std::set<std::pair<std::string, unsigned>> all, delivered, told;
         std::vector<std::uint64_t> flying;
+        std::size_t given_up = 0;
         BatchParser parser;
         const auto deliver = [&](std::uint64_t id) {
             const ParsedLine parsed = parser.parse(spool.line(id));
@@ -238,7 +272,13 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
                 flying.clear();
             } else if (!flying.empty()) {
                 const auto place = flying.begin() + static_cast<std::ptrdiff_t>(random() % flying.size());
-                deliver(*place);
+                const bool is_batch = std::holds_alternative<ParsedBatch>(parser.parse(spool.line(*place)));
+                if (is_batch && chance(10)) {
+                    spool.give_up(*place, "refused");
+                    ++given_up;
+                } else {
+                    deliver(*place);
+                }
                 flying.erase(place);
             }
             REQUIRE(spool.in_flight() == flying.size());
@@ -246,7 +286,7 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
         for (const auto id : flying) deliver(id);
         while (const auto entry = spool.next()) deliver(entry->id);
         CHECK(delivered.size() + told.size() == all.size());
-        CHECK(told.size() == spool.loss().dropped);
+        CHECK(told.size() == spool.loss().dropped + given_up);
         delivered.merge(told);
         CHECK(delivered == all);
     }

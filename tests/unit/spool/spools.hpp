@@ -13,15 +13,17 @@
 
 namespace ble::test {
 
-inline std::string batch(unsigned seq, const std::string &run = "9f2c41d07a6be813",
-                         const std::string &device = "pi-lab-1") {
+inline const std::string usual_run = "9f2c41d07a6be813", usual_device = "pi-lab-1";
+
+inline std::string batch(unsigned seq, const std::string &run = usual_run,
+                         const std::string &device = usual_device) {
     return R"({"format":1,"device_id":")" + device + R"(","run_id":")" + run + R"(","seq":)" +
            std::to_string(seq) + R"(,"timestamp":"2026-11-22T06:30:10.000Z","detections":[]})";
 }
 
-inline std::string gap(unsigned from, unsigned to, const std::string &run = "9f2c41d07a6be813",
-                       const std::string &device = "pi-lab-1") {
-    return print_gap({device, run, from, to, "buffer_full"});
+inline std::string gap(unsigned from, unsigned to, const std::string &run = usual_run,
+                       const std::string &device = usual_device, const std::string &reason = "buffer_full") {
+    return print_gap({device, run, from, to, reason});
 }
 
 inline const std::string nameless =

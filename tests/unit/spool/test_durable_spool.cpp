@@ -221,6 +221,81 @@ TEST_CASE("a gap line in flight when the process is killed is sent again") {
     CHECK(drain(spool) == std::vector<std::string>{gap(0, 1), gap(2, 2), batch(3), batch(4)});
 }
 
+TEST_CASE("a batch is given up and told of in one transaction, which is put off") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    const std::string told = gap(0, 0, usual_run, usual_device, "refused");
+    SECTION("a kill before it: the batch is sent again") {
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, {batch(0), batch(1)});
+            spool.give_up(spool.next()->id, "refused");
+        });
+        auto spool = open(path);
+        CHECK(drain(spool) == batches(0, 2));
+    }
+    SECTION("a kill after it: the gap line is there, delivered or not") {
+        bool delivered = GENERATE(false, true);
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, {batch(0), batch(1)});
+            spool.give_up(spool.next()->id, "refused");
+            const auto gap = spool.next();
+            push(spool, {batch(2)});
+            if (delivered) spool.remove(gap->id);
+        });
+        auto spool = open(path);
+        CHECK(drain(spool) == std::vector<std::string>{told, batch(1), batch(2)});
+    }
+    SECTION("it goes on growing after a kill") {
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, {batch(0), batch(1)});
+            spool.give_up(spool.next()->id, "refused");
+            push(spool, {batch(2)});
+        });
+        auto spool = open(path);
+        const auto first = spool.next(), second = spool.next();
+        spool.give_back(first->id);
+        spool.give_up(second->id, "refused");
+        CHECK(drain(spool) ==
+              std::vector<std::string>{gap(0, 1, usual_run, usual_device, "refused"), batch(2)});
+    }
+    SECTION("a delivered one does not come back") {
+        {
+            auto spool = open(path);
+            push(spool, {batch(0)});
+            spool.give_up(spool.next()->id, "refused");
+            spool.remove(spool.next()->id);
+        }
+        CHECK(open(path).size() == 0);
+    }
+    SECTION("a disk that is full meanwhile changes nothing") {
+        {
+            auto spool = open(path);
+            push(spool, batches(0, 3));
+            spool.give_up(spool.next()->id, "refused");
+            {
+                const FileLimit limit(0);
+                REQUIRE(push(spool, batches(3, 50)) == 0);
+            }
+            CHECK(spool.size() == 3);
+            const auto sent = spool.next();
+            CHECK(sent->line == told);
+            spool.give_up(spool.next()->id, "refused");
+            std::size_t taken = 0;
+            for (int i = 0; i < 600 && taken == 0; ++i) {
+                ::usleep(10'000);
+                taken = push(spool, {batch(3)});
+            }
+            CHECK(taken == 1);
+        }
+        auto spool = open(path);
+        CHECK(drain(spool) == std::vector<std::string>{told, gap(1, 1, usual_run, usual_device, "refused"),
+                                                       batch(2), batch(3)});
+    }
+}
+
 TEST_CASE("it is bounded in bytes as well, and takes one batch that alone reaches the bound") {
     const Folder folder;
     const std::size_t size = batch(0).size();
