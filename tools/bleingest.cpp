@@ -190,7 +190,7 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
         unstored_ = true;
         return false;
     }
-    for (const auto &rejected : intake_.rejected(result)) reject_.add(rejected.line, rejected.reason);
+    reject_.add(intake_.rejected(result));
     const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
     const auto counts = intake_.counts(result);
     stored_.batches += counts.batches;

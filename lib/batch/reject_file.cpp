@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "base/timestamp.hpp"
@@ -36,6 +38,16 @@ RejectFile::RejectFile(std::string path, std::uint64_t max_bytes)
     : path_(std::move(path)), max_bytes_(max_bytes) {}
 
 void RejectFile::add(std::string_view line, std::string_view reason) {
+    keep(line, reason);
+    sync();
+}
+
+void RejectFile::add(std::span<const Rejected> lines) {
+    for (const auto &[line, reason] : lines) keep(line, reason);
+    sync();
+}
+
+void RejectFile::keep(std::string_view line, std::string_view reason) {
     ++count_;
     const bool kept = !path_.empty() && open() && write(print_record(line, reason));
     if (!said_.due()) return;
@@ -54,7 +66,20 @@ bool RejectFile::open() {
         return false;
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
+    if (S_ISREG(status.st_mode)) sync_folder();
     return true;
+}
+
+// A new file's name is as perishable as its content.
+void RejectFile::sync_folder() {
+    const auto folder = std::filesystem::path(path_).parent_path();
+    const UniqueFd fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) complain("sync the folder of");
+}
+
+void RejectFile::sync() {
+    if (!std::exchange(unsynced_, false)) return;
+    if (::fdatasync(fd_.get()) != 0 && errno != EINVAL) complain("sync");  // EINVAL: a FIFO, a device
 }
 
 bool RejectFile::write(const std::string &record) {
@@ -69,6 +94,7 @@ bool RejectFile::write(const std::string &record) {
     do wrote = ::write(fd_.get(), text.data(), text.size());
     while (wrote < 0 && errno == EINTR);
     if (wrote > 0) {
+        unsynced_ = true;
         size_ += static_cast<std::uint64_t>(wrote);
         torn_ = static_cast<std::size_t>(wrote) < text.size();
         if (!torn_) return true;

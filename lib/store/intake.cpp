@@ -42,7 +42,7 @@ void Intake::read(const Line &line) {
     }
 }
 
-std::vector<Intake::Rejected> Intake::rejected(const StoreResult &result) const {
+std::vector<Rejected> Intake::rejected(const StoreResult &result) const {
     std::vector<Rejected> out = invalid_;
     for (std::size_t i = 0; i < items_.size(); ++i) {
         const auto &outcome = result.outcomes[i];

@@ -10,16 +10,13 @@
 
 #include "base/looking_reader.hpp"
 #include "batch/batch.hpp"
+#include "batch/reject_file.hpp"
 #include "store/store.hpp"
 
 namespace ble {
 
 class Intake {
   public:
-    struct Rejected {
-        std::string_view line;
-        std::string reason;
-    };
     struct Counts {
         std::uint64_t batches = 0, detections = 0, duplicates = 0;
     };

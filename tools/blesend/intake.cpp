@@ -36,12 +36,14 @@ void Intake::take(WhenFull when_full) {
 void Intake::look() {
     lines_.clear();
     indices_.clear();
+    rejected_.clear();
     given_ = 0;
     const auto &shown = reader_.look();
     for (std::size_t i = 0; i < shown.size(); ++i) {
         if (limit_ != 0 && counters_.in + lines_.size() >= limit_) break;
         sort(shown[i], i);
     }
+    reject_.add(rejected_);
 }
 
 void Intake::sort(const Line &line, std::size_t index) {
@@ -62,7 +64,7 @@ void Intake::sort(const Line &line, std::size_t index) {
         return;
     }
     ++counters_.rejected;
-    reject_.add(line.text, reason);
+    rejected_.push_back({line.text, reason});
 }
 
 void Intake::stop() {

@@ -51,6 +51,7 @@ class Intake {
     BatchParser parser_;
     std::vector<std::string_view> lines_;  // valid ones of the last look…
     std::vector<std::size_t> indices_;     // …and their places in it
+    std::vector<Rejected> rejected_;       // those of it that are not valid
     std::size_t given_ = 0;                // so many of them are in the spool
     bool finished_ = false;
     Spool::Loss at_start_, told_;

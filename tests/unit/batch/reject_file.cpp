@@ -48,6 +48,18 @@ TEST_CASE("a rejected line is kept with its reason and time") {
     for (const auto &line : lines) CHECK(refusal(line) == "device_id: absent");  // that is: JSON
 }
 
+TEST_CASE("several lines at once are kept each for itself") {
+    Folder folder;
+    RejectFile file(folder.path + "/rejected");
+    file.add(std::vector<Rejected>{{"one", "a"}, {"two", "b"}});
+    file.add(std::vector<Rejected>{});
+    CHECK(file.count() == 2);
+    const auto lines = lines_of(folder.path + "/rejected");
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].ends_with(R"("reason":"a","line":"one"})"));
+    CHECK(lines[1].ends_with(R"("reason":"b","line":"two"})"));
+}
+
 TEST_CASE("the file is bounded, what an earlier run left included") {
     Folder folder;
     const std::string path = folder.path + "/rejected";

@@ -20,7 +20,7 @@ Line whole(const std::string &text) {
     return {Line::Kind::whole, text};
 }
 
-Texts reasons(const std::vector<Intake::Rejected> &rejected) {
+Texts reasons(const std::vector<Rejected> &rejected) {
     Texts out;
     for (const auto &one : rejected) out.push_back(one.reason);
     return out;
