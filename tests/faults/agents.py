@@ -42,10 +42,12 @@ class Agent:
             except BlockingIOError:
                 self._aborted.wait(0.01)
 
-    def finish(self):
-        """All faults are lifted: sends a few more, which is all."""
+    def lift(self):
+        """All faults are over: sends a few more, which is all."""
         self._lifted.set()
-        self._thread.join()
+
+    def finished(self):
+        return not self._thread.is_alive()
 
     def end(self):
         """Without waiting for room in the FIFO. May be called again."""

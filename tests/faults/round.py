@@ -1,10 +1,12 @@
 """One round: a chain, a plan of faults made from a seed, and what became of every batch."""
 import os
+import random
 import shutil
 import tempfile
 import threading
 import time
-import random
+
+from harness import wait_until
 
 from . import accounting
 from .chain import Chain, can_confirm
@@ -39,7 +41,7 @@ class Round:
         lines = [f"round of seed {self.seed} FAILED"]
         lines += [f"  lost: {device} seq {seq}" for device, seq in self.account.lost[:20]]
         lines += [f"  stored twice: {device} seq {seq}" for device, seq in self.account.duplicated[:20]]
-        lines += [f"  {text}" for text in (*self.account.wrong[:20], *self.problems)]
+        lines += [f"  {text}" for text in (*self.account.wrong[:20], *self.problems[:20])]
         lines += ["  what happened:"] + [f"    {at:7.3f} s  {text}" for at, text in self.history]
         lines += [f"  the folder of the run: {self.kept}"] if self.kept else []
         return "\n".join(lines)
@@ -68,8 +70,12 @@ def run_round(seed, keep_in, aborted=None):
 
 def _play(chain, outcome, aborted):
     _apply(chain, outcome, aborted)
+    if aborted.is_set():
+        return
     for agent in chain.agents:
-        agent.finish()
+        agent.lift()
+    for agent in chain.agents:
+        wait_until(lambda written=agent.finished: _checked(chain, written), f"{agent.name} to find room in its FIFO")
     chain.note("all faults are lifted, all batches are sent")
     if _drain(chain, aborted):
         chain.settle()
@@ -98,13 +104,16 @@ def _apply(chain, outcome, aborted):
         thread.join()
 
 
+def _checked(chain, condition):
+    chain.supervisor.check()
+    return condition()
+
+
 def _drain(chain, aborted):
     """True when every batch is accounted for."""
     least, since = None, time.monotonic()
     while time.monotonic() - since < STALL_S and not aborted.wait(0.05):
-        if chain.supervisor.trouble:
-            raise chain.supervisor.trouble
-        left = accounting.unaccounted(chain.database, chain.agents)
+        left = _checked(chain, lambda: accounting.unaccounted(chain.database, chain.agents))
         if left == 0:
             return True
         if left != least:

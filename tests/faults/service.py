@@ -96,7 +96,7 @@ class Service:
 class Supervisor:
     def __init__(self, services):
         self.services = services
-        self.trouble = None
+        self._trouble = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -110,8 +110,15 @@ class Supervisor:
             while not self._stop.wait(0.01):
                 for service in self.services:
                     service.watch()
-        except Exception as error:  # told by whoever waits for the chain
-            self.trouble = error
+        except Exception as error:  # told by check()
+            self._trouble = error
+
+    def check(self):
+        """Raises for what goes wrong while nobody waits for it: a round that has failed need not go on."""
+        if self._trouble:
+            raise self._trouble
+        if any(service.problems for service in self.services):
+            raise AssertionError("a part of the chain has failed")
 
     def retire(self):
         """From here on nothing is started again."""

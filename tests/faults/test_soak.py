@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from faults.faults import FAULTS
-from harness import DEADLINE_S, source_path
+from harness import DEADLINE_S, source_path, tool_path
 
 
 class Soak(unittest.TestCase):
@@ -25,6 +25,22 @@ class Soak(unittest.TestCase):
         for fault in FAULTS:
             self.assertIn(f"| {fault.name} | ", said)
         self.assertIn(" 1 rounds, 0 failed; ", said)
+
+    def test_a_part_that_fails_is_told_and_ends_it_with_1(self):
+        with tempfile.TemporaryDirectory(prefix="blepipe-soak-") as folder:
+            for name in os.listdir(os.environ["BLEPIPE_BIN"]):
+                os.symlink(tool_path(name), os.path.join(folder, name))
+            os.remove(os.path.join(folder, "blerecv"))
+            with open(os.path.join(folder, "blerecv"), "x", encoding="ascii") as f:
+                f.write("#!/bin/sh\nexit 3\n")
+            os.chmod(f.name, 0o755)
+            keep = os.path.join(folder, "kept")
+            done = subprocess.run([source_path("scripts", "soak"), "--no-install", "--bin", folder, "--rounds", "1", "--keep", keep],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertRegex(done.stdout, r"round of seed \d+ FAILED\n")
+            self.assertIn("blerecv ended with 3", done.stdout)
+            self.assertEqual(os.listdir(keep), [f"seed-{done.stdout.split('round of seed ')[1].split(' ')[0]}"])
 
     def test_usage(self):
         done = subprocess.run([source_path("scripts", "soak"), "--help"], stdin=subprocess.DEVNULL, capture_output=True,
