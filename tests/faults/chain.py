@@ -89,7 +89,7 @@ class Chain:
     def _backend(self):
         confirm = ["--confirm"] if self._confirm else []
         subscriber = ["blesub", "--host", "127.0.0.1", "--port", self.links["blesub"].port, "--client-id", "backend",
-                      "--keepalive", "2", *confirm]
+                      "--keepalive", "5", *confirm]
         ingest = ["bleingest", "--db", self.database.path, "--hold", self.folder / "mqtt", self.folder / "http",
                   "--event-timeout", "0.2", "--stats", "0.2"]
         yield self._service("blesub", subscriber, stdout="mqtt")
@@ -104,7 +104,7 @@ class Chain:
         if agent.name in BY_HTTP:
             command += ["--mode", "http", "--url", f"http://127.0.0.1:{port}", "--timeout", "3"]
         else:
-            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "2"]
+            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "5"]
             command += ["--confirm", "stored", "--confirm-timeout", "3"] if self._confirm else []
         if agent.spool_max:
             command += ["--spool-max", agent.spool_max, "--drop-after", "1"]

@@ -122,7 +122,7 @@ def _drain(chain, aborted):
 
 
 def _sum_up(chain, outcome):
-    chain.supervisor.retire()
+    chain.supervisor.end()
     chain.end_agents()
     outcome.account = accounting.account(chain)
     outcome.history = sorted(chain.history)
@@ -134,7 +134,6 @@ def _sum_up(chain, outcome):
 
 def _keep(chain, outcome, where):
     """A copy: the small disks of a round vanish with it."""
-    chain.supervisor.end()
     shutil.rmtree(where, ignore_errors=True)
     for folder, name in ((chain.folder, "chain"), (chain.broker.folder.name, "broker")):
         shutil.copytree(folder, os.path.join(where, name), ignore=_ignore_fifos)

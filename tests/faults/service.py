@@ -59,9 +59,9 @@ class Service:
         self.tool.signal(signal.SIGCONT)
 
     def watch(self):
-        """To be called often: starts it again when it has ended."""
+        """To be called often: starts it again when it has ended; not after a failure, which is for people to look at."""
         with self._lock:
-            if not self.tool.running() and time.monotonic() >= self._begun + RESTART_S:
+            if not self.problems and not self.tool.running() and time.monotonic() >= self._begun + RESTART_S:
                 self._bury()
                 self.start()
 
