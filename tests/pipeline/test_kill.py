@@ -11,24 +11,26 @@ import sqlite3
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, Tool, flatten, free_port, make_batches, pipeline, positions,
+from harness import (DEADLINE_S, Broker, Database, Proxy, Tool, flatten, free_port, make_batches, pipeline, positions,
                      random_source, wait_port, wait_until)
 
-BATCHES = 1500
 KILLS = 4
 
 
 class Kill(unittest.TestCase):
+    BATCHES = 1500
+    COALESCE = 1
+
     def setUp(self):
         self.random = random_source()
         self.stack = contextlib.ExitStack()
         self.addCleanup(self.stack.close)
         self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-kill-")))
         self.database = Database(self.folder / "ble.db")
-        self.lines = make_batches(BATCHES)
+        self.lines = make_batches(self.BATCHES)
         self.input = self.folder / "input"
         self.input.write_text("".join(line + "\n" for line in self.lines), encoding="ascii")
-        self.kill_points = sorted(self.random.sample(range(1, BATCHES * 6 // 10), KILLS))
+        self.kill_points = sorted(self.random.sample(range(1, self.BATCHES * 6 // 10), KILLS))
         self.kill_ingest = [self.kill_in_mid_stream, self.kill_in_mid_commit] * (KILLS // 2)
 
     def ingest(self):
@@ -57,8 +59,27 @@ class Kill(unittest.TestCase):
         self.assertEqual(ingest.wait(), -signal.SIGKILL)
         other.close()
 
+    def sender(self, *target, spool=""):
+        """blesend with all batches, or with those that are in the spool."""
+        with open(os.devnull if spool else self.input, "rb") as given:
+            return self.stack.enter_context(Tool("blesend", *target, "--coalesce", self.COALESCE, "--spool", spool, stdin=given))
+
+    def kill_senders(self, *target):
+        """A backlog on disk, and one blesend after the other that is killed while it sends it."""
+        spool = self.folder / "spool"
+        with open(self.input, "rb") as given, \
+             Tool("blesend", "--url", f"http://127.0.0.1:{free_port()}", "--spool", spool, "--drain-timeout", "0.001",
+                  stdin=given) as tool:
+            self.assertEqual(tool.wait(), 75, tool.err)
+            self.assertIn(f"{self.BATCHES} batches", tool.err)
+        for point in self.kill_points:
+            self.kill_in_mid_stream(self.sender(*target, spool=spool), point)
+            self.assertLess(self.database.count(), self.BATCHES)
+        last = self.sender(*target, spool=spool)
+        self.assertEqual(last.wait(), 0, last.err)
+
     def finish(self, tools):
-        self.database.wait_count(BATCHES)
+        self.database.wait_count(self.BATCHES)
         tools[0].signal(signal.SIGTERM)
         for tool in tools:
             self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
@@ -68,7 +89,7 @@ class Kill(unittest.TestCase):
         self.assertEqual(self.database.detections(), flatten(self.lines))
         self.assertEqual(self.database.gaps(), [])
         self.assertFalse((self.folder / "bleingest.rejected.ndjson").exists())
-        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(BATCHES * 3,)])
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(self.BATCHES * 3,)])
         events = [line for line in (self.folder / "events").read_bytes().split(b"\n")
                   if line.endswith(b"}]}}")]  # a killed writer may leave one torn
         told = [json.loads(line[line.rindex(b'{"type"'):])["data"]["seq"] for line in events]
@@ -84,16 +105,14 @@ class Kill(unittest.TestCase):
         broker = self.stack.enter_context(Broker())
         pair = self.start_pair(self.subscriber(broker))
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
-        with open(self.input, "rb") as given:
-            sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
-        return broker, pair, sender
+        return broker, pair, self.sender("--host", "127.0.0.1", "--port", broker.port)
 
     def test_bleingest_behind_blesub(self):
         broker, (sub, ingest), sender = self.start_mqtt()
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
             kill(ingest, point, sub)
             self.assertNotEqual(sub.wait(), 0)  # its reader is gone
-            self.assertLess(self.database.count(), BATCHES)
+            self.assertLess(self.database.count(), self.BATCHES)
             sub, ingest = self.start_pair(self.subscriber(broker))
         self.assertEqual(sender.wait(), 0, sender.err)
         self.finish([sub, ingest])
@@ -104,7 +123,7 @@ class Kill(unittest.TestCase):
         for point in self.kill_points:
             self.kill_in_mid_stream(sub, point)
             self.assertEqual(ingest.wait(), 0, ingest.err)  # end of its input
-            self.assertLess(self.database.count(), BATCHES)
+            self.assertLess(self.database.count(), self.BATCHES)
             sub, ingest = self.start_pair(self.subscriber(broker))
         self.assertEqual(sender.wait(), 0, sender.err)
         self.finish([sub, ingest])
@@ -124,19 +143,29 @@ class Kill(unittest.TestCase):
         sub = self.stack.enter_context(Tool(*self.subscriber(broker), stdin=None, stdout=held, cwd=self.folder))
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
         ingest = start_ingest()
-        with open(self.input, "rb") as given:
-            sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port, stdin=given))
+        sender = self.sender("--host", "127.0.0.1", "--port", broker.port)
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
             kill(ingest, point, sub)
-            self.assertLess(self.database.count(), BATCHES)
+            self.assertLess(self.database.count(), self.BATCHES)
             ingest = start_ingest()
         self.assertEqual(sender.wait(), 0, sender.err)
-        self.database.wait_count(BATCHES)
+        self.database.wait_count(self.BATCHES)
         self.assertTrue(sub.running(), sub.err)
         sub.signal(signal.SIGTERM)
         self.assertEqual(sub.wait(), 0, sub.err)
         ingest.signal(signal.SIGTERM)
         self.assertEqual(ingest.wait(), 0, ingest.err)
+        self.check_exactly_once()
+
+    def test_blesend_by_mqtt(self):
+        broker = self.stack.enter_context(Broker())
+        pair = self.start_pair(self.subscriber(broker))
+        wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
+        # The broker takes in a moment what the backend stores in seconds.
+        link = self.stack.enter_context(Proxy(broker.port))
+        link.slow(self.input.stat().st_size // 3)
+        self.kill_senders("--host", "127.0.0.1", "--port", link.port)
+        self.finish(pair)
         self.check_exactly_once()
 
     # By HTTP
@@ -145,17 +174,14 @@ class Kill(unittest.TestCase):
         self.port = free_port()
         pair = self.start_pair(["blerecv", "--port", self.port])
         wait_port(self.port)
-        with open(self.input, "rb") as given:
-            sender = self.stack.enter_context(Tool("blesend", "--mode", "http", "--url", f"http://127.0.0.1:{self.port}",
-                                                   stdin=given))
-        return pair, sender
+        return pair, self.sender("--url", f"http://127.0.0.1:{self.port}")
 
     def test_bleingest_behind_blerecv(self):
         (recv, ingest), sender = self.start_http()
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
             kill(ingest, point, recv)
             self.assertNotEqual(recv.wait(), 0)
-            self.assertLess(self.database.count(), BATCHES)
+            self.assertLess(self.database.count(), self.BATCHES)
             recv, ingest = self.start_pair(["blerecv", "--port", self.port])
         self.assertEqual(sender.wait(), 0, sender.err)
         self.finish([recv, ingest])
@@ -166,11 +192,24 @@ class Kill(unittest.TestCase):
         for point in self.kill_points:
             self.kill_in_mid_stream(recv, point)
             self.assertEqual(ingest.wait(), 0, ingest.err)
-            self.assertLess(self.database.count(), BATCHES)
+            self.assertLess(self.database.count(), self.BATCHES)
             recv, ingest = self.start_pair(["blerecv", "--port", self.port])
         self.assertEqual(sender.wait(), 0, sender.err)
         self.finish([recv, ingest])
         self.check_exactly_once()
+
+    def test_blesend_by_http(self):
+        port = free_port()
+        pair = self.start_pair(["blerecv", "--port", port])
+        wait_port(port)
+        self.kill_senders("--url", f"http://127.0.0.1:{port}")
+        self.finish(pair)
+        self.check_exactly_once()
+
+
+class KillWhileSeveralShareAMessage(Kill):
+    BATCHES = 6000
+    COALESCE = 4
 
 
 if __name__ == "__main__":

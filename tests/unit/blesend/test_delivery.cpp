@@ -253,12 +253,12 @@ TEST_CASE("a message of several holds 256 KiB, and a longer line goes alone") {
     p.delivery.pump();
     p.answer(well);
     constexpr std::size_t half = Delivery::longest_joined / 2;
-    const std::vector<std::string> lines = {batch_of(6, half), batch_of(7, half - 1), batch(8),
-                                            batch_of(9, 400'000), batch(10)};
+    const std::vector<std::string> lines = {batch_of(6, half), batch_of(7, half - 1), batch_of(8, half),
+                                            batch_of(9, half), batch_of(10, 400'000), batch(11)};
     for (const auto &line : lines) p.push(line);
     p.delivery.pump();
     CHECK(p.transport.lines() ==
-          std::vector<std::string>{lines[0] + '\n' + lines[1], lines[2], lines[3], lines[4]});
+          std::vector<std::string>{lines[0] + '\n' + lines[1], lines[2], lines[3], lines[4], lines[5]});
     CHECK(p.transport.sent[0].second.size() == Delivery::longest_joined);
     p.answer(well);
     CHECK(p.spool.size() == 0);
@@ -318,7 +318,7 @@ TEST_CASE("a refused message of several is parted: only what is refused by itsel
     };
     std::vector<std::string> all;
     p.delivery.pump();
-    while (!p.transport.sent.empty()) {
+    while (!p.transport.sent.empty() && all.size() < 20) {
         all.push_back(p.transport.lines().at(0));
         p.answer(poison);
     }
