@@ -125,13 +125,17 @@ class Answers(unittest.TestCase):
                     self.assertEqual(tool.wait(), 0)
                     self.assertEqual(self.rejected(tool), [large.decode()])
                     self.assertIn("one by one", tool.err)
-                got = [watch.line() for _ in range(20)]
-                gap = [line for line in got if b'"gap"' in line]
-                self.assertEqual([json.loads(line)["gap"] for line in gap],
+                expected = {*(lines(*range(5)) + lines(*range(6, 20))).splitlines()}
+                gaps = []
+                # After a refusal mosquitto hangs up, so that others may come twice.
+                while expected or not gaps:
+                    line = watch.line()
+                    expected.discard(line)
+                    self.assertNotIn(b"yyy", line)
+                    if b'"gap"' in line and line not in gaps:
+                        gaps.append(line)
+                self.assertEqual([json.loads(line)["gap"] for line in gaps],
                                  [{"from_seq": 5, "to_seq": 5, "reason": "refused"}])
-                self.assertEqual(sorted(set(got) - set(gap)), sorted((lines(*range(5)) + lines(*range(6, 20))).splitlines()))
-                log = broker.log_text()
-                self.assertLess(log.count("Received PUBLISH"), 21 + 4)
 
     def rejected(self, tool):
         with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
