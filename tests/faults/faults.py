@@ -38,20 +38,36 @@ def _stop(chain, target, _random):
 
 
 @contextlib.contextmanager
-def _restart_broker(chain, _target, _random):
-    chain.restart_broker("politely")
+def _messages_gather(chain, rng):
+    """Most of the time blesub stands still for a moment before and during this, so that the broker has something to lose."""
+    moment_s = rng.choice((0, 0.3, 1.0))
+    if moment_s:
+        chain.pause("blesub")
+        time.sleep(moment_s)
+    try:
+        yield
+    finally:
+        chain.resume("blesub")
+
+
+@contextlib.contextmanager
+def _restart_broker(chain, _target, rng):
+    with _messages_gather(chain, rng):
+        chain.restart_broker("politely")
     yield
 
 
 @contextlib.contextmanager
-def _kill_broker(chain, _target, _random):
-    chain.restart_broker("killed")
+def _kill_broker(chain, _target, rng):
+    with _messages_gather(chain, rng):
+        chain.restart_broker("killed")
     yield
 
 
 @contextlib.contextmanager
-def _wipe_broker(chain, _target, _random):
-    chain.restart_broker("wiped")
+def _wipe_broker(chain, _target, rng):
+    with _messages_gather(chain, rng):
+        chain.restart_broker("wiped")
     yield
 
 
