@@ -5,7 +5,7 @@ import threading
 
 from harness import make_batches
 
-_MOST = 6000  # batches of a round
+_MOST = 4000  # batches of a round
 _EPILOGUE = 5  # batches after the last fault: they show that everything runs again
 
 
