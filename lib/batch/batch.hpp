@@ -48,12 +48,14 @@ struct Batch {
 struct Gap {
     std::string device_id, run_id;
     std::uint64_t from_seq = 0, to_seq = 0;  // both inclusive
-    std::string reason;                      // "buffer_full", …: 1 to 64 characters
+    std::string reason;  // "buffer_full", …: 1 to 64 characters; blepipe-batch(5) lists ours
 };
 
 struct InvalidLine {
     std::string reason;  // for people: "not JSON at byte 17: …", "device_id: shorter than 3 characters"
     std::size_t position = 0;  // byte offset of a JSON error, 0 when not known
+    // Of a batch whose name can be read: what is missing without it, for the reason "rejected".
+    std::optional<Gap> hole = {};
 };
 
 // A detection that was rejected alone, and why.

@@ -209,6 +209,7 @@ class MemberReader {
         if (reason_.empty()) reason_ = std::move(reason);
     }
     const Reason &reason() const { return reason_; }
+    MemberReader afresh() const { return MemberReader(members_); }
 
   private:
     const Members<member_names.size()> &members_;
@@ -246,6 +247,26 @@ Reason read_detections(dom::element value, std::string_view member, ParsedBatch 
     return {};
 }
 
+void read_position(MemberReader &members, RunPosition &position) {
+    members.identifier(Member::run_id, 1, 64, position.run_id);
+    members.required(Member::seq, [&](auto value, auto name) {
+        return read_integer(value, name, 0, max_seq, position.seq);
+    });
+}
+
+// Of a batch that is refused for another reason.
+std::optional<Gap> hole_of(MemberReader members) {
+    RunPosition position;
+    Gap hole;
+    members.identifier(Member::device_id, 3, 50, hole.device_id);
+    read_position(members, position);
+    if (!members.reason().empty()) return {};
+    hole.run_id = position.run_id;
+    hole.from_seq = hole.to_seq = position.seq;
+    hole.reason = "rejected";
+    return hole;
+}
+
 ParsedLine read_batch(MemberReader &members) {
     ParsedBatch parsed;
     Batch &batch = parsed.batch;
@@ -258,13 +279,8 @@ ParsedLine read_batch(MemberReader &members) {
     members.optional(Member::timestamp, [&](auto value, auto name) {
         return read_time(value, name, batch.timestamp.emplace());
     });
-    if (members.has(Member::run_id) || members.has(Member::seq)) {
-        RunPosition &position = batch.position.emplace();
-        members.identifier(Member::run_id, 1, 64, position.run_id);
-        members.required(Member::seq, [&](auto value, auto name) {
-            return read_integer(value, name, 0, max_seq, position.seq);
-        });
-    }
+    if (members.has(Member::run_id) || members.has(Member::seq))
+        read_position(members, batch.position.emplace());
     members.milliseconds(Member::window_ms, batch.window_ms);
     members.milliseconds(Member::interval_ms, batch.interval_ms);
     members.optional(Member::clock,
@@ -274,7 +290,7 @@ ParsedLine read_batch(MemberReader &members) {
     });
     members.required(Member::detections,
                      [&](auto value, auto name) { return read_detections(value, name, parsed); });
-    if (!members.reason().empty()) return InvalidLine{members.reason()};
+    if (!members.reason().empty()) return InvalidLine{members.reason(), 0, hole_of(members.afresh())};
     return parsed;
 }
 

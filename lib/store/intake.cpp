@@ -27,9 +27,13 @@ void Intake::read(const Line &line) {
     if (auto *invalid = std::get_if<InvalidLine>(&parsed)) {
         if (line.kind == Line::Kind::tail) {
             ++torn_;
-        } else {
-            invalid_.push_back({line.text, std::move(invalid->reason)});
+            return;
         }
+        invalid_.push_back({line.text, std::move(invalid->reason)});
+        if (!invalid->hole) return;
+        const ParsedLine &hole = parsed_.emplace_back(std::move(*invalid->hole));
+        items_.push_back({{}, nullptr, &std::get<Gap>(hole)});
+        invalid_parts_.push_back(nullptr);
         return;
     }
     const ParsedLine &kept = parsed_.emplace_back(std::move(parsed));
@@ -46,7 +50,8 @@ std::vector<Rejected> Intake::rejected(const StoreResult &result) const {
     std::vector<Rejected> out = invalid_;
     for (std::size_t i = 0; i < items_.size(); ++i) {
         const auto &outcome = result.outcomes[i];
-        if (outcome.kind == StoreOutcome::Kind::refused) out.push_back({items_[i].line, outcome.reason});
+        if (outcome.kind == StoreOutcome::Kind::refused && !ours(items_[i]))
+            out.push_back({items_[i].line, outcome.reason});
         if (outcome.kind != StoreOutcome::Kind::stored || invalid_parts_[i] == nullptr) continue;
         if (invalid_parts_[i]->empty()) continue;
         // One record a line, however many of its detections are invalid: each repeats the line.
@@ -83,7 +88,7 @@ Intake::Counts Intake::counts(const StoreResult &result) const {
     Counts counts;
     for (std::size_t i = 0; i < items_.size(); ++i) {
         const auto kind = result.outcomes[i].kind;
-        counts.duplicates += kind == StoreOutcome::Kind::duplicate ? 1 : 0;
+        counts.duplicates += kind == StoreOutcome::Kind::duplicate && !ours(items_[i]) ? 1 : 0;
         if (items_[i].batch == nullptr || kind != StoreOutcome::Kind::stored) continue;
         ++counts.batches;
         counts.detections += items_[i].batch->detections.size();

@@ -36,6 +36,8 @@ class Intake {
 
   private:
     void read(const Line &line);
+    // A gap line that nobody sent: it labels the hole that a rejected line leaves.
+    static bool ours(const StoreItem &item) { return item.line.empty(); }
 
     BatchParser parser_;
     std::deque<ParsedLine> parsed_;  // stable addresses: items_ points into it

@@ -107,16 +107,39 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
             } catch (const SqliteError &error) {
                 forget();
                 if (error.kind() != SqliteError::Kind::constraint) throw;
-                refused[i] = error.what();
+                refused[i] = {error.what()};
                 if (!database_.in_transaction()) return false;
             }
         }
         result.holes.resize(holes);
         result.outcomes.resize(i);
-        result.outcomes.push_back({Outcome::refused, refused[i]});
+        auto &line = refused.at(i);
+        result.outcomes.push_back({Outcome::refused, line.reason});
+        if (items[i].batch == nullptr || !line.label) continue;
+        line.label = label_refused(*items[i].batch, result);
+        if (!database_.in_transaction()) return false;
     }
     transaction.commit();
     return true;
+}
+
+// False: the hole that a refused batch leaves could not be labelled.
+bool SqliteStore::label_refused(const Batch &batch, StoreResult &result) {
+    if (!batch.position) return true;
+    const auto &[run_id, seq] = *batch.position;
+    const auto holes = result.holes.size();
+    try {
+        Savepoint savepoint(database_);
+        add_gap({batch.device_id, run_id, seq, seq, "rejected"}, result);
+        flush();
+        savepoint.release();
+        return true;
+    } catch (const SqliteError &error) {
+        forget();
+        if (error.kind() != SqliteError::Kind::constraint) throw;
+        result.holes.resize(holes);
+        return false;
+    }
 }
 
 void SqliteStore::begin() {

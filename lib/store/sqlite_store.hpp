@@ -22,11 +22,16 @@ class SqliteStore : public Store {
 
   private:
     struct Tables;
-    using Refused = std::map<std::size_t, std::string>;
+    struct RefusedLine {
+        std::string reason;
+        bool label = true;  // its hole, unless the store's rules forbid that as well
+    };
+    using Refused = std::map<std::size_t, RefusedLine>;
 
     StoreResult store_together(const std::vector<StoreItem> &items);
     StoreResult store_apart(const std::vector<StoreItem> &items);
     bool try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result);
+    bool label_refused(const Batch &batch, StoreResult &result);
     void begin();
     void add(const StoreItem &item, StoreResult &result);
     StoreOutcome::Kind add_batch(const Batch &batch, std::string_view line, StoreResult &result);

@@ -36,7 +36,8 @@ struct StoreOutcome {
     enum class Kind {
         stored,     // new; a gap line: it changed what is known
         duplicate,  // known already
-        refused,    // the store's rules forbid this line: `reason`. The other lines are stored nevertheless
+        refused,  // the store's rules forbid this line: `reason`. The other lines are stored nevertheless, and the
+                  // hole that a batch leaves is labelled "rejected"
     };
     Kind kind = Kind::duplicate;
     std::string reason;

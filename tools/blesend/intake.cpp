@@ -37,6 +37,7 @@ void Intake::look() {
     lines_.clear();
     indices_.clear();
     rejected_.clear();
+    gaps_.clear();
     given_ = 0;
     const auto &shown = reader_.look();
     for (std::size_t i = 0; i < shown.size(); ++i) {
@@ -48,6 +49,7 @@ void Intake::look() {
 
 void Intake::sort(const Line &line, std::size_t index) {
     std::string reason = "longer than " + std::to_string(max_line) + " bytes";
+    std::optional<Gap> hole;
     if (line.kind != Line::Kind::oversize) {
         const ParsedLine parsed = parser_.parse(line.text);
         const auto *invalid = std::get_if<InvalidLine>(&parsed);
@@ -57,6 +59,7 @@ void Intake::sort(const Line &line, std::size_t index) {
             return;
         }
         reason = invalid->reason;
+        hole = invalid->hole;
     }
     if (line.kind == Line::Kind::tail) {
         ++counters_.torn;
@@ -65,6 +68,9 @@ void Intake::sort(const Line &line, std::size_t index) {
     }
     ++counters_.rejected;
     rejected_.push_back({line.text, reason});
+    if (!hole) return;
+    lines_.push_back(gaps_.emplace_back(print_gap(*hole)));
+    indices_.push_back(index);
 }
 
 void Intake::stop() {

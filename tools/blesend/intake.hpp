@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,9 +50,10 @@ class Intake {
     Counters &counters_;
     std::uint64_t limit_;
     BatchParser parser_;
-    std::vector<std::string_view> lines_;  // valid ones of the last look…
+    std::vector<std::string_view> lines_;  // valid ones of the last look, and gap lines for others…
     std::vector<std::size_t> indices_;     // …and their places in it
     std::vector<Rejected> rejected_;       // those of it that are not valid
+    std::deque<std::string> gaps_;         // those gap lines: lines_ points into it
     std::size_t given_ = 0;                // so many of them are in the spool
     bool finished_ = false;
     Spool::Loss at_start_, told_;

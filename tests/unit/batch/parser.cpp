@@ -132,6 +132,23 @@ TEST_CASE("a line is refused with a reason that names the member") {
     CHECK(refusal(std::string(max_line + 1, ' ')) == "longer than 512000 bytes");
 }
 
+TEST_CASE("of a refused batch that can be named it is told what is missing without it") {
+    const auto hole = [](const std::string &line) { return std::get<InvalidLine>(parse(line)).hole; };
+    for (const std::string bad :
+         {R"("format":2)", R"("location":5)", R"("clock":"fast")", R"("window_ms":-1)"}) {
+        const auto found = hole(batch_line("", R"(,"run_id":"r","seq":7,)" + bad));
+        REQUIRE(found);
+        CHECK(print_gap(*found) == print_gap({"pi-lab-1", "r", 7, 7, "rejected"}));
+    }
+    CHECK(hole(R"({"device_id":"pi-1","run_id":"r","seq":7})"));
+    CHECK_FALSE(hole(batch_line("", R"(,"clock":"fast")")));
+    CHECK_FALSE(hole(batch_line("", R"(,"run_id":"r","seq":-7)")));
+    CHECK_FALSE(hole(R"({"device_id":"x","run_id":"r","seq":7})"));
+    CHECK_FALSE(
+        hole(R"({"device_id":"pi-1","run_id":"r","seq":7,"gap":{"from_seq":3,"to_seq":1,"reason":"x"}})"));
+    CHECK_FALSE(hole("{"));
+}
+
 TEST_CASE("null in an optional member is the same as its absence") {
     const auto parsed = parse_good(batch_line(
         "",

@@ -58,6 +58,24 @@ TEST_CASE("lines become items, rejections and torn tails") {
     CHECK(intake.torn() == 0);
 }
 
+TEST_CASE("the hole that a rejected line leaves is labelled, when the line says whose it is") {
+    Intake intake;
+    std::string bad = good;
+    bad.replace(bad.find("synced"), 6, "wrong!");
+    const std::string nobodys = "{}";
+    const Line lines[] = {whole(good), whole(bad), whole(nobodys), {Line::Kind::tail, bad}};
+    intake.read(lines);
+    REQUIRE(intake.items().size() == 2);
+    CHECK(print_gap(*intake.items()[1].gap) == print_gap({"pi-1", "run", 4, 4, "rejected"}));
+    StoreResult result;
+    using Kind = StoreOutcome::Kind;
+    for (const Kind kind : {Kind::stored, Kind::duplicate, Kind::refused}) {
+        result.outcomes = {{Kind::stored, {}}, {kind, "no"}};
+        CHECK(intake.rejected(result).size() == 2);  // each line once
+        CHECK(intake.counts(result).duplicates == 0);
+    }
+}
+
 TEST_CASE("only newly stored batches and changed holes become events") {
     Intake intake;
     const Line lines[] = {whole(good), whole(good), whole(gap_line), whole(half_good)};
