@@ -8,8 +8,12 @@ SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing FR
 SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone, timestamp FROM presence
  ORDER BY rssi DESC;
 
--- What did not arrive, from whom, since when, and why?
-SELECT what, device_id, run_id, from_seq, to_seq, batches, since, reason FROM missing ORDER BY since;
+-- What did not arrive, from whom, since when, and why? The latest first. Set is_active to 0 in the table devices for a Pi
+-- that was taken down.
+SELECT * FROM missing;
+
+-- When was each radio listening? Windows that follow each other are one row. Outside of these, silence is not absence.
+SELECT * FROM coverage;
 
 -- The last hour. timestamp_ms (milliseconds since 1970) is the order on disk: filter by it, not by the text.
 SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zone FROM detection_log
@@ -30,10 +34,10 @@ SELECT timestamp, device_id, location, rssi, zone FROM detection_log
 -- Advertisers that came for the first time today.
 SELECT count(*) AS new_today FROM advertisers WHERE first_seen >= unixepoch('now', 'start of day') * 1000;
 
--- How much of each of the last hours was each Pi's radio listening? Outside of that, silence is not absence.
+-- How much of each of the last hours was each Pi's radio listening?
 SELECT device_id, strftime('%Y-%m-%dT%H:00Z', timestamp_ms / 1000, 'unixepoch') AS hour,
        round(100.0 * sum(window_ms) / 3600000, 1) AS percent_listened
-  FROM coverage WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
+  FROM windows WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
  GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- Which Pis can compare what they hear? Hashes made with different keys never match: one row is what you want.

@@ -183,8 +183,66 @@ SELECT devices.device_id, places.name, places.location,
  WHERE batches.timestamp IS NOT NULL AND batches.window_ms IS NOT NULL;
 )sql";
 
+constexpr char joined_windows[] = R"sql(
+-- When each Pi's radio was listening, window by window. Filter by timestamp_ms.
+DROP VIEW coverage;
+CREATE VIEW windows AS
+SELECT devices.device_id, places.name, places.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', (batches.timestamp - batches.window_ms) / 1000.0, 'unixepoch') AS listened_from,
+       strftime('%Y-%m-%dT%H:%M:%fZ', batches.timestamp / 1000.0, 'unixepoch') AS listened_until,
+       CASE batches.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
+       batches.window_ms, batches.interval_ms, batches.timestamp AS timestamp_ms
+  FROM batches
+  JOIN devices ON devices.id = batches.device
+  LEFT JOIN places ON places.id = batches.place
+ WHERE batches.timestamp IS NOT NULL AND batches.window_ms IS NOT NULL;
+
+-- The same in short: one row for each stretch in which no window is missing. Outside of these, silence is not absence.
+-- A window is missing when one begins more than one and a half intervals after the one before it.
+CREATE VIEW coverage AS
+WITH each AS (
+    SELECT *, timestamp - lag(timestamp) OVER series AS since_last
+      FROM batches WHERE timestamp IS NOT NULL AND window_ms IS NOT NULL
+    WINDOW series AS (PARTITION BY device, place, clock, window_ms, interval_ms ORDER BY timestamp)),
+numbered AS (
+    SELECT *, sum(since_last IS NULL OR since_last > 1.5 * max(window_ms, coalesce(interval_ms, 0))) OVER series AS stretch
+      FROM each
+    WINDOW series AS (PARTITION BY device, place, clock, window_ms, interval_ms ORDER BY timestamp))
+SELECT devices.device_id, places.name, places.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', (min(numbered.timestamp) - numbered.window_ms) / 1000.0, 'unixepoch')
+           AS listened_from,
+       strftime('%Y-%m-%dT%H:%M:%fZ', max(numbered.timestamp) / 1000.0, 'unixepoch') AS listened_until,
+       count(*) AS windows, numbered.window_ms, numbered.interval_ms,
+       CASE numbered.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock
+  FROM numbered
+  JOIN devices ON devices.id = numbered.device
+  LEFT JOIN places ON places.id = numbered.place
+ GROUP BY numbered.device, numbered.place, numbered.clock, numbered.window_ms, numbered.interval_ms, numbered.stretch
+ ORDER BY devices.device_id, max(numbered.timestamp) DESC;
+
+-- What did not arrive: what, from whom, since when, why; the latest first. A Pi is silent after three of its intervals
+-- and five minutes.
+DROP VIEW missing;
+CREATE VIEW missing AS
+SELECT 'batches' AS what, devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', gaps.noticed_at / 1000.0, 'unixepoch') AS since, gaps.reason,
+       gaps.to_seq - gaps.from_seq + 1 AS batches, runs.run_id, gaps.from_seq, gaps.to_seq
+  FROM gaps
+  JOIN runs ON runs.id = gaps.run
+  JOIN devices ON devices.id = runs.device
+UNION ALL
+SELECT 'device', devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_received / 1000.0, 'unixepoch'), 'silent', NULL, NULL, NULL, NULL
+  FROM devices
+  LEFT JOIN batches ON batches.id = devices.last_batch
+ WHERE devices.is_active
+   AND unixepoch('now') * 1000 - devices.last_received > max(300000, 3 * coalesce(batches.interval_ms, 0))
+ ORDER BY since DESC, device_id;
+)sql";
+
 const std::string first_version = std::string(tables) + views;
-const Migration all[] = {{1, "create the tables", first_version.c_str()}};
+const Migration all[] = {{1, "create the tables", first_version.c_str()},
+                         {2, "join adjoining windows in the view coverage", joined_windows}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);
@@ -206,13 +264,13 @@ void refuse_foreign(Database &database) {
 }
 
 // True: one step was made. The version is asked again inside the transaction: two processes may start at once.
-bool migrate_once(Database &database, std::span<const Migration> migrations) {
+bool migrate_once(Database &database, std::span<const Migration> migrations, bool is_new) {
     Transaction transaction(database);
     const auto version = version_of(database);
     refuse_newer(database, version, migrations.back().version);
     for (const auto &step : migrations) {
         if (step.version <= version) continue;
-        if (version > 0)
+        if (!is_new)
             log_info("database " + database.path() + ": version " + std::to_string(version) + " to " +
                      std::to_string(step.version) + ": " + step.what);
         database.execute(step.sql);
@@ -244,7 +302,8 @@ void open_schema(Database &database, std::span<const Migration> migrations) {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
         "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
         "PRAGMA secure_delete=ON; PRAGMA foreign_keys=OFF");
-    while (version_of(database) < migrations.back().version && migrate_once(database, migrations)) {
+    const bool is_new = version_of(database) == 0;
+    while (version_of(database) < migrations.back().version && migrate_once(database, migrations, is_new)) {
     }
 }
 

@@ -1,4 +1,3 @@
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +6,7 @@
 #include <fstream>
 #include <random>
 
+#include "file_limit.hpp"
 #include "spools.hpp"
 
 using namespace ble;
@@ -52,23 +52,6 @@ std::vector<std::string> batches(unsigned from, unsigned to) {
     for (unsigned seq = from; seq < to; ++seq) lines.push_back(batch(seq));
     return lines;
 }
-
-// Files of this process grow to so many bytes at most: writing fails as on a full disk.
-class FileLimit {
-  public:
-    explicit FileLimit(std::uintmax_t bytes) {
-        std::signal(SIGXFSZ, SIG_IGN);
-        ::getrlimit(RLIMIT_FSIZE, &before_);
-        const rlimit limit{bytes, before_.rlim_max};
-        ::setrlimit(RLIMIT_FSIZE, &limit);
-    }
-    ~FileLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-    FileLimit(const FileLimit &) = delete;
-    FileLimit &operator=(const FileLimit &) = delete;
-
-  private:
-    rlimit before_{};
-};
 
 // The files beside `path` that begin with its name, without those that SQLite makes.
 std::vector<fs::path> set_aside(const fs::path &path) {

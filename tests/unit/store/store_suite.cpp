@@ -1,7 +1,9 @@
 #include "store_suite.hpp"
 
 #include <algorithm>
+#include <map>
 #include <random>
+#include <set>
 
 #include "base/digest.hpp"
 #include "catch.hpp"
@@ -21,6 +23,9 @@ Rows contents(const StoreUnderTest &test) {
     for (
         const char *sql : {
             "SELECT device_id, name, location, first_seen, last_seen, last_received FROM devices ORDER BY 1",
+            "SELECT devices.device_id, runs.run_id, seq FROM devices JOIN batches ON batches.id = last_batch "
+            "JOIN runs "
+            "ON runs.id = batches.run ORDER BY 1",
             "SELECT device_id, run_id, next_seq, hash_id FROM runs JOIN devices ON devices.id = runs.device "
             "ORDER BY 1, 2",
             "SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run ORDER BY 1, 2",
@@ -136,41 +141,126 @@ void labels_holes(const StoreUnderTest &test) {
     CHECK(Lines().gap(far).store(*test.store, received).holes.size() == 2);
 }
 
-// Any order and any repetition of a run's lines gives what each line once and in order gives.
-void is_independent_of_order(const std::function<StoreUnderTest()> &open) {
-    const auto seed = GENERATE(range(0u, 16u));
-    std::mt19937 random(seed);
-    struct Delivery {
-        bool is_gap;
-        std::uint64_t from, to;
-        const char *reason;
-    };
-    std::vector<Delivery> run;
+// One line of a run, as it may be delivered: a batch, or a gap line.
+struct Delivery {
+    std::string run;
+    std::uint64_t from, to;
+    std::string reason;  // empty: a batch
+};
+
+std::vector<Delivery> make_run(std::mt19937 &random, const std::string &run) {
+    std::vector<Delivery> lines;
     for (std::uint64_t seq = 0; seq < 40; ++seq) {
-        if (random() % 4 != 0) run.push_back({false, seq, seq, ""});
-        const std::uint64_t length = random() % 6;
-        // Overlapping ones, such that cover stored batches, and such that give different reasons.
-        constexpr const char *reasons[] = {"expired", "buffer_full", "missing"};
-        if (random() % 6 == 0) run.push_back({true, seq, seq + length, reasons[random() % 3]});
-    }
-    const auto deliver = [&](StoreUnderTest &test, const std::vector<Delivery> &deliveries) {
-        for (std::size_t i = 0; i < deliveries.size();) {
-            Lines lines;
-            for (auto left = 1 + random() % 7; left > 0 && i < deliveries.size(); --left, ++i) {
-                const auto &item = deliveries[i];
-                item.is_gap ? lines.gap(make_gap(item.from, item.to, item.reason))
-                            : lines.batch(make_batch(item.from));
-            }
-            lines.store(*test.store, received);
+        if (random() % 4 != 0) lines.push_back({run, seq, seq, ""});
+        // Before and after the batches that they tell of, overlapping, for different reasons, of stored batches as well.
+        for (auto left = random() % 8; left > 5; --left) {
+            constexpr const char *reasons[] = {"rejected", "buffer_full", "missing", "refused"};
+            const auto from = seq - std::min<std::uint64_t>(seq, random() % 9), to = seq + random() % 6;
+            lines.push_back({run, from, to, reasons[random() % 4]});
         }
+    }
+    return lines;
+}
+
+// What is to be known of a run's holes, by the words of blepipe-batch(5).
+Rows expected_holes(const std::vector<Delivery> &lines) {
+    std::map<std::uint64_t, std::string> reasons;
+    std::set<std::uint64_t> stored;
+    std::uint64_t next = 0;
+    for (const auto &line : lines) {
+        next = std::max(next, line.to + 1);
+        if (line.reason.empty()) stored.insert(line.from);
+        for (auto seq = line.from; seq <= line.to && line.reason != "missing"; ++seq) {
+            std::string &reason = reasons[seq];
+            if (reason.empty() || line.reason < reason) reason = line.reason;
+        }
+    }
+    const auto reason_of = [&](std::uint64_t seq) {
+        if (stored.contains(seq)) return std::string();
+        return reasons[seq].empty() ? std::string("missing") : reasons[seq];
     };
-    auto in_order = open(), any_order = open();
-    deliver(in_order, run);
-    auto shuffled = run;
-    for (int i = 0; i < 40; ++i) shuffled.push_back(run[random() % run.size()]);
+    Rows rows;
+    for (std::uint64_t from = 0, end = 0; from < next; from = end) {
+        const std::string reason = reason_of(from);
+        for (end = from + 1; end < next && reason_of(end) == reason;) ++end;
+        if (!reason.empty())
+            rows.push_back(lines.front().run + '|' + std::to_string(from) + '|' + std::to_string(end - 1) +
+                           '|' + reason);
+    }
+    return rows;
+}
+
+// In transactions of a few lines each, by any of the writers; when there are several, now and then in vain at first.
+void deliver(const StoreUnderTest &test, const std::vector<Store *> &writers,
+             const std::vector<Delivery> &deliveries, std::mt19937 &random) {
+    for (std::size_t i = 0; i < deliveries.size();) {
+        Lines lines;
+        for (auto left = 1 + random() % 9; left > 0 && i < deliveries.size(); --left, ++i) {
+            const auto &item = deliveries[i];
+            Batch batch = make_batch(item.from);
+            batch.position->run_id = item.run;
+            if (item.run == "run b") *batch.timestamp += std::chrono::hours(1);
+            item.reason.empty() ? lines.batch(batch)
+                                : lines.gap({"pi-1", item.run, item.from, item.to, item.reason});
+        }
+        Store &writer = *writers[random() % writers.size()];
+        if (writers.size() > 1 && random() % 8 == 0) {
+            const auto full = test.trouble();
+            try {
+                const std::string outcome = kinds(lines.store(writer, received));
+                CHECK(outcome.find('s') == std::string::npos);  // there was nothing to write
+            } catch (const StoreTrouble &) {
+            }
+        }
+        lines.store(writer, received);
+    }
+}
+
+// Any order and any repetition of deliveries, in any transactions of any writers, gives what each line once and in order
+// gives. Only the times of receipt (received_at, last_received, noticed_at) depend on when a line came: here all are one.
+void is_independent_of_order(const std::function<StoreUnderTest()> &open) {
+    const auto seed = GENERATE(range(0u, 48u));
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    const auto one = make_run(random, "run a"), two = make_run(random, "run b");
+    Rows holes = expected_holes(one);
+    for (auto &hole : expected_holes(two)) holes.push_back(std::move(hole));
+    auto all = one;
+    all.insert(all.end(), two.begin(), two.end());
+    const auto in_order = open(), any_order = open();
+    deliver(in_order, {in_order.store.get()}, all, random);
+    auto shuffled = all;
+    for (int i = 0; i < 60; ++i) shuffled.push_back(all[random() % all.size()]);
     std::shuffle(shuffled.begin(), shuffled.end(), random);
-    deliver(any_order, shuffled);
+    const auto other = any_order.again();
+    deliver(any_order, {any_order.store.get(), other.get()}, shuffled, random);
     CHECK(contents(any_order) == contents(in_order));
+    CHECK(any_order.rows("SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run "
+                         "ORDER BY 1, 2") == holes);
+}
+
+// Windows that follow each other are one row; a missing one, another place or another clock begins a new one.
+void joins_windows(const StoreUnderTest &test) {
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 12; ++seq) {
+        Batch batch = make_batch(seq);
+        batch.timestamp =
+            at("2026-11-22T06:00:00Z") + seconds(30 * seq) + std::chrono::milliseconds(seq % 3 * 200);
+        if (seq >= 8) batch.location = "Cellar";
+        if (seq == 11) batch.clock_synced = false;
+        if (seq != 4) lines.batch(batch);
+    }
+    Batch unmeasured = make_batch(20);
+    unmeasured.window_ms.reset();
+    lines.batch(unmeasured).store(*test.store, received);
+    CHECK(test.rows("SELECT location, substr(listened_from, 12, 8), substr(listened_until, 12, 8), windows, "
+                    "window_ms, "
+                    "interval_ms, clock FROM coverage") ==
+          Rows{"Cellar|06:05:20|06:05:30|1|10000|30000|unsynced",
+               "Cellar|06:03:50|06:05:00|3|10000|30000|synced",
+               "2nd floor|06:02:20|06:03:30|3|10000|30000|synced",
+               "2nd floor|05:59:50|06:01:30|4|10000|30000|synced"});
+    CHECK(count(test, "windows") == 11);
 }
 
 void refuses_nothing_when_two_write(const StoreUnderTest &test) {
@@ -362,6 +452,9 @@ void run_store_suite(const std::function<StoreUnderTest()> &open) {
     }
     SECTION("missing names silent Pis") {
         names_silent_devices(open());
+    }
+    SECTION("coverage joins the windows that follow each other") {
+        joins_windows(open());
     }
     SECTION("retention deletes what is old and nothing else") {
         deletes_what_is_old(open());

@@ -17,6 +17,8 @@ struct StoreUnderTest {
     std::function<std::unique_ptr<Store>()> again;
     // Rows of a query, columns joined by '|'; the views and tables are the same in every store.
     std::function<std::vector<std::string>(const std::string &sql)> rows;
+    // As long as what it returns lives, nothing can be stored: StoreTrouble.
+    std::function<std::shared_ptr<void>()> trouble;
 };
 
 void run_store_suite(const std::function<StoreUnderTest()> &open);

@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "catch.hpp"
+#include "file_limit.hpp"
 #include "sqlite/database.hpp"
 #include "store/schema.hpp"
 #include "store_suite.hpp"
@@ -44,7 +45,8 @@ StoreUnderTest open_sqlite(const Folder &folder) {
     static int number = 0;
     const std::string path = folder.path / ("store-" + std::to_string(++number) + ".db");
     return {make_store(path), [path] { return make_store(path); },
-            [path](const std::string &sql) { return rows_of(path, sql); }};
+            [path](const std::string &sql) { return rows_of(path, sql); },
+            [] { return std::make_shared<FileLimit>(0); }};
 }
 
 const Time received = at("2026-11-22T12:00:00Z");
@@ -90,8 +92,10 @@ TEST_CASE("a line that breaks a rule in the store is refused alone") {
         CHECK(result.outcomes[1].reason.find("not that one") != std::string::npos);
         CHECK(test.rows("SELECT seq FROM batches ORDER BY seq") == Rows{"0", "2", "3", "5"});
         CHECK(test.rows("SELECT detections FROM advertisers") == Rows{"4", "4"});
-        CHECK(test.rows("SELECT from_seq, to_seq FROM gaps") == Rows{"1|1", "4|4"});
-        CHECK(result.holes.size() == 2);
+        CHECK(test.rows("SELECT from_seq, to_seq, reason FROM gaps") == Rows{"1|1|rejected", "4|4|rejected"});
+        REQUIRE(result.holes.size() == 2);
+        CHECK(result.holes[1].from_seq == 4);
+        CHECK(result.holes[1].reason == "rejected");
     };
     SECTION("and undone alone") {
         rule("ABORT");
@@ -100,6 +104,17 @@ TEST_CASE("a line that breaks a rule in the store is refused alone") {
     SECTION("even when it takes the whole transaction with it") {
         rule("ROLLBACK");
         check();
+    }
+    SECTION("also when its hole may not be labelled either") {
+        const std::string how = GENERATE(as<std::string>{}, "ABORT", "ROLLBACK");
+        rule("ABORT");
+        test.rows(
+            "CREATE TRIGGER no_label BEFORE INSERT ON gaps WHEN NEW.reason = 'rejected' BEGIN SELECT RAISE(" +
+            how + ", 'no'); END");
+        Lines lines;
+        for (std::uint64_t seq = 0; seq < 6; ++seq) lines.batch(make_batch(seq));
+        CHECK(kinds(lines.store(*test.store, received)) == "srssrs");
+        CHECK(test.rows("SELECT from_seq, to_seq, reason FROM gaps") == Rows{"1|1|missing", "4|4|missing"});
     }
     SECTION("also when it would pass over the row in silence") {
         test.rows(
@@ -245,7 +260,7 @@ TEST_CASE("views ask for a stretch of time without reading the whole table") {
     for (const std::string query :
          {"detection_log WHERE timestamp_ms >= 1",
           "detection_log WHERE timestamp_ms >= 1 AND device_id = 'pi-1'", "presence",
-          "coverage WHERE timestamp_ms >= 1", "device_status", "missing"}) {
+          "windows WHERE timestamp_ms >= 1", "device_status", "missing"}) {
         INFO(query);
         for (const auto &step : test.rows("EXPLAIN QUERY PLAN SELECT * FROM " + query)) {
             INFO(step);
@@ -254,6 +269,34 @@ TEST_CASE("views ask for a stretch of time without reading the whole table") {
             CHECK(step.find("SCAN advertisers") == std::string::npos);
         }
     }
+}
+
+TEST_CASE("a database of version 1 is brought forward, with what it holds") {
+    const Folder folder;
+    const std::string path = folder.path / "a.db";
+    set_log_level(LogLevel::error);
+    {
+        Database database(path);
+        open_schema(database, store_migrations().first(1));
+        database.execute(
+            "INSERT INTO devices (id, device_id, last_received) VALUES (1, 'pi-1', 0);"
+            "INSERT INTO runs VALUES (1, 1, 'run', 3, NULL);"
+            "INSERT INTO gaps VALUES (1, 0, 0, 'buffer_full', 5000);"
+            "INSERT INTO batches (device, run, seq, timestamp, received_at, window_ms, interval_ms)"
+            " VALUES (1, 1, 1, 60000, 60000, 10000, 30000), (1, 1, 2, 90000, 90000, 10000, 30000)");
+    }
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"1"});
+    CHECK(rows_of(path, "SELECT count(*) FROM coverage") == Rows{"2"});
+    const auto store = make_store(path);
+    set_log_level(LogLevel::info);
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"2"});
+    CHECK(rows_of(path, "SELECT listened_from, listened_until, windows FROM coverage") ==
+          Rows{"1970-01-01T00:00:50.000Z|1970-01-01T00:01:30.000Z|2"});
+    CHECK(rows_of(path, "SELECT count(*) FROM windows") == Rows{"2"});
+    CHECK(rows_of(path, "SELECT what, since, reason FROM missing") ==
+          Rows{"batches|1970-01-01T00:00:05.000Z|buffer_full", "device|1970-01-01T00:00:00.000Z|silent"});
+    Batch known = make_batch(1), next = make_batch(3);
+    CHECK(kinds(Lines().batch(known).batch(next).store(*store, received)) == "ds");
 }
 
 TEST_CASE("no numbers of batches break a view") {
