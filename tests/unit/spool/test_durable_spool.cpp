@@ -244,6 +244,17 @@ TEST_CASE("a batch is given up and told of in one transaction, which is put off"
         CHECK(drain(spool) ==
               std::vector<std::string>{gap(0, 1, usual_run, usual_device, "refused"), batch(2)});
     }
+    SECTION("a polite end saves it") {
+        const bool in_flight = GENERATE(false, true);
+        {
+            auto spool = open(path);
+            push(spool, {batch(0)});
+            spool.give_up(spool.next()->id, "refused");
+            if (in_flight) spool.next();
+        }
+        auto spool = open(path);
+        CHECK(drain(spool) == std::vector<std::string>{told});
+    }
     SECTION("a delivered one does not come back") {
         {
             auto spool = open(path);
