@@ -1,3 +1,4 @@
+"""Real brokers, each on a free loopback port with a folder of its own, which survives stop(), kill() and start()."""
 import os
 import signal
 import subprocess
@@ -6,24 +7,16 @@ import tempfile
 from .process import DEADLINE_S, free_port, wait_port
 
 
-class Broker:
-    """A real mosquitto on a free loopback port with its own folder; extra configuration lines in `config`.
+class _Server:
+    """What all of them are: one program with one configuration file. The port answers when start() returns."""
 
-    Survives stop()/kill() and start() on the same port; persistence as the configuration says.
-    """
-
-    def __init__(self, config="", listener=True):
+    def __init__(self, argv, config):
         self.folder = tempfile.TemporaryDirectory(prefix="blepipe-broker-")
         self.port = free_port()
-        self.path = os.path.join(self.folder.name, "mosquitto.conf")
-        lines = ["per_listener_settings false", "max_queued_messages 0", "user root",
-                 f"persistence_location {self.folder.name}/"]
-        if listener:
-            lines += [f"listener {self.port} 127.0.0.1"]
-        if "allow_anonymous" not in config:
-            lines += ["allow_anonymous true"]
+        self.path = os.path.join(self.folder.name, "config")
+        self._argv = [*argv, self.path]
         with open(self.path, "w", encoding="ascii") as f:
-            f.write("\n".join(lines) + "\n" + config.replace("@PORT@", str(self.port)).replace("@DIR@", self.folder.name) + "\n")
+            f.write(config.replace("@PORT@", str(self.port)).replace("@DIR@", self.folder.name))
         self.process = None
 
     def __enter__(self):
@@ -35,10 +28,8 @@ class Broker:
         self.folder.cleanup()
 
     def start(self):
-        program = "/usr/sbin/mosquitto"
         self.log = open(os.path.join(self.folder.name, "log"), "ab")
-        self.process = subprocess.Popen([program, "-v", "-c", self.path], stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log)
+        self.process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_port(self.port)
 
     def keep(self, topic="#", qos=1):
@@ -71,3 +62,37 @@ class Broker:
     def log_text(self):
         with open(os.path.join(self.folder.name, "log"), encoding="utf-8", errors="replace") as f:
             return f.read()
+
+
+class Broker(_Server):
+    """mosquitto. `config`: further lines, in which @PORT@ and @DIR@ stand for the port and the folder; with `whole`, all lines.
+
+    Persistence as the configuration says.
+    """
+
+    def __init__(self, config="", whole=False):
+        lines = ["user root"]  # else it gives up the right to its own folder when root starts it
+        if not whole:
+            lines += ["per_listener_settings false", "max_queued_messages 0", "persistence_location @DIR@/",
+                      "listener @PORT@ 127.0.0.1"]
+            if "allow_anonymous" not in config:
+                lines += ["allow_anonymous true"]
+        super().__init__(["/usr/sbin/mosquitto", "-v", "-c"], "\n".join([*lines, config]) + "\n")
+
+
+class NatsBroker(_Server):
+    """nats-server: MQTT 3.1.1 only, every queue in files (JetStream).
+
+    It sends what a killed subscriber has not acknowledged again when two seconds have passed (by default 30), not at once on
+    reconnection. `config`: further lines.
+    """
+
+    def __init__(self, config=""):
+        super().__init__(["/usr/sbin/nats-server", "-c"], f"""
+            server_name: blepipe
+            host: 127.0.0.1
+            port: -1  # of its own protocol: any
+            jetstream {{ store_dir: "@DIR@/store" }}
+            mqtt {{ host: 127.0.0.1, port: @PORT@, ack_wait: "2s" }}
+            {config}
+            """)
