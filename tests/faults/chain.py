@@ -29,7 +29,8 @@ def can_confirm():
 
 def _broker_settings():
     """What examples/mosquitto.conf says about keeping messages."""
-    about_access = ("listener", "cafile", "certfile", "keyfile", "allow_anonymous", "password_file", "persistence_location")
+    about_access = ("listener", "cafile", "certfile", "keyfile", "allow_anonymous", "password_file", "acl_file",
+                    "persistence_location")
     with open(source_path("examples", "mosquitto.conf"), encoding="ascii") as f:
         return "".join(line for line in f if line.split() and line[0] != "#" and line.split()[0] not in about_access)
 

@@ -1,0 +1,122 @@
+"""examples/mosquitto.conf and mosquitto.acl keep what they promise, in a mosquitto that runs with these very files."""
+import contextlib
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from harness import DEADLINE_S, Broker, Database, Tool, flatten, make_batches, pipeline, positions, self_signed, source_path, wait_until
+
+TOPIC = "tfg/detections/raw"
+CONFIRMATION = TOPIC + "/stored/9f2c41d07a6be813"
+GRANTED, NOT_AUTHORISED, TOO_LARGE = 0x00, 0x87, 0x95
+LARGEST = 1048576
+
+
+class ExampleBroker(unittest.TestCase):
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-example-broker-")))
+        self.certificate, key = self_signed(self.folder)
+        acl = source_path("examples", "mosquitto.acl")
+        passwords = self.folder / "passwd"
+        passwords.touch(0o600)
+        for name in re.findall("^user (.*)", pathlib.Path(acl).read_text(encoding="ascii"), re.MULTILINE):
+            subprocess.run(["mosquitto_passwd", "-b", passwords, name, "secret of " + name], check=True, capture_output=True)
+        config = pathlib.Path(source_path("examples", "mosquitto.conf")).read_text(encoding="ascii")
+        for setting, value in [("listener", "@PORT@ 127.0.0.1"), ("cafile", self.certificate), ("certfile", self.certificate),
+                               ("keyfile", key), ("password_file", passwords), ("acl_file", acl), ("persistence_location", "@DIR@/")]:
+            config, count = re.subn(f"^{setting} .*", f"{setting} {value}", config, flags=re.MULTILINE)
+            self.assertEqual(count, 1, setting)
+        self.broker = self.stack.enter_context(Broker(config, whole=True))
+
+    def client(self, program, account, *words):
+        """The command line of a client of mosquitto's, with MQTT 5."""
+        return [program, "-h", "127.0.0.1", "-p", self.broker.port, "--cafile", self.certificate, "-V", "mqttv5", "-q", "1",
+                "-u", account, "-P", "secret of " + account, *words]
+
+    def tool(self, program, account, *words):
+        """The command line of one of our tools; its password is in our folder."""
+        password = self.folder / (account + ".password")
+        password.write_text("secret of " + account, encoding="ascii")
+        return [program, "--host", "127.0.0.1", "--port", self.broker.port, "--cafile", self.certificate, "--username", account,
+                "--password-file", password, *words]
+
+    def reason(self, account, topic, payload=None):
+        """What the PUBACK says when this account publishes there: by default its own name."""
+        words = [str(word) for word in self.client("mosquitto_pub", account, "-t", topic, "-s", "-d")]
+        said = subprocess.run(words, input=payload or account, capture_output=True, text=True, timeout=DEADLINE_S, check=True).stdout
+        return int(re.search(r"received PUBACK \(Mid: \d+, RC:(\d+)\)", said)[1])
+
+    def start_backend(self, database):
+        pair = pipeline(self.stack, self.tool("blesub", "backend", "--client-id", "backend"), ["bleingest", "--db", database.path],
+                        stdout=None, cwd=self.folder)
+        pair[0].wait_err("subscribed")
+        return pair
+
+    def end(self, pair):
+        pair[0].signal(signal.SIGTERM)
+        for tool in pair:
+            self.assertEqual(tool.wait(), 0, tool.err)
+
+    def start_subscriber(self, account, topic):
+        subscriber = self.stack.enter_context(Tool(*self.client("mosquitto_sub", account, "-i", account, "-t", topic)))
+        wait_until(lambda: "Sending SUBACK to " + account in self.broker.log_text(), "the subscription")
+        return subscriber
+
+    def test_a_queue_of_more_than_1000_messages_survives_a_kill_once_it_is_saved(self):
+        database, lines = Database(self.folder / "ble.db"), make_batches(1200, detections=1)
+        self.end(self.start_backend(database))
+        given = self.folder / "input"
+        given.write_text("".join(line + "\n" for line in lines), encoding="ascii")
+        with open(given, "rb") as stream, Tool(*self.tool("blesend", "pi-lab-1"), stdin=stream) as sender:
+            self.assertEqual(sender.wait(), 0, sender.err)
+        saved = pathlib.Path(self.broker.folder.name) / "mosquitto.db"
+        wait_until(lambda: saved.exists() and lines[-1].encode() in saved.read_bytes(), "the last message to be saved")
+        self.broker.kill()
+        self.broker.start()
+        pair = self.start_backend(database)
+        database.wait_count(len(lines))
+        self.end(pair)
+        self.assertEqual(database.batches(), positions(lines))
+        self.assertEqual(database.detections(), flatten(lines))
+        self.assertEqual(database.gaps(), [])
+
+    def test_who_may_publish(self):
+        self.end(self.start_backend(Database(self.folder / "ble.db")))  # somebody is subscribed: else it is 0x10
+        reader = self.start_subscriber("pi-lab-1", TOPIC + "/stored/+")
+        for account, topic, reason in [
+                ("pi-lab-1", TOPIC, GRANTED), ("pi-lab-2", TOPIC, GRANTED), ("backend", CONFIRMATION, GRANTED),
+                ("pi-lab-1", CONFIRMATION, NOT_AUTHORISED), ("pi-lab-1", "other", NOT_AUTHORISED),
+                ("watcher", CONFIRMATION, NOT_AUTHORISED), ("watcher", TOPIC, NOT_AUTHORISED),
+                ("backend", TOPIC, NOT_AUTHORISED)]:
+            self.assertEqual(self.reason(account, topic), reason, f"{account} to {topic}")
+        self.assertEqual(reader.line(), b"backend")
+
+    def test_a_message_that_is_too_large_is_refused(self):
+        self.end(self.start_backend(Database(self.folder / "ble.db")))
+        self.assertEqual(self.reason("pi-lab-1", TOPIC, "x" * LARGEST), GRANTED)
+        self.assertEqual(self.reason("pi-lab-1", TOPIC, "x" * (LARGEST + 1)), TOO_LARGE)
+
+    def test_a_pi_reads_confirmations_and_no_batches(self):
+        pi, watcher = self.start_subscriber("pi-lab-1", "#"), self.start_subscriber("watcher", "#")
+        self.assertEqual(self.reason("pi-lab-2", TOPIC), GRANTED)
+        self.assertEqual(self.reason("backend", CONFIRMATION), GRANTED)
+        self.assertEqual(pi.line(), b"backend")
+        self.assertEqual(watcher.line(), b"pi-lab-2")
+
+    def test_blesend_keeps_what_is_denied(self):
+        self.end(self.start_backend(Database(self.folder / "ble.db")))
+        with Tool(*self.tool("blesend", "pi-lab-1", "--topic", "other")) as sender:
+            sender.write(make_batches(1)[0] + "\n")
+            sender.wait_err("does not take messages on other: not authorised")
+            counters = sender.stats()
+            self.assertEqual((counters["queued"], counters["out"]), (1, 0), json.dumps(counters))
+
+
+if __name__ == "__main__":
+    unittest.main()
