@@ -48,8 +48,7 @@ CountingWriter::CountingWriter(int fd, Promise promise)
     // A regular file cannot be waited for and never has to be.
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd_, &event) != 0 && errno != EPERM)
         throw system_error("wait for standard output");
-    if (kind_ == Kind::pipe && standing_bytes(fd_) > 0) {
-        // A predecessor was killed here, perhaps in mid-line: its torn line must not glue itself to a good one.
+    if (has_leftovers(fd_)) {
         pending_ = "\n";
         ++taken_;
     }

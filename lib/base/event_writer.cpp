@@ -12,6 +12,7 @@
 #include <climits>
 
 #include "base/error.hpp"
+#include "base/pipe_size.hpp"
 
 namespace ble {
 
@@ -26,6 +27,7 @@ EventWriter::EventWriter(int fd, milliseconds patience, int attend_fd, std::func
     struct stat info {};
     if (::fstat(fd_, &info) != 0) lose(system_error("write to standard output").what());
     pipe_ = S_ISFIFO(info.st_mode);
+    torn_before_ = has_leftovers(fd_);
     heard_ = !(S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(1, 3));
 }
 
@@ -123,11 +125,13 @@ bool EventWriter::line(std::string_view text) {
     bool begun = false;
     if (room) {
         std::string whole;
-        whole.reserve(text.size() + 1);
+        whole.reserve(text.size() + 2);
+        if (torn_before_) whole.append(1, '\n');
         whole.append(text).append(1, '\n');
         rest = whole;
         write_all(rest, !stalled_);
         begun = rest.size() < whole.size();
+        torn_before_ = torn_before_ && !begun;
         if (begun && !gone_) rest_.assign(rest);
     }
     if (gone_) return false;

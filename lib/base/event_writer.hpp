@@ -19,7 +19,7 @@ class EventWriter {
     // is readable; it returns false when waiting must end.
     EventWriter(int fd, std::chrono::milliseconds patience, int attend_fd, std::function<bool()> attend);
 
-    // Writes the line (or several, with LF between them) and its LF. False: dropped, because the reader does not keep up or is gone. When patience runs out
+    // Writes the line (or several, with LF between them) and its LF, after a LF of its own when the pipe was not empty at the start. False: dropped, because the reader does not keep up or is gone. When patience runs out
     // in mid-line the rest is kept and written before anything else: a begun line is always finished. Once patience has
     // run out there is no waiting until the reader has caught up: lines are written only when there is room at once.
     bool line(std::string_view text);
@@ -51,6 +51,7 @@ class EventWriter {
     std::function<bool()> attend_;
     std::string rest_, why_;
     bool pipe_ = false, heard_ = true, gone_ = false, stalled_ = false;
+    bool torn_before_ = false;
 };
 
 }  // namespace ble

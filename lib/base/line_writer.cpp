@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/pipe_size.hpp"
@@ -17,10 +18,12 @@ LineWriter::LineWriter(int fd, int stop_fd, std::function<bool()> stopping)
     struct stat info {};
     if (::fstat(fd_, &info) != 0) throw system_error("write to standard output", ExitCode::io);
     file_ = S_ISREG(info.st_mode);
+    torn_before_ = has_leftovers(fd_);
 }
 
 void LineWriter::line(std::string_view text) {
     constexpr std::size_t enough = 64 * 1024;
+    if (std::exchange(torn_before_, false)) buffer_.append(1, '\n');
     buffer_.append(text).append(1, '\n');
     if (buffer_.size() >= enough) flush();
 }

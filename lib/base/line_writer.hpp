@@ -14,7 +14,7 @@ class LineWriter {
     // true bounds the waiting.
     explicit LineWriter(int fd, int stop_fd = -1, std::function<bool()> stopping = {});
 
-    // Appends the line and its LF; written at the latest when 64 KiB have gathered. ReaderGone when the reader is gone,
+    // Appends the line and its LF, after a LF of its own when the pipe was not empty at the start; written at the latest when 64 KiB have gathered. ReaderGone when the reader is gone,
     // Error(io) when writing fails, or when asked to stop and the reader does not take the rest within a second. Copes
     // with O_NONBLOCK set by others.
     void line(std::string_view text);
@@ -26,7 +26,7 @@ class LineWriter {
 
     int fd_, stop_fd_;
     std::function<bool()> stopping_;
-    bool file_ = false;
+    bool file_ = false, torn_before_ = false;
     std::string buffer_;
 };
 

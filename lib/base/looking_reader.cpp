@@ -21,9 +21,16 @@ namespace {
 
 constexpr std::size_t shown_of_oversize = 256;
 
+// A FIFO that is held open for its two ends is one open file in several processes, the holder included: a flock(2) on it
+// excludes none of them, and outlives us. So it gets a lock of the process (fcntl), which dies with us. The reading end of
+// a pipe cannot have that one exclusively: it gets the flock(2) as well.
 void lock_for_one_reader(int fd, const std::string &name) {
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return;
-    if (errno != EWOULDBLOCK) throw system_error("lock " + name);
+    const bool held = (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+    struct flock lock {};
+    lock.l_type = held ? F_WRLCK : F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_SETLK, &lock) == 0 && (held || ::flock(fd, LOCK_EX | LOCK_NB) == 0)) return;
+    if (errno != EAGAIN && errno != EACCES) throw system_error("lock " + name);
     throw Error(ExitCode::unavailable, name +
                                            " is already being read by another process: a pipe has one "
                                            "reader; give this one a FIFO of its own");

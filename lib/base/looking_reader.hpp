@@ -31,8 +31,8 @@ class LookingReader {
   public:
     static constexpr std::size_t read_padding = 64;  // what SIMD parsers may read past a line's end
 
-    // `name` for messages: "standard input". On a pipe: raises it to 1 MiB and takes flock(LOCK_EX): Error(unavailable)
-    // when another reader holds it, Error(system) naming the sysctl when the pipe cannot hold the longest line.
+    // `name` for messages: "standard input". On a pipe: raises it to 1 MiB and locks it: Error(unavailable) when another
+    // process has (the lock goes when any descriptor of the pipe is closed here), Error(system) naming the sysctl when the pipe cannot hold the longest line.
     // `longest`: bound of a line, at most what half-filled pages of the pipe hold.
     LookingReader(int fd, std::string name, std::size_t longest = max_line);
 

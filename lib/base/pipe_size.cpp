@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <climits>
 
@@ -20,6 +21,13 @@ std::size_t raise_pipe_size(int fd, const std::string &name) {
         std::string(system_error("raise " + name + " to 1 MiB").what()) +
             "; this user's pipes have used up their quota: raise the sysctl fs.pipe-user-pages-soft (or "
             "fs.pipe-max-size when it is below 1048576), or close other pipelines");
+}
+
+bool has_leftovers(int fd) {
+    struct stat info {};
+    int standing = 0;
+    return ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode) && ::ioctl(fd, FIONREAD, &standing) == 0 &&
+           standing > 0;
 }
 
 std::size_t room_now(int fd) {

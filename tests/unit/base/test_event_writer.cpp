@@ -57,6 +57,18 @@ TEST_CASE("events arrive as lines, longer ones in pieces") {
     CHECK_FALSE(writer.pending());
 }
 
+TEST_CASE("a writer that finds bytes standing first ends its predecessor's torn event") {
+    Pipe pipe;
+    REQUIRE(::write(pipe.in.get(), "to", 2) == 2);
+    EventWriter writer(pipe.in.get(), milliseconds(0), -1, go_on);
+    CHECK_FALSE(writer.pending());
+    CHECK(writer.finish());  // nothing to say: nothing is written
+    CHECK(pipe.drain() == "to");
+    CHECK(writer.line("good"));
+    CHECK(writer.line("better"));
+    CHECK(pipe.drain() == "\ngood\nbetter\n");
+}
+
 TEST_CASE("a reader that stalls costs whole lines, and one wait") {
     Pipe pipe;
     const UniqueFd signal(::eventfd(1, EFD_CLOEXEC));

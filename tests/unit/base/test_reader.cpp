@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -173,8 +174,8 @@ TEST_CASE("a second reader of a FIFO is refused with 69") {
     REQUIRE(::mkdtemp(folder) != nullptr);
     const std::string path = std::string(folder) + "/fifo";
     REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-    const int first = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    const int second = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    const int first = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const int second = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     {
         LookingReader reader(first, "input");
         try {
@@ -189,6 +190,44 @@ TEST_CASE("a second reader of a FIFO is refused with 69") {
     ::close(second);
     ::unlink(path.c_str());
     ::rmdir(folder);
+}
+
+TEST_CASE("a FIFO that is held open has one reader, whether they share the open file or not") {
+    Pipe pipe;
+    const std::string path = "/proc/self/fd/" + std::to_string(pipe.ends[0]);
+    const auto open = [&](int how) { return ::open(path.c_str(), how | O_NONBLOCK | O_CLOEXEC); };
+    const int held = open(O_RDWR);
+    // What a process of its own gets: its exit code.
+    const auto try_out = [](int fd) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            try {
+                LookingReader other(fd, "input");
+                ::_exit(0);
+            } catch (const ble::Error &error) {
+                ::_exit(static_cast<int>(error.code()));
+            }
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return WEXITSTATUS(status);
+    };
+    CHECK(try_out(held) == 0);
+    const int other_held = open(O_RDWR), reading_end = open(O_RDONLY);
+    CHECK(try_out(other_held) == 0);  // nothing of the first one's lock is left on the open file
+    {
+        LookingReader reader(held, "input");
+        CHECK(try_out(held) == 69);
+        CHECK(try_out(other_held) == 69);
+        CHECK(try_out(reading_end) == 69);
+    }
+    ::close(held);
+    ::close(other_held);
+    LookingReader reader(reading_end, "input");
+    const int another = open(O_RDWR);
+    CHECK(try_out(another) == 69);
+    ::close(another);
+    ::close(reading_end);
 }
 
 TEST_CASE("a FIFO that is held open, in non-blocking mode, has no end and shows what its last reader left") {

@@ -114,6 +114,18 @@ TEST_CASE("a writer that finds bytes standing first ends its predecessor's torn 
     CHECK(writer.committed() == position);
 }
 
+TEST_CASE("so does the line writer, with its first line") {
+    Pipe pipe;
+    REQUIRE(::write(pipe.ends[1], "to", 2) == 2);
+    ble::LineWriter writer(pipe.ends[1]);
+    writer.flush();
+    CHECK(pipe.read(100) == "to");
+    writer.line("good");
+    writer.line("better");
+    writer.flush();
+    CHECK(pipe.read(100) == "\ngood\nbetter\n");
+}
+
 TEST_CASE("what others left standing is not counted as ours") {
     Pipe pipe;
     REQUIRE(::write(pipe.ends[1], std::string(1000, 'x').data(), 1000) == 1000);
