@@ -157,6 +157,7 @@ def _locked(chain, _target, _random):
 
 _LINKS = (*BY_MQTT, *BY_HTTP, "blesub")
 _AT_ONCE = (0, 0)
+_BEYOND_PATIENCE = (8, 10)  # one and a half times --keepalive, after which a broker gives up a client
 
 FAULTS = (
     *(Fault(f"kill {name}", _kill, (name,), _AT_ONCE) for name in BACKEND),
@@ -192,6 +193,7 @@ def make_plan(seed, faults, steps, seconds):
     plan = []
     for _ in range(steps):
         fault = rng.choice(faults)
+        for_s = _BEYOND_PATIENCE if fault.effect in (_stop, _silent) and rng.random() < 0.1 else fault.seconds
         plan.append(Step(round(rng.uniform(0, seconds), 3), fault.name, rng.choice(fault.targets),
-                         round(rng.uniform(*fault.seconds), 3)))
+                         round(rng.uniform(*for_s), 3)))
     return sorted(plan)

@@ -1,3 +1,4 @@
+import collections
 import fcntl
 import json
 import os
@@ -44,16 +45,26 @@ def standing(stream):
     return int.from_bytes(fcntl.ioctl(stream, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
+_claims = collections.deque()  # descriptors that hold the names of the ports given out last
+
+
 def free_port():
-    """A free port below those that the system gives to clients, so that it stays free while its server is away."""
+    """A free port that stays so while its server is away: below those that the system gives to clients, and claimed by a
+    name, so that no other test takes it either."""
     while True:
         port = random.randrange(15000, 32000)
-        with socket.socket() as s:
-            try:
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0blepipe-port-{port}")
+            with socket.socket() as s:
                 s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim.detach())
+        if len(_claims) > 64:
+            os.close(_claims.popleft())
+        return port
 
 
 def wait_until(condition, what, deadline_s=DEADLINE_S):
