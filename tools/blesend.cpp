@@ -60,7 +60,7 @@ class Sender {
     Progress progress_;
     std::optional<Clock::time_point> end_;  // when draining is given up
     Clock::time_point next_look_{}, next_report_{};
-    bool stopped_ = false, ready_ = false, pace_said_ = false;
+    bool stopped_ = false, ready_ = false, pace_said_ = false, room_made_ = false;
 };
 
 Sender::Sender(const SendOptions &given)
@@ -82,7 +82,9 @@ ExitCode Sender::run() {
     transport_->start();
     for (;;) {
         take_input();
+        const auto held = spool_->size();
         delivery_.pump();
+        room_made_ = spool_->size() < held;
         spool_->settle();
         settle_end();
         if (done()) return finish();
@@ -151,7 +153,7 @@ void Sender::wait() {
     const bool wants_input = !intake_.finished() && !intake_.blocked();
     auto time = transport_->timeout();
     const auto at_most = [&](milliseconds most) { time = time.count() < 0 ? most : std::min(time, most); };
-    if (!intake_.finished()) at_most(look_period);
+    if (!intake_.finished()) at_most(room_made_ && intake_.blocked() ? milliseconds(0) : look_period);
     if (end_) at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now())));
     pollfd fds[] = {{lifecycle_.fd(), POLLIN, 0},
                     {transport_->fd(), POLLIN, 0},

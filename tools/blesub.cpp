@@ -8,6 +8,7 @@
 #include "base/command_line.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "blesub/confirmer.hpp"
 #include "blesub/handover.hpp"
 #include "transport/mqtt_subscriber.hpp"
 
@@ -25,6 +26,7 @@ struct Options {
     std::string url, share, ack = "consumed";
     std::string reject = default_state_path("blesub.rejected.ndjson");
     std::int64_t count = 0;
+    bool confirm = false;
 };
 
 void declare(Options &options, CommandLine &line) {
@@ -36,6 +38,8 @@ void declare(Options &options, CommandLine &line) {
     line.choice(
         "--ack", options.ack, {"consumed", "received"},
         "when the broker may forget a message: when the reader has consumed it, or once it is written");
+    line.flag("--confirm", options.confirm,
+              "tell blesend --confirm stored which batches are safe; for exactly one backend");
     line.text("--share GROUP", options.share, "share the topic's messages with all who name the same group");
     line.text("--reject FILE", options.reject, "where batches go that are longer than a line may be");
     line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
@@ -59,6 +63,11 @@ void validate(Options &options, const CommandLine &line) {
                     "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
     validate_mqtt_options(options.mqtt, line);
     check_topic_filter(options.mqtt.topic, line);
+    if (options.confirm && options.ack != "consumed")
+        throw Error(line.on_command_line("--confirm") || line.on_command_line("--ack") ? ExitCode::usage
+                                                                                       : ExitCode::config,
+                    "--confirm promises that batches are stored, and --ack received does not wait for that: "
+                    "leave out one of them");
     if (options.share.find_first_of("/+#") != std::string::npos)
         throw Error(line.on_command_line("--share") ? ExitCode::usage : ExitCode::config,
                     "the name of a group (--share) has no '/', '+' or '#' in it");
@@ -68,12 +77,13 @@ void validate(Options &options, const CommandLine &line) {
 class Loop {
   public:
     Loop(const Options &options, Lifecycle &lifecycle, MqttSubscriber &subscriber, const Handover &handover,
-         const Counters &counters)
+         const Counters &counters, Confirmer *confirmer)
         : options_(options),
           lifecycle_(lifecycle),
           subscriber_(subscriber),
           handover_(handover),
-          counters_(counters) {}
+          counters_(counters),
+          confirmer_(confirmer) {}
 
     ExitCode run() {
         std::optional<ExitCode> code;
@@ -82,6 +92,7 @@ class Loop {
             lifecycle_.progress();
             lifecycle_.handle();
             subscriber_.step();
+            if (confirmer_ != nullptr) confirmer_->step();
             report();
             code = verdict();
         }
@@ -91,17 +102,20 @@ class Loop {
   private:
     void wait() {
         auto timeout = subscriber_.timeout();
-        if (end_) {
-            const auto left =
-                std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now()));
-            timeout = timeout.count() < 0 ? left : std::min(timeout, left);
-        }
+        const auto at_most = [&](milliseconds most) {
+            if (most.count() >= 0) timeout = timeout.count() < 0 ? most : std::min(timeout, most);
+        };
+        if (end_) at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now())));
         // With no event asked for, poll() still tells that the reader has hung up.
-        pollfd fds[] = {{lifecycle_.fd(), POLLIN, 0},
-                        {subscriber_.fd(), POLLIN, 0},
-                        {hung_up_ ? -1 : STDOUT_FILENO, 0, 0}};
-        ::poll(fds, 3, static_cast<int>(timeout.count()));
-        hung_up_ = hung_up_ || (fds[2].revents & (POLLERR | POLLHUP)) != 0;
+        std::vector<pollfd> fds{{hung_up_ ? -1 : STDOUT_FILENO, 0, 0},
+                                {lifecycle_.fd(), POLLIN, 0},
+                                {subscriber_.fd(), POLLIN, 0}};
+        if (confirmer_ != nullptr) {
+            at_most(confirmer_->timeout());
+            for (const int fd : confirmer_->fds()) fds.push_back({fd, POLLIN, 0});
+        }
+        ::poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));
+        hung_up_ = hung_up_ || (fds[0].revents & (POLLERR | POLLHUP)) != 0;
     }
 
     void report() {
@@ -147,6 +161,7 @@ class Loop {
     MqttSubscriber &subscriber_;
     const Handover &handover_;
     const Counters &counters_;
+    Confirmer *confirmer_;  // none without --confirm
     bool hung_up_ = false;
     std::optional<Clock::time_point> end_;
     std::string status_;
@@ -168,14 +183,19 @@ ExitCode run(const Options &options) {
     CountingWriter writer(STDOUT_FILENO,
                           consumed ? CountingWriter::Promise::committed : CountingWriter::Promise::written);
     RejectFile rejects(options.reject);
-    Handover handover(writer, rejects, counters);
-    MqttSubscriber subscriber(
-        options.mqtt, options.share, [&](std::string_view, std::string_view payload, int stop_fd) {
-            const bool safe = handover.take(payload, stop_fd);
-            if (options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count))
-                serving->stop_taking();
-            return safe;
-        });
+    std::optional<Confirmer> confirmer;
+    Handover::OnSafe on_safe;
+    if (options.confirm) {
+        confirmer.emplace(options.mqtt);
+        on_safe = [&](auto topic, const auto &lines) { confirmer->note(topic, lines); };
+    }
+    Handover handover(writer, rejects, counters, on_safe);
+    MqttSubscriber subscriber(options.mqtt, options.share, [&](auto topic, auto payload, int stop_fd) {
+        const bool safe = handover.take(topic, payload, stop_fd);
+        if (options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count))
+            serving->stop_taking();
+        return safe;
+    });
     serving = &subscriber;
     if (options.mqtt.client_id.empty())
         log_info(
@@ -184,9 +204,12 @@ ExitCode run(const Options &options) {
 
     const int code = run_tool_guarded(options.common.tool, [&] {
         subscriber.start();
-        return Loop(options, *lifecycle, subscriber, handover, counters).run();
+        if (confirmer) confirmer->start();
+        return Loop(options, *lifecycle, subscriber, handover, counters, confirmer ? &*confirmer : nullptr)
+            .run();
     });
     const bool closed = subscriber.close();
+    if (confirmer) confirmer->close();
     serving = closed ? nullptr : serving;
     lifecycle.reset();           // the last counters
     if (!closed) ::_exit(code);  // a message that is not safe waits in paho's thread

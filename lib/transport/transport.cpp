@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "transport/confirmed_publisher.hpp"
 #include "transport/mqtt_publisher.hpp"
 #include "transport/transport_options.hpp"
 
@@ -17,6 +18,9 @@ struct Row {
 constexpr Row transports[] = {
     {"mqtt",
      [](const TransportOptions &options) -> std::unique_ptr<Transport> {
+         if (options.confirm == "stored")
+             return std::make_unique<ConfirmedPublisher>(options.mqtt, options.inflight, options.status_topic,
+                                                         options.confirm_timeout);
          return std::make_unique<MqttPublisher>(options.mqtt, options.inflight, options.status_topic);
      }},
     {"http",

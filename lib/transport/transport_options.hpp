@@ -1,6 +1,7 @@
 // What make_transport() needs to know.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -13,6 +14,9 @@ struct TransportOptions {
     MqttOptions mqtt;
     std::size_t inflight = 64;  // messages outstanding at most, where the protocol allows several
     std::string status_topic;   // MQTT: empty: none
+    // MQTT: "received", delivered when the broker has it, or "stored", when the backend says that it has it for good.
+    std::string confirm = "received";
+    std::chrono::milliseconds confirm_timeout = std::chrono::seconds(60);
     HttpOptions http;
 };
 

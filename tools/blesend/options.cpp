@@ -41,6 +41,11 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
     line.number("--coalesce", options.coalesce, 1, 65'535,
                 "put up to so many batches that wait, and 256 KiB of them, into one message");
+    line.choice("--confirm", options.transport.confirm, {"received", "stored"},
+                "a batch is delivered when the broker has received it, or when the backend has stored it, as "
+                "blesub --confirm tells; http: always stored");
+    line.duration("--confirm-timeout", options.transport.confirm_timeout,
+                  "send again what was not confirmed for this long");
     line.duration(
         "--drain-timeout", options.drain_timeout,
         "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
@@ -130,6 +135,9 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
         validate_mqtt_options(mqtt, line);
         check_keepalive(mqtt, line);
         check_topic_name(mqtt.topic, line);
+        if (options.transport.confirm_timeout.count() == 0)
+            throw Error(line.on_command_line("--confirm-timeout") ? ExitCode::usage : ExitCode::config,
+                        "--confirm-timeout must be longer than 0");
     }
     options.transport.inflight = static_cast<std::size_t>(options.inflight);
     struct stat info {};

@@ -1,13 +1,16 @@
 #include "blesub/handover.hpp"
 
 #include "base/limits.hpp"
+#include "batch/confirmation.hpp"
 #include "batch/message.hpp"
 
 namespace ble {
 
-bool Handover::take(std::string_view payload, int stop_fd) {
+bool Handover::take(std::string_view topic, std::string_view payload, int stop_fd) {
+    if (is_confirmation_topic(topic) && parse_confirmation(payload)) return true;
     std::uint64_t written = 0, position = 0;
-    for (const auto &line : split_message(payload)) {
+    const auto lines = split_message(payload);
+    for (const auto &line : lines) {
         ++counters_.in;
         if (line.size() > max_line) {
             rejects_.add(line, "longer than " + std::to_string(max_line) + " bytes");
@@ -22,6 +25,7 @@ bool Handover::take(std::string_view payload, int stop_fd) {
         return false;
     }
     counters_.out += written;
+    if (on_safe_) on_safe_(topic, lines);
     return true;
 }
 

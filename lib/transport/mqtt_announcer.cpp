@@ -1,0 +1,82 @@
+#include "transport/mqtt_announcer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "transport/mosquitto_link.hpp"
+#include "transport/mqtt_connection.hpp"
+#include "transport/mqtt_reason.hpp"
+
+namespace ble {
+namespace {
+
+constexpr std::size_t most_outstanding = 100;
+constexpr std::chrono::milliseconds close_limit(600);
+
+}  // namespace
+
+struct MqttAnnouncer::Impl {
+    explicit Impl(const MqttOptions &given)
+        : options(given),
+          session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id, ""},
+          connection(
+              options,
+              [this](auto queue, unsigned epoch, bool five) {
+                  auto made =
+                      std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
+                  link = made.get();
+                  return made;
+              },
+              MqttConnection::WhenRefused::keep_trying) {}
+
+    MqttOptions options;
+    PublisherSession session;
+    MosquittoLink *link = nullptr;  // the connection's newest
+    MqttConnection connection;
+    std::uint64_t next_id = 0;
+    std::size_t outstanding = 0;
+    bool denied = false;
+};
+
+MqttAnnouncer::MqttAnnouncer(const MqttOptions &options) : impl_(std::make_unique<Impl>(options)) {}
+MqttAnnouncer::~MqttAnnouncer() = default;
+
+void MqttAnnouncer::start() {
+    impl_->connection.start();
+}
+int MqttAnnouncer::fd() const {
+    return impl_->connection.fd();
+}
+std::chrono::milliseconds MqttAnnouncer::timeout() const {
+    return impl_->connection.timeout();
+}
+void MqttAnnouncer::close() {
+    impl_->connection.close(close_limit);
+}
+
+void MqttAnnouncer::step() {
+    for (const auto &event : impl_->connection.step()) {
+        if (event.kind == MqttEvent::Kind::lost) impl_->outstanding = 0;
+        if (event.kind != MqttEvent::Kind::acknowledged) continue;
+        --impl_->outstanding;
+        const bool refused = event.reason >= mqtt::first_failure;
+        if (refused && !impl_->denied)
+            log_warning("the broker denies our confirmations: " + mqtt_reason_text(event.reason));
+        impl_->denied = refused;
+    }
+}
+
+bool MqttAnnouncer::ready() const {
+    return impl_->connection.connected() &&
+           impl_->outstanding < std::min(most_outstanding, impl_->connection.receive_maximum());
+}
+
+bool MqttAnnouncer::publish(const std::string &topic, std::string_view payload) {
+    if (!ready() || !impl_->link->publish(impl_->next_id++, topic, payload, false)) return false;
+    ++impl_->outstanding;
+    return true;
+}
+
+}  // namespace ble

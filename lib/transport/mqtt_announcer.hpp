@@ -1,0 +1,35 @@
+// Publishes messages that may be lost: what cannot go out now is dropped, and that nobody is subscribed is no trouble. QoS 1,
+// so that a broker that denies them is noticed; it is warned of once.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "transport/mqtt_options.hpp"
+
+namespace ble {
+
+class MqttAnnouncer {
+  public:
+    // A connection of its own; `options.client_id` empty: a random one.
+    explicit MqttAnnouncer(const MqttOptions &options);
+    ~MqttAnnouncer();
+
+    void start();
+    int fd() const;  // readable: call step()
+    std::chrono::milliseconds timeout()
+        const;  // call step() after this at the latest; negative: no timer is running
+    void step();
+    bool ready() const;  // connected, and not too many unanswered
+    // False: not ready, it was not sent.
+    bool publish(const std::string &topic, std::string_view payload);
+    void close();  // politely; waits a moment
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ble
