@@ -82,6 +82,8 @@ std::vector<Result> ConfirmedPublisher::step() {
     for (const auto &text : publisher_.take_messages()) confirm(text);
     for (auto &result : results) take(std::move(result), out);
     settle(out);
+    if (std::exchange(links_, publisher_.links()) != publisher_.links())
+        give_up("the broker may have lost it with the link", out);
     if (!messages_.empty() && messages_.begin()->second.acknowledged &&
         Clock::now() - messages_.begin()->second.since >= patience_) {
         if (silence_said_.due())

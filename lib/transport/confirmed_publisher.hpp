@@ -1,8 +1,8 @@
 // A publisher that believes no broker: a message is delivered when the backend has confirmed every line of it, on
 // TOPIC/stored/RUN_ID (see batch/confirmation.hpp). Until then it is outstanding, though it has its PUBACK.
 //
-// When the link is lost, when the broker denies a message, and when a confirmation does not come in time, all that is
-// outstanding ends in `retry`: what the broker may have lost is sent again from the oldest on. The time doubles as long as
+// With each new link, when the broker denies a message, and when a confirmation does not come in time, all that is outstanding
+// ends in `retry`: what the broker may have lost is sent again from the oldest on. The time doubles as long as
 // nothing is confirmed, up to ten times as long, so that a backend that is away does not find everything many times over.
 #pragma once
 
@@ -60,6 +60,7 @@ class ConfirmedPublisher final : public Transport {
     Messages messages_;                            // outstanding, by id
     std::multimap<LineName, std::uint64_t> open_;  // lines not yet confirmed, and their messages
     std::map<std::string, std::size_t> runs_;      // subscribed to: how many of their lines are outstanding
+    std::uint64_t links_ = 0;
     std::size_t unacknowledged_ = 0, lines_ = 0, bytes_ = 0;
     std::vector<std::uint64_t> confirmed_;  // messages whose last line was confirmed
     Throttle silence_said_;

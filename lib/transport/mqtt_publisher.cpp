@@ -60,6 +60,7 @@ struct MqttPublisher::Impl {
     std::vector<std::string> messages;  // that came on them
     std::unordered_set<std::uint64_t> outstanding;
     std::vector<Result> results;
+    std::uint64_t links = 0;
     bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
     bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
     Clock::time_point paused_until;
@@ -103,6 +104,10 @@ bool MqttPublisher::connected() const {
 }
 std::string MqttPublisher::status() const {
     return impl_->connection.status();
+}
+
+std::uint64_t MqttPublisher::links() const {
+    return impl_->links;
 }
 
 milliseconds MqttPublisher::timeout() const {
@@ -173,6 +178,7 @@ void MqttPublisher::Impl::take(MqttEvent event) {
 }
 
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
+    ++links;
     const bool old = event.text != "MQTT 5";
     log_info("connected to the broker " + options.address() + " (" + event.text +
              (options.tls ? ", TLS" : "") + ")" +

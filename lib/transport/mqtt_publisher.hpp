@@ -5,6 +5,7 @@
 // Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ class MqttPublisher final : public Transport {
     void send(std::uint64_t id, std::string_view payload) override;
     bool connected() const override;
     std::string status() const override;
+    std::uint64_t links() const;  // how many have been made so far
 
     // Messages on this topic (QoS 1) are gathered for take_messages(), on each link anew, until unsubscribe().
     void subscribe(const std::string &topic);

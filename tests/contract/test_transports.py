@@ -29,11 +29,14 @@ class MqttPeer:
         self.subscriber = None
         # The session exists before anything is sent: a broker keeps nothing for a stranger.
         self.broker.start()
-        self.subscriber = Tool("mosquitto_sub", "-p", self.port, "-i", "receiver", "-c", "-q", "1", "-t", "tfg/#")
+        self.subscriber = self.subscribe()
         wait_until(lambda: "SUBACK" in self.broker.log_text(), "the subscription")
         self._lines = []
         if not present:
             self.broker.stop()
+
+    def subscribe(self):
+        return Tool("mosquitto_sub", "-p", self.port, "-i", "receiver", "-c", "-q", "1", "-t", "tfg/#")
 
     def close(self):
         self.subscriber.__exit__()
@@ -74,6 +77,20 @@ class MqttPeer:
 
     def thaw(self):
         self.broker.resume()
+
+
+class ConfirmingPeer(MqttPeer):
+    """The same broker with a blesub that confirms what this test has read from its output."""
+
+    def __init__(self, present=True):
+        super().__init__(present)
+        self.received()  # from here on the output is read
+
+    def subscribe(self):
+        return Tool("blesub", "--host", "127.0.0.1", "--port", self.port, "--client-id", "receiver", "--confirm")
+
+    def words(self, port=None):
+        return super().words(port) + ["--confirm", "stored", "--confirm-timeout", "2"]
 
 
 class HttpPeer:
@@ -298,6 +315,10 @@ class Http(Contract, unittest.TestCase):
 
 class Mqtt(Contract, unittest.TestCase):
     Peer = MqttPeer
+
+
+class Confirmed(Contract, unittest.TestCase):
+    Peer = ConfirmingPeer
 
 
 class HttpCoalesced(Http):
