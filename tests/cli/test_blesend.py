@@ -95,7 +95,7 @@ class CommandLine(Case):
                       ["--mode", "http", "--timeout", "0"], ["--url", "http://u:p@h"], ["--url", "mqtt://u:p@h"],
                       ["--host", "h", "--buffer", "0"], ["--host", "h", "--coalesce", "0"],
                       ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"],
-                      ["--host", "h", "--keepalive", "4"]):
+                      ["--host", "h", "--keepalive", "4"], ["--host", "h", "--confirm-timeout", "0"]):
             with self.subTest(words):
                 code, out, err = run("blesend", *words)
                 self.assertEqual(code, 64, err)

@@ -65,7 +65,8 @@ class CommandLine(unittest.TestCase):
                             (["--host", "mqtt://a"], "--url"), (["--topic", "a/#/b"], "#"), (["--topic", ""], "topic"),
                             (["--share", "a/b"], "--share"), (["--key", "/dev/null"], "--cert"),
                             (["--cafile", "/nonexistent"], "/nonexistent"), (["--keepalive", "0"], "--keepalive"),
-                            (["--insecure", "--cafile", "/dev/null"], "--insecure")]:
+                            (["--insecure", "--cafile", "/dev/null"], "--insecure"),
+                            (["--confirm", "--ack", "received"], "leave out one")]:
             with self.subTest(words=words):
                 host = [] if "--host" in words or "--url" in words else ["--host", "localhost"]
                 code, out, err = run("blesub", "--check", *host, *words)
