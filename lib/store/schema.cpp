@@ -203,21 +203,20 @@ CREATE VIEW coverage AS
 WITH each AS (
     SELECT *, timestamp - lag(timestamp) OVER series AS since_last
       FROM batches WHERE timestamp IS NOT NULL AND window_ms IS NOT NULL
-    WINDOW series AS (PARTITION BY device, place, clock, window_ms, interval_ms ORDER BY timestamp)),
+    WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp)),
 numbered AS (
     SELECT *, sum(since_last IS NULL OR since_last > 1.5 * max(window_ms, coalesce(interval_ms, 0))) OVER series AS stretch
       FROM each
-    WINDOW series AS (PARTITION BY device, place, clock, window_ms, interval_ms ORDER BY timestamp))
+    WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp))
 SELECT devices.device_id, places.name, places.location,
-       strftime('%Y-%m-%dT%H:%M:%fZ', (min(numbered.timestamp) - numbered.window_ms) / 1000.0, 'unixepoch')
-           AS listened_from,
+       strftime('%Y-%m-%dT%H:%M:%fZ', min(numbered.timestamp - numbered.window_ms) / 1000.0, 'unixepoch') AS listened_from,
        strftime('%Y-%m-%dT%H:%M:%fZ', max(numbered.timestamp) / 1000.0, 'unixepoch') AS listened_until,
-       count(*) AS windows, numbered.window_ms, numbered.interval_ms,
+       count(*) AS windows, round(sum(numbered.window_ms) / 1000.0, 1) AS listened_s,
        CASE numbered.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock
   FROM numbered
   JOIN devices ON devices.id = numbered.device
   LEFT JOIN places ON places.id = numbered.place
- GROUP BY numbered.device, numbered.place, numbered.clock, numbered.window_ms, numbered.interval_ms, numbered.stretch
+ GROUP BY numbered.device, numbered.place, numbered.clock, numbered.stretch
  ORDER BY devices.device_id, max(numbered.timestamp) DESC;
 
 -- What did not arrive: what, from whom, since when, why; the latest first. A Pi is silent after three of its intervals
