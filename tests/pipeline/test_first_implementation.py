@@ -206,17 +206,19 @@ class ToItsBackend(unittest.TestCase):
 
     def test_its_status_codes_are_understood(self):
         server, lines = self.start_server(), make_batches(4)
-        for answer in ((503, (("Retry-After", "0"),)), (500, ()), (429, (("Retry-After", "1"),)), (201, ()), (422, ())):
+        for answer in ((503, (("Retry-After", "0"),)), (500, ()), (429, (("Retry-After", "1"),)), (201, ()), (422, ()), (422, ())):
             server.answers.put(answer)
         sender = self.start_sender(server)
         sender.write("\n".join(lines) + "\n")
         sender.close_stdin()
         self.assertEqual(sender.wait(), 0, sender.err)
-        # Busy or broken: the same batch again. Unprocessable: set aside, and on with the next.
-        self.assertEqual([(json.loads(body)["seq"], status) for _, _, body, status in server.requests],
-                         [(0, 503), (0, 500), (0, 429), (0, 201), (1, 422), (2, 201), (3, 201)])
+        # Busy or broken: the same batch again. Unprocessable: set aside, and so is the gap line that it knows nothing of.
+        self.assertEqual([(json.loads(body).get("seq", "gap"), status) for _, _, body, status in server.requests],
+                         [(0, 503), (0, 500), (0, 429), (0, 201), (1, 422), ("gap", 422), (2, 201), (3, 201)])
         rejected = (pathlib.Path(sender.cwd) / "blesend.rejected.ndjson").read_text(encoding="utf-8").splitlines()
-        self.assertEqual([json.loads(one)["line"] for one in rejected], [lines[1]])
+        set_aside, gap = [json.loads(one)["line"] for one in rejected]
+        self.assertEqual(set_aside, lines[1])
+        self.assertEqual(json.loads(gap)["gap"], {"from_seq": 1, "to_seq": 1, "reason": "refused"})
 
     def test_nothing_is_sent_to_a_backend_that_is_not_healthy(self):
         server, lines = self.start_server(), make_batches(1)
