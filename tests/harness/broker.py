@@ -4,7 +4,7 @@ import signal
 import subprocess
 import tempfile
 
-from .process import DEADLINE_S, free_port, wait_port
+from .process import DEADLINE_S, free_port, port_answers, wait_until
 
 
 class _Server:
@@ -30,7 +30,12 @@ class _Server:
     def start(self):
         self.log = open(os.path.join(self.folder.name, "log"), "ab")
         self.process = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_port(self.port)
+        wait_until(self._answers, f"port {self.port}")
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"{self._argv[0]} ended with {self.process.returncode}: {self.log_text()[-2000:]}")
+        return port_answers(self.port)
 
     def keep(self, topic="#", qos=1):
         """From now on somebody is subscribed, who is away: a session "keeper". With QoS 0 the broker keeps nothing for it."""

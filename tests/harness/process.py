@@ -79,11 +79,13 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
         time.sleep(0.01)
 
 
+def port_answers(port, host="127.0.0.1"):
+    with socket.socket() as s:
+        return s.connect_ex((host, port)) == 0
+
+
 def wait_port(port, host="127.0.0.1"):
-    def answers():
-        with socket.socket() as s:
-            return s.connect_ex((host, port)) == 0
-    wait_until(answers, f"port {port}")
+    wait_until(lambda: port_answers(port, host), f"port {port}")
 
 
 class Tool:
