@@ -52,8 +52,14 @@ class ExampleBroker(unittest.TestCase):
         said = subprocess.run(words, input=payload or account, capture_output=True, text=True, timeout=DEADLINE_S, check=True).stdout
         return int(re.search(r"received PUBACK \(Mid: \d+, RC:(\d+)\)", said)[1])
 
-    def start_backend(self, database):
-        pair = pipeline(self.stack, self.tool("blesub", "backend", "--client-id", "backend"), ["bleingest", "--db", database.path],
+    def send(self, lines, *words):
+        given = self.folder / "input"
+        given.write_text("".join(line + "\n" for line in lines), encoding="ascii")
+        with open(given, "rb") as stream, Tool(*self.tool("blesend", "pi-lab-1", *words), stdin=stream) as sender:
+            self.assertEqual(sender.wait(), 0, sender.err)
+
+    def start_backend(self, database, *words):
+        pair = pipeline(self.stack, self.tool("blesub", "backend", "--client-id", "backend", *words), ["bleingest", "--db", database.path],
                         stdout=None, cwd=self.folder)
         pair[0].wait_err("subscribed")
         return pair
@@ -69,16 +75,14 @@ class ExampleBroker(unittest.TestCase):
         return subscriber
 
     def test_a_queue_of_more_than_1000_messages_survives_a_kill_once_it_is_saved(self):
-        database, lines = Database(self.folder / "ble.db"), make_batches(1200, detections=1)
+        database, lines = Database(self.folder / "ble.db"), make_batches(1250, detections=1)
         self.end(self.start_backend(database))
-        given = self.folder / "input"
-        given.write_text("".join(line + "\n" for line in lines), encoding="ascii")
-        with open(given, "rb") as stream, Tool(*self.tool("blesend", "pi-lab-1"), stdin=stream) as sender:
-            self.assertEqual(sender.wait(), 0, sender.err)
+        self.send(lines[:1200])
         saved = pathlib.Path(self.broker.folder.name) / "mosquitto.db"
-        wait_until(lambda: saved.exists() and lines[-1].encode() in saved.read_bytes(), "the last message to be saved")
+        wait_until(lambda: saved.exists() and lines[1199].encode() in saved.read_bytes(), "the last message to be saved")
         self.broker.kill()
         self.broker.start()
+        self.send(lines[1200:])  # the backend is still away: its session has to have kept its rights
         pair = self.start_backend(database)
         database.wait_count(len(lines))
         self.end(pair)
@@ -108,6 +112,13 @@ class ExampleBroker(unittest.TestCase):
         self.assertEqual(self.reason("backend", CONFIRMATION), GRANTED)
         self.assertEqual(pi.line(), b"backend")
         self.assertEqual(watcher.line(), b"pi-lab-2")
+
+    def test_the_backend_may_confirm_and_the_pi_may_hear_it(self):
+        database, lines = Database(self.folder / "ble.db"), make_batches(20)
+        pair = self.start_backend(database, "--confirm")
+        self.send(lines, "--confirm", "stored")
+        self.assertEqual(database.batches(), positions(lines))
+        self.end(pair)
 
     def test_blesend_keeps_what_is_denied(self):
         self.end(self.start_backend(Database(self.folder / "ble.db")))
