@@ -102,7 +102,6 @@ class Ingest {
     }
     template <class Work>
     bool persist(Work work);
-    bool pause(milliseconds time);
     void wait();
     bool step(Input &input);
     bool take(LookingReader &reader, std::span<const Line> lines);
@@ -140,21 +139,8 @@ bool Ingest::persist(Work work) {
                 log_warning(std::string(trouble.what()) + "; the input waits, nothing is lost, trying again");
             lifecycle_.status(std::string("waiting: ") + trouble.what());
         }
-        if (!pause(backoff_.next())) return false;
+        if (!lifecycle_.pause(backoff_.next())) return false;
     }
-}
-
-// False: asked to stop.
-bool Ingest::pause(milliseconds time) {
-    const auto end = Clock::now() + time;
-    while (!stopping()) {
-        lifecycle_.progress();
-        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-        if (left.count() <= 0) return true;
-        pollfd ask{lifecycle_.fd(), POLLIN, 0};
-        ::poll(&ask, 1, static_cast<int>(left.count()));
-    }
-    return false;
 }
 
 // Until an input, a signal or the reader of the events asks for something.

@@ -34,7 +34,7 @@ std::string in_words(std::chrono::duration<double> time) {
 
 class Sender {
   public:
-    explicit Sender(const SendOptions &given);
+    Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifecycle &lifecycle);
     ExitCode run();
 
   private:
@@ -49,9 +49,9 @@ class Sender {
     milliseconds stalled_for() const;
 
     const SendOptions &options_;
-    Counters counters_;
-    std::unique_ptr<Spool> spool_;
-    Lifecycle lifecycle_;  // asks the spool as long as it lives
+    Counters &counters_;
+    Spool &spool_;
+    Lifecycle &lifecycle_;
     LookingReader input_{STDIN_FILENO, "standard input"};
     RejectFile reject_;
     Intake intake_;
@@ -63,29 +63,26 @@ class Sender {
     bool stopped_ = false, ready_ = false, pace_said_ = false, room_made_ = false;
 };
 
-Sender::Sender(const SendOptions &given)
+Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifecycle &lifecycle)
     : options_(given),
-      spool_(make_spool(given)),
-      lifecycle_(given.common, counters_,
-                 [this] {
-                     counters_.queued = spool_->size();
-                     counters_.oldest_ms = static_cast<std::uint64_t>(spool_->oldest_age().count());
-                 }),
+      counters_(counters),
+      spool_(spool),
+      lifecycle_(lifecycle),
       reject_(given.reject),
-      intake_(input_, *spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
+      intake_(input_, spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
       transport_(make_transport(given.mode, given.transport)),
-      delivery_(*spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
+      delivery_(spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
                 given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep) {}
 
 ExitCode Sender::run() {
-    log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_->description());
+    log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_.description());
     transport_->start();
     for (;;) {
         take_input();
-        const auto held = spool_->size();
+        const auto held = spool_.size();
         delivery_.pump();
-        room_made_ = spool_->size() < held;
-        spool_->settle();
+        room_made_ = spool_.size() < held;
+        spool_.settle();
         settle_end();
         if (done()) return finish();
         report();
@@ -96,12 +93,12 @@ ExitCode Sender::run() {
 // For how long the spool's head has waited in vain: a burst that is on its way out is not stalled.
 milliseconds Sender::stalled_for() const {
     const auto idle = std::chrono::duration_cast<milliseconds>(Clock::now() - delivery_.last_progress());
-    return std::min(idle, spool_->oldest_age());
+    return std::min(idle, spool_.oldest_age());
 }
 
 void Sender::take_input() {
     if (!intake_.blocked() && Clock::now() < next_look_) return;
-    const bool may_drop = options_.policy == "drop-oldest" && !options_.one_try() && spool_->full();
+    const bool may_drop = options_.policy == "drop-oldest" && !options_.one_try() && spool_.full();
     intake_.take(may_drop && stalled_for() >= options_.drop_after ? WhenFull::drop : WhenFull::wait);
     next_look_ = Clock::now() + look_period;
 }
@@ -126,7 +123,7 @@ void Sender::end_within(milliseconds time) {
 }
 
 bool Sender::done() const {
-    return intake_.finished() && (spool_->size() == 0 || (end_ && Clock::now() >= *end_));
+    return intake_.finished() && (spool_.size() == 0 || (end_ && Clock::now() >= *end_));
 }
 
 // Tells people and systemd how it goes.
@@ -136,17 +133,17 @@ void Sender::report() {
         ready_ = true;
         lifecycle_.ready(transport_->status());
     }
-    if (spool_->size() > 0 && progress_.due())
-        progress_.update(std::to_string(counters_.out) + " delivered, " + std::to_string(spool_->size()) +
+    if (spool_.size() > 0 && progress_.due())
+        progress_.update(std::to_string(counters_.out) + " delivered, " + std::to_string(spool_.size()) +
                          " queued");
     if (Clock::now() < next_report_) return;
     next_report_ = Clock::now() + std::chrono::seconds(1);
-    lifecycle_.status(transport_->status() + "; " + std::to_string(spool_->size()) + " queued");
+    lifecycle_.status(transport_->status() + "; " + std::to_string(spool_.size()) + " queued");
     const auto pace = intake_.pace();
     if (pace_said_ || !pace || options_.one_try()) return;
     pace_said_ = true;
     log_info("at the present rate the spool lasts " +
-             in_words(*pace * static_cast<double>(spool_->capacity())));
+             in_words(*pace * static_cast<double>(spool_.capacity())));
 }
 
 void Sender::wait() {
@@ -166,7 +163,7 @@ void Sender::wait() {
 ExitCode Sender::finish() const {
     if (counters_.dropped > 0)
         log_warning(std::to_string(counters_.dropped) + " batches were dropped in all");
-    if (spool_->size() > 0) leave_behind();
+    if (spool_.size() > 0) leave_behind();
     if (options_.count > 0 && !intake_.reached_limit() && lifecycle_.ran_out())
         throw Error(ExitCode::temporary, "--run-for has passed before --count was reached");
     return ExitCode::ok;
@@ -174,8 +171,8 @@ ExitCode Sender::finish() const {
 
 // A durable spool that was asked to stop has lost nothing: its rest is sent by the next start.
 void Sender::leave_behind() const {
-    const std::string text = std::to_string(spool_->size()) + " batches and gap lines are left undelivered";
-    if (!spool_->durable()) throw Error(ExitCode::temporary, text);
+    const std::string text = std::to_string(spool_.size()) + " batches and gap lines are left undelivered";
+    if (!spool_.durable()) throw Error(ExitCode::temporary, text);
     const std::string kept = text + "; they stay in " + options_.spool;
     if (options_.drain_timeout.count() > 0) throw Error(ExitCode::temporary, kept);
     log_info(kept);
@@ -184,7 +181,16 @@ void Sender::leave_behind() const {
 ExitCode run(const SendOptions &options) {
     if (options.status) return print_spool_status(options);
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is like a full disk
-    return Sender(options).run();
+    Counters counters;
+    std::unique_ptr<Spool> spool;
+    Lifecycle lifecycle(options.common, counters, [&] {
+        if (!spool) return;
+        counters.queued = spool->size();
+        counters.oldest_ms = static_cast<std::uint64_t>(spool->oldest_age().count());
+    });
+    spool = open_spool(options, lifecycle);
+    if (spool) return Sender(options, counters, *spool, lifecycle).run();
+    return lifecycle.ran_out() && options.count > 0 ? ExitCode::temporary : ExitCode::ok;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "base/lifecycle.hpp"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -89,6 +90,19 @@ void Lifecycle::handle() {
         progressed_ = false;
         ::sd_notify(0, "WATCHDOG=1");
     }
+}
+
+bool Lifecycle::pause(milliseconds time) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + time;
+    for (handle(); !stopping_; handle()) {
+        progress();
+        const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+        if (left.count() <= 0) return true;
+        pollfd ask{fd(), POLLIN, 0};
+        ::poll(&ask, 1, static_cast<int>(left.count()));
+    }
+    return false;
 }
 
 void Lifecycle::ready(const std::string &text) {

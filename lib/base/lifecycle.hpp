@@ -34,6 +34,8 @@ class Lifecycle {
     bool stopping() const { return stopping_; }  // SIGTERM, SIGINT or --run-for has passed
     bool ran_out() const { return ran_out_; }    // stopping because of --run-for
     void stop() { stopping_ = true; }
+    // Lets this time pass; handles meanwhile, feeds the watchdog. False: stopping, at once when it already is.
+    bool pause(std::chrono::milliseconds time);
 
     // sd_notify(3): no effect outside systemd.
     void ready(const std::string &status);  // READY=1, once, when the tool can do its job; logged at debug

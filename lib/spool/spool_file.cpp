@@ -32,8 +32,15 @@ constexpr char settings[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;"
     "PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY";
 
-bool no_right(int error) {
-    return error == EACCES || error == EPERM || error == EROFS;
+[[noreturn]] void fail_to_open(const std::string &path) {
+    const int error = errno;
+    const bool no_right = error == EACCES || error == EPERM || error == EROFS;
+    const Error why =
+        system_error("open the spool " + path, no_right ? ExitCode::permission : ExitCode::config);
+    // There may be room later: what SQLite says of a full disk.
+    if (error == ENOSPC || error == EDQUOT)
+        throw SqliteError(SqliteError::Kind::trouble, ExitCode::io, why.what());
+    throw why;
 }
 
 // Throws for what is not ours to touch; true: it has our tables.
@@ -98,9 +105,7 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
 void SpoolFile::lock() {
     for (;;) {
         UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!fd)
-            throw system_error("open the spool " + path_,
-                               no_right(errno) ? ExitCode::permission : ExitCode::config);
+        if (!fd) fail_to_open(path_);
         if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK) throw system_error("lock the spool " + path_);
             throw Error(ExitCode::unavailable,

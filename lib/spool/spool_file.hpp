@@ -16,7 +16,8 @@ namespace ble {
 class SpoolFile {
   public:
     // Opens or creates it. Error(unavailable): another process has it; Error(config): it is of a newer version or of
-    // another program, or its folder is absent; Error(permission). Reads the whole file once, to find damage.
+    // another program, or its folder is absent; Error(permission). SqliteError(trouble): the disk is full, or the like; try
+    // again. Reads the whole file once, to find damage.
     explicit SpoolFile(const std::string &path);
 
     Database &database() { return *database_; }

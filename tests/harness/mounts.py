@@ -4,7 +4,7 @@ import ctypes
 import os
 
 _NEWNS, _NEWUSER = 0x20000, 0x10000000
-_REC_PRIVATE, _DETACH = 0x4000 | 0x40000, 2
+_REC_PRIVATE, _READ_ONLY, _DETACH = 0x4000 | 0x40000, 0x20 | 1, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,14 +26,19 @@ def private_mounts():
 
 
 @contextlib.contextmanager
-def small_disk(folder, size):
-    """`folder` is made, and is a disk of `size` bytes of its own until the end."""
+def small_disk(folder, size, files=1000):
+    """`folder` is made, and is a disk of `size` bytes and so many files of its own until the end."""
     os.mkdir(folder)
-    _call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", 0, f"size={size}".encode())
+    _call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", 0, f"size={size},nr_inodes={files + 1}".encode())
     try:
         yield
     finally:
         _call("umount2", os.fsencode(folder), _DETACH)
+
+
+def make_read_only(folder):
+    """A small disk on which no file is open for writing."""
+    _call("mount", None, os.fsencode(folder), None, _READ_ONLY, None)
 
 
 def fill(path, left):

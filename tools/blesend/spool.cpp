@@ -4,13 +4,16 @@
 
 #include <algorithm>
 
+#include "base/lifecycle.hpp"
 #include "base/line_writer.hpp"
+#include "base/log.hpp"
 #include "batch/json_text.hpp"
 #include "blesend/options.hpp"
 #include "spool/durable_spool.hpp"
 #include "spool/ram_spool.hpp"
 
 namespace ble {
+namespace {
 
 std::unique_ptr<Spool> make_spool(const SendOptions &given) {
     if (given.spool.empty())
@@ -18,6 +21,26 @@ std::unique_ptr<Spool> make_spool(const SendOptions &given) {
     return std::make_unique<DurableSpool>(
         given.spool, DurableSpool::Bounds{static_cast<std::size_t>(given.spool_max),
                                           static_cast<std::uint64_t>(given.spool_max_bytes)});
+}
+
+}  // namespace
+
+std::unique_ptr<Spool> open_spool(const SendOptions &given, Lifecycle &lifecycle) {
+    constexpr std::chrono::seconds retry_after(1);
+    Throttle said;
+    for (bool waited = false;; waited = true) {
+        try {
+            auto spool = make_spool(given);
+            if (waited) log_info("the spool " + given.spool + " can be used now");
+            return spool;
+        } catch (const SqliteError &error) {
+            if (error.kind() != SqliteError::Kind::trouble) throw;
+            if (said.due())
+                log_warning(std::string(error.what()) + "; the input waits, trying again every second");
+            lifecycle.status(std::string("waiting: ") + error.what());
+        }
+        if (!lifecycle.pause(retry_after)) return nullptr;
+    }
 }
 
 ExitCode print_spool_status(const SendOptions &options) {
