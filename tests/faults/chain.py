@@ -2,11 +2,10 @@
 import contextlib
 import os
 import pathlib
-import subprocess
 import threading
 import time
 
-from harness import Broker, Database, Proxy, free_port, http, source_path, standing, tool_path, wait_port, wait_until
+from harness import Broker, Database, Proxy, free_port, http, source_path, standing, wait_port, wait_until
 from harness.mounts import small_disk
 
 from .agents import Agent
@@ -18,13 +17,6 @@ SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
 BACKEND = ("blesub", "blerecv", "bleingest", "blews")
 _OF_BACKEND = ("mqtt", "http", "events")  # its FIFOs
 _DISK = 24 << 20
-
-
-def can_confirm():
-    """Is there confirmation from end to end? Without it a broker that forgets what it has acknowledged loses batches."""
-    told = [subprocess.run([tool_path(tool), "--help"], capture_output=True, text=True, check=True).stdout
-            for tool in ("blesend", "blesub")]
-    return all("--confirm" in text for text in told)
 
 
 def _broker_settings():
@@ -46,7 +38,6 @@ class Chain:
         self.agents = [Agent(name, f"{seed:08x}{i:08x}", seed + i, detections=(3, 1, 5, 12, 2)[i], pace=pace,
                              spool_max=40 if name == "mqtt-3" else None)
                        for i, name in enumerate(BY_MQTT + BY_HTTP)]
-        self._confirm = can_confirm()
         self._broker_lock = threading.Lock()
         self._stack = contextlib.ExitStack()
 
@@ -88,9 +79,8 @@ class Chain:
             agent.start(self.folder / agent.name)
 
     def _backend(self):
-        confirm = ["--confirm"] if self._confirm else []
         subscriber = ["blesub", "--host", "127.0.0.1", "--port", self.links["blesub"].port, "--client-id", "backend",
-                      "--keepalive", "5", *confirm]
+                      "--keepalive", "5", "--confirm"]
         ingest = ["bleingest", "--db", self.database.path, "--hold", self.folder / "mqtt", self.folder / "http",
                   "--event-timeout", "0.2", "--stats", "0.2"]
         yield self._service("blesub", subscriber, stdout="mqtt")
@@ -105,8 +95,8 @@ class Chain:
         if agent.name in BY_HTTP:
             command += ["--mode", "http", "--url", f"http://127.0.0.1:{port}", "--timeout", "3"]
         else:
-            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "5"]
-            command += ["--confirm", "stored", "--confirm-timeout", "3"] if self._confirm else []
+            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "5", "--confirm", "stored",
+                        "--confirm-timeout", "3"]
         if agent.spool_max:
             command += ["--spool-max", agent.spool_max, "--drop-after", "1"]
         if agent.name in COALESCING:

@@ -10,9 +10,8 @@ from harness.mounts import fill
 
 from .chain import BACKEND, SENDERS, BY_HTTP, BY_MQTT
 
-# needs_confirmation: done only where the tools can confirm from end to end (--confirm).
 # effect(chain, target, random): a context manager; what it did is undone at its end, `seconds` later at most.
-Fault = namedtuple("Fault", "name effect targets seconds needs_confirmation", defaults=(False,))
+Fault = namedtuple("Fault", "name effect targets seconds")
 # What a plan is made of: at_s seconds after the start fault `name` is done to `target`, for for_s seconds.
 Step = namedtuple("Step", "at_s name target for_s")
 
@@ -165,12 +164,11 @@ FAULTS = (
     *(Fault(f"stop {name}", _stop, (name,), (0.2, 3.5)) for name in (*BACKEND, "broker")),
     Fault("stop blesend", _stop, SENDERS, (0.2, 3.5)),
     Fault("restart broker", _restart_broker, ("broker",), _AT_ONCE),
-    # mosquitto acknowledges a message before it writes it to its file: a kill in between loses what no one else has any more.
-    Fault("kill broker", _kill_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
-    Fault("wipe broker", _wipe_broker, ("broker",), _AT_ONCE, needs_confirmation=True),
+    Fault("kill broker", _kill_broker, ("broker",), _AT_ONCE),
+    Fault("wipe broker", _wipe_broker, ("broker",), _AT_ONCE),
     Fault("kill all tools", _kill_tools, ("all",), _AT_ONCE),
     Fault("reboot backend", _reboot_backend, ("backend",), _AT_ONCE),
-    Fault("kill all and broker", _kill_all, ("all",), _AT_ONCE, needs_confirmation=True),
+    Fault("kill all and broker", _kill_all, ("all",), _AT_ONCE),
     Fault("link cut", _cut, _LINKS, _AT_ONCE),
     Fault("link down", _down, _LINKS, (0.2, 3.0)),
     Fault("link half-open", _half_open, _LINKS, _AT_ONCE),
@@ -182,17 +180,12 @@ FAULTS = (
 )
 
 
-def possible(confirmed):
-    """The faults that the chain promises to survive."""
-    return [fault for fault in FAULTS if confirmed or not fault.needs_confirmation]
-
-
-def make_plan(seed, faults, steps, seconds):
-    """The same for the same seed and table."""
+def make_plan(seed, steps, seconds):
+    """The same for the same seed."""
     rng = random.Random(seed)
     plan = []
     for _ in range(steps):
-        fault = rng.choice(faults)
+        fault = rng.choice(FAULTS)
         for_s = _BEYOND_PATIENCE if fault.effect in (_stop, _silent) and rng.random() < 0.1 else fault.seconds
         plan.append(Step(round(rng.uniform(0, seconds), 3), fault.name, rng.choice(fault.targets),
                          round(rng.uniform(*for_s), 3)))
