@@ -302,7 +302,7 @@ void DurableSpool::commit(Transaction &transaction) {
     removed_gaps_.clear();
     given_up_.clear();
     touched_.clear();
-    if (std::exchange(troubled_, false)) log_info("the spool " + path_ + " can be written again");
+    if (std::exchange(complained_, false)) log_info("the spool " + path_ + " can be written again");
 }
 
 void DurableSpool::commit_removals() {
@@ -324,9 +324,9 @@ void DurableSpool::trouble(const SqliteError &error) {
                     std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
     if (error.kind() != SqliteError::Kind::trouble) throw;
     retry_at_ = Clock::now() + retry_after;
-    troubled_ = true;
-    if (trouble_said_.due())
-        log_warning(std::string(error.what()) + "; the input waits, trying again every second");
+    if (!trouble_said_.due()) return;
+    complained_ = true;
+    log_warning(std::string(error.what()) + "; the input waits, trying again every second");
 }
 
 std::size_t DurableSpool::capacity() const {

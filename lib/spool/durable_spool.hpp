@@ -99,7 +99,7 @@ class DurableSpool final : public Spool {
     std::map<std::uint64_t, Lost> given_up_;  // of what is removed and still in the file
     std::set<std::uint64_t> touched_;         // gap lines that are not in the file as they are now
     Clock::time_point retry_at_;
-    bool troubled_ = false;
+    bool complained_ = false;
     Throttle trouble_said_;
     BatchParser parser_;
 };

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <map>
 #include <system_error>
 
 #include "base/backoff.hpp"
@@ -100,7 +101,7 @@ struct HttpTransport::Impl {
     std::string trouble = "not yet connected", body;
     std::size_t body_size = 0;
     char curl_text[CURL_ERROR_SIZE] = "";
-    Throttle throttle;
+    std::map<long, Throttle> said;  // of each kind of failure; texts differ from one answer to the next
 };
 
 HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
@@ -254,7 +255,7 @@ void HttpTransport::Impl::judge_check(CURLcode code, long status) {
     if (!up && !post_failed) {
         log_info("connected to " + options.url);
         complained = false;
-        throttle.reset();
+        said.clear();
     }
     up = true;
     state = State::ready;
@@ -274,7 +275,7 @@ void HttpTransport::Impl::judge_post(CURLcode code, long status) {
     if (complained) log_info(options.url + " takes batches again");
     complained = post_failed = false;
     up = true;
-    throttle.reset();
+    said.clear();
     backoff.reset();
     slow_backoff.reset();
     state = State::ready;
@@ -295,7 +296,7 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long stat
     std::string reason = what + ": " + describe(code, status);
     const milliseconds delay = delay_after(code, status);
     if (message) settle(Outcome::retry, reason);
-    if ((up && !post_failed) || reason != trouble) throttle.reset();
+    if (up && !post_failed) said.clear();
     up = false;
     trouble = std::move(reason);
     if (options.one_try) {
@@ -304,7 +305,7 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long stat
     }
     state = State::waiting;
     retry_at = Clock::now() + delay;
-    if (throttle.due()) {
+    if (said[code == CURLE_OK ? status : -static_cast<long>(code)].due()) {
         log_warning(trouble + "; kept, next try in " + in_seconds(delay));
         complained = true;
     }
