@@ -204,6 +204,11 @@ class Tool:
     def running(self):
         return self.process.poll() is None
 
+    def peak_memory(self):
+        """In bytes, so far."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+
     def stats(self):
         """The counters, by SIGUSR1. Wait for a sign of life first: a tool that has just begun is killed by that signal."""
         before = len(self._err)

@@ -1,13 +1,16 @@
 """One part of the chain stands still for a while: those before it wait, and afterwards every batch is there exactly once."""
 import contextlib
+import functools
 import pathlib
 import signal
+import socket
 import sqlite3
 import tempfile
 import unittest
 
-from harness import (Broker, Database, Tool, WebSocketClient, flatten, free_port, make_batches, pipeline, positions,
-                     wait_port, wait_until)
+from harness import (DEADLINE_S, Broker, Database, HttpServer, Proxy, Tool, WebSocketClient, flatten, free_port, make_batches,
+                     pipeline, positions, tool_path, wait_port, wait_until)
+from harness.mounts import with_hosts
 
 
 class Stall(unittest.TestCase):
@@ -21,10 +24,10 @@ class Stall(unittest.TestCase):
     def ingest(self):
         return ["bleingest", "--db", self.database.path]
 
-    def backend_by_mqtt(self, *more, after=()):
+    def backend_by_mqtt(self, *more, after=(), env=None):
         broker = self.stack.enter_context(Broker())
         sub = ["blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend", *more]
-        tools = pipeline(self.stack, sub, self.ingest(), *after, cwd=self.folder, stdout=None)
+        tools = pipeline(self.stack, sub, self.ingest(), *after, cwd=self.folder, stdout=None, env=env)
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
         sender = self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", broker.port))
         return broker, tools, sender
@@ -69,14 +72,22 @@ class Stall(unittest.TestCase):
         self.finish(sender, tools)
 
     def test_a_database_that_somebody_else_has_locked(self):
-        _, tools, sender = self.backend_by_mqtt()
+        """For longer than SQLite waits for a lock, several times over."""
+        path = str(self.folder / "notify")
+        notify = self.stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        notify.bind(path)
+        notify.settimeout(DEADLINE_S)
+        _, tools, sender = self.backend_by_mqtt(env={"NOTIFY_SOCKET": path})
         self.send(sender, self.lines[:100])
         self.database.wait_count(100)
         other = sqlite3.connect(self.database.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         self.send(sender, self.lines[100:])
-        tools[1].wait_err("locked")
+        tries = 0
+        while tries < 5:
+            tries += notify.recv(4096).startswith(b"STATUS=waiting: ")
         self.assertEqual(self.database.count(), 100)
+        self.assertEqual(tools[1].err.count("locked"), 1)  # said once a minute
         other.execute("ROLLBACK")
         other.close()
         self.finish(sender, tools)
@@ -93,6 +104,120 @@ class Stall(unittest.TestCase):
         tools[2].signal(signal.SIGCONT)
         self.assertEqual(client.until("detection_event")["data"]["device_id"], "pi-test")
         self.finish(sender, tools)
+
+    # A link that says nothing, and a name that nobody knows
+
+    def ends_by_mqtt(self, host, port, *words, wrap=lambda *command: command):
+        """blesub | bleingest and blesend, both at this address of the broker, on their own from now on."""
+        address = ("--host", host, "--port", port, *words)
+        sub = wrap(tool_path("blesub"), *address, "--client-id", "backend")
+        tools = pipeline(self.stack, sub, self.ingest(), cwd=self.folder, stdout=None)
+        return tools, self.stack.enter_context(Tool(*wrap(tool_path("blesend"), *address, "--buffer", "1000")))
+
+    def known_broker(self):
+        """It keeps what comes for blesub, which has been there once."""
+        broker = self.stack.enter_context(Broker())
+        with Tool("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend", stdout=None) as tool:
+            tool.wait_err("subscribed")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 0, tool.err)
+        return broker
+
+    def linked(self):
+        return self.stack.enter_context(Proxy(self.known_broker().port))
+
+    def test_a_broker_that_takes_connections_and_says_nothing(self):
+        link = self.linked()
+        link.silence()
+        tools, sender = self.ends_by_mqtt("127.0.0.1", link.port)
+        self.lines = self.lines[:50]
+        self.send(sender, self.lines)
+        wait_until(lambda: link.connections >= 5, "both to have tried again")
+        link.up()
+        self.finish(sender, tools)
+        for tool in (tools[0], sender):
+            self.assertEqual(tool.err.count("unable to connect"), 1, tool.err)
+
+    def test_a_broker_that_falls_silent(self):
+        link = self.linked()
+        tools, sender = self.ends_by_mqtt("127.0.0.1", link.port, "--keepalive", "5")
+        self.send(sender, self.lines[:100])
+        self.database.wait_count(100)
+        link.silence()
+        self.send(sender, self.lines[100:200])
+        for tool in (tools[0], sender):
+            tool.wait_err("is lost")
+        self.assertEqual(self.database.count(), 100)
+        link.up()
+        self.send(sender, self.lines[200:])
+        self.finish(sender, tools)
+        for tool in (tools[0], sender):
+            self.assertEqual(tool.err.count("is lost"), 1, tool.err)
+
+    def test_a_name_that_is_not_known_for_a_while(self):
+        hosts = self.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n", encoding="ascii")
+        named = functools.partial(with_hosts, hosts)
+        broker, port = self.known_broker(), free_port()
+        tools, sender = self.ends_by_mqtt("broker.test", broker.port, wrap=named)
+        by_http = pipeline(self.stack, ["blerecv", "--port", port], ["bleingest", "--db", "other.db"], cwd=self.folder,
+                           stdout=None)
+        http_sender = self.stack.enter_context(Tool(*named(tool_path("blesend"), "--url", f"http://backend.test:{port}"),
+                                                    "--spool", self.folder / "spool"))
+        for tool in (sender, http_sender):
+            self.send(tool, self.lines[:50])
+        for tool, text in ((tools[0], "unable to connect"), (sender, "unable to connect"), (http_sender, "backend.test")):
+            tool.wait_err(text)
+        self.lines = self.lines[:50]
+        with open(hosts, "a", encoding="ascii") as names:
+            names.write("127.0.0.1 broker.test backend.test\n")
+        self.finish(sender, tools)
+        self.database = Database(self.folder / "other.db")
+        self.finish(http_sender, by_http)
+        for tool in (tools[0], sender, http_sender):
+            self.assertEqual(tool.err.count("unable to connect") + tool.err.count("Could not resolve"), 1, tool.err)
+
+
+class Busy(unittest.TestCase):
+    """A server that takes nothing for long, while 50 MB come in."""
+
+    COUNT, SIZE = 500, 100_000
+
+    def run_with(self, *words, in_hand, retry_after=None):
+        lines = [f'{line[:-1]},"x":"{"x" * self.SIZE}"}}' for line in make_batches(self.COUNT)]
+        busy = True
+
+        def answer(request):
+            if request.method == "GET" or not busy:
+                return 201, {}, b""
+            # Each answer another one, as of a server that says for how long it has been busy.
+            headers = {"Retry-After": retry_after} if retry_after else {}
+            return 503, headers, b"busy for %d requests" % len(server.requests)
+        with HttpServer(answer=answer) as server, tempfile.TemporaryFile() as given, \
+                tempfile.TemporaryDirectory(prefix="blepipe-busy-") as folder:
+            given.write("".join(line + "\n" for line in lines).encode())
+            given.seek(0)
+            with Tool("blesend", "--url", server.url, *words, cwd=folder, stdin=given) as tool:
+                wait_until(lambda: server.posts, "the first try")
+                before = tool.peak_memory()
+                wait_until(lambda: len(server.posts) >= 4, "some tries")
+                self.assertEqual(tool.stats()["in"], in_hand)
+                self.assertLess(tool.peak_memory() - before, 8_000_000)
+                self.assertEqual(tool.err.count("503"), 1, tool.err)
+                tried = len(server.posts)
+                busy = False
+                self.assertEqual(tool.wait(), 0, tool.err)
+                self.assertEqual(tool.err.count("503"), 1, tool.err)
+            self.assertEqual([body.decode() for body in server.bodies[tried:]], lines)
+
+    def test_with_the_spool_on_disk(self):
+        self.run_with("--spool", "spool", in_hand=self.COUNT, retry_after="1")
+
+    def test_with_the_spool_in_memory_the_file_waits(self):
+        self.run_with("--buffer", "20", in_hand=20, retry_after="1")
+
+    def test_without_retry_after(self):
+        self.run_with("--spool", "spool", in_hand=self.COUNT)
 
 
 if __name__ == "__main__":
