@@ -1,5 +1,7 @@
 #include "spool/durable_spool.hpp"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 
 namespace ble {
@@ -12,6 +14,9 @@ constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, 
 constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
 constexpr std::chrono::seconds retry_after(1);
 constexpr std::uint64_t reserve_step = 1000;
+// Removals need space too: the log grows to 1000 pages, and as much again of the file, before it is used from its beginning.
+constexpr std::uint64_t kept_free = 10u << 20;
+constexpr std::uint64_t most_of_a_push = 2u << 20;  // one look at a pipe, and what SQLite adds
 
 std::int64_t wall_ms() {
     return std::chrono::floor<milliseconds>(now().time_since_epoch()).count();
@@ -108,10 +113,18 @@ std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull
     if (lines.empty() || (full() && when_full == WhenFull::wait) || !may_write()) return 0;
     if (database_.moved())
         throw Error(ExitCode::io, "the spool " + path_ + " was renamed or deleted while in use");
+    if (!has_room()) {
+        commit_removals();
+        if (!has_room()) {
+            wait("the disk of " + path_ + " is nearly full: the rest is kept for removals");
+            return 0;
+        }
+    }
     const auto batches = batches_;
     const auto bytes = bytes_;
     try {
         const std::size_t taken = store(lines, when_full);
+        if (std::exchange(complained_, false)) log_info("the spool " + path_ + " can be written again");
         read_ahead();
         return taken;
     } catch (const SqliteError &error) {
@@ -302,7 +315,6 @@ void DurableSpool::commit(Transaction &transaction) {
     removed_gaps_.clear();
     given_up_.clear();
     touched_.clear();
-    if (std::exchange(complained_, false)) log_info("the spool " + path_ + " can be written again");
 }
 
 void DurableSpool::commit_removals() {
@@ -323,10 +335,23 @@ void DurableSpool::trouble(const SqliteError &error) {
         throw Error(ExitCode::io,
                     std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
     if (error.kind() != SqliteError::Kind::trouble) throw;
+    wait(error.what());
+}
+
+void DurableSpool::wait(const std::string &why) {
     retry_at_ = Clock::now() + retry_after;
     if (!trouble_said_.due()) return;
     complained_ = true;
-    log_warning(std::string(error.what()) + "; the input waits, trying again every second");
+    log_warning(why + "; the input waits, trying again every second");
+}
+
+// A spool that filled its disk to the last byte could never be emptied. What was removed leaves free pages in the file.
+bool DurableSpool::has_room() {
+    struct statvfs disk {};
+    if (::statvfs(path_.c_str(), &disk) != 0 || disk.f_bavail * disk.f_frsize >= kept_free) return true;
+    const auto pages = database_.integer("PRAGMA freelist_count").value_or(0);
+    return static_cast<std::uint64_t>(pages * database_.integer("PRAGMA page_size").value_or(0)) >=
+           most_of_a_push;
 }
 
 std::size_t DurableSpool::capacity() const {

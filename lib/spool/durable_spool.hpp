@@ -78,6 +78,8 @@ class DurableSpool final : public Spool {
     void commit(Transaction &transaction);
     bool may_write() const { return Clock::now() >= retry_at_; }
     void trouble(const SqliteError &error);
+    void wait(const std::string &why);
+    bool has_room();
 
     std::string path_;
     Bounds bounds_;

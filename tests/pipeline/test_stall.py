@@ -1,6 +1,7 @@
 """One part of the chain stands still for a while: those before it wait, and afterwards every batch is there exactly once."""
 import contextlib
 import functools
+import os
 import pathlib
 import signal
 import socket
@@ -10,7 +11,11 @@ import unittest
 
 from harness import (DEADLINE_S, Broker, Database, HttpServer, Proxy, Tool, WebSocketClient, flatten, free_port, make_batches,
                      pipeline, positions, tool_path, wait_port, wait_until)
-from harness.mounts import with_hosts
+from harness.mounts import private_mounts, small_disk, with_hosts
+
+
+def setUpModule():
+    private_mounts()
 
 
 class Stall(unittest.TestCase):
@@ -176,6 +181,26 @@ class Stall(unittest.TestCase):
         self.finish(http_sender, by_http)
         for tool in (tools[0], sender, http_sender):
             self.assertEqual(tool.err.count("unable to connect") + tool.err.count("Could not resolve"), 1, tool.err)
+
+
+class FullDisk(unittest.TestCase):
+    def test_a_spool_that_filled_its_own_disk_goes_on_when_it_is_emptied(self):
+        lines = [f'{line[:-1]},"x":"{"x" * 2000}"}}' for line in make_batches(12_000)]
+        with tempfile.TemporaryDirectory(prefix="blepipe-full-") as folder, HttpServer() as server:
+            disk, given = os.path.join(folder, "disk"), os.path.join(folder, "given")
+            with open(given, "w", encoding="ascii") as f:
+                f.write("".join(line + "\n" for line in lines))
+            server.health = 503
+            with small_disk(disk, 24 << 20), contextlib.ExitStack() as stack:
+                spool = os.path.join(disk, "spool")
+                _, tool = pipeline(stack, ["cat", given], ["blesend", "--url", server.url, "--spool", spool],
+                                   cwd=folder, stdout=None)
+                tool.wait_err("the input waits")
+                self.assertLess(tool.stats()["in"], len(lines))
+                server.health = 200
+                self.assertEqual(tool.wait(), 0, tool.err)
+                self.assertEqual(tool.err.count("the input waits"), 1, tool.err)
+            self.assertEqual([body.decode() for body in server.bodies], lines)
 
 
 class Busy(unittest.TestCase):
