@@ -395,6 +395,7 @@ class Kill(Case):
 
     GROUPS = 8  # killed together, beyond those that see to it that each command is killed at least once
     STEP = 40   # batches given by HTTP at a time, at most
+    OTHERS = 600  # bytes that blescan writes besides its lines, at most: a LF, and what a sanitizer asks of the kernel
 
     def setUp(self):
         super().setUp()
@@ -405,7 +406,7 @@ class Kill(Case):
         self.lengths = list(itertools.accumulate(len(line.encode()) + 1 for line in self.canonical))
         self.given = make_batches(3000, "pi-http")
         self.written = 0
-        self.least = []  # of each run of blescan that was killed: so many whole lines it had written, or one more
+        self.least = []  # of each run of blescan that was killed: so many whole lines it had written, or a few more
         self.parts = {"blescan": lambda: self.scan("--speed", "0.5"), "blesend of MQTT": self.send_by_mqtt,
                       "blesend of HTTP": self.send_by_http, "blesub": self.subscribe, "blerecv": self.receive,
                       "bleingest": self.ingest_somehow, "blews": self.broadcast}
@@ -416,10 +417,10 @@ class Kill(Case):
         return self.ingest(*inputs, stdin="http" if "-" in inputs else None)
 
     def scanned(self):
-        """Whole lines that this blescan has written, at least: the first byte may be the LF for its predecessor."""
+        """Whole lines that this blescan has written, at least."""
         with open(f"/proc/{self.tools['blescan'].pid}/io", encoding="ascii") as counters:
             count = next(int(line.split()[1]) for line in counters if line.startswith("wchar"))
-        return bisect.bisect_right(self.lengths, count - 1)
+        return bisect.bisect_right(self.lengths, count - self.OTHERS)
 
     def give(self):
         more = self.chance.randint(1, self.STEP)
@@ -451,7 +452,7 @@ class Kill(Case):
         runs = self.runs("pi-scan")
         self.assertEqual(len(runs), len(self.least) + 1)
         for count, least in zip(runs.values(), [*self.least, 100], strict=True):
-            self.assertIn(count, (least, least + 1))
+            self.assertIn(count, range(least, least + 4))
         lines = self.given[:self.written]
         for run, count in runs.items():
             lines += [json.dumps({**json.loads(line), "run_id": run}) for line in self.canonical[:count]]
