@@ -14,9 +14,9 @@ constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, 
 constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
 constexpr std::chrono::seconds retry_after(1);
 constexpr std::uint64_t reserve_step = 1000;
-// Removals need space too: the log grows to 1000 pages, and as much again of the file, before it is used from its beginning.
-constexpr std::uint64_t kept_free = 10u << 20;
+constexpr std::uint64_t most_kept_free = 10u << 20;
 constexpr std::uint64_t most_of_a_push = 2u << 20;  // one look at a pipe, and what SQLite adds
+constexpr std::uint64_t page_size = 4096;           // of SQLite, unless it was told otherwise
 
 std::int64_t wall_ms() {
     return std::chrono::floor<milliseconds>(now().time_since_epoch()).count();
@@ -30,6 +30,12 @@ Clock::time_point from_wall(std::int64_t since_ms) {
     return Clock::now() - milliseconds(std::max<std::int64_t>(wall_ms() - since_ms, 0));
 }
 
+std::uint64_t kept_free_on_disk_of(const std::string &path) {
+    struct statvfs disk {};
+    if (::statvfs(path.c_str(), &disk) != 0) return 0;
+    return std::min<std::uint64_t>(most_kept_free, disk.f_blocks * disk.f_frsize / 4);
+}
+
 std::int64_t row(std::uint64_t id) {
     return static_cast<std::int64_t>(id);
 }
@@ -40,6 +46,7 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
     : path_(path),
       bounds_(bounds),
       file_(path),
+      kept_free_(kept_free_on_disk_of(path)),
       database_(file_.database()),
       insert_(database_, "INSERT INTO batches (id, since, line) VALUES (?, ?, ?)"),
       delete_(database_, "DELETE FROM batches WHERE id = ?"),
@@ -48,6 +55,8 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
       delete_gap_(database_, "DELETE FROM gaps WHERE id = ?"),
       read_gap_(database_, "SELECT line FROM gaps WHERE id = ?"),
       save_state_(database_, "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?") {
+    // Removals need space too. SQLite's log grows to this, and the file by as much, before the log is used from its beginning.
+    database_.execute("PRAGMA wal_autocheckpoint=" + std::to_string(kept_free_ * 2 / 5 / page_size));
     Statement sizes(database_, "SELECT length(line) FROM batches");
     for (; sizes.step(); ++batches_) bytes_ += static_cast<std::uint64_t>(sizes.integer(0));
     load();
@@ -120,15 +129,18 @@ std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull
             return 0;
         }
     }
+    lines = lines.first(std::min(lines.size(), most_lines_));
     const auto batches = batches_;
     const auto bytes = bytes_;
     try {
         const std::size_t taken = store(lines, when_full);
+        if (lines.size() == most_lines_) most_lines_ += most_lines_;
         if (std::exchange(complained_, false)) log_info("the spool " + path_ + " can be written again");
         read_ahead();
         return taken;
     } catch (const SqliteError &error) {
         trouble(error);
+        most_lines_ = std::max<std::size_t>(lines.size() / 2, 1);  // there may be room for some
         batches_ = batches, bytes_ = bytes;
         load();
         return 0;
@@ -336,6 +348,10 @@ void DurableSpool::trouble(const SqliteError &error) {
                     std::string(error.what()) + ": the spool is damaged; the next start sets it aside");
     if (error.kind() != SqliteError::Kind::trouble) throw;
     wait(error.what());
+    try {
+        database_.execute("PRAGMA wal_checkpoint(TRUNCATE)");  // a full disk may have room in the log alone
+    } catch (const SqliteError &) {
+    }
 }
 
 void DurableSpool::wait(const std::string &why) {
@@ -348,10 +364,10 @@ void DurableSpool::wait(const std::string &why) {
 // A spool that filled its disk to the last byte could never be emptied. What was removed leaves free pages in the file.
 bool DurableSpool::has_room() {
     struct statvfs disk {};
-    if (::statvfs(path_.c_str(), &disk) != 0 || disk.f_bavail * disk.f_frsize >= kept_free) return true;
-    const auto pages = database_.integer("PRAGMA freelist_count").value_or(0);
-    return static_cast<std::uint64_t>(pages * database_.integer("PRAGMA page_size").value_or(0)) >=
-           most_of_a_push;
+    if (batches_ == 0 || ::statvfs(path_.c_str(), &disk) != 0 || disk.f_bavail * disk.f_frsize >= kept_free_)
+        return true;
+    const auto free_pages = static_cast<std::uint64_t>(database_.integer("PRAGMA freelist_count").value_or(0));
+    return free_pages * page_size >= std::min(most_of_a_push, kept_free_);
 }
 
 std::size_t DurableSpool::capacity() const {

@@ -84,6 +84,7 @@ class DurableSpool final : public Spool {
     std::string path_;
     Bounds bounds_;
     SpoolFile file_;
+    std::uint64_t kept_free_;  // bytes of its disk, for removals
     Database &database_;
     Statement insert_, delete_, page_, put_gap_, delete_gap_, read_gap_, save_state_;
 
@@ -101,6 +102,7 @@ class DurableSpool final : public Spool {
     std::map<std::uint64_t, Lost> given_up_;  // of what is removed and still in the file
     std::set<std::uint64_t> touched_;         // gap lines that are not in the file as they are now
     Clock::time_point retry_at_;
+    std::size_t most_lines_ = ~std::size_t{};  // of one push; fewer when more failed
     bool complained_ = false;
     Throttle trouble_said_;
     BatchParser parser_;

@@ -26,10 +26,11 @@ CREATE TABLE batches (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB 
 CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL, ours INTEGER NOT NULL) STRICT;
 )sql";
 
-// One commit is one write and one sync of the log, which is copied into the file once it is 4 MiB long and then used
-// again from its beginning: so what comes and goes within that time never reaches the file at all.
+// One commit is one write and one sync of the log, which is copied into the file once it is long enough (4 MiB, on all but
+// the smallest disks) and then used again from its beginning: so what comes and goes within that time never reaches
+// the file at all.
 constexpr char settings[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;"
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY";
 
 [[noreturn]] void fail_to_open(const std::string &path) {

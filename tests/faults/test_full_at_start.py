@@ -84,6 +84,16 @@ class FullAtStart(unittest.TestCase):
                 self.assertEqual(list(self.disk.glob("spool.damaged*")), [])
             self.disk.rmdir()
 
+    def test_an_empty_spool_uses_the_little_that_is_left(self):
+        self.make_disk()
+        fill(self.other, 200_000)
+        self.write(self.lines)
+        tool = self.start()
+        os.close(self.into)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(self.delivered(), list(range(20)))
+        self.assertNotIn("the input waits", tool.err)
+
     def test_no_more_files_can_be_made(self):
         self.make_disk(files=4)  # a spool needs three
         others = [self.disk / str(number) for number in range(4)]

@@ -191,7 +191,7 @@ class FullDisk(unittest.TestCase):
             with open(given, "w", encoding="ascii") as f:
                 f.write("".join(line + "\n" for line in lines))
             server.health = 503
-            with small_disk(disk, 24 << 20), contextlib.ExitStack() as stack:
+            with small_disk(disk, 12 << 20), contextlib.ExitStack() as stack:
                 spool = os.path.join(disk, "spool")
                 _, tool = pipeline(stack, ["cat", given], ["blesend", "--url", server.url, "--spool", spool],
                                    cwd=folder, stdout=None)
