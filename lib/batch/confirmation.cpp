@@ -14,9 +14,10 @@ using Json = nlohmann::json;
 constexpr std::size_t longest = 64 * 1024;
 constexpr std::string_view level = "/stored/";
 
+// Of what is not ASCII, brokers and libraries refuse some: control characters, and what is no character.
 bool fits_into_topic(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) {
-        return c == '/' || c == '+' || c == '#' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+        return c == '/' || c == '+' || c == '#' || c < 0x20 || c > 0x7e;
     });
 }
 

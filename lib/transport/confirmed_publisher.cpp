@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "batch/message.hpp"
+
 namespace ble {
 namespace {
 
@@ -26,9 +28,14 @@ milliseconds ConfirmedPublisher::timeout() const {
     const auto due = publisher_.timeout();
     if (messages_.empty() || !messages_.begin()->second.acknowledged) return due;
     const auto left =
-        std::max(milliseconds(0),
-                 std::chrono::ceil<milliseconds>(messages_.begin()->second.since + patience_ - Clock::now()));
+        std::max(milliseconds(0), std::chrono::ceil<milliseconds>(waits_since() + patience_ - Clock::now()));
     return due.count() < 0 ? left : std::min(left, due);
+}
+
+// A backend that confirms, however slowly, comes to the oldest in its turn: sent again meanwhile, it would only stand in the
+// backend's way once more.
+ConfirmedPublisher::Clock::time_point ConfirmedPublisher::waits_since() const {
+    return std::max(messages_.begin()->second.since, oldest_since_);
 }
 
 std::size_t ConfirmedPublisher::window() const {
@@ -47,9 +54,7 @@ std::string ConfirmedPublisher::status() const {
 void ConfirmedPublisher::send(std::uint64_t id, std::string_view payload) {
     Message &message = messages_[id];
     message.bytes = payload.size();
-    for (std::size_t start = 0; start < payload.size();) {
-        const auto line = payload.substr(start, payload.find('\n', start) - start);
-        start += line.size() + 1;
+    for (const auto &line : split_message(payload)) {  // as the backend will see them
         auto name = name_line(parser_, line);
         if (!name) continue;  // nobody will confirm what is no batch
         follow(name->run_id);
@@ -85,7 +90,7 @@ std::vector<Result> ConfirmedPublisher::step() {
     if (std::exchange(links_, publisher_.links()) != publisher_.links())
         give_up("the broker may have lost it with the link", out);
     if (!messages_.empty() && messages_.begin()->second.acknowledged &&
-        Clock::now() - messages_.begin()->second.since >= patience_) {
+        Clock::now() - waits_since() >= patience_) {
         if (silence_said_.due())
             log_warning(
                 "no confirmation for " +
@@ -178,6 +183,7 @@ void ConfirmedPublisher::forget(Messages::iterator found) {
     lines_ -= message.lines.size();
     bytes_ -= message.bytes;
     if (!message.acknowledged) --unacknowledged_;
+    if (found == messages_.begin()) oldest_since_ = Clock::now();
     messages_.erase(found);
 }
 

@@ -2,7 +2,8 @@
 // TOPIC/stored/RUN_ID (see batch/confirmation.hpp). Until then it is outstanding, though it has its PUBACK.
 //
 // With each new link, when the broker denies a message, and when a confirmation does not come in time, all that is outstanding
-// ends in `retry`: what the broker may have lost is sent again from the oldest on. The time doubles as long as
+// ends in `retry`: what the broker may have lost is sent again from the oldest on. The time runs for the oldest message, and
+// from when it became the oldest: so a slow backend is not given the same again and again. It doubles as long as
 // nothing is confirmed, up to ten times as long, so that a backend that is away does not find everything many times over.
 #pragma once
 
@@ -52,6 +53,7 @@ class ConfirmedPublisher final : public Transport {
     void give_up(const std::string &reason, std::vector<Result> &out);
     void forget(Messages::iterator message);
     void follow(const std::string &run_id);
+    Clock::time_point waits_since() const;
 
     std::string topic_;
     std::chrono::milliseconds timeout_, patience_;
@@ -60,6 +62,7 @@ class ConfirmedPublisher final : public Transport {
     Messages messages_;                            // outstanding, by id
     std::multimap<LineName, std::uint64_t> open_;  // lines not yet confirmed, and their messages
     std::map<std::string, std::size_t> runs_;      // subscribed to: how many of their lines are outstanding
+    Clock::time_point oldest_since_{};  // the first of messages_ is the first
     std::uint64_t links_ = 0;
     std::size_t unacknowledged_ = 0, lines_ = 0, bytes_ = 0;
     std::vector<std::uint64_t> confirmed_;  // messages whose last line was confirmed

@@ -41,7 +41,7 @@ const char *text_or_none(const std::string &value) {
 struct MosquittoLink::Client {
     MosquittoLink *link = nullptr;
     mosquitto *handle = nullptr;
-    std::string trouble;  // the library's last complaint; the other thread's until `dialled`
+    std::string trouble;  // the library's first complaint; the other thread's until `dialled`
     int code = 0, error = 0;
     std::atomic<bool> dialled{false};
 
@@ -98,7 +98,8 @@ struct MosquittoLink::Callbacks {
                                         static_cast<std::size_t>(message->payloadlen))});
     }
     static void log(mosquitto *, void *context, int level, const char *text) noexcept {
-        if (level == MOSQ_LOG_ERR) static_cast<Client *>(context)->trouble = printable(text);
+        auto &trouble = static_cast<Client *>(context)->trouble;
+        if (level == MOSQ_LOG_ERR && trouble.empty()) trouble = printable(text);
     }
 };
 
@@ -190,18 +191,19 @@ void MosquittoLink::step() {
     const auto now = Clock::now();
     if (state_ == State::dialling && client_->dialled) {
         state_ = State::greeting;
-        check(client_->code, client_->error);
+        errno = client_->error;
+        check(client_->code);
     }
     if (state_ == State::dialling || state_ == State::greeting)
         if (now >= deadline_)
-            return end(0, "no answer within " + std::to_string(connect_limit.count()) + " s");
+            return give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
     if (state_ == State::dialling || state_ == State::ended) return;
-    check(mosquitto_loop_read(client_->handle, packets_at_once), errno);
+    check(mosquitto_loop_read(client_->handle, packets_at_once));
     if (state_ != State::ended && mosquitto_want_write(client_->handle))
-        check(mosquitto_loop_write(client_->handle, packets_at_once), errno);
+        check(mosquitto_loop_write(client_->handle, packets_at_once));
     if (state_ != State::ended && now >= next_care_) {
         next_care_ = now + care_period;
-        check(mosquitto_loop_misc(client_->handle), errno);
+        check(mosquitto_loop_misc(client_->handle));
     }
     watch();
 }
@@ -219,10 +221,18 @@ void MosquittoLink::watch() {
     watched_for_room_ = for_room;
 }
 
-void MosquittoLink::check(int code, int error) {
+// The answer of libmosquitto's last function, of which errno may still tell more.
+void MosquittoLink::check(int code) {
+    const int error = errno;
     if (code == MOSQ_ERR_SUCCESS || state_ == State::ended) return;
     hung_up_ = state_ == State::greeting && code == MOSQ_ERR_CONN_LOST;
-    end(0, trouble_text(code, error));
+    give_up(trouble_text(code, error));
+}
+
+// Not from a callback.
+void MosquittoLink::give_up(const std::string &text) {
+    end(0, text);
+    client_.reset();  // the connection may be whole, and nobody reads it any more
 }
 
 std::string MosquittoLink::trouble_text(int code, int error) const {
@@ -230,7 +240,9 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
     switch (code) {
         case MOSQ_ERR_TLS:
         case MOSQ_ERR_TLS_HANDSHAKE: {
-            // "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed", "Error: host name …."
+            if (client_->trouble.find("host name") != std::string::npos)
+                return "TLS: the broker's certificate is for another host name";
+            // "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed"
             std::string text = client_->trouble.substr(client_->trouble.rfind(':') + 1);
             text.erase(0, text.find_first_not_of(' '));
             if (text.ends_with('.')) text.pop_back();
@@ -261,18 +273,19 @@ bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::str
     int packet = 0;
     const int code = mosquitto_publish(client_->handle, &packet, topic.c_str(),
                                        static_cast<int>(payload.size()), payload.data(), 1, retained);
-    if (code == MOSQ_ERR_SUCCESS) outstanding_[packet] = id;
-    check(code, errno);
+    check(code);
+    if (code == MOSQ_ERR_SUCCESS && !outstanding_.try_emplace(packet, id).second)
+        give_up("a message was not acknowledged while all later ones were");  // libmosquitto uses its number again
     watch();
-    return code == MOSQ_ERR_SUCCESS;
+    return code == MOSQ_ERR_SUCCESS && state_ == State::up;
 }
 
 void MosquittoLink::subscribe(const std::string &topic) {
-    if (state_ == State::up) check(mosquitto_subscribe(client_->handle, nullptr, topic.c_str(), 1), errno);
+    if (state_ == State::up) check(mosquitto_subscribe(client_->handle, nullptr, topic.c_str(), 1));
 }
 
 void MosquittoLink::unsubscribe(const std::string &topic) {
-    if (state_ == State::up) check(mosquitto_unsubscribe(client_->handle, nullptr, topic.c_str()), errno);
+    if (state_ == State::up) check(mosquitto_unsubscribe(client_->handle, nullptr, topic.c_str()));
 }
 
 }  // namespace ble

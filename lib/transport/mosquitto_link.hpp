@@ -55,7 +55,8 @@ class MosquittoLink final : public MqttLink {
     void configure(const PublisherSession &session);
     void configure_tls();
     void watch();
-    void check(int code, int error);
+    void check(int code);
+    void give_up(const std::string &text);
     std::string trouble_text(int code, int error) const;
     void end(int reason, const std::string &text);
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }

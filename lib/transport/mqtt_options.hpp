@@ -10,6 +10,8 @@ namespace ble {
 
 class CommandLine;
 
+constexpr std::chrono::seconds least_keepalive_of_publisher(5);  // libmosquitto takes no shorter one
+
 struct MqttOptions {
     std::string host;          // name or address (IPv6 without brackets); empty: not configured
     std::int64_t port = 1883;  // validate_mqtt_options() makes it 8883 with TLS when it was not set

@@ -65,6 +65,7 @@ struct MqttPublisher::Impl {
     bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
+    Throttle deafness_said;
 
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
         return connection.connected() && link->publish(id, topic, payload, retained);
@@ -168,8 +169,9 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             messages.push_back(std::move(event.text));
             break;
         case MqttEvent::Kind::denied:
-            log_warning("the broker refuses us a subscription: " + event.text +
-                        "; what is said there does not reach us");
+            if (deafness_said.due())
+                log_warning("the broker refuses us a subscription: " + event.text +
+                            "; what is said there does not reach us");
             break;
         case MqttEvent::Kind::failed:
         case MqttEvent::Kind::subscribed:

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import Broker, HttpServer, Tool, free_port, run_past_pipe_quota, wait_until
+from harness import authority, Broker, HttpServer, Tool, free_port, run_past_pipe_quota, wait_until
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
@@ -94,7 +94,7 @@ class CommandLine(Case):
                       ["--policy", "newest"], ["--drain-timeout", "soon"], ["--url", "ftp://h"], ["--url", "h:1883"],
                       ["--mode", "http", "--timeout", "0"], ["--url", "http://u:p@h"], ["--url", "mqtt://u:p@h"],
                       ["--host", "h", "--buffer", "0"], ["--host", "h", "--coalesce", "0"],
-                      ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"],
+                      ["--mode", "http", "--buffer", "0", "--coalesce", "2"], ["--host", "h", "--topic", "a/#"], ["--host", "h", "--topic", "a\ufffe"],
                       ["--host", "h", "--keepalive", "4"], ["--host", "h", "--confirm-timeout", "0"]):
             with self.subTest(words):
                 code, out, err = run("blesend", *words)
@@ -679,6 +679,70 @@ class HttpTls(Case):
         server, tool = self.attempt("other", "--insecure")
         self.check_delivered(server, tool)
         self.assertIn("--insecure: anyone", tool.err)
+
+
+class MqttTls(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = tempfile.TemporaryDirectory(prefix="blepipe-tls-")
+        authority(cls.keys.name)
+        subprocess.run(["openssl", "rehash", "."], cwd=cls.keys.name, check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.keys.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.keys.name, name)
+
+    def broker(self, certificate="server", extra=""):
+        broker = Broker(f"cafile {self.path('ca.pem')}\ncertfile {self.path(certificate + '.pem')}\n"
+                        f"keyfile {self.path(certificate + '.key')}\n{extra}")
+        broker.start()
+        self.addCleanup(broker.__exit__)
+        return broker
+
+    def attempt(self, broker, *words, host="localhost", **options):
+        return self.blesend("--url", f"mqtts://{host}:{broker.port}", *words, **options)
+
+    def taken(self, *args, **options):
+        tool = self.attempt(*args, **options)
+        tool.wait_err(", TLS)")
+        return tool
+
+    def refused(self, said, *args, **options):
+        tool = self.attempt(*args, **options)
+        tool.wait_err(said)
+        self.assertNotIn("connected", tool.err)
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_the_certificate_and_the_host_name_are_verified(self):
+        broker = self.broker()
+        for host in ("localhost", "127.0.0.1", "[::ffff:127.0.0.1]"):
+            self.taken(broker, "--cafile", self.path("ca.pem"), host=host)
+        self.taken(broker, "--capath", self.keys.name)
+        self.refused("certificate verify failed", broker, "--cafile", self.path("other.pem"))
+        self.refused("certificate verify failed", broker)
+        ours = ["--cafile", self.path("ca.pem")]
+        self.refused("certificate is for another host name", self.broker("elsewhere"), *ours)
+        self.refused("certificate verify failed", self.broker("expired"), *ours)
+
+    def test_insecure_takes_any_and_is_warned_of(self):
+        for certificate in ("elsewhere", "expired"):
+            self.assertIn("--insecure: anyone", self.taken(self.broker(certificate), "--insecure").err)
+
+    def test_a_client_certificate(self):
+        broker = self.broker(extra="require_certificate true\n")
+        words = ["--cafile", self.path("ca.pem")]
+        self.taken(broker, *words, "--cert", self.path("client.pem"), "--key", self.path("client.key"))
+        self.refused("unable to connect", broker, *words)
+
+    def test_neither_side_is_plain(self):
+        tool = self.blesend("--host", "localhost", "--port", self.broker().port)
+        tool.wait_err("want TLS?")
+        with Broker() as plain:
+            self.refused("TLS: ", plain, "--insecure")
 
 
 class Mqtt(Case):

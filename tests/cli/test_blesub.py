@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import Broker, MqttServer, Tool, run_past_pipe_quota, standing, wait_until
+from harness import authority, Broker, MqttServer, Tool, run_past_pipe_quota, standing, wait_until
 from harness.process import run
 
 TOPIC = "tfg/detections/raw"
@@ -63,6 +63,7 @@ class CommandLine(unittest.TestCase):
                             (["--url", "http://host"], "mqtt://"), (["--url", "mqtt://u:secret@host"], "--password-file"),
                             (["--url", "mqtt://a", "--host", "b"], "--host"), (["--host", "a:1883"], "--port"),
                             (["--host", "mqtt://a"], "--url"), (["--topic", "a/#/b"], "#"), (["--topic", ""], "topic"),
+                            (["--topic", "a\u0085"], "topic"), (["--client-id", "a\n"], "client id"),
                             (["--share", "a/b"], "--share"), (["--key", "/dev/null"], "--cert"),
                             (["--cafile", "/nonexistent"], "/nonexistent"), (["--keepalive", "0"], "--keepalive"),
                             (["--insecure", "--cafile", "/dev/null"], "--insecure"),
@@ -562,19 +563,7 @@ class Tls(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-
-        def openssl(*words):
-            subprocess.run(["openssl", *words], cwd=cls.folder.name, check=True, capture_output=True)
-        for name in ("ca", "other"):
-            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=test {name}",
-                    "-keyout", f"{name}.key", "-out", f"{name}.pem")
-        for name, names in [("server", "DNS:localhost,IP:127.0.0.1,IP:::ffff:127.0.0.1"), ("elsewhere", "DNS:broker.example"),
-                            ("client", "DNS:client.example")]:
-            with open(os.path.join(cls.folder.name, "names"), "w", encoding="ascii") as f:
-                f.write(f"subjectAltName={names}\n")
-            openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
-            openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-                    "-extfile", "names", "-out", f"{name}.pem")
+        authority(cls.folder.name)
         cls.path = lambda self, name: os.path.join(cls.folder.name, name)
 
     @classmethod

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import unittest
 
 from harness import Broker, MqttServer, Tool, wait_until
@@ -91,6 +92,30 @@ class Answers(unittest.TestCase):
             server.answer()
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
+
+    def test_a_batch_that_alone_is_never_acknowledged_is_sent_again(self):
+        """The 65535th message after it would have its packet identifier."""
+        with MqttServer() as server, send(server, "--policy", "block") as tool:
+            server.puback = lambda level, payload: None if payload == batch(0) and server.payloads.count(payload) == 1 else 0
+            tool.write(lines(*range(65_600)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(server.payloads.count(batch(0)), 2)
+            self.assertIn("not acknowledged while all later ones were", tool.err)
+
+    def test_a_link_that_is_given_up_is_closed_at_once(self):
+        """For example when the broker takes nothing but QoS 0."""
+        with socket.create_server(("127.0.0.1", 0)) as listener, \
+                Tool("blesend", "--host", "127.0.0.1", "--port", listener.getsockname()[1]) as tool:
+            tool.write(lines(0))
+            link, _ = listener.accept()
+            link.recv(1000)
+            link.sendall(b"\x20\x05\0\0\x02\x24\0")
+            tool.wait_err("QoS")
+            tool.signal(signal.SIGSTOP)  # before it connects again
+            link.setblocking(False)
+            self.assertEqual(link.recv(1000), b"")
+            link.close()
 
     def test_a_batch_that_is_too_large_for_the_broker_is_set_aside(self):
         large = batch(1)[:-1] + b',"x":"' + b"y" * 2000 + b'"}'

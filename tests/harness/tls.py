@@ -1,4 +1,4 @@
-"""A certificate for servers on this machine."""
+"""Certificates for servers on this machine."""
 import os
 import subprocess
 
@@ -10,3 +10,21 @@ def self_signed(folder):
                     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
                     "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
+
+
+def authority(folder):
+    """Makes an authority ca.pem with the certificates server.pem and expired.pem (for localhost), elsewhere.pem (for
+    broker.example) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    for name in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=test {name}",
+                "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    here = "DNS:localhost,IP:127.0.0.1,IP:::ffff:127.0.0.1"
+    for name, names, days in [("server", here, "2"), ("expired", here, "-1"), ("elsewhere", "DNS:broker.example", "2"),
+                              ("client", "DNS:client.example", "2")]:
+        with open(os.path.join(folder, "names"), "w", encoding="ascii") as f:
+            f.write(f"subjectAltName={names}\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
+        openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
+                "-extfile", "names", "-out", f"{name}.pem")

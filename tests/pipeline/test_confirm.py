@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import unittest
 
-from harness import Broker, Database, Tool, flatten, make_batches, pipeline, positions, wait_until
+from harness import Broker, Database, MqttServer, Tool, flatten, make_batches, pipeline, positions, wait_until
 
 TOPIC = "tfg/detections/raw"
 
@@ -115,6 +115,18 @@ class Confirm(unittest.TestCase):
         self.assertEqual(self.database.count(), 6)
         self.assertEqual(self.database.gaps(), [(3, 7, "buffer_full")])
 
+    def test_lines_whose_bytes_or_names_mqtt_does_not_carry_are_confirmed_too(self):
+        old = ['{"device_id":"pi-old","detections":[],"number":1}\r', ' {"device_id":"pi-old","detections":[],"number":2} ',
+               '{"device_id":"pi-old",\r"detections":[],"number":3}\r']
+        odd = [json.dumps({"device_id": "pi-odd", "run_id": run, "seq": 0, "detections": []}, ensure_ascii=False)
+               for run in ("a\u0085", "b\ufffe", "c\U0001ffff", "\u00e9", "d e", "$f")]
+        self.backend()
+        sender = self.blesend(lines=[*old, *odd])
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.assertEqual(self.database.count(), 9)
+        self.assertEqual(self.acknowledged(), 9)
+        self.assertNotIn("lost", sender.err)
+
     def test_several_runs_and_messages_of_several_batches(self):
         lines = [line for run in range(20) for line in make_batches(10, run_id=f"{run:016x}")]
         self.backend()
@@ -130,6 +142,11 @@ class Confirm(unittest.TestCase):
         wait_until(lambda: "/stored/" in self.broker.log_text(), "a confirmation")
         self.check_exactly_once(lines)
 
+    def test_a_keep_alive_that_is_too_short_for_a_publisher(self):
+        lines = make_batches(1)
+        self.backend("--keepalive", 1)
+        self.assertEqual(self.blesend(lines=lines).wait(), 0)
+
     def test_while_the_database_is_locked_nothing_is_confirmed(self):
         lines = make_batches(20)
         sub, ingest = self.backend()
@@ -143,6 +160,56 @@ class Confirm(unittest.TestCase):
         other.close()
         self.assertEqual(sender.wait(), 0, sender.err)
         self.check_exactly_once(lines)
+
+
+class Patience(unittest.TestCase):
+    """Broker and backend are one here, and do what the test says."""
+
+    def setUp(self):
+        self.server = MqttServer()
+        self.addCleanup(self.server.__exit__)
+
+    def blesend(self, *words, lines):
+        tool = Tool("blesend", "--host", "127.0.0.1", "--port", self.server.port, "--mqtt-version", "3.1.1",
+                    "--confirm", "stored", *words)
+        self.addCleanup(tool.__exit__)
+        tool.write("".join(line + "\n" for line in lines))
+        wait_until(lambda: len(self.server.payloads) == len(lines), "all of them")
+        tool.close_stdin()
+        return tool
+
+    def confirm(self, lines, *numbers):
+        names = [json.loads(lines[number]) for number in numbers]
+        self.server.send(f"{TOPIC}/stored/{names[0]['run_id']}", json.dumps(
+            {"device_id": names[0]["device_id"], "run_id": names[0]["run_id"],
+             "stored": [[name["seq"], name["seq"]] for name in names], "gaps": []}).encode())
+
+    def test_what_a_slow_backend_comes_to_in_its_turn_is_not_sent_again(self):
+        lines = make_batches(8)
+        tool = self.blesend("--confirm-timeout", 4, lines=lines)
+        for number in range(8):
+            wait_until(lambda: tool.stats()["oldest_ms"] >= 1000 * (number + 1), "a second to pass")
+            self.confirm(lines, number)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(len(self.server.payloads), 8)
+
+    def test_what_a_confirmation_passes_over_is_sent_again(self):
+        lines = make_batches(8)
+        tool = self.blesend("--confirm-timeout", 1, lines=lines)
+        self.confirm(lines, *range(1, 8))
+        wait_until(lambda: len(self.server.payloads) > 8, "a repetition")
+        self.assertEqual(self.server.payloads[8:], [lines[0].encode()])
+        self.confirm(lines, 0)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_that_we_may_not_read_confirmations_is_said_once(self):
+        self.server.suback = lambda level, topic: 0x80
+        lines = [json.dumps({"device_id": "pi-old", "detections": [], "number": n}) for n in range(5)]
+        tool = self.blesend(lines=lines)
+        wait_until(lambda: len(self.server.topics) == 5, "the subscriptions")
+        tool.wait_err("refuses us a subscription")
+        self.assertEqual(tool.stats()["queued"], 5)
+        self.assertEqual(tool.err.count("refuses us a subscription"), 1)
 
 
 if __name__ == "__main__":

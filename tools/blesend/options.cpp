@@ -88,8 +88,7 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
 }
 
 void check_keepalive(const MqttOptions &mqtt, const CommandLine &line) {
-    constexpr std::chrono::seconds least(5);  // libmosquitto takes no shorter one
-    if (mqtt.keepalive < least)
+    if (mqtt.keepalive < least_keepalive_of_publisher)
         throw Error(line.on_command_line("--keepalive") ? ExitCode::usage : ExitCode::config,
                     "--keepalive must be at least 5 seconds");
 }

@@ -37,6 +37,7 @@ Confirmation::Ranges take_ranges(std::set<std::uint64_t> &seqs) {
 
 MqttOptions options_of_announcer(MqttOptions options) {
     if (!options.client_id.empty()) options.client_id += "-confirm";
+    options.keepalive = std::max<milliseconds>(options.keepalive, least_keepalive_of_publisher);
     return options;
 }
 

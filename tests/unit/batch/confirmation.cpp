@@ -22,7 +22,9 @@ TEST_CASE("a batch that no topic can name is named by its line") {
     BatchParser parser;
     for (const std::string line : {R"({"device_id":"pi-lab-1","detections":[]})",
                                    R"({"device_id":"pi-lab-1","run_id":"a/b","seq":1,"detections":[]})",
-                                   R"({"device_id":"pi-lab-1","run_id":"#","seq":1,"detections":[]})"})
+                                   R"({"device_id":"pi-lab-1","run_id":"#","seq":1,"detections":[]})",
+                                   R"({"device_id":"pi-lab-1","run_id":"a\u0085","seq":1,"detections":[]})",
+                                   R"({"device_id":"pi-lab-1","run_id":"\ufffe","seq":1,"detections":[]})"})
         CHECK(name_line(parser, line) == LineName{"pi-lab-1", hex(sha256(line)), false, 0, 0});
 }
 
