@@ -96,8 +96,9 @@ void DurableSpool::load_gaps() {
         if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
         gaps_.put(id, std::move(item));
     }
-    // What a transaction that failed did not save. A gap line may then be sent twice, which is harmless.
-    touched_.clear();
+    // What a transaction that failed did not save, what is in flight included. A batch may then be told of twice, which
+    // is harmless.
+    std::erase_if(touched_, [this](auto id) { return !in_flight_.contains(id); });
     for (const auto &[id, lost] : given_up_)
         if (!in_flight_.contains(id)) tell(id, lost);
 }

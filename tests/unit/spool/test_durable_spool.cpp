@@ -264,6 +264,21 @@ TEST_CASE("a batch is given up and told of in one transaction, which is put off"
         }
         CHECK(open(path).size() == 0);
     }
+    SECTION("a disk that is full while the gap line is in flight does not lose it") {
+        die_after([&] {
+            auto &spool = open_for_good(path);
+            push(spool, batches(0, 2));
+            spool.give_up(spool.next()->id, "refused");
+            spool.next();
+            {
+                const FileLimit limit(0);
+                if (push(spool, batches(2, 50)) != 0) return;
+            }
+            for (int i = 0; i < 600 && push(spool, {batch(2)}) == 0; ++i) ::usleep(10'000);
+        });
+        auto spool = open(path);
+        CHECK(drain(spool) == std::vector<std::string>{told, batch(1), batch(2)});
+    }
     SECTION("a disk that is full meanwhile changes nothing") {
         {
             auto spool = open(path);
