@@ -16,9 +16,8 @@ constexpr std::string_view level = "/stored/";
 
 // Of what is not ASCII, brokers and libraries refuse some: control characters, and what is no character.
 bool fits_into_topic(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), [](char c) {
-        return c == '/' || c == '+' || c == '#' || c < 0x20 || c > 0x7e;
-    });
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return c == '/' || c == '+' || c == '#' || c < 0x20 || c > 0x7e; });
 }
 
 void append_ranges(std::string &out, const Confirmation::Ranges &ranges) {

@@ -367,7 +367,8 @@ bool DurableSpool::has_room() {
     struct statvfs disk {};
     if (batches_ == 0 || ::statvfs(path_.c_str(), &disk) != 0 || disk.f_bavail * disk.f_frsize >= kept_free_)
         return true;
-    const auto free_pages = static_cast<std::uint64_t>(database_.integer("PRAGMA freelist_count").value_or(0));
+    const auto free_pages =
+        static_cast<std::uint64_t>(database_.integer("PRAGMA freelist_count").value_or(0));
     return free_pages * page_size >= std::min(most_of_a_push, kept_free_);
 }
 

@@ -62,7 +62,7 @@ class ConfirmedPublisher final : public Transport {
     Messages messages_;                            // outstanding, by id
     std::multimap<LineName, std::uint64_t> open_;  // lines not yet confirmed, and their messages
     std::map<std::string, std::size_t> runs_;      // subscribed to: how many of their lines are outstanding
-    Clock::time_point oldest_since_{};  // the first of messages_ is the first
+    Clock::time_point oldest_since_{};             // the first of messages_ is the first
     std::uint64_t links_ = 0;
     std::size_t unacknowledged_ = 0, lines_ = 0, bytes_ = 0;
     std::vector<std::uint64_t> confirmed_;  // messages whose last line was confirmed

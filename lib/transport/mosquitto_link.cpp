@@ -275,7 +275,8 @@ bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::str
                                        static_cast<int>(payload.size()), payload.data(), 1, retained);
     check(code);
     if (code == MOSQ_ERR_SUCCESS && !outstanding_.try_emplace(packet, id).second)
-        give_up("a message was not acknowledged while all later ones were");  // libmosquitto uses its number again
+        give_up(
+            "a message was not acknowledged while all later ones were");  // libmosquitto uses its number again
     watch();
     return code == MOSQ_ERR_SUCCESS && state_ == State::up;
 }
@@ -286,6 +287,15 @@ void MosquittoLink::subscribe(const std::string &topic) {
 
 void MosquittoLink::unsubscribe(const std::string &topic) {
     if (state_ == State::up) check(mosquitto_unsubscribe(client_->handle, nullptr, topic.c_str()));
+}
+
+MakeMqttLink mosquitto_links(const MqttOptions &options, const PublisherSession &session,
+                             MosquittoLink *&newest) {
+    return [&](std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five) {
+        auto made = std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
+        newest = made.get();
+        return made;
+    };
 }
 
 }  // namespace ble

@@ -75,4 +75,8 @@ class MosquittoLink final : public MqttLink {
     std::unordered_map<int, std::uint64_t> outstanding_;  // by packet identifier
 };
 
+// For a connection: makes its links, and keeps `newest` at the last one. The arguments must outlive it.
+MakeMqttLink mosquitto_links(const MqttOptions &options, const PublisherSession &session,
+                             MosquittoLink *&newest);
+
 }  // namespace ble

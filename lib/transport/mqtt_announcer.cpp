@@ -21,15 +21,8 @@ struct MqttAnnouncer::Impl {
     explicit Impl(const MqttOptions &given)
         : options(given),
           session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id, ""},
-          connection(
-              options,
-              [this](auto queue, unsigned epoch, bool five) {
-                  auto made =
-                      std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
-                  link = made.get();
-                  return made;
-              },
-              MqttConnection::WhenRefused::keep_trying) {}
+          connection(options, mosquitto_links(options, session, link),
+                     MqttConnection::WhenRefused::keep_trying) {}
 
     MqttOptions options;
     PublisherSession session;

@@ -41,15 +41,8 @@ struct MqttPublisher::Impl {
         : options(given),
           inflight(most),
           session(make_session(given, topic)),
-          connection(
-              given,
-              [this](auto queue, unsigned epoch, bool five) {
-                  auto made =
-                      std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
-                  link = made.get();
-                  return made;
-              },
-              MqttConnection::WhenRefused::keep_trying) {}
+          connection(options, mosquitto_links(options, session, link),
+                     MqttConnection::WhenRefused::keep_trying) {}
 
     MqttOptions options;
     std::size_t inflight;
