@@ -3,12 +3,12 @@ import contextlib
 import json
 import pathlib
 import re
-import signal
 import subprocess
 import tempfile
 import unittest
 
-from harness import DEADLINE_S, Broker, Database, Tool, flatten, make_batches, pipeline, positions, self_signed, source_path, wait_until
+from harness import (DEADLINE_S, Broker, Database, Tool, end_pipeline, flatten, make_batches, pipeline, positions,
+                     self_signed, source_path, wait_until)
 
 TOPIC = "tfg/detections/raw"
 CONFIRMATION = TOPIC + "/stored/9f2c41d07a6be813"
@@ -64,11 +64,6 @@ class ExampleBroker(unittest.TestCase):
         pair[0].wait_err("subscribed")
         return pair
 
-    def end(self, pair):
-        pair[0].signal(signal.SIGTERM)
-        for tool in pair:
-            self.assertEqual(tool.wait(), 0, tool.err)
-
     def start_subscriber(self, account, topic):
         subscriber = self.stack.enter_context(Tool(*self.client("mosquitto_sub", account, "-i", account, "-t", topic)))
         wait_until(lambda: "Sending SUBACK to " + account in self.broker.log_text(), "the subscription")
@@ -76,7 +71,7 @@ class ExampleBroker(unittest.TestCase):
 
     def test_a_queue_of_more_than_1000_messages_survives_a_kill_once_it_is_saved(self):
         database, lines = Database(self.folder / "ble.db"), make_batches(1250, detections=1)
-        self.end(self.start_backend(database))
+        end_pipeline(self.start_backend(database))
         self.send(lines[:1200])
         saved = pathlib.Path(self.broker.folder.name) / "mosquitto.db"
         wait_until(lambda: saved.exists() and lines[1199].encode() in saved.read_bytes(), "the last message to be saved")
@@ -85,13 +80,13 @@ class ExampleBroker(unittest.TestCase):
         self.send(lines[1200:])  # the backend is still away: its session has to have kept its rights
         pair = self.start_backend(database)
         database.wait_count(len(lines))
-        self.end(pair)
+        end_pipeline(pair)
         self.assertEqual(database.batches(), positions(lines))
         self.assertEqual(database.detections(), flatten(lines))
         self.assertEqual(database.gaps(), [])
 
     def test_who_may_publish(self):
-        self.end(self.start_backend(Database(self.folder / "ble.db")))  # somebody is subscribed: else it is 0x10
+        end_pipeline(self.start_backend(Database(self.folder / "ble.db")))  # somebody is subscribed: else it is 0x10
         reader = self.start_subscriber("pi-lab-1", TOPIC + "/stored/+")
         for account, topic, reason in [
                 ("pi-lab-1", TOPIC, GRANTED), ("pi-lab-2", TOPIC, GRANTED), ("backend", CONFIRMATION, GRANTED),
@@ -102,7 +97,7 @@ class ExampleBroker(unittest.TestCase):
         self.assertEqual(reader.line(), b"backend")
 
     def test_a_message_that_is_too_large_is_refused(self):
-        self.end(self.start_backend(Database(self.folder / "ble.db")))
+        end_pipeline(self.start_backend(Database(self.folder / "ble.db")))
         self.assertEqual(self.reason("pi-lab-1", TOPIC, "x" * LARGEST), GRANTED)
         self.assertEqual(self.reason("pi-lab-1", TOPIC, "x" * (LARGEST + 1)), TOO_LARGE)
 
@@ -118,10 +113,10 @@ class ExampleBroker(unittest.TestCase):
         pair = self.start_backend(database, "--confirm")
         self.send(lines, "--confirm", "stored")
         self.assertEqual(database.batches(), positions(lines))
-        self.end(pair)
+        end_pipeline(pair)
 
     def test_blesend_keeps_what_is_denied(self):
-        self.end(self.start_backend(Database(self.folder / "ble.db")))
+        end_pipeline(self.start_backend(Database(self.folder / "ble.db")))
         with Tool(*self.tool("blesend", "pi-lab-1", "--topic", "other")) as sender:
             sender.write(make_batches(1)[0] + "\n")
             sender.wait_err("does not take messages on other: not authorised")

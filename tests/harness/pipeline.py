@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import sqlite3
 
 from .process import Tool, wait_until
@@ -23,6 +24,13 @@ def pipeline(stack, *commands, stdin=None, stdout="pipe", env=None, cwd=None):
             os.close(out)
         upstream = down
     return tools
+
+
+def end_pipeline(tools):
+    """A polite stop of the first tool ends the others by the end of their input, each with 0."""
+    tools[0].signal(signal.SIGTERM)
+    for tool in tools:
+        assert tool.wait() == 0, f"{tool.name}: {tool.err}"
 
 
 class Database:

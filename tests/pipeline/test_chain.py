@@ -2,12 +2,11 @@
 import contextlib
 import json
 import pathlib
-import signal
 import tempfile
 import unittest
 
-from harness import (Broker, Database, EventStream, Tool, WebSocketClient, details, flatten, free_port, make_batches,
-                     pipeline, positions, shared_path, source_path, wait_port, wait_until)
+from harness import (Broker, Database, EventStream, Tool, WebSocketClient, details, end_pipeline, flatten, free_port,
+                     make_batches, pipeline, positions, shared_path, source_path, wait_port, wait_until)
 
 
 class Chain(unittest.TestCase):
@@ -51,12 +50,6 @@ class Chain(unittest.TestCase):
             events = [client.until("detection_event") for _ in lines]
             self.assertEqual([event["data"] for event in events], [json.loads(line) for line in lines])
 
-    def end(self, tools):
-        """A polite stop of the first tool ends the others by the end of their input, each with 0."""
-        tools[0].signal(signal.SIGTERM)
-        for tool in tools:
-            self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
-
     def test_by_mqtt(self):
         broker = self.stack.enter_context(Broker())
         tools, clients = self.backend("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend")
@@ -64,7 +57,7 @@ class Chain(unittest.TestCase):
         lines = self.scan([shared_path("captures", "govee-15min-legacy.btsnoop")], ["blesend"],
                           env={"COMMUNICATION_MODE": "mqtt", "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
         self.check(lines, clients)
-        self.end(tools)
+        end_pipeline(tools)
 
     def test_by_http(self):
         port = free_port()
@@ -76,7 +69,7 @@ class Chain(unittest.TestCase):
         # blesend is done when the last batch was answered with 201: all of it is stored already.
         self.assertEqual(self.database.count(), len(lines))
         self.check(lines, clients)
-        self.end(tools)
+        end_pipeline(tools)
 
     def test_a_broker_that_restarts_in_between_loses_nothing(self):
         broker = self.stack.enter_context(Broker("persistence true\nautosave_interval 1"))
@@ -95,7 +88,7 @@ class Chain(unittest.TestCase):
         self.database.wait_count(len(lines))
         self.assertEqual(self.database.batches(), positions(lines))
         self.assertEqual(self.database.detections(), flatten(lines))
-        self.end(tools)
+        end_pipeline(tools)
 
     def test_the_same_batches_both_ways_at_once_into_one_database(self):
         broker, port, lines = self.stack.enter_context(Broker()), free_port(), make_batches(500)
@@ -111,8 +104,8 @@ class Chain(unittest.TestCase):
         for sender in senders:
             self.assertEqual(sender.wait(), 0, sender.err)
         wait_until(lambda: by_mqtt[1].stats()["in"] == len(lines), "all batches by MQTT")
-        self.end(by_mqtt)
-        self.end(by_http)
+        end_pipeline(by_mqtt)
+        end_pipeline(by_http)
         known = [int(tools[1].err.split(" were known already")[0].split()[-1]) for tools in (by_mqtt, by_http)]
         self.assertEqual(sum(known), len(lines))
         self.assertEqual(self.database.batches(), positions(lines))
@@ -135,7 +128,7 @@ class Chain(unittest.TestCase):
         for client in clients:
             gap = client.until("gap_event")["data"]
             self.assertEqual((gap["device_id"], gap["gap"]["from_seq"], gap["gap"]["to_seq"]), ("pi-test", 0, 39))
-        self.end(tools)
+        end_pipeline(tools)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import (Broker, Database, Tool, WebSocketClient, free_port, make_batches, pipeline, positions, wait_port,
-                     wait_until)
+from harness import (Broker, Database, Tool, WebSocketClient, end_pipeline, free_port, make_batches, pipeline,
+                     positions, wait_port, wait_until)
 
 RUN = "00000000000000ab"
 OTHER = "00000000000000cd"
@@ -36,11 +36,6 @@ class Gaps(unittest.TestCase):
         found = self.backend("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend")
         wait_until(lambda: broker.log_text().count("SUBACK to backend") > before, "the subscription")
         return found
-
-    def end(self, tools):
-        tools[0].signal(signal.SIGTERM)
-        for tool in tools:
-            self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
 
     def sender(self, *words):
         tool = self.stack.enter_context(Tool("blesend", *words, "--drop-after", "0", cwd=self.folder))
@@ -96,7 +91,7 @@ class Gaps(unittest.TestCase):
         sender.close_stdin()
         self.assertEqual(sender.wait(), 0, sender.err)
         self.check(client, lines[:10] + lines[30:], [(RUN, 10, 29, "buffer_full"), (OTHER, 0, 4, "buffer_full")])
-        self.end(tools)
+        end_pipeline(tools)
 
     def test_while_the_server_was_down(self):
         port = free_port()
@@ -118,7 +113,7 @@ class Gaps(unittest.TestCase):
             self.assertEqual(late.wait(), 0, late.err)
             self.assertEqual(self.gaps(), left)
         self.assertEqual(self.ask("SELECT * FROM missing WHERE what = 'batches'"), "")
-        self.end(tools)
+        end_pipeline(tools)
 
     def test_across_a_kill_of_blesend_a_range_stays_one_gap(self):
         broker = self.stack.enter_context(Broker("persistence true\nautosave_interval 1"))
@@ -138,7 +133,7 @@ class Gaps(unittest.TestCase):
         sender.close_stdin()
         self.assertEqual(sender.wait(), 0, sender.err)
         self.check(client, lines[70:], [(RUN, 0, 69, "buffer_full")])
-        self.end(tools)
+        end_pipeline(tools)
 
     def spooled(self):
         with Tool("blesend", "--spool", self.folder / "spool", "--status") as tool:
@@ -160,7 +155,7 @@ class Gaps(unittest.TestCase):
         self.assertEqual(sender.wait(), 0, sender.err)
         self.assertEqual(self.gaps(), [(RUN, 1, 1, "rejected")])
         self.assertEqual(client.until("gap_event")["data"]["gap"], {"from_seq": 1, "to_seq": 1, "reason": "rejected"})
-        self.end(tools)
+        end_pipeline(tools)
 
         bad.update(seq=4)
         ingest = self.stack.enter_context(Tool("bleingest", "--db", self.database.path, cwd=self.folder))

@@ -11,8 +11,8 @@ import sqlite3
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, Proxy, Tool, flatten, free_port, make_batches, pipeline, positions,
-                     random_source, wait_port, wait_until)
+from harness import (Broker, DEADLINE_S, Database, Proxy, Tool, end_pipeline, flatten, free_port, make_batches,
+                     pipeline, positions, random_source, wait_port, wait_until)
 
 KILLS = 4
 
@@ -80,9 +80,7 @@ class Kill(unittest.TestCase):
 
     def finish(self, tools):
         self.database.wait_count(self.BATCHES)
-        tools[0].signal(signal.SIGTERM)
-        for tool in tools:
-            self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
+        end_pipeline(tools)
 
     def check_exactly_once(self):
         self.assertEqual(self.database.batches(), positions(self.lines))

@@ -9,7 +9,8 @@ import signal
 import tempfile
 import unittest
 
-from harness import (Database, NatsBroker, Tool, flatten, make_batches, pipeline, positions, random_source, wait_until)
+from harness import (Database, NatsBroker, Tool, end_pipeline, flatten, make_batches, pipeline, positions,
+                     random_source, wait_until)
 
 KILLS = 2    # of each part
 CHUNK = 300  # batches between two kills
@@ -37,11 +38,6 @@ class SecondBroker(unittest.TestCase):
         pair[0].wait_err("subscribed")
         return pair
 
-    def end(self, pair):
-        pair[0].signal(signal.SIGTERM)
-        for tool in pair:
-            self.assertEqual(tool.wait(), 0, tool.err)
-
     def feed(self, lines):
         """The read end of a pipe that holds all lines sooner or later, and that outlives its readers."""
         given = self.folder / "input"
@@ -66,12 +62,12 @@ class SecondBroker(unittest.TestCase):
         for tool in (pair[0], sender):
             self.assertIn("refuses MQTT 5: using 3.1.1, which cannot tell when a message is denied", tool.err)
             self.assertEqual(tool.err.count("refuses MQTT 5"), 1)
-        self.end(pair)
+        end_pipeline(pair)
         self.check_exactly_once(lines)
 
     def test_without_a_fallback_nothing_is_sent_or_dropped(self):
         lines = make_batches(3)
-        self.end(self.start_pair())
+        end_pipeline(self.start_pair())
         with self.start_sender("pipe", "--mqtt-version", "5") as sender:
             sender.wait_err("protocol version not supported")
             sender.write("".join(line + "\n" for line in lines))
@@ -87,14 +83,14 @@ class SecondBroker(unittest.TestCase):
 
     def test_the_queue_of_a_backend_that_is_away_survives_the_broker(self):
         lines = make_batches(2500)
-        self.end(self.start_pair())
+        end_pipeline(self.start_pair())
         sender = self.start_sender(self.feed(lines))
         self.assertEqual(sender.wait(), 0, sender.err)  # all of them acknowledged
         self.broker.kill()
         self.broker.start()
         pair = self.start_pair()
         self.database.wait_count(len(lines))
-        self.end(pair)
+        end_pipeline(pair)
         self.check_exactly_once(lines)
 
     def test_each_part_killed_at_random_moments(self):
@@ -135,7 +131,7 @@ class SecondBroker(unittest.TestCase):
                     sub, ingest = self.start_pair()
         self.assertEqual(sender.wait(), 0, sender.err)
         self.database.wait_count(len(lines))
-        self.end((sub, ingest))
+        end_pipeline((sub, ingest))
         self.check_exactly_once(lines)
 
 

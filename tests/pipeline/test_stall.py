@@ -9,8 +9,8 @@ import sqlite3
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, HttpServer, Proxy, Tool, WebSocketClient, flatten, free_port, make_batches,
-                     pipeline, positions, tool_path, wait_port, wait_until)
+from harness import (DEADLINE_S, Broker, Database, HttpServer, Proxy, Tool, WebSocketClient, end_pipeline, flatten,
+                     free_port, make_batches, pipeline, positions, tool_path, wait_port, wait_until)
 from harness.mounts import private_mounts, small_disk, with_hosts
 
 
@@ -47,9 +47,7 @@ class Stall(unittest.TestCase):
         self.assertEqual(self.database.batches(), positions(self.lines))
         self.assertEqual(self.database.detections(), flatten(self.lines))
         self.assertEqual(self.database.gaps(), [])
-        tools[0].signal(signal.SIGTERM)
-        for tool in tools:
-            self.assertEqual(tool.wait(), 0, f"{tool.name}: {tool.err}")
+        end_pipeline(tools)
 
     def test_a_store_that_stalls_longer_than_the_brokers_patience(self):
         broker, (sub, ingest), sender = self.backend_by_mqtt("--keepalive", "1")
