@@ -79,7 +79,7 @@ class SecondBroker(unittest.TestCase):
         self.start_broker("""authorization { users: [{ user: pi, password: secret, permissions: { publish: "tfg.detections.raw" } }] }""")
         sender = self.start_sender(self.feed(make_batches(3)), "--topic", "other", "--username", "pi", env={"MQTT_PASSWORD": "secret"})
         self.assertEqual(sender.wait(), 0, sender.err)
-        self.assertEqual(self.broker.log_text().count("Publish Violation"), 3)
+        wait_until(lambda: self.broker.log_text().count("Publish Violation") == 3, "the broker's log to say so")
 
     def test_the_queue_of_a_backend_that_is_away_survives_the_broker(self):
         lines = make_batches(2500)
