@@ -172,7 +172,9 @@ ExitCode Sender::finish() const {
 // A durable spool that was asked to stop has lost nothing: its rest is sent by the next start.
 void Sender::leave_behind() const {
     const std::string text = std::to_string(spool_.size()) + " batches and gap lines are left undelivered";
-    if (!spool_.durable()) throw Error(ExitCode::temporary, text);
+    if (!spool_.durable())
+        throw Error(ExitCode::temporary,
+                    text + ", and gone with the spool in memory; --spool FILE would keep them");
     const std::string kept = text + "; they stay in " + options_.spool;
     if (options_.drain_timeout.count() > 0) throw Error(ExitCode::temporary, kept);
     log_info(kept);

@@ -34,6 +34,14 @@ PublisherSession make_session(const MqttOptions &options, const std::string &sta
     return session;
 }
 
+std::string advice(int reason) {
+    if (reason == mqtt::no_subscribers)
+        return "; start blesub there (with --client-id it counts as subscribed while it is away)";
+    if (reason == mqtt::not_authorised)
+        return "; give this account the right to publish there, at the broker";
+    return "";
+}
+
 }  // namespace
 
 struct MqttPublisher::Impl {
@@ -204,7 +212,7 @@ void MqttPublisher::Impl::deny(const MqttEvent &event) {
     const std::string reason = mqtt_reason_text(event.reason);
     if (!denied)
         log_warning("the broker does not take messages on " + options.topic + ": " + reason +
-                    "; they are kept and tried again");
+                    "; they are kept and tried again" + advice(event.reason));
     const auto longest = event.reason == mqtt::no_subscribers ? longest_lonely_pause : longest_pause;
     if (!denied || Clock::now() >= paused_until)
         paused_until = Clock::now() + std::min(pause.next(), longest);

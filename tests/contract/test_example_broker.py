@@ -119,7 +119,7 @@ class ExampleBroker(unittest.TestCase):
         end_pipeline(self.start_backend(Database(self.folder / "ble.db")))
         with Tool(*self.tool("blesend", "pi-lab-1", "--topic", "other")) as sender:
             sender.write(make_batches(1)[0] + "\n")
-            sender.wait_err("does not take messages on other: not authorised")
+            sender.wait_err("does not take messages on other: not authorised; they are kept and tried again; give this account")
             counters = sender.stats()
             self.assertEqual((counters["queued"], counters["out"]), (1, 0), json.dumps(counters))
 

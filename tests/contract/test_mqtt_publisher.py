@@ -216,7 +216,7 @@ class RealBroker(unittest.TestCase):
         with send(self.broker, "--topic", "elsewhere") as tool:
             tool.write(lines(*range(20)))
             tool.close_stdin()
-            tool.wait_err("does not take messages on elsewhere: nobody is subscribed")
+            tool.wait_err("does not take messages on elsewhere: nobody is subscribed; they are kept and tried again; start blesub")
             wait_until(lambda: self.broker.log_text().count("rc16") >= 3, "further attempts")
             self.assertEqual(tool.stats()["queued"], 20)
             with Tool("mosquitto_sub", "-p", self.broker.port, "-q", "1", "-t", "elsewhere") as late:
