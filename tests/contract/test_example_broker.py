@@ -118,10 +118,11 @@ class ExampleBroker(unittest.TestCase):
     def test_blesend_keeps_what_is_denied(self):
         end_pipeline(self.start_backend(Database(self.folder / "ble.db")))
         with Tool(*self.tool("blesend", "pi-lab-1", "--topic", "other")) as sender:
-            sender.write(make_batches(1)[0] + "\n")
+            sender.write("".join(line + "\n" for line in make_batches(12)))
             sender.wait_err("does not take messages on other: not authorised; they are kept and tried again; give this account")
             counters = sender.stats()
-            self.assertEqual((counters["queued"], counters["out"]), (1, 0), json.dumps(counters))
+            self.assertEqual((counters["queued"], counters["out"]), (12, 0), json.dumps(counters))
+            self.assertNotIn("is lost", sender.err)
 
 
 if __name__ == "__main__":
