@@ -56,7 +56,9 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
       read_gap_(database_, "SELECT line FROM gaps WHERE id = ?"),
       save_state_(database_, "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?") {
     // Removals need space too. SQLite's log grows to this, and the file by as much, before the log is used from its beginning.
-    database_.execute("PRAGMA wal_autocheckpoint=" + std::to_string(kept_free_ * 2 / 5 / page_size));
+    // 0 would let it grow for ever: some disks, a tmpfs without a limit among them, tell no size.
+    const auto log_pages = kept_free_ > 0 ? std::max<std::uint64_t>(kept_free_ * 2 / 5 / page_size, 1) : 1000;
+    database_.execute("PRAGMA wal_autocheckpoint=" + std::to_string(log_pages));
     Statement sizes(database_, "SELECT length(line) FROM batches");
     for (; sizes.step(); ++batches_) bytes_ += static_cast<std::uint64_t>(sizes.integer(0));
     load();

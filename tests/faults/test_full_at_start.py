@@ -94,6 +94,19 @@ class FullAtStart(unittest.TestCase):
         self.assertEqual(self.delivered(), list(range(20)))
         self.assertNotIn("the input waits", tool.err)
 
+    def test_on_a_disk_that_tells_no_size_the_log_is_used_again(self):
+        self.stack.enter_context(small_disk(self.disk, 0))  # 0: without a limit
+        self.assertEqual(os.statvfs(self.disk).f_blocks, 0)
+        self.server.stop()
+        tool = self.start()
+        lines = [line.encode() + b"\n" for line in make_batches(10_000)]
+        for first in range(0, len(lines), 1000):
+            self.write(lines[first:first + 1000])
+            wait_until(lambda: standing(self.out) == 0, "the lines to be taken")
+        self.assertLess((self.disk / "spool-wal").stat().st_size, sum(map(len, lines)))
+        self.assertGreater((self.disk / "spool").stat().st_size, 1 << 20)
+        self.assertEqual(tool.stats()["queued"], len(lines))
+
     def test_no_more_files_can_be_made(self):
         self.make_disk(files=4)  # a spool needs three
         others = [self.disk / str(number) for number in range(4)]
