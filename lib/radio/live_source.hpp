@@ -1,0 +1,26 @@
+// A part of a live scan: the client of BlueZ, the kernel's monitor socket. A loop polls several; none blocks.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "radio/report.hpp"
+
+namespace ble {
+
+class LiveSource {
+  public:
+    using Clock = std::chrono::steady_clock;
+    virtual ~LiveSource() = default;
+
+    // For poll(2); asked anew before each wait. -1: none.
+    virtual int fd() const = 0;
+    virtual short events() const = 0;
+    // When handle() has something to do although the descriptor is silent.
+    virtual std::optional<Clock::time_point> due() const = 0;
+    // Does what there is to do without blocking; reports go to `sink`, whose clock the loop has set to the present.
+    // Throws Error when the scan cannot go on.
+    virtual void handle(ReportSink &sink) = 0;
+};
+
+}  // namespace ble

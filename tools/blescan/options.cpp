@@ -1,0 +1,100 @@
+#include "blescan/options.hpp"
+
+#include <algorithm>
+
+#include "base/command_line.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "radio/address.hpp"
+#include "radio/replay.hpp"
+#include "radio/scanner.hpp"
+
+namespace ble {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+// The code for a wrong value, by where it came from.
+ExitCode wrong(const CommandLine &line, const std::string &option) {
+    return line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
+}
+
+void check_text(const std::string &value, const CommandLine &line, const std::string &option,
+                std::size_t least, std::size_t most) {
+    if (is_text(value, least, most)) return;
+    throw Error(wrong(line, option), option + " " + printable(value) + ": " + std::to_string(least) + " to " +
+                                         std::to_string(most) + " characters of UTF-8 are wanted");
+}
+
+}  // namespace
+
+void declare_scan_options(ScanOptions &o, CommandLine &line) {
+    line.group("Capture");
+    line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
+    line.text("--speed N", o.speed, "pace: 1 as recorded, 10 ten times as fast, max without waiting");
+    line.flag("--now", o.now, "shift the times so that the capture ends when its replay does");
+    line.flag("--strict", o.strict, "exit 65 when the capture is cut short or damaged");
+    line.group("Output");
+    line.flag("--each", o.each, "print every advertising report instead of batches");
+    line.flag("--detail", o.profile.detail, "add what advertisers say: services, beacons, TX power …");
+    line.flag("--addresses", o.profile.addresses, "add addresses (personal data)");
+    line.flag("--names", o.profile.names, "add local names (personal data)");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N lines; 0: no limit");
+    line.text("--hash ADDRESS", o.hash, "print the device_hash of ADDRESS, and end", "-");
+    line.group("This scanner");
+    line.text("--device-id ID", o.device_id, "3 to 50 characters; else from the host name", "DEVICE_ID");
+    line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
+    line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
+    line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
+    line.group("Scan windows");
+    line.duration("--window SECONDS", o.window, "length of a window", "SCAN_DURATION");
+    line.duration("--interval SECONDS", o.interval, "pause between windows; in a replay 0 unless set",
+                  "SCAN_INTERVAL");
+    line.number("--near DBM", o.near_dbm, -127, 20, "zone near: this strong or stronger", "NEAR_THRESHOLD");
+    line.number("--medium DBM", o.medium_dbm, -127, 20, "zone medium: this strong or stronger",
+                "MEDIUM_THRESHOLD");
+    line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
+    line.epilogue(
+        "Try:  blescan --replay examples/sample.btsnoop | jq\n"
+        "      blescan --replay FILE --each | head\n"
+        "      blescan --replay FILE --speed 1 --now | blesend --broker HOST");
+}
+
+void validate_scan_options(ScanOptions &o, const CommandLine &line) {
+    constexpr std::size_t short_key = 16;
+    o.key = find_secret(o.hash_key, "BLEPIPE_HASH_KEY");
+    if (o.key && o.key->size() < short_key)
+        log_warning(
+            "the hash key is shorter than 16 bytes and can be guessed; make one with: openssl rand -hex 32");
+    if (!o.hash.empty()) {
+        if (!parse_address(o.hash))
+            throw Error(ExitCode::usage,
+                        "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
+        return;
+    }
+    const auto factor = parse_speed(o.speed);
+    if (!factor)
+        throw Error(wrong(line, "--speed"),
+                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
+    o.speed_factor = *factor;
+    if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
+    constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
+    if (o.window < least_window || o.window > most_window)
+        throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are wanted");
+    if (o.interval > most_window)
+        throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
+    if (o.near_dbm < o.medium_dbm)
+        throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
+                    "--near must not be below --medium");
+    if (o.device_id.empty()) o.device_id = default_device_id();
+    if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(o.device_id.begin(), o.device_id.end(), control))
+        throw Error(wrong(line, "--device-id"),
+                    "--device-id " + printable(o.device_id) + ": no control character may be in it");
+    check_text(o.name, line, "--name", 0, 255);
+    check_text(o.location, line, "--location", 0, 255);
+}
+
+}  // namespace ble

@@ -1,0 +1,32 @@
+// What blescan can be told.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/lifecycle.hpp"
+#include "radio/profile.hpp"
+
+namespace ble {
+
+class CommandLine;
+
+struct ScanOptions {
+    CommonOptions common;
+    std::string replay, speed = "max", hash_key, hash;
+    std::string device_id, name, location;
+    std::chrono::milliseconds window{10'000}, interval{30'000};
+    std::int64_t near_dbm = -60, medium_dbm = -75, min_rssi_dbm = -127, count = 0;
+    bool now = false, each = false, strict = false;
+    ProfileOptions profile;
+    double speed_factor = 0;  // set by validate_scan_options(), as is key
+    std::optional<std::string> key;
+};
+
+void declare_scan_options(ScanOptions &options, CommandLine &line);
+// Reads the key, opens nothing else.
+void validate_scan_options(ScanOptions &options, const CommandLine &line);
+
+}  // namespace ble

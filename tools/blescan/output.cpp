@@ -1,0 +1,102 @@
+#include "blescan/output.hpp"
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "radio/report_printer.hpp"
+#include "radio/scanner.hpp"
+#include "radio/window.hpp"
+
+namespace ble {
+
+namespace {
+
+WindowOptions window_options(const ScanOptions &o) {
+    WindowOptions window;
+    window.window = o.window;
+    window.pause = o.interval;
+    window.near_dbm = static_cast<int>(o.near_dbm);
+    window.medium_dbm = static_cast<int>(o.medium_dbm);
+    window.min_rssi_dbm = static_cast<int>(o.min_rssi_dbm);
+    window.profile = o.profile;
+    window.count = static_cast<std::uint64_t>(o.count);
+    return window;
+}
+
+// What every batch of this run has in common.
+Batch batch_of_run(const ScanOptions &o, const AddressHasher &hasher) {
+    Batch batch;
+    batch.device_id = o.device_id;
+    if (!o.name.empty()) batch.name = o.name;
+    if (!o.location.empty()) batch.location = o.location;
+    batch.position = RunPosition{random_id(), 0};
+    batch.hash_id = hasher.id();
+    if (o.now) batch.clock_synced = clock_synced();  // else the capture's clock, of which nothing is known
+    return batch;
+}
+
+void say(std::uint64_t count, const char *what) {
+    if (count > 0) log_info(std::to_string(count) + what);
+}
+
+class BatchOutput : public Output {
+  public:
+    BatchOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
+        : writer_(writer),
+          counters_(counters),
+          hasher_(options.key),
+          run_(batch_of_run(options, hasher_)),
+          windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
+        if (!options.key)
+            log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
+    }
+
+    ReportSink &sink() override { return windows_; }
+
+    void say_left_out() const override {
+        const auto &left_out = windows_.left_out();
+        say(left_out.weak, " reports hidden by --min-rssi");
+        say(left_out.paused, " reports came in the pauses between windows (--interval)");
+        say(left_out.anonymous, " reports of anonymous advertisers left out");
+        say(left_out.without_rssi, " reports of advertisers without RSSI left out");
+    }
+
+  private:
+    void print(Batch &batch) {
+        run_.timestamp = batch.timestamp;
+        run_.window_ms = batch.window_ms;
+        run_.interval_ms = batch.interval_ms;
+        run_.detections = std::move(batch.detections);
+        writer_.line(print_batch(run_));
+        writer_.flush();
+        ++run_.position->seq;
+        ++counters_.out;
+    }
+
+    LineWriter &writer_;
+    Counters &counters_;
+    AddressHasher hasher_;
+    Batch run_;
+    WindowReducer windows_;
+};
+
+class ReportOutput : public Output {
+  public:
+    ReportOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
+        : printer_(writer, counters, static_cast<int>(options.min_rssi_dbm),
+                   static_cast<std::uint64_t>(options.count)) {}
+
+    ReportSink &sink() override { return printer_; }
+    void say_left_out() const override { say(printer_.left_out(), " reports hidden by --min-rssi"); }
+
+  private:
+    ReportPrinter printer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Output> make_output(const ScanOptions &options, LineWriter &writer, Counters &counters) {
+    if (options.each) return std::make_unique<ReportOutput>(options, writer, counters);
+    return std::make_unique<BatchOutput>(options, writer, counters);
+}
+
+}  // namespace ble

@@ -1,0 +1,13 @@
+// blescan --replay: reports from a recorded capture.
+#pragma once
+
+#include "base/counters.hpp"
+#include "base/lifecycle.hpp"
+#include "base/line_writer.hpp"
+#include "blescan/options.hpp"
+
+namespace ble {
+
+ExitCode run_replay(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer);
+
+}  // namespace ble
