@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/counters.hpp"
+#include "base/error.hpp"
 #include "base/lifecycle.hpp"
 #include "base/line_writer.hpp"
 #include "blescan/options.hpp"
