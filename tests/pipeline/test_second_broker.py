@@ -31,9 +31,9 @@ class SecondBroker(unittest.TestCase):
         return self.stack.enter_context(Tool("blesend", "--host", "127.0.0.1", "--port", self.broker.port, *words, stdin=stdin,
                                              env=env, cwd=self.folder))
 
-    def start_pair(self):
+    def start_pair(self, *words):
         """blesub | bleingest, when it is subscribed."""
-        pair = pipeline(self.stack, ["blesub", "--host", "127.0.0.1", "--port", self.broker.port, "--client-id", "backend"],
+        pair = pipeline(self.stack, ["blesub", "--host", "127.0.0.1", "--port", self.broker.port, "--client-id", "backend", *words],
                         ["bleingest", "--db", self.database.path], stdout=None, cwd=self.folder)
         pair[0].wait_err("subscribed")
         return pair
@@ -94,15 +94,16 @@ class SecondBroker(unittest.TestCase):
         self.check_exactly_once(lines)
 
     def test_each_part_killed_at_random_moments(self):
+        """Confirmed from end to end: killed under load, nats-server 2.9.10 now and then holds newer messages back for ever."""
         random = random_source()
         parts = ["broker", "blesend", "blesub", "bleingest"] * KILLS
         random.shuffle(parts)
         lines = make_batches(CHUNK * len(parts))
-        spool = ["--spool", self.folder / "spool"]
+        spool = ["--spool", self.folder / "spool", "--confirm", "stored", "--confirm-timeout", "3"]
         read_end, write_end = os.pipe()  # held here, so that it outlives each blesend
         self.stack.callback(os.close, read_end)
         with open(write_end, "w", encoding="ascii") as feed:
-            sub, ingest = self.start_pair()
+            sub, ingest = self.start_pair("--confirm")
             sender = self.start_sender(read_end, *spool)
             for n, part in enumerate(parts):
                 sender.wait_err("connected to")  # from here on it tells its counters
@@ -128,7 +129,7 @@ class SecondBroker(unittest.TestCase):
                     (sub if part == "blesub" else ingest).signal(signal.SIGKILL)
                     sub.wait()
                     ingest.wait()
-                    sub, ingest = self.start_pair()
+                    sub, ingest = self.start_pair("--confirm")
         self.assertEqual(sender.wait(), 0, sender.err)
         self.database.wait_count(len(lines))
         end_pipeline((sub, ingest))
