@@ -187,6 +187,7 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     counters_.rejected = reject_.count();
     counters_.queued = 0;
     reader.consume(lines.size());
+    if (events_.heard()) counters_.dropped += result.untold;
     tell(events);
     counters_.in += intake_.lines();
     return true;

@@ -31,6 +31,18 @@ bool open(Database &database) {
     return true;
 }
 
+void tell(const std::vector<RunLedger::Piece> &pieces, const std::string &device_id,
+          const std::string &run_id, StoreResult &result) {
+    for (const auto &piece : pieces) {
+        if (result.holes.size() >= StoreResult::most_holes) {
+            ++result.untold;
+            continue;
+        }
+        result.holes.push_back({device_id, run_id, static_cast<std::uint64_t>(piece.from),
+                                static_cast<std::uint64_t>(piece.to), piece.reason});
+    }
+}
+
 }  // namespace
 
 SqliteStore::SqliteStore(const std::string &path)
@@ -174,9 +186,7 @@ StoreOutcome::Kind SqliteStore::add_gap(const Gap &gap, StoreResult &result) {
     auto &run = runs_.find(catalog_.device(gap.device_id), gap.run_id, {});
     const auto pieces = runs_.label(run, static_cast<std::int64_t>(gap.from_seq),
                                     static_cast<std::int64_t>(gap.to_seq), gap.reason);
-    for (const auto &piece : pieces)
-        result.holes.push_back({gap.device_id, gap.run_id, static_cast<std::uint64_t>(piece.from),
-                                static_cast<std::uint64_t>(piece.to), piece.reason});
+    tell(pieces, gap.device_id, gap.run_id, result);
     return pieces.empty() ? Outcome::duplicate : Outcome::stored;
 }
 
@@ -194,10 +204,7 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
     auto &run = runs_.find(device, batch.position->run_id, batch.hash_id);
     std::vector<RunLedger::Piece> holes;
     if (!runs_.take(run, static_cast<std::int64_t>(batch.position->seq), holes)) return Outcome::duplicate;
-    for (const auto &hole : holes)
-        result.holes.push_back({batch.device_id, batch.position->run_id,
-                                static_cast<std::uint64_t>(hole.from), static_cast<std::uint64_t>(hole.to),
-                                hole.reason});
+    tell(holes, batch.device_id, batch.position->run_id, result);
     insert_batch(batch, device, &run);
     return Outcome::stored;
 }

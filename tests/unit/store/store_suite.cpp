@@ -141,6 +141,17 @@ void labels_holes(const StoreUnderTest &test) {
     CHECK(Lines().gap(far).store(*test.store, received).holes.size() == 2);
 }
 
+void tells_of_a_bounded_number_of_holes(const StoreUnderTest &test) {
+    constexpr std::uint64_t all = StoreResult::most_holes + 5;
+    Lines odd;
+    for (std::uint64_t hole = 0; hole < all; ++hole) odd.batch(make_batch(2 * hole + 1));
+    odd.store(*test.store, received);
+    const auto result = Lines().gap(make_gap(0, 2 * all)).store(*test.store, received);
+    CHECK(result.holes.size() == StoreResult::most_holes);
+    CHECK(result.untold == 6);  // the holes that were known, and one after the last batch
+    CHECK(count(test, "gaps WHERE reason = 'buffer_full'") == static_cast<std::int64_t>(all) + 1);
+}
+
 // One line of a run, as it may be delivered: a batch, or a gap line.
 struct Delivery {
     std::string run;
@@ -432,6 +443,7 @@ void run_store_suite(const std::function<StoreUnderTest()> &open) {
     }
     SECTION("gap lines label holes") {
         labels_holes(open());
+        tells_of_a_bounded_number_of_holes(open());
     }
     SECTION("the order of arrival does not matter") {
         is_independent_of_order(open);
