@@ -21,13 +21,26 @@ constexpr Row rows[] = {
     {"oldest_ms", &Counters::oldest_ms, false},
 };
 
+// Between quotes, in JSON as in a Prometheus label.
+std::string quoted(const std::string &text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
 }  // namespace
 
 std::string Counters::json(const std::string &tool) const {
     std::string text = R"({"tool":")" + tool + '"';
     for (const auto &row : rows)
         text.append(",\"").append(row.name).append("\":") += std::to_string((this->*row.value).load());
-    return text + "}";
+    for (const auto &[by, reports] : hidden)
+        text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(quoted(by)).append(":") +=
+            std::to_string(reports.load());
+    return text + (hidden.empty() ? "}" : "}}");
 }
 
 std::string Counters::prometheus(const std::string &tool) const {
@@ -37,6 +50,10 @@ std::string Counters::prometheus(const std::string &tool) const {
         text += "# TYPE " + name + (row.total ? " counter\n" : " gauge\n");
         text += name + "{tool=\"" + tool + "\"} " + std::to_string((this->*row.value).load()) + "\n";
     }
+    if (!hidden.empty()) text += "# TYPE blepipe_hidden_total counter\n";
+    for (const auto &[by, reports] : hidden)
+        text.append("blepipe_hidden_total{tool=\"" + tool + "\",by=").append(quoted(by)).append("} ") +=
+            std::to_string(reports.load()) + "\n";
     return text;
 }
 

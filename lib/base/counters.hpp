@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <string>
 
 namespace ble {
@@ -16,7 +17,15 @@ struct Counters {
     std::atomic<std::uint64_t> queued{0};     // waiting now
     std::atomic<std::uint64_t> oldest_ms{0};  // age of the oldest that waits
 
-    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…}
+    // Reports that were hidden on request, and by what: UTF-8 without control characters. Entries are added before
+    // anybody prints.
+    struct Hidden {
+        std::string by;
+        std::atomic<std::uint64_t> reports{0};
+    };
+    std::deque<Hidden> hidden;
+
+    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…} and, when there is any, "hidden":{BY:…}
     std::string json(const std::string &tool) const;
     // The same as a Prometheus text exposition: blepipe_in_total{tool="blesend"} …
     std::string prometheus(const std::string &tool) const;

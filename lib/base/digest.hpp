@@ -1,4 +1,4 @@
-// Hashes. The only user of libcrypto.
+// Hashes, by libcrypto.
 #pragma once
 
 #include <array>

@@ -32,19 +32,12 @@ std::string format_address(const Address &address) {
     return text;
 }
 
-static int digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 std::optional<Address> parse_address(std::string_view text) {
     const std::size_t step = text.size() == 12 ? 2 : 3;
     if (text.size() != 12 && text.size() != 17) return std::nullopt;
     Address address;
     for (std::size_t i = 0; i < 6; ++i) {
-        const int high = digit(text[i * step]), low = digit(text[i * step + 1]);
+        const int high = hex_digit(text[i * step]), low = hex_digit(text[i * step + 1]);
         if (high < 0 || low < 0) return std::nullopt;
         if (step == 3 && i < 5 && (text[i * 3 + 2] != text[2] || (text[2] != ':' && text[2] != '-')))
             return std::nullopt;

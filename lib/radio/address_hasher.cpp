@@ -13,6 +13,14 @@ AddressHasher::AddressHasher(std::optional<std::string> key)
 std::string AddressHasher::hash(const Address &address) const {
     char text[24];
     std::snprintf(text, sizeof text, "%012" PRIX64, address.number());
+    return hash_text(text);
+}
+
+std::string AddressHasher::hash(const Identity &identity) const {
+    return identity.address ? hash(*identity.address) : hash_text(identity.hashed);
+}
+
+std::string AddressHasher::hash_text(std::string_view text) const {
     return hex(key_ ? hmac_sha256(*key_, text) : sha256(text));
 }
 

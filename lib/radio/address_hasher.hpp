@@ -5,6 +5,7 @@
 #include <string>
 
 #include "radio/address.hpp"
+#include "radio/private_address.hpp"
 
 namespace ble {
 
@@ -15,10 +16,14 @@ class AddressHasher {
 
     // 64 lower-case hex digits over the address in upper case without separators; its type is not part of it.
     std::string hash(const Address &address) const;
+    // The same of its identity address, if that is known; otherwise of what stands for its key.
+    std::string hash(const Identity &identity) const;
     // Which key: the first 8 hex digits of its SHA-256; "sha256" without one.
     const std::string &id() const { return id_; }
 
   private:
+    std::string hash_text(std::string_view text) const;
+
     std::optional<std::string> key_;
     std::string id_;
 };

@@ -4,6 +4,7 @@
 
 #include "batch/json_text.hpp"
 #include "radio/hex_text.hpp"
+#include "radio/private_address.hpp"
 
 namespace ble {
 
@@ -73,11 +74,19 @@ void Profile::add(const Report &report, const Advertisement &advertisement) {
 }
 
 std::string Profile::print(const ProfileOptions &options, const Address &address, const RssiCounts &rssi,
-                           CompanyNames &companies) const {
+                           CompanyNames &companies, const Identity *identity) const {
     std::string out = "{";
     if (options.addresses) {
         append_name(out, "address");
         out.append("\"").append(format_address(address)).append("\"");
+        if (identity && identity->address) {
+            append_name(out, "identity_address");
+            out.append("\"").append(format_address(*identity->address)).append("\"");
+        }
+    }
+    if (options.names && identity) {
+        append_name(out, "identity");
+        append_json_string(out, identity->name);
     }
     if (options.names && name_) {
         append_name(out, "local_name");

@@ -30,7 +30,7 @@ class Profile {
 
     // Members of a detection as a JSON object. `companies` may know no names.
     std::string print(const ProfileOptions &options, const Address &address, const RssiCounts &rssi,
-                      CompanyNames &companies) const;
+                      CompanyNames &companies, const Identity *identity = nullptr) const;
 
   private:
     using Bytes = std::vector<std::uint8_t>;

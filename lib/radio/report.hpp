@@ -10,11 +10,14 @@
 
 namespace ble {
 
+struct Identity;
+
 struct Report {
     static constexpr std::int8_t not_available = 127;  // of rssi_dbm and tx_power_dbm
 
     Time timestamp{};
     Address address;
+    const Identity *identity = nullptr;  // who it is, when that is known; borrowed from an IdentityResolver
     // HCI's number. Legacy: 0 ADV_IND … 4 SCAN_RSP. Extended: bits 0 connectable, 1 scannable, 2 directed, 3 scan
     // response, 4 legacy PDU, 5-6 data status; reserved bits are cleared.
     std::uint16_t event_type = 0;

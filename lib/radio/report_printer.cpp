@@ -2,7 +2,9 @@
 
 #include <charconv>
 
+#include "batch/json_text.hpp"
 #include "radio/hex_text.hpp"
+#include "radio/private_address.hpp"
 
 namespace ble {
 
@@ -27,7 +29,7 @@ void ReportLine::append_time(Time time) {
     line_.append(second_text_).append(digits, 7);
 }
 
-const std::string &ReportLine::print(const Report &report) {
+const std::string &ReportLine::print(const Report &report, bool names) {
     line_ = "{\"timestamp\":\"";
     append_time(report.timestamp);
     line_ += "\",\"address\":\"";
@@ -44,18 +46,33 @@ const std::string &ReportLine::print(const Report &report) {
     }
     line_ += ",\"data\":\"";
     append_hex(line_, report.data);
-    line_ += "\"}";
+    line_ += '"';
+    if (names && report.identity) {
+        line_ += ",\"identity\":";
+        append_json_string(line_, report.identity->name);
+    }
+    line_ += '}';
     return line_;
 }
 
-void ReportPrinter::add(const Report &report) {
-    if (satisfied()) return;
+bool ReportPrinter::hides(const Report &report) {
     const bool unknown = report.rssi_dbm == Report::not_available;
-    if (min_rssi_dbm_ > -127 && (unknown || report.rssi_dbm < min_rssi_dbm_)) {
-        ++left_out_;
-        return;
+    if (options_.min_rssi_dbm > -127 && (unknown || report.rssi_dbm < options_.min_rssi_dbm)) {
+        ++weak_;
+        return true;
     }
-    writer_.line(line_.print(report));
+    if (!options_.filter.any()) return false;
+    Filter::Verdict verdict;
+    if (options_.filter.data()) read_advertisement(report.data, scratch_);
+    options_.filter.judge(report, scratch_, verdict);
+    const auto reason = options_.filter.hidden_by(verdict);
+    if (reason) ++counters_.hidden[*reason].reports;
+    return reason.has_value();
+}
+
+void ReportPrinter::add(const Report &report) {
+    if (satisfied() || hides(report)) return;
+    writer_.line(line_.print(report, options_.names));
     ++printed_;
     counters_.out.fetch_add(1, std::memory_order_relaxed);
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "base/counters.hpp"
 #include "base/line_writer.hpp"
+#include "radio/filter.hpp"
 #include "radio/report.hpp"
 
 namespace ble {
@@ -13,8 +15,8 @@ namespace ble {
 // rssi null when not available, the data as hex. One object reuses its buffer and the last second's text.
 class ReportLine {
   public:
-    // Without LF; valid until the next call.
-    const std::string &print(const Report &report);
+    // Without LF; valid until the next call. With `names`, the name of an identity behind the others.
+    const std::string &print(const Report &report, bool names = false);
 
   private:
     void append_time(Time time);
@@ -26,23 +28,32 @@ class ReportLine {
 
 class ReportPrinter : public ReportSink {
   public:
-    // Reports weaker than `min_rssi_dbm` (unless -127, those without RSSI too) are left out. `count` 0: no end.
-    ReportPrinter(LineWriter &writer, Counters &counters, int min_rssi_dbm, std::uint64_t count)
-        : writer_(writer), counters_(counters), min_rssi_dbm_(min_rssi_dbm), count_(count) {}
+    struct Options {
+        int min_rssi_dbm = -127;  // weaker reports are left out, and those without RSSI, unless it is -127
+        Filter filter;            // judges each report by itself
+        bool names = false;       // of identities
+        std::uint64_t count = 0;  // 0: no end
+    };
+    // What the filter hides is counted in counters.hidden, which has an entry for each of the filter's reasons.
+    ReportPrinter(LineWriter &writer, Counters &counters, Options options)
+        : writer_(writer), counters_(counters), options_(std::move(options)) {}
 
     void advance(Time) override {}
     void add(const Report &report) override;
     std::optional<Time> due() const override { return std::nullopt; }
-    bool satisfied() const override { return count_ > 0 && printed_ >= count_; }
+    bool satisfied() const override { return options_.count > 0 && printed_ >= options_.count; }
     void finish() override {}
 
-    std::uint64_t left_out() const { return left_out_; }
+    std::uint64_t weak() const { return weak_; }  // reports that were left out
 
   private:
+    bool hides(const Report &report);
+
     LineWriter &writer_;
     Counters &counters_;
-    int min_rssi_dbm_;
-    std::uint64_t count_, printed_ = 0, left_out_ = 0;
+    Options options_;
+    std::uint64_t printed_ = 0, weak_ = 0;
+    Advertisement scratch_;
     ReportLine line_;
 };
 

@@ -11,7 +11,9 @@ namespace ble {
 using std::chrono::milliseconds;
 
 WindowReducer::WindowReducer(const WindowOptions &options, const AddressHasher &hasher, Emit emit)
-    : options_(options), hasher_(hasher), emit_(std::move(emit)) {}
+    : options_(options), hasher_(hasher), emit_(std::move(emit)) {
+    left_out_.hidden.resize(options_.filter.reasons().size());
+}
 
 void WindowReducer::begin(Time now) {
     start_ = std::chrono::floor<milliseconds>(now);
@@ -50,20 +52,21 @@ void WindowReducer::add(const Report &report) {
     } else if (report.address.type == AddressType::anonymous) {
         ++left_out_.anonymous;
     } else {
-        const auto [place, is_new] = places_.try_emplace(report.address.number(), advertisers_.size());
+        const auto number = report.identity ? report.identity->number : report.address.number();
+        const auto [place, is_new] = places_.try_emplace(number, advertisers_.size());
         if (is_new) advertisers_.emplace_back();
         auto &advertiser = advertisers_[place->second];
         advertiser.address = report.address;
+        advertiser.identity = report.identity;
         ++advertiser.count;
         // A clock that steps back a little does not put a detection outside its window.
         const Time heard =
             std::clamp<Time>(report.timestamp, start_, start_ + options_.window - milliseconds(1));
         advertiser.last_heard = std::max(advertiser.last_heard, heard);
         if (report.rssi_dbm <= 20) advertiser.rssi.add(report.rssi_dbm);  // above: not available
-        if (options_.profile.data()) {
-            read_advertisement(report.data, scratch_);
-            advertiser.profile.add(report, scratch_);
-        }
+        if (options_.profile.data() || options_.filter.data()) read_advertisement(report.data, scratch_);
+        if (options_.profile.data()) advertiser.profile.add(report, scratch_);
+        if (options_.filter.any()) options_.filter.judge(report, scratch_, advertiser.verdict);
         if (advertisers_.size() >= most_advertisers) close(options_.window);
     }
 }
@@ -79,7 +82,8 @@ void WindowReducer::finish() {
 
 Detection WindowReducer::detect(const Advertiser &advertiser) {
     Detection detection;
-    detection.device_hash = hasher_.hash(advertiser.address);
+    const auto *identity = advertiser.identity;
+    detection.device_hash = identity ? hasher_.hash(*identity) : hasher_.hash(advertiser.address);
     detection.rssi_dbm = advertiser.rssi.median();
     detection.zone = detection.rssi_dbm >= options_.near_dbm     ? Zone::near
                      : detection.rssi_dbm >= options_.medium_dbm ? Zone::medium
@@ -87,8 +91,8 @@ Detection WindowReducer::detect(const Advertiser &advertiser) {
     detection.timestamp = advertiser.last_heard;
     detection.count = advertiser.count;
     if (options_.profile.any())
-        detection.details =
-            advertiser.profile.print(options_.profile, advertiser.address, advertiser.rssi, companies_);
+        detection.details = advertiser.profile.print(options_.profile, advertiser.address, advertiser.rssi,
+                                                     companies_, identity);
     return detection;
 }
 
@@ -98,6 +102,10 @@ void WindowReducer::close(milliseconds length) {
     std::vector<Detection> detections;
     std::size_t size = head;
     for (const auto &advertiser : advertisers_) {
+        if (const auto reason = options_.filter.hidden_by(advertiser.verdict)) {
+            left_out_.hidden[*reason] += advertiser.count;
+            continue;
+        }
         if (advertiser.rssi.empty()) {
             left_out_.without_rssi += advertiser.count;
             continue;

@@ -13,6 +13,7 @@
 
 #include "batch/batch.hpp"
 #include "radio/address_hasher.hpp"
+#include "radio/filter.hpp"
 #include "radio/profile.hpp"
 #include "radio/report.hpp"
 
@@ -23,6 +24,7 @@ struct WindowOptions {
     int near_dbm = -60, medium_dbm = -75;
     int min_rssi_dbm = -127;  // -127: also reports without RSSI
     ProfileOptions profile;
+    Filter filter;            // judges an advertiser by all that it said in the window
     std::uint64_t count = 0;  // batches until satisfied(); 0: no end
 };
 
@@ -44,10 +46,11 @@ class WindowReducer : public ReportSink {
 
     // Reports that are in no batch, and why.
     struct LeftOut {
-        std::uint64_t weak = 0;          // below min_rssi_dbm
-        std::uint64_t paused = 0;        // between two windows
-        std::uint64_t anonymous = 0;     // without an address there is nobody to detect
-        std::uint64_t without_rssi = 0;  // of advertisers none of whose reports in the window had one
+        std::uint64_t weak = 0;             // below min_rssi_dbm
+        std::uint64_t paused = 0;           // between two windows
+        std::uint64_t anonymous = 0;        // without an address there is nobody to detect
+        std::uint64_t without_rssi = 0;     // of advertisers none of whose reports in the window had one
+        std::vector<std::uint64_t> hidden;  // by the filter, in the order of its reasons
     };
     const LeftOut &left_out() const { return left_out_; }
     std::uint64_t restarts() const { return restarts_; }  // of the series of windows
@@ -55,6 +58,8 @@ class WindowReducer : public ReportSink {
   private:
     struct Advertiser {
         Address address;
+        const Identity *identity = nullptr;
+        Filter::Verdict verdict;
         RssiCounts rssi;
         std::uint32_t count = 0;
         Time last_heard{};
@@ -73,7 +78,7 @@ class WindowReducer : public ReportSink {
     bool begun_ = false;
     Time start_{}, latest_{};              // start of the window; the furthest the clock came in this series
     std::vector<Advertiser> advertisers_;  // in the order they were first heard
-    std::unordered_map<std::uint64_t, std::size_t> places_;
+    std::unordered_map<std::uint64_t, std::size_t> places_;  // by address, or identity
     Advertisement scratch_;
     std::uint64_t emitted_ = 0, restarts_ = 0;
     LeftOut left_out_;

@@ -19,40 +19,11 @@ import time
 import unittest
 
 from harness import Tool, shared_path, source_path, standing, wait_until
+from harness.capture import T0, btsnoop, extended, legacy, replay
 from harness.process import run
 
 SAMPLE = source_path("examples", "sample.btsnoop")
 ADDRESS_TYPES = {"0": "public", "1": "random", "2": "public_identity", "3": "random_identity", "255": "anonymous"}
-EPOCH = 0x00DCDDB30F2F8000  # btsnoop counts microseconds from the year 0
-T0 = 1_700_000_000.0
-
-
-def btsnoop(records, link=1002):
-    """A capture of (seconds since 1970, HCI packet) pairs."""
-    out = [b"btsnoop\0" + struct.pack(">II", 1, link)]
-    for seconds, packet in records:
-        out.append(struct.pack(">IIIIQ", len(packet), len(packet), 3, 0, EPOCH + round(seconds * 1e6)) + packet)
-    return b"".join(out)
-
-
-def legacy(data, address="c0:11:22:33:44:01", rssi=-60, kind=0, address_type=1):
-    report = struct.pack("BB", kind, address_type) + bytes.fromhex(address.replace(":", ""))[::-1]
-    report += struct.pack("B", len(data)) + data + struct.pack("b", rssi)
-    return b"\x04\x3e" + struct.pack("BBB", len(report) + 2, 0x02, 1) + report
-
-
-def extended(data, address="c0:11:22:33:44:01", rssi=-60, kind=0):
-    report = struct.pack("<HB", kind, 1) + bytes.fromhex(address.replace(":", ""))[::-1]
-    report += struct.pack("<BBBbb", 1, 0, 0, 127, rssi) + bytes(9) + struct.pack("B", len(data)) + data
-    return b"\x04\x3e" + struct.pack("BBB", len(report) + 2, 0x0D, 1) + report
-
-
-def replay(*argv, capture=b"", code=0, env=None):
-    """Standard output's lines as JSON, and standard error."""
-    got, out, err = run("blescan", "--replay", "-", *argv, input=capture, env=env)
-    if got != code:
-        raise AssertionError(f"exit {got}: {err}")
-    return [json.loads(line) for line in out.splitlines()], err
 
 
 class Base(unittest.TestCase):

@@ -27,6 +27,24 @@ void check_text(const std::string &value, const CommandLine &line, const std::st
                                          std::to_string(most) + " characters of UTF-8 are wanted");
 }
 
+bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+template <class Read>
+void read_filters(const std::vector<std::string> &arguments, const CommandLine &line,
+                  const std::string &option, Read read) {
+    for (const auto &argument : arguments) {
+        try {
+            if (!is_text(argument, 1, 4096) || std::any_of(argument.begin(), argument.end(), is_control))
+                throw std::string("UTF-8 without control characters is wanted");
+            read(argument);
+        } catch (const std::string &wanted) {
+            throw Error(wrong(line, option), option + " '" + printable(argument) + "': " + wanted);
+        }
+    }
+}
+
 }  // namespace
 
 void declare_scan_options(ScanOptions &o, CommandLine &line) {
@@ -47,6 +65,12 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
     line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
+    line.group("Who is reported");
+    line.text("--irk FILE", o.irk, "know private addresses by the keys in FILE: NAME KEY [ADDRESS]");
+    line.texts("--allow FILTER", o.allow, "report only whom an --allow names; may be repeated");
+    line.texts("--deny FILTER", o.deny,
+               "do not report these; goes before --allow. FILTER is address:c4:f7:*, name:Ruuvi*, "
+               "identity:*, uuid:feaa, company:0x0499, or @FILE with one a line");
     line.group("Scan windows");
     line.duration("--window SECONDS", o.window, "length of a window", "SCAN_DURATION");
     line.duration("--interval SECONDS", o.interval, "pause between windows; in a replay 0 unless set",
@@ -73,6 +97,10 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
                         "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
         return;
     }
+    if (!o.irk.empty())
+        o.identities = std::make_shared<IdentityResolver>(read_small_file(o.irk, "keys"), o.irk);
+    read_filters(o.allow, line, "--allow", [&](const auto &argument) { o.filter.allow(argument); });
+    read_filters(o.deny, line, "--deny", [&](const auto &argument) { o.filter.deny(argument); });
     const auto factor = parse_speed(o.speed);
     if (!factor)
         throw Error(wrong(line, "--speed"),
@@ -89,8 +117,7 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
                     "--near must not be below --medium");
     if (o.device_id.empty()) o.device_id = default_device_id();
     if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
-    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    if (std::any_of(o.device_id.begin(), o.device_id.end(), control))
+    if (std::any_of(o.device_id.begin(), o.device_id.end(), is_control))
         throw Error(wrong(line, "--device-id"),
                     "--device-id " + printable(o.device_id) + ": no control character may be in it");
     check_text(o.name, line, "--name", 0, 255);

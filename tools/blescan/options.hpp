@@ -3,10 +3,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/lifecycle.hpp"
+#include "radio/filter.hpp"
+#include "radio/private_address.hpp"
 #include "radio/profile.hpp"
 
 namespace ble {
@@ -15,18 +19,21 @@ class CommandLine;
 
 struct ScanOptions {
     CommonOptions common;
-    std::string replay, speed = "max", hash_key, hash;
+    std::string replay, speed = "max", hash_key, hash, irk;
+    std::vector<std::string> allow, deny;
     std::string device_id, name, location;
     std::chrono::milliseconds window{10'000}, interval{30'000};
     std::int64_t near_dbm = -60, medium_dbm = -75, min_rssi_dbm = -127, count = 0;
     bool now = false, each = false, strict = false;
     ProfileOptions profile;
-    double speed_factor = 0;  // set by validate_scan_options(), as is key
+    double speed_factor = 0;  // set by validate_scan_options(), as are those below
     std::optional<std::string> key;
+    std::shared_ptr<IdentityResolver> identities;  // null: nobody is known
+    Filter filter;
 };
 
 void declare_scan_options(ScanOptions &options, CommandLine &line);
-// Reads the key, opens nothing else.
+// Reads keys and filters, opens nothing else.
 void validate_scan_options(ScanOptions &options, const CommandLine &line);
 
 }  // namespace ble

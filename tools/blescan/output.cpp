@@ -2,6 +2,7 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "radio/private_address.hpp"
 #include "radio/report_printer.hpp"
 #include "radio/scanner.hpp"
 #include "radio/window.hpp"
@@ -18,6 +19,7 @@ WindowOptions window_options(const ScanOptions &o) {
     window.medium_dbm = static_cast<int>(o.medium_dbm);
     window.min_rssi_dbm = static_cast<int>(o.min_rssi_dbm);
     window.profile = o.profile;
+    window.filter = o.filter;
     window.count = static_cast<std::uint64_t>(o.count);
     return window;
 }
@@ -34,8 +36,12 @@ Batch batch_of_run(const ScanOptions &o, const AddressHasher &hasher) {
     return batch;
 }
 
-void say(std::uint64_t count, const char *what) {
+void say(std::uint64_t count, const std::string &what) {
     if (count > 0) log_info(std::to_string(count) + what);
+}
+
+void say_hidden(const Counters &counters) {
+    for (const auto &[by, reports] : counters.hidden) say(reports, " reports hidden by " + by);
 }
 
 class BatchOutput : public Output {
@@ -55,6 +61,7 @@ class BatchOutput : public Output {
     void say_left_out() const override {
         const auto &left_out = windows_.left_out();
         say(left_out.weak, " reports hidden by --min-rssi");
+        say_hidden(counters_);
         say(left_out.paused, " reports came in the pauses between windows (--interval)");
         say(left_out.anonymous, " reports of anonymous advertisers left out");
         say(left_out.without_rssi, " reports of advertisers without RSSI left out");
@@ -62,6 +69,8 @@ class BatchOutput : public Output {
 
   private:
     void print(Batch &batch) {
+        const auto &hidden = windows_.left_out().hidden;
+        for (std::size_t i = 0; i < hidden.size(); ++i) counters_.hidden[i].reports = hidden[i];
         run_.timestamp = batch.timestamp;
         run_.window_ms = batch.window_ms;
         run_.interval_ms = batch.interval_ms;
@@ -82,21 +91,49 @@ class BatchOutput : public Output {
 class ReportOutput : public Output {
   public:
     ReportOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
-        : printer_(writer, counters, static_cast<int>(options.min_rssi_dbm),
-                   static_cast<std::uint64_t>(options.count)) {}
+        : counters_(counters),
+          printer_(writer, counters,
+                   {static_cast<int>(options.min_rssi_dbm), options.filter, options.profile.names,
+                    static_cast<std::uint64_t>(options.count)}) {}
 
     ReportSink &sink() override { return printer_; }
-    void say_left_out() const override { say(printer_.left_out(), " reports hidden by --min-rssi"); }
+    void say_left_out() const override {
+        say(printer_.weak(), " reports hidden by --min-rssi");
+        say_hidden(counters_);
+    }
 
   private:
+    Counters &counters_;
     ReportPrinter printer_;
 };
+
+// Says of each report whose it is, where that is known.
+class ResolvedOutput : public Output {
+  public:
+    ResolvedOutput(std::unique_ptr<Output> output, IdentityResolver &resolver)
+        : output_(std::move(output)), sink_(resolver, output_->sink()) {}
+
+    ReportSink &sink() override { return sink_; }
+    void say_left_out() const override { output_->say_left_out(); }
+
+  private:
+    std::unique_ptr<Output> output_;
+    ResolvingSink sink_;
+};
+
+std::unique_ptr<Output> unresolved_output(const ScanOptions &options, LineWriter &writer,
+                                          Counters &counters) {
+    if (options.each) return std::make_unique<ReportOutput>(options, writer, counters);
+    return std::make_unique<BatchOutput>(options, writer, counters);
+}
 
 }  // namespace
 
 std::unique_ptr<Output> make_output(const ScanOptions &options, LineWriter &writer, Counters &counters) {
-    if (options.each) return std::make_unique<ReportOutput>(options, writer, counters);
-    return std::make_unique<BatchOutput>(options, writer, counters);
+    for (const auto &reason : options.filter.reasons()) counters.hidden.emplace_back().by = reason;
+    auto output = unresolved_output(options, writer, counters);
+    if (!options.identities) return output;
+    return std::make_unique<ResolvedOutput>(std::move(output), *options.identities);
 }
 
 }  // namespace ble

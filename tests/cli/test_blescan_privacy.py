@@ -1,0 +1,169 @@
+"""blescan: who is reported, under which name, and what is kept secret."""
+import hashlib
+import hmac
+import json
+import pathlib
+import tempfile
+import unittest
+
+from harness import Tool
+from harness.capture import T0, btsnoop, extended, legacy, replay
+from harness.process import run
+
+KEY = "ec0234a357c8ad05341010a60a397d9b"  # of the Core Specification, Vol 3 Part H D.7
+PRIVATE = ["70:81:94:0d:fb:aa", "40:01:02:b2:12:da"]  # made with it
+STRANGER = "40:01:02:b2:12:db"  # looks the same
+RUUVI = b"\x0b\x09Ruuvi A1B2"
+
+
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="blepipe-privacy-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, name, text):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+class PrivateAddresses(Base):
+    def capture(self):
+        reports = [(T0 + i, legacy(b"", a)) for i, a in enumerate(PRIVATE + [STRANGER])]
+        return btsnoop(reports + [(T0 + 5, extended(b"", PRIVATE[0])), (T0 + 6, legacy(b"", PRIVATE[1], address_type=0))])
+
+    def test_private_addresses_of_a_key_are_one_advertiser(self):
+        keys = self.file("keys", f"# ours\nAnna's phone {KEY}\n")
+        lines, err = replay("--irk", keys, capture=self.capture())
+        detections = lines[0]["detections"]
+        stand_in = "IRK:" + hashlib.sha256(bytes.fromhex(KEY)).hexdigest()
+        # The last is public: only a random address can be private.
+        self.assertEqual([(d["device_hash"], d["count"]) for d in detections],
+                         [(sha(stand_in), 3), (sha("400102B212DB"), 1), (sha("400102B212DA"), 1)])
+        self.assertNotIn("Anna", json.dumps(lines) + err)
+
+    def test_an_identity_address_is_what_is_hashed(self):
+        keys = self.file("keys", f"Anna's phone lsb:{bytes.fromhex(KEY)[::-1].hex()} C4:F7:C1:4C:C1:C0\n")
+        secret = self.file("secret", "0123456789abcdef")
+        capture = btsnoop([(T0, legacy(b"", PRIVATE[0])), (T0 + 1, legacy(b"", "c4:f7:c1:4c:c1:c0", address_type=0))])
+        lines, _ = replay("--irk", keys, "--hash-key", secret, "--names", "--addresses", capture=capture)
+        [detection] = lines[0]["detections"]
+        self.assertEqual(detection["device_hash"], hmac.new(b"0123456789abcdef", b"C4F7C14CC1C0", "sha256").hexdigest())
+        self.assertEqual({k: detection[k] for k in ("identity", "identity_address", "address", "count")},
+                         {"identity": "Anna's phone", "identity_address": "c4:f7:c1:4c:c1:c0",
+                          "address": "c4:f7:c1:4c:c1:c0", "count": 2})
+
+    def test_names_are_shown_only_with_names(self):
+        keys = self.file("keys", f"Anna {KEY}\n")
+        for argv, names in (([], set()), (["--names"], {"Anna"}), (["--each"], set()), (["--each", "--names"], {"Anna"})):
+            lines, _ = replay("--irk", keys, *argv, capture=self.capture())
+            found = lines if "--each" in argv else lines[0]["detections"]
+            self.assertEqual({d["identity"] for d in found if "identity" in d}, names, argv)
+
+    def test_a_wrong_file_is_78_and_tells_no_key(self):
+        for content, wanted in ((f"Anna {KEY[1:]}", "line 1: a name, a key of 32 hex digits"), ("", "has no key"),
+                                (f"# x\n{KEY}", "line 2: a name of 1 to 255"), (f"A {KEY}\nB {KEY}", "line 2: this key")):
+            keys = self.file("keys", content)
+            for more in ([], ["--check"]):
+                code, out, err = run("blescan", "--replay", "-", "--irk", keys, *more, input=b"")
+                self.assertEqual((code, out), (78, b""), content)
+                self.assertIn(wanted, err)
+                self.assertIn(str(keys), err)
+                self.assertNotIn(KEY[1:20], err)
+        self.assertEqual(run("blescan", "--replay", "-", "--irk", self.folder / "none", input=b"")[0], 78)
+
+
+class Filters(Base):
+    ONE, TWO, NAMED = "c4:f7:c1:4c:c1:c0", "c4:f7:00:00:00:01", "00:11:22:33:44:55"
+
+    def capture(self):
+        return btsnoop([
+            (T0, legacy(b"\x03\x03\xaa\xfe", self.ONE)), (T0 + 1, legacy(b"\x04\xff\x99\x04\x01", self.TWO)),
+            (T0 + 2, legacy(b"\x02\x01\x06", self.NAMED)), (T0 + 3, legacy(RUUVI, self.NAMED, kind=4)),
+            (T0 + 4, legacy(b"\x02\x01\x06", self.NAMED)), (T0 + 12, legacy(b"\x02\x01\x06", self.NAMED))])
+
+    def shown(self, *argv, env=None):
+        """The addresses of the first window and of the second, and standard error."""
+        lines, err = replay("--addresses", *argv, capture=self.capture(), env=env)
+        return *({d["address"] for d in line["detections"]} for line in lines), err
+
+    def test_each_kind(self):
+        for text, whom in (("address:c4:f7:*", {self.ONE, self.TWO}), (f"address:{self.TWO.upper()}", {self.TWO}),
+                           ("name:Ruuvi*", {self.NAMED}), ("uuid:feaa", {self.ONE}), ("company:0x0499", {self.TWO})):
+            self.assertEqual(self.shown("--allow", text)[0], whom, text)
+            self.assertEqual(self.shown("--deny", text)[0], {self.ONE, self.TWO, self.NAMED} - whom, text)
+        keys = self.file("keys", f"Anna {KEY}\n")
+        capture = btsnoop([(T0, legacy(b"", PRIVATE[0])), (T0 + 1, legacy(b"", STRANGER))])
+        lines, _ = replay("--irk", keys, "--allow", "identity:An*", "--addresses", capture=capture)
+        self.assertEqual([d["address"] for d in lines[0]["detections"]], [PRIVATE[0]])
+
+    def test_a_name_counts_for_its_window(self):
+        """Reports before the scan response are hidden with it; a window without one shows the advertiser."""
+        first, second, err = self.shown("--deny", "name:Ruuvi*")
+        self.assertEqual((first, second), ({self.ONE, self.TWO}, {self.NAMED}))
+        self.assertIn("3 reports hidden by --deny name:Ruuvi*", err)
+        first, second, err = self.shown("--allow", "name:Ruuvi*")
+        self.assertEqual((first, second), ({self.NAMED}, set()))
+        self.assertIn("3 reports hidden by no --allow", err)
+
+    def test_deny_wins(self):
+        listed = self.file("list", "# mine\naddress:c4:f7:*\n\nname:Ruuvi A1B2\n")
+        first, _, err = self.shown("--allow", f"@{listed}", "--deny", f"address:{self.ONE}", "--deny", "uuid:ffff")
+        self.assertEqual(first, {self.TWO, self.NAMED})
+        self.assertIn(f"1 reports hidden by --deny address:{self.ONE}", err)
+        self.assertNotIn("uuid:ffff", err)
+        env = {"BLEPIPE_ALLOW": "uuid:feaa,name:Ruuvi*", "BLEPIPE_DENY": "name:Ruuvi*"}
+        self.assertEqual(self.shown(env=env)[0], {self.ONE})
+
+    def test_each_judges_a_report_alone(self):
+        lines, err = replay("--each", "--allow", "name:Ruuvi*", capture=self.capture())
+        self.assertEqual([line["event_type"] for line in lines], [4])
+        self.assertIn("5 reports hidden by no --allow", err)
+
+    def test_counters_tell_what_is_hidden(self):
+        metrics = self.folder / "metrics"
+        name = 'name:"R\\*'
+        with Tool("blescan", "--replay", "-", "--deny", "address:c4:f7:*", "--deny", name, "--allow", "name:Ruu*",
+                  "--metrics", metrics) as tool:
+            tool.write(self.capture())
+            tool.line()  # the first window is over
+            self.assertEqual(tool.stats()["hidden"], {"--deny address:c4:f7:*": 2, f"--deny {name}": 0, "no --allow": 0})
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+        text = metrics.read_text()
+        self.assertIn('blepipe_hidden_total{tool="blescan",by="no --allow"} 1\n', text)
+        self.assertIn('by="--deny name:\\"R\\\\*"} 0\n', text)
+
+    def test_a_mistyped_filter_is_64_and_named(self):
+        for option in ("--allow", "--deny"):
+            for text in ("c4:f7:*", "address:c4:f7", "uuid:feaz", "company:Ruuvi", "name:", "", "nome:x", "name:a\tb"):
+                code, _, err = run("blescan", "--replay", "-", option, text, input=b"")
+                self.assertEqual(code, 64, text)
+                self.assertIn(option, err)
+                self.assertIn("wanted", err)
+                if text.isprintable():
+                    self.assertIn(f"'{text}'", err)
+        code, _, err = run("blescan", "--replay", "-", input=b"", env={"BLEPIPE_DENY": "name:x,uuid:feaz"})
+        self.assertEqual(code, 78)
+        self.assertIn("'uuid:feaz'", err)
+
+    def test_hostile_files_are_78_and_name_the_line(self):
+        for content in (b"name:x\nuuid:feaz\n", b"name:x\n@/etc/passwd\n", b"name:x\n\0\xff\x1b[2J\n",
+                        b"name:x\nname:" + b"*" * 100_000, b"name:x\n" + bytes(range(11, 256)) * 100):
+            path = self.folder / "list"
+            path.write_bytes(content)
+            code, out, err = run("blescan", "--replay", "-", "--deny", f"@{path}", input=b"")
+            self.assertEqual((code, out), (78, b""))
+            self.assertIn(f"{path}, line 2: ", err)
+            self.assertLess(len(err), 500)
+        for path in (self.folder / "none", self.folder, pathlib.Path("/dev/zero")):
+            self.assertEqual(run("blescan", "--replay", "-", "--deny", f"@{path}", input=b"")[0], 78)
+
+
+if __name__ == "__main__":
+    unittest.main()
