@@ -13,7 +13,9 @@ namespace {
 
 ExitCode print_hash(const ScanOptions &options) {
     LineWriter answer(STDOUT_FILENO);
-    answer.line(AddressHasher(options.key).hash(*parse_address(options.hash)));
+    AddressHasher hasher(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch));
+    hasher.enter(now());
+    answer.line(hasher.hash(*parse_address(options.hash)));
     answer.flush();
     return ExitCode::ok;
 }

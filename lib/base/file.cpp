@@ -1,6 +1,7 @@
 #include "base/file.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +61,10 @@ std::optional<std::string> find_secret(const std::string &file, const std::strin
         if (::access(path.c_str(), F_OK) == 0) return read_secret(path, "the credential " + lower);
     }
     return {};
+}
+
+void forbid_dumps() {
+    if (::prctl(PR_SET_DUMPABLE, 0) != 0) throw system_error("forbid core dumps");
 }
 
 std::string default_state_path(const std::string &name) {

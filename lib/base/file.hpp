@@ -14,6 +14,10 @@ std::string read_small_file(const std::string &path, const std::string &what);
 // Empty result: none is set. Error(config) when a named file cannot be read or is empty.
 std::optional<std::string> find_secret(const std::string &file, const std::string &name);
 
+// From now on no core dump of this process is made, and nobody but root may trace it or read its memory
+// (PR_SET_DUMPABLE, prctl(2)): for those who hold keys.
+void forbid_dumps();
+
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
 std::string default_state_path(const std::string &name);
 

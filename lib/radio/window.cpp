@@ -10,13 +10,14 @@ namespace ble {
 
 using std::chrono::milliseconds;
 
-WindowReducer::WindowReducer(const WindowOptions &options, const AddressHasher &hasher, Emit emit)
+WindowReducer::WindowReducer(const WindowOptions &options, AddressHasher &hasher, Emit emit)
     : options_(options), hasher_(hasher), emit_(std::move(emit)) {
     left_out_.hidden.resize(options_.filter.reasons().size());
 }
 
 void WindowReducer::begin(Time now) {
     start_ = std::chrono::floor<milliseconds>(now);
+    end_ = start_ + options_.window;
     latest_ = now;
     begun_ = true;
 }
@@ -32,15 +33,19 @@ void WindowReducer::advance(Time now) {
         return begin(now);
     }
     latest_ = std::max(latest_, now);
-    while (now >= start_ + options_.window && !satisfied()) {
-        close(options_.window);
-        start_ += options_.window + options_.pause;
+    while (now >= end() && !satisfied()) {
+        const Time cut = end();
+        close(std::chrono::floor<milliseconds>(cut - start_));
+        start_ = cut;
+        if (cut < end_) continue;
+        start_ += options_.pause;
+        end_ = start_ + options_.window;
     }
 }
 
 std::optional<Time> WindowReducer::due() const {
     if (!begun_) return std::nullopt;
-    return start_ + options_.window;
+    return end();
 }
 
 void WindowReducer::add(const Report &report) {
@@ -60,14 +65,13 @@ void WindowReducer::add(const Report &report) {
         advertiser.identity = report.identity;
         ++advertiser.count;
         // A clock that steps back a little does not put a detection outside its window.
-        const Time heard =
-            std::clamp<Time>(report.timestamp, start_, start_ + options_.window - milliseconds(1));
+        const Time heard = std::clamp<Time>(report.timestamp, start_, end() - milliseconds(1));
         advertiser.last_heard = std::max(advertiser.last_heard, heard);
         if (report.rssi_dbm <= 20) advertiser.rssi.add(report.rssi_dbm);  // above: not available
         if (options_.profile.data() || options_.filter.data()) read_advertisement(report.data, scratch_);
         if (options_.profile.data()) advertiser.profile.add(report, scratch_);
         if (options_.filter.any()) options_.filter.judge(report, scratch_, advertiser.verdict);
-        if (advertisers_.size() >= most_advertisers) close(options_.window);
+        if (advertisers_.size() >= most_advertisers) close(std::chrono::floor<milliseconds>(end() - start_));
     }
 }
 
@@ -76,7 +80,7 @@ void WindowReducer::finish() {
     const bool just_begun = emitted_ > 0 && latest_ <= start_ && advertisers_.empty();
     if (!begun_ || paused || just_begun || satisfied()) return;
     const auto heard_for = std::chrono::ceil<milliseconds>(latest_ - start_);
-    close(std::clamp(heard_for, milliseconds(1), options_.window));
+    close(std::clamp(heard_for, milliseconds(1), std::chrono::floor<milliseconds>(end() - start_)));
     begun_ = false;
 }
 
@@ -98,6 +102,7 @@ Detection WindowReducer::detect(const Advertiser &advertiser) {
 
 // One batch, or several when a line would become too long.
 void WindowReducer::close(milliseconds length) {
+    hasher_.enter(start_);
     constexpr std::size_t head = 16'000, bare_detection = 200;
     std::vector<Detection> detections;
     std::size_t size = head;
@@ -130,6 +135,7 @@ void WindowReducer::emit(std::vector<Detection> detections, milliseconds length)
     batch.timestamp = start_ + length;
     batch.window_ms = static_cast<std::uint32_t>(length.count());
     batch.interval_ms = static_cast<std::uint32_t>((options_.window + options_.pause).count());
+    batch.hash_id = hasher_.id();
     batch.detections = std::move(detections);
     ++emitted_;
     emit_(batch);

@@ -3,9 +3,11 @@
 // The windows run on the reports' clock, from its first instant on: `window` long, then `pause` without listening. A
 // window in which nothing was heard gives an empty batch. A clock that steps back a little is tolerated; when it steps
 // back by more than 10 s (or a window), or stands still for more than an hour, the series of windows begins anew.
+// A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
 // Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <unordered_map>
@@ -33,9 +35,9 @@ class WindowReducer : public ReportSink {
     static constexpr auto longest_silence = std::chrono::hours(1);
     static constexpr std::size_t most_advertisers = 20'000;
 
-    // `emit` gets timestamp, window_ms, interval_ms and detections filled in.
+    // `emit` gets timestamp, window_ms, interval_ms, hash_id and detections filled in.
     using Emit = std::function<void(Batch &)>;
-    WindowReducer(const WindowOptions &options, const AddressHasher &hasher, Emit emit);
+    WindowReducer(const WindowOptions &options, AddressHasher &hasher, Emit emit);
 
     void advance(Time now) override;
     void add(const Report &report) override;
@@ -67,17 +69,21 @@ class WindowReducer : public ReportSink {
     };
 
     void begin(Time now);
+    Time end() const {
+        return std::min(end_, hasher_.epoch_end(start_));
+    }  // of the window, or of its first part
     void close(std::chrono::milliseconds length);
     Detection detect(const Advertiser &advertiser);
     void emit(std::vector<Detection> detections, std::chrono::milliseconds length);
 
     WindowOptions options_;
-    const AddressHasher &hasher_;
+    AddressHasher &hasher_;
     Emit emit_;
     CompanyNames companies_;
     bool begun_ = false;
-    Time start_{}, latest_{};              // start of the window; the furthest the clock came in this series
-    std::vector<Advertiser> advertisers_;  // in the order they were first heard
+    Time start_{}, end_{};                                   // of the window, or of what is left of it
+    Time latest_{};                                          // the furthest the clock came in this series
+    std::vector<Advertiser> advertisers_;                    // in the order they were first heard
     std::unordered_map<std::uint64_t, std::size_t> places_;  // by address, or identity
     Advertisement scratch_;
     std::uint64_t emitted_ = 0, restarts_ = 0;

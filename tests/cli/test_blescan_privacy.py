@@ -1,9 +1,16 @@
 """blescan: who is reported, under which name, and what is kept secret."""
+import contextlib
 import hashlib
 import hmac
 import json
+import os
 import pathlib
+import re
+import resource
+import signal
+import sqlite3
 import tempfile
+import time
 import unittest
 
 from harness import Tool
@@ -76,6 +83,95 @@ class PrivateAddresses(Base):
                 self.assertIn(str(keys), err)
                 self.assertNotIn(KEY[1:20], err)
         self.assertEqual(run("blescan", "--replay", "-", "--irk", self.folder / "none", input=b"")[0], 78)
+
+
+class Epochs(Base):
+    ADDRESS = "c4:f7:c1:4c:c1:c0"
+    SECRET = b"0123456789abcdef"
+
+    def test_hashes_change_at_midnight_and_no_batch_has_both(self):
+        key = self.file("key", self.SECRET.decode())
+        midnight = 19676 * 86400
+        reports = [(midnight - 14 + i, legacy(b"", self.ADDRESS)) for i in range(28)]
+        lines, _ = replay("--hash-key", key, "--hash-epoch", "24h", capture=btsnoop(reports))
+        fingerprint = hashlib.sha256(self.SECRET).hexdigest()[:8]
+        days = [f"{fingerprint}@2023-11-14T00:00:00Z/86400s", f"{fingerprint}@2023-11-15T00:00:00Z/86400s"]
+        self.assertEqual([(line["hash_id"], line["window_ms"], line["seq"]) for line in lines],
+                         [(days[0], 10000, 0), (days[0], 4000, 1), (days[1], 6000, 0), (days[1], 7000, 1)])
+        self.assertEqual(len({line["run_id"] for line in lines}), 2)
+        for line in lines:
+            day = 19675 if line["hash_id"] == days[0] else 19676
+            epoch_key = hmac.new(self.SECRET, b"blepipe epoch 86400 %d" % day, "sha256").digest()
+            self.assertEqual([d["device_hash"] for d in line["detections"]],
+                             [hmac.new(epoch_key, b"C4F7C14CC1C0", "sha256").hexdigest()])
+
+    def test_it_is_stored_as_two_runs_without_a_hole(self):
+        key = self.file("key", self.SECRET.decode())
+        reports = [(19676 * 86400 - 14 + i, legacy(b"", self.ADDRESS)) for i in range(28)]
+        lines, _ = replay("--hash-key", key, "--hash-epoch", "24h", capture=btsnoop(reports))
+        database = self.folder / "ble.db"
+        code, _, err = run("bleingest", "--db", database, input="".join(json.dumps(x) + "\n" for x in lines).encode())
+        self.assertEqual(code, 0, err)
+        with contextlib.closing(sqlite3.connect(database)) as db:
+            self.assertEqual(db.execute("SELECT next_seq, hash_id FROM runs ORDER BY id").fetchall(),
+                             [(2, lines[0]["hash_id"]), (2, lines[2]["hash_id"])])
+            self.assertEqual(db.execute("SELECT count(*) FROM gaps").fetchone(), (0,))
+
+    def test_hash_is_that_of_the_present_epoch(self):
+        key = self.file("key", self.SECRET.decode())
+        before = int(time.time()) // (366 * 86400)
+        code, out, _ = run("blescan", "--hash", self.ADDRESS, "--hash-key", key, "--hash-epoch", "366d")
+        keys = [hmac.new(self.SECRET, f"blepipe epoch {366 * 86400} {n}".encode(), "sha256").digest()
+                for n in (before, int(time.time()) // (366 * 86400))]
+        self.assertEqual(code, 0)
+        self.assertIn(out.decode().strip(), [hmac.new(k, b"C4F7C14CC1C0", "sha256").hexdigest() for k in keys])
+
+    def test_usage(self):
+        key = self.file("key", self.SECRET.decode())
+        for argv in (["--hash-epoch", "24h"], ["--hash-epoch", "59", "--hash-key", key],
+                     ["--hash-epoch", "367d", "--hash-key", key], ["--hash-epoch", "90.5", "--hash-key", key]):
+            code, _, err = run("blescan", "--replay", "-", *argv, input=b"")
+            self.assertEqual(code, 64, argv)
+            self.assertIn("--hash-epoch", err)
+
+
+class Secrets(Base):
+    HASH_KEY = "a-hash-key-of-this-test-0123456789"
+
+    def abort(self, *argv):
+        """Whether a core was dumped; all that blescan wrote, and the core."""
+        with Tool("blescan", "-v", "--replay", "-", "--stats", "0.2", *argv, cwd=self.folder,
+                  env={"ASAN_OPTIONS": "disable_coredump=0:handle_abort=0"},
+                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)) as tool:
+            tool.write(btsnoop([(T0 + 20 * i, legacy(b"", PRIVATE[0])) for i in range(3)]))
+            written = [tool.line(), tool.line(), json.dumps(tool.stats())]
+            os.kill(tool.pid, signal.SIGABRT)
+            _, status = os.waitpid(tool.pid, 0)
+        written.append(tool.err)
+        self.assertTrue(os.WIFSIGNALED(status))
+        cores = [path.read_bytes() for path in self.folder.iterdir() if path.name.startswith("core")]
+        return os.WCOREDUMP(status), "".join(map(str, written)).encode() + b"".join(cores)
+
+    def test_keys_are_in_no_core_dump_and_no_output(self):
+        dumped, _ = self.abort()
+        self.assertTrue(dumped, "this machine makes no core dumps: see /proc/sys/kernel/core_pattern")
+        for core in self.folder.glob("core*"):
+            core.unlink()
+        hash_key, keys = self.file("hash", self.HASH_KEY), self.file("keys", f"Anna {KEY}\n")
+        for argv in (["--hash-key", hash_key], ["--irk", keys],
+                     ["--hash-key", hash_key, "--irk", keys, "--hash-epoch", "24h", "--names", "--addresses", "--detail"]):
+            dumped, written = self.abort(*argv)
+            self.assertFalse(dumped, argv)
+            self.assertEqual(list(self.folder.glob("core*")), [])
+            for secret in (self.HASH_KEY.encode(), KEY.encode(), bytes.fromhex(KEY), bytes.fromhex(KEY)[::-1]):
+                self.assertNotIn(secret, written)
+
+    def test_no_option_takes_a_key(self):
+        code, out, _ = run("blescan", "--help")
+        self.assertEqual(code, 0)
+        self.assertEqual(set(re.findall(rb"--\S*(?:key|irk)\S* \S+", out)), {b"--hash-key FILE", b"--irk FILE"})
+        for argv in (["--irk", KEY], ["--hash-key", self.HASH_KEY]):
+            self.assertEqual(run("blescan", "--replay", "-", *argv, input=b"")[0], 78)
 
 
 class Filters(Base):

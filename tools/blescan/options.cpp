@@ -65,6 +65,8 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
     line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
+    line.duration("--hash-epoch TIME", o.hash_epoch,
+                  "let hashes change this often, as in 24h: at midnight UTC; 0: never");
     line.group("Who is reported");
     line.text("--irk FILE", o.irk, "know private addresses by the keys in FILE: NAME KEY [ADDRESS]");
     line.texts("--allow FILTER", o.allow, "report only whom an --allow names; may be repeated");
@@ -91,6 +93,14 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     if (o.key && o.key->size() < short_key)
         log_warning(
             "the hash key is shorter than 16 bytes and can be guessed; make one with: openssl rand -hex 32");
+    if (o.key || !o.irk.empty()) forbid_dumps();
+    constexpr milliseconds least_epoch(60'000), most_epoch(366LL * 86'400'000);
+    if (o.hash_epoch.count() != 0 && (o.hash_epoch < least_epoch || o.hash_epoch > most_epoch))
+        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: 1 minute to 366 days are wanted, or 0");
+    if (o.hash_epoch.count() != 0 && o.hash_epoch.count() % 1000 != 0)
+        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: whole seconds are wanted");
+    if (o.hash_epoch.count() != 0 && !o.key)
+        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch needs a key: --hash-key FILE");
     if (!o.hash.empty()) {
         if (!parse_address(o.hash))
             throw Error(ExitCode::usage,

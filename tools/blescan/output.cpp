@@ -25,13 +25,12 @@ WindowOptions window_options(const ScanOptions &o) {
 }
 
 // What every batch of this run has in common.
-Batch batch_of_run(const ScanOptions &o, const AddressHasher &hasher) {
+Batch batch_of_run(const ScanOptions &o) {
     Batch batch;
     batch.device_id = o.device_id;
     if (!o.name.empty()) batch.name = o.name;
     if (!o.location.empty()) batch.location = o.location;
     batch.position = RunPosition{random_id(), 0};
-    batch.hash_id = hasher.id();
     if (o.now) batch.clock_synced = clock_synced();  // else the capture's clock, of which nothing is known
     return batch;
 }
@@ -49,8 +48,8 @@ class BatchOutput : public Output {
     BatchOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
         : writer_(writer),
           counters_(counters),
-          hasher_(options.key),
-          run_(batch_of_run(options, hasher_)),
+          hasher_(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch)),
+          run_(batch_of_run(options)),
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
         if (!options.key)
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
@@ -71,6 +70,9 @@ class BatchOutput : public Output {
     void print(Batch &batch) {
         const auto &hidden = windows_.left_out().hidden;
         for (std::size_t i = 0; i < hidden.size(); ++i) counters_.hidden[i].reports = hidden[i];
+        // The backend knows one hash_id of each run.
+        if (run_.hash_id && run_.hash_id != batch.hash_id) run_.position = RunPosition{random_id(), 0};
+        run_.hash_id = batch.hash_id;
         run_.timestamp = batch.timestamp;
         run_.window_ms = batch.window_ms;
         run_.interval_ms = batch.interval_ms;

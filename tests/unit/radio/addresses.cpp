@@ -81,3 +81,33 @@ TEST_CASE("a speed is max or a number") {
     for (const auto *text : {"", "0", "-1", "fast", "1x", "nan", "inf", "2000000"})
         CHECK_FALSE(ble::parse_speed(text));
 }
+
+TEST_CASE("each epoch has a key of its own, and a hash_id that names it") {
+    const auto address = *ble::parse_address("c4:f7:c1:4c:c1:c0");
+    const auto noon = *ble::parse_rfc3339("2026-11-26T12:00:00Z");
+    ble::AddressHasher hasher(std::string("a key"), std::chrono::hours(24));
+    const auto hash_at = [&](ble::Time time) {
+        hasher.enter(time);
+        return hasher.hash(address);
+    };
+    const auto derived = ble::hmac_sha256("a key", "blepipe epoch 86400 20783");
+    CHECK(hash_at(noon) ==
+          ble::hex(ble::hmac_sha256(std::string(derived.begin(), derived.end()), "C4F7C14CC1C0")));
+    const auto fingerprint = ble::hex(ble::sha256("a key")).substr(0, 8);
+    CHECK(hasher.id() == fingerprint + "@2026-11-26T00:00:00Z/86400s");
+    CHECK(hasher.epoch_end(noon) == *ble::parse_rfc3339("2026-11-27T00:00:00Z"));
+    const auto last = hasher.epoch_end(noon) - std::chrono::microseconds(1);
+    CHECK(hash_at(last) == hash_at(noon));
+    CHECK(hash_at(last) != hash_at(last + std::chrono::microseconds(1)));
+    hasher.enter(last + std::chrono::microseconds(1));
+    CHECK(hasher.id() == fingerprint + "@2026-11-27T00:00:00Z/86400s");
+    const auto before_1970 = ble::Time{} - std::chrono::hours(12);
+    CHECK(hasher.epoch_end(before_1970) == ble::Time{});
+    CHECK(hash_at(before_1970) != hash_at(ble::Time{}));
+    ble::AddressHasher hourly(std::string("a key"), std::chrono::hours(1));
+    hourly.enter(*ble::parse_rfc3339("2026-11-26T00:00:00Z"));
+    CHECK(hourly.hash(address) != hash_at(noon));
+    const ble::AddressHasher plain({}, std::chrono::hours(24));
+    CHECK(plain.id() == "sha256");
+    CHECK(plain.epoch_end(noon) == ble::Time::max());
+}

@@ -231,7 +231,7 @@ TEST_CASE("a window hides advertisers whose name comes late, and counts their re
     ble::WindowOptions options;
     options.filter.deny("name:Ruuvi*");
     options.filter.allow("address:00:*");
-    const ble::AddressHasher hasher({});
+    ble::AddressHasher hasher({});
     std::vector<ble::Batch> batches;
     ble::WindowReducer windows(options, hasher, [&](ble::Batch &batch) { batches.push_back(batch); });
     const Said bare("00:00:00:00:00:01"), named("00:00:00:00:00:01", ruuvi), shown("00:00:00:00:00:02"),
@@ -253,7 +253,7 @@ TEST_CASE("a window hides advertisers whose name comes late, and counts their re
 TEST_CASE("private addresses of one key are one advertiser of a window") {
     ble::set_log_level(ble::LogLevel::error);
     ble::IdentityResolver resolver("Anna's phone ec0234a357c8ad05341010a60a397d9b", "keys.txt");
-    const ble::AddressHasher hasher({});
+    ble::AddressHasher hasher({});
     ble::WindowOptions options;
     options.profile.names = options.profile.addresses = true;
     std::vector<ble::Batch> batches;

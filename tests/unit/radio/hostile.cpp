@@ -40,7 +40,7 @@ Bytes sample(int kind) {
 void use(const Bytes &bytes) {
     try {
         const auto got = read(bytes);
-        const ble::AddressHasher hasher({});
+        ble::AddressHasher hasher({});
         ble::WindowOptions options;
         options.window = std::chrono::minutes(10);
         options.profile = {true, true, true};

@@ -12,12 +12,13 @@ namespace {
 const ble::Time start = *ble::parse_rfc3339("2026-11-22T06:30:00Z");
 
 struct Scan {
-    ble::AddressHasher hasher{{}};
+    ble::AddressHasher hasher;
     std::vector<ble::Batch> batches;
     ble::WindowReducer windows;
 
-    explicit Scan(const ble::WindowOptions &options = {})
-        : windows(options, hasher, [this](ble::Batch &batch) { batches.push_back(batch); }) {
+    explicit Scan(const ble::WindowOptions &options = {}, std::chrono::seconds epoch = 0s)
+        : hasher(epoch == 0s ? std::nullopt : std::optional<std::string>("a key"), epoch),
+          windows(options, hasher, [this](ble::Batch &batch) { batches.push_back(batch); }) {
         ble::set_log_level(ble::LogLevel::error);
     }
 
@@ -208,4 +209,47 @@ TEST_CASE("a flood of addresses is handed on before it fills the memory") {
     for (unsigned i = 0; i < ble::WindowReducer::most_advertisers; ++i) scan.hear(1s, i, -50);
     CHECK(scan.batches.size() > 1);
     CHECK(scan.windows.due() == start + 11s);
+}
+
+TEST_CASE("a window is cut where an epoch of the hashes ends") {
+    Scan scan(ten_seconds(), 60s);
+    scan.hear(5s, 1, -60)
+        .hear(52s, 1, -60)
+        .hear(59'999ms, 2, -60)
+        .hear(60s, 1, -60)
+        .hear(61s, 2, -60)
+        .hear(66s, 1, -60);
+    scan.windows.finish();
+    const auto &batches = scan.batches;
+    REQUIRE(batches.size() == 8);
+    // Windows begin at 5 s; that from 55 s to 65 s is two.
+    CHECK(batches[4].window_ms == 10'000u);
+    CHECK(batches[5].window_ms == 5'000u);
+    CHECK(batches[5].timestamp == start + 60s);
+    CHECK(batches[6].window_ms == 5'000u);
+    CHECK(batches[6].timestamp == start + 65s);
+    CHECK(batches[7].window_ms == 1'000u);
+    CHECK(batches[5].hash_id == batches[0].hash_id);
+    CHECK(batches[6].hash_id != batches[5].hash_id);
+    CHECK(batches[6].hash_id == batches[7].hash_id);
+    REQUIRE(batches[5].detections.size() == 1);
+    REQUIRE(batches[6].detections.size() == 2);
+    CHECK(batches[5].detections[0].device_hash != batches[6].detections[1].device_hash);
+    CHECK(batches[0].detections[0].device_hash == batches[4].detections[0].device_hash);
+}
+
+TEST_CASE("a window that ends with its epoch is not cut, and pauses go on as planned") {
+    Scan scan(ten_seconds(20s), 30s);
+    scan.hear(0s, 1, -60);
+    CHECK(scan.windows.due() == start + 10s);
+    scan.hear(65s, 1, -60);
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[1].timestamp == start + 40s);
+    Scan whole(ten_seconds(), 30s);
+    whole.hear(0s, 1, -60).hear(30s, 1, -60);
+    REQUIRE(whole.batches.size() == 3);
+    CHECK(whole.batches[2].window_ms == 10'000u);
+    Scan cut(ten_seconds(), 30s);
+    cut.hear(25s, 1, -60);
+    CHECK(cut.windows.due() == start + 30s);
 }
