@@ -33,6 +33,11 @@ struct RunPosition {
     std::uint64_t seq = 0;
 };
 
+// How many advertisers were in each zone: of a scanner that tells nobody who they were.
+struct Occupancy {
+    std::uint32_t near = 0, medium = 0, far = 0;
+};
+
 struct Batch {
     std::string device_id;  // 3 to 50 characters
     std::optional<std::string> name, location;
@@ -41,6 +46,7 @@ struct Batch {
     std::optional<std::uint32_t> window_ms, interval_ms;
     std::optional<bool> clock_synced;
     std::optional<std::string> hash_id;
+    std::optional<Occupancy> occupancy;  // then there are no detections, in what we print
     std::vector<Detection> detections;
 };
 

@@ -171,13 +171,14 @@ struct Member {
         interval_ms,
         clock,
         hash_id,
+        occupancy,
         detections,
         gap
     };
 };
-constexpr std::array<std::string_view, 13> member_names{
-    "format",    "device_id",   "name",  "location", "timestamp",  "run_id", "seq",
-    "window_ms", "interval_ms", "clock", "hash_id",  "detections", "gap"};
+constexpr std::array<std::string_view, 14> member_names{
+    "format",    "device_id",   "name",  "location", "timestamp", "run_id",     "seq",
+    "window_ms", "interval_ms", "clock", "hash_id",  "occupancy", "detections", "gap"};
 
 // Reads members one after the other until one is refused.
 class MemberReader {
@@ -228,6 +229,22 @@ Reason read_clock(dom::element value, std::string_view member, std::optional<boo
     if (value.get(text) != simdjson::SUCCESS || (text != "synced" && text != "unsynced"))
         return wrong(member, "not synced or unsynced");
     synced = text == "synced";
+    return {};
+}
+
+Reason read_occupancy(dom::element value, std::string_view member, Occupancy &out) {
+    static constexpr std::array<std::string_view, 3> names{"near", "medium", "far"};
+    std::uint32_t *const counts[] = {&out.near, &out.medium, &out.far};
+    dom::object object;
+    if (value.get(object) != simdjson::SUCCESS) return wrong(member, "not an object");
+    Members<3> members{names};
+    for (const auto [key, element] : object) members.take(key, element);
+    for (std::size_t i = 0; i < 3; ++i) {
+        const auto *count = members.find(i);
+        if (count == nullptr) return wrong(member, std::string(names[i]) + ": absent");
+        if (Reason reason = read_integer(*count, names[i], 0, UINT32_MAX, *counts[i]); !reason.empty())
+            return wrong(member, reason);
+    }
     return {};
 }
 
@@ -287,6 +304,9 @@ ParsedLine read_batch(MemberReader &members) {
                      [&](auto value, auto name) { return read_clock(value, name, batch.clock_synced); });
     members.optional(Member::hash_id, [&](auto value, auto name) {
         return read_identifier(value, name, 1, 64, batch.hash_id.emplace());
+    });
+    members.optional(Member::occupancy, [&](auto value, auto name) {
+        return read_occupancy(value, name, batch.occupancy.emplace());
     });
     members.required(Member::detections,
                      [&](auto value, auto name) { return read_detections(value, name, parsed); });

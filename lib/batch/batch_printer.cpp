@@ -67,9 +67,15 @@ std::string print_batch(const Batch &batch) {
     if (batch.interval_ms) append_number(out, ",\"interval_ms\":", *batch.interval_ms);
     if (batch.clock_synced) append_text(out, ",\"clock\":", *batch.clock_synced ? "synced" : "unsynced");
     if (batch.hash_id) append_text(out, ",\"hash_id\":", *batch.hash_id);
+    if (batch.occupancy) {
+        append_number(out, ",\"occupancy\":{\"near\":", batch.occupancy->near);
+        append_number(out, ",\"medium\":", batch.occupancy->medium);
+        append_number(out, ",\"far\":", batch.occupancy->far);
+        out += '}';
+    }
     out += ",\"detections\":[";
     for (const Detection &detection : batch.detections) {
-        if (out.back() == '}') out += ',';
+        if (out.back() != '[') out += ',';
         append_detection(out, detection);
     }
     out += "]}";

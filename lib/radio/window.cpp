@@ -84,14 +84,17 @@ void WindowReducer::finish() {
     begun_ = false;
 }
 
-Detection WindowReducer::detect(const Advertiser &advertiser) {
+Zone WindowReducer::zone(int rssi_dbm) const {
+    if (rssi_dbm >= options_.near_dbm) return Zone::near;
+    return rssi_dbm >= options_.medium_dbm ? Zone::medium : Zone::far;
+}
+
+Detection WindowReducer::detection(const Advertiser &advertiser) {
     Detection detection;
     const auto *identity = advertiser.identity;
     detection.device_hash = identity ? hasher_.hash(*identity) : hasher_.hash(advertiser.address);
     detection.rssi_dbm = advertiser.rssi.median();
-    detection.zone = detection.rssi_dbm >= options_.near_dbm     ? Zone::near
-                     : detection.rssi_dbm >= options_.medium_dbm ? Zone::medium
-                                                                 : Zone::far;
+    detection.zone = zone(detection.rssi_dbm);
     detection.timestamp = advertiser.last_heard;
     detection.count = advertiser.count;
     if (options_.profile.any())
@@ -100,43 +103,64 @@ Detection WindowReducer::detect(const Advertiser &advertiser) {
     return detection;
 }
 
-// One batch, or several when a line would become too long.
+bool WindowReducer::leave_out(const Advertiser &advertiser) {
+    if (const auto reason = options_.filter.hidden_by(advertiser.verdict)) {
+        left_out_.hidden[*reason] += advertiser.count;
+        return true;
+    }
+    if (advertiser.rssi.empty()) left_out_.without_rssi += advertiser.count;
+    return advertiser.rssi.empty();
+}
+
 void WindowReducer::close(milliseconds length) {
-    hasher_.enter(start_);
-    constexpr std::size_t head = 16'000, bare_detection = 200;
-    std::vector<Detection> detections;
-    std::size_t size = head;
-    for (const auto &advertiser : advertisers_) {
-        if (const auto reason = options_.filter.hidden_by(advertiser.verdict)) {
-            left_out_.hidden[*reason] += advertiser.count;
-            continue;
-        }
-        if (advertiser.rssi.empty()) {
-            left_out_.without_rssi += advertiser.count;
-            continue;
-        }
-        auto detection = detect(advertiser);
-        const std::size_t more = bare_detection + detection.details.size();
-        if (size + more > max_line) {
-            emit(std::exchange(detections, {}), length);
-            size = head;
-        }
-        size += more;
-        detections.push_back(std::move(detection));
+    if (options_.counts) {
+        count(length);
+    } else {
+        detect(length);
     }
     advertisers_.clear();
     places_.clear();
-    emit(std::move(detections), length);
 }
 
-void WindowReducer::emit(std::vector<Detection> detections, milliseconds length) {
-    if (satisfied()) return;
+void WindowReducer::count(milliseconds length) {
     Batch batch;
+    auto &occupancy = batch.occupancy.emplace();
+    for (const auto &advertiser : advertisers_) {
+        if (leave_out(advertiser)) continue;
+        const auto where = zone(advertiser.rssi.median());
+        ++(where == Zone::near ? occupancy.near : where == Zone::medium ? occupancy.medium : occupancy.far);
+    }
+    emit(std::move(batch), length);
+}
+
+// One batch, or several when a line would become too long.
+void WindowReducer::detect(milliseconds length) {
+    constexpr std::size_t head = 16'000, bare_detection = 200;
+    hasher_.enter(start_);
+    Batch batch;
+    batch.hash_id = hasher_.id();
+    std::size_t size = head;
+    for (const auto &advertiser : advertisers_) {
+        if (leave_out(advertiser)) continue;
+        auto found = detection(advertiser);
+        const std::size_t more = bare_detection + found.details.size();
+        if (size + more > max_line) {
+            Batch next;
+            next.hash_id = batch.hash_id;
+            emit(std::exchange(batch, std::move(next)), length);
+            size = head;
+        }
+        size += more;
+        batch.detections.push_back(std::move(found));
+    }
+    emit(std::move(batch), length);
+}
+
+void WindowReducer::emit(Batch batch, milliseconds length) {
+    if (satisfied()) return;
     batch.timestamp = start_ + length;
     batch.window_ms = static_cast<std::uint32_t>(length.count());
     batch.interval_ms = static_cast<std::uint32_t>((options_.window + options_.pause).count());
-    batch.hash_id = hasher_.id();
-    batch.detections = std::move(detections);
     ++emitted_;
     emit_(batch);
 }

@@ -27,6 +27,7 @@ struct WindowOptions {
     int min_rssi_dbm = -127;  // -127: also reports without RSSI
     ProfileOptions profile;
     Filter filter;            // judges an advertiser by all that it said in the window
+    bool counts = false;      // how many advertisers in each zone, instead of detections
     std::uint64_t count = 0;  // batches until satisfied(); 0: no end
 };
 
@@ -35,7 +36,7 @@ class WindowReducer : public ReportSink {
     static constexpr auto longest_silence = std::chrono::hours(1);
     static constexpr std::size_t most_advertisers = 20'000;
 
-    // `emit` gets timestamp, window_ms, interval_ms, hash_id and detections filled in.
+    // `emit` gets timestamp, window_ms, interval_ms, and hash_id and detections, or occupancy, filled in.
     using Emit = std::function<void(Batch &)>;
     WindowReducer(const WindowOptions &options, AddressHasher &hasher, Emit emit);
 
@@ -73,8 +74,12 @@ class WindowReducer : public ReportSink {
         return std::min(end_, hasher_.epoch_end(start_));
     }  // of the window, or of its first part
     void close(std::chrono::milliseconds length);
-    Detection detect(const Advertiser &advertiser);
-    void emit(std::vector<Detection> detections, std::chrono::milliseconds length);
+    void detect(std::chrono::milliseconds length);
+    void count(std::chrono::milliseconds length);
+    bool leave_out(const Advertiser &advertiser);
+    Zone zone(int rssi_dbm) const;
+    Detection detection(const Advertiser &advertiser);
+    void emit(Batch batch, std::chrono::milliseconds length);
 
     WindowOptions options_;
     AddressHasher &hasher_;

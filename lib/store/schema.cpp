@@ -239,9 +239,28 @@ SELECT 'device', devices.device_id, devices.name, devices.location,
  ORDER BY since DESC, device_id;
 )sql";
 
+constexpr char occupancy[] = R"sql(
+-- Of a Pi that tells how many advertisers were in each zone, and not who they were.
+ALTER TABLE batches ADD COLUMN near INTEGER;
+ALTER TABLE batches ADD COLUMN medium INTEGER;
+ALTER TABLE batches ADD COLUMN far INTEGER;
+
+-- One row for each window of such a Pi. Filter by timestamp_ms.
+CREATE VIEW occupancy AS
+SELECT devices.device_id, places.name, places.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', batches.timestamp / 1000.0, 'unixepoch') AS timestamp,
+       batches.near, batches.medium, batches.far, batches.near + batches.medium + batches.far AS advertisers,
+       batches.window_ms, batches.timestamp AS timestamp_ms
+  FROM batches
+  JOIN devices ON devices.id = batches.device
+  LEFT JOIN places ON places.id = batches.place
+ WHERE batches.near IS NOT NULL;
+)sql";
+
 const std::string first_version = std::string(tables) + views;
 const Migration all[] = {{1, "create the tables", first_version.c_str()},
-                         {2, "join adjoining windows in the view coverage", joined_windows}};
+                         {2, "join adjoining windows in the view coverage", joined_windows},
+                         {3, "take counts of advertisers without their hashes", occupancy}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);

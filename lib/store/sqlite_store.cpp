@@ -55,7 +55,7 @@ SqliteStore::SqliteStore(const std::string &path)
       insert_batch_(database_,
                     "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
                     "interval_ms,"
-                    " oldest, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                    " oldest, newest, near, medium, far) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       insert_detection_(database_,
                         "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
                         " VALUES (?, ?, ?, ?, ?, ?, ?)"),
@@ -217,7 +217,7 @@ std::int64_t SqliteStore::taken_at(const Batch &batch, Time time) const {
 }
 
 void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run) {
-    std::optional<std::int64_t> run_id, seq, timestamp, place, oldest, newest;
+    std::optional<std::int64_t> run_id, seq, timestamp, place, oldest, newest, near, medium, far;
     if (run != nullptr) {
         run_id = run->id;
         seq = static_cast<std::int64_t>(batch.position->seq);
@@ -230,8 +230,13 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
         oldest = std::min(oldest.value_or(time), time);
         newest = std::max(newest.value_or(time), time);
     }
+    if (batch.occupancy) {
+        near = batch.occupancy->near;
+        medium = batch.occupancy->medium;
+        far = batch.occupancy->far;
+    }
     insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place,
-                      batch.window_ms, batch.interval_ms, oldest, newest);
+                      batch.window_ms, batch.interval_ms, oldest, newest, near, medium, far);
     if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
     const auto id = database_.last_insert_id();
     catalog_.batch_stored(batch.device_id,

@@ -135,6 +135,42 @@ class Epochs(Base):
             self.assertIn("--hash-epoch", err)
 
 
+class Counts(Base):
+    def capture(self):
+        rssi = {"c4:f7:c1:4c:c1:c0": -50, "c4:f7:c1:4c:c1:c1": -70, "c4:f7:c1:4c:c1:c2": -90, "c4:f7:c1:4c:c1:c3": -91}
+        return btsnoop([(T0 + i, legacy(RUUVI, a, r)) for i, (a, r) in enumerate(rssi.items())]
+                       + [(T0 + 12, legacy(RUUVI, "c4:f7:c1:4c:c1:c0", -65))])
+
+    def test_a_batch_has_counts_and_no_identifier(self):
+        lines, err = replay("--counts", capture=self.capture())
+        self.assertEqual([line["occupancy"] for line in lines],
+                         [{"near": 1, "medium": 1, "far": 2}, {"near": 0, "medium": 1, "far": 0}])
+        self.assertEqual([line["detections"] for line in lines], [[], []])
+        self.assertEqual(set(lines[0]), {"format", "device_id", "timestamp", "run_id", "seq", "window_ms", "interval_ms",
+                                         "occupancy", "detections"})
+        self.assertEqual(err, "")  # nothing is hashed, so no key is missed
+        lines, _ = replay("--counts", "--deny", "address:c4:f7:c1:4c:c1:c2", capture=self.capture())
+        self.assertEqual(lines[0]["occupancy"]["far"], 1)
+
+    def test_counts_reach_the_database_and_the_dashboards(self):
+        lines, _ = replay("--counts", "--device-id", "pi-1", capture=self.capture())
+        database = self.folder / "ble.db"
+        code, out, err = run("bleingest", "--db", database, input="".join(json.dumps(x) + "\n" for x in lines).encode())
+        self.assertEqual(code, 0, err)
+        self.assertEqual([json.loads(line)["data"]["occupancy"] for line in out.splitlines()],
+                         [line["occupancy"] for line in lines])
+        with contextlib.closing(sqlite3.connect(database)) as db:
+            self.assertEqual(db.execute("SELECT device_id, near, medium, far, advertisers FROM occupancy").fetchall(),
+                             [("pi-1", 1, 1, 2, 4), ("pi-1", 0, 1, 0, 1)])
+            self.assertEqual(db.execute("SELECT count(*) FROM advertisers").fetchone(), (0,))
+
+    def test_what_tells_of_advertisers_contradicts(self):
+        for other in ("--each", "--detail", "--addresses", "--names"):
+            code, _, err = run("blescan", "--replay", "-", "--counts", other, input=b"")
+            self.assertEqual(code, 64)
+            self.assertIn("--counts: not with", err)
+
+
 class Secrets(Base):
     HASH_KEY = "a-hash-key-of-this-test-0123456789"
 

@@ -55,6 +55,7 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.flag("--strict", o.strict, "exit 65 when the capture is cut short or damaged");
     line.group("Output");
     line.flag("--each", o.each, "print every advertising report instead of batches");
+    line.flag("--counts", o.counts, "tell how many advertisers were in each zone, and nothing of them");
     line.flag("--detail", o.profile.detail, "add what advertisers say: services, beacons, TX power …");
     line.flag("--addresses", o.profile.addresses, "add addresses (personal data)");
     line.flag("--names", o.profile.names, "add local names (personal data)");
@@ -122,6 +123,9 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are wanted");
     if (o.interval > most_window)
         throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
+    if (o.counts && (o.each || o.profile.any()))
+        throw Error(wrong(line, "--counts"),
+                    "--counts: not with --each, --detail, --addresses or --names, which tell of advertisers");
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");

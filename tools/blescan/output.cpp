@@ -20,6 +20,7 @@ WindowOptions window_options(const ScanOptions &o) {
     window.min_rssi_dbm = static_cast<int>(o.min_rssi_dbm);
     window.profile = o.profile;
     window.filter = o.filter;
+    window.counts = o.counts;
     window.count = static_cast<std::uint64_t>(o.count);
     return window;
 }
@@ -51,7 +52,7 @@ class BatchOutput : public Output {
           hasher_(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch)),
           run_(batch_of_run(options)),
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
-        if (!options.key)
+        if (!options.key && !options.counts)
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
     }
 
@@ -76,6 +77,7 @@ class BatchOutput : public Output {
         run_.timestamp = batch.timestamp;
         run_.window_ms = batch.window_ms;
         run_.interval_ms = batch.interval_ms;
+        run_.occupancy = batch.occupancy;
         run_.detections = std::move(batch.detections);
         writer_.line(print_batch(run_));
         writer_.flush();

@@ -1,5 +1,7 @@
 #include "base/limits.hpp"
 #include "catch.hpp"
+
+#include <map>
 #include "samples.hpp"
 
 using namespace ble;
@@ -176,4 +178,25 @@ TEST_CASE("gap lines") {
           "run_id: absent");
     CHECK(refusal(batch_line("", R"(,"run_id":"r","gap":{"from_seq":3,"to_seq":3,"reason":"x"})")) ==
           "gap: not in one line with detections");
+}
+
+TEST_CASE("occupancy has a count for each zone") {
+    const auto counted = [](const std::string &value) { return batch_line("", R"(,"occupancy":)" + value); };
+    const auto batch = parse_good(counted(R"({"far":1,"new":true,"near":4294967295,"medium":0.0})")).batch;
+    REQUIRE(batch.occupancy);
+    CHECK(batch.occupancy->near == 4294967295u);
+    CHECK(batch.occupancy->medium == 0u);
+    CHECK(batch.occupancy->far == 1u);
+    CHECK_FALSE(parse_good(counted("null")).batch.occupancy);
+    BatchParser parser;
+    for (const auto &[value, reason] : std::map<std::string, std::string>{
+             {"3", "occupancy: not an object"},
+             {R"({"near":1,"far":1})", "occupancy: medium: absent"},
+             {R"({"near":-1,"medium":0,"far":0})", "occupancy: near: not in 0 to 4294967295"},
+             {R"({"near":1,"medium":"2","far":0})", "occupancy: medium: not an integer"}}) {
+        const auto parsed = parser.parse(counted(value));
+        const auto *invalid = std::get_if<InvalidLine>(&parsed);
+        REQUIRE(invalid);
+        CHECK(invalid->reason == reason);
+    }
 }

@@ -55,6 +55,18 @@ TEST_CASE("a batch is printed in the order of the manual") {
     CHECK(print_batch(bare) == R"({"format":1,"device_id":"pi-1","detections":[]})");
 }
 
+TEST_CASE("counts stand before the detections, and are read again") {
+    Batch counts;
+    counts.device_id = "pi-1";
+    counts.occupancy = {3, 0, 12};
+    const std::string line =
+        R"({"format":1,"device_id":"pi-1","occupancy":{"near":3,"medium":0,"far":12},"detections":[]})";
+    CHECK(print_batch(counts) == line);
+    CHECK(print_batch(parse_good(line).batch) == line);
+    counts.detections = full_batch().detections;
+    CHECK(parse_good(print_batch(counts)).batch.detections.size() == 2);
+}
+
 TEST_CASE("what is printed is what is read again") {
     const std::string line = print_batch(full_batch());
     CHECK(print_batch(parse_good(line).batch) == line);

@@ -253,3 +253,26 @@ TEST_CASE("a window that ends with its epoch is not cut, and pauses go on as pla
     cut.hear(25s, 1, -60);
     CHECK(cut.windows.due() == start + 30s);
 }
+
+TEST_CASE("counts tell how many were in each zone, and nothing of whom") {
+    auto options = ten_seconds();
+    options.counts = true;
+    Scan scan(options);
+    scan.hear(1s, 1, -50)
+        .hear(2s, 1, -50)
+        .hear(3s, 2, -60)
+        .hear(4s, 3, -70)
+        .hear(5s, 4, -90)
+        .hear(6s, 5, 127);
+    scan.hear(25s, 1, -50);
+    REQUIRE(scan.batches.size() == 2);
+    for (const auto &batch : scan.batches) {
+        CHECK(batch.detections.empty());
+        CHECK_FALSE(batch.hash_id);
+        REQUIRE(batch.occupancy);
+    }
+    const auto &first = *scan.batches[0].occupancy, &second = *scan.batches[1].occupancy;
+    CHECK((first.near == 2 && first.medium == 1 && first.far == 1));
+    CHECK((second.near == 0 && second.medium == 0 && second.far == 0));
+    CHECK(scan.windows.left_out().without_rssi == 1);
+}

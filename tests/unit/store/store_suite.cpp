@@ -69,6 +69,20 @@ void stores_what_a_batch_says(const StoreUnderTest &test) {
           Rows{"pi-1|Lab|2026-11-22T06:00:00.000Z|2026-11-22T06:00:00.000Z|synced|a41c09d2|0"});
 }
 
+void stores_counts_without_hashes(const StoreUnderTest &test) {
+    Batch counts = make_batch(0, 0), empty = make_batch(1, 0);
+    counts.hash_id.reset();
+    counts.occupancy = {3, 0, 12};
+    empty.occupancy = Occupancy{};
+    CHECK(kinds(Lines().batch(counts).batch(empty).batch(make_batch(2)).store(*test.store, received)) ==
+          "sss");
+    CHECK(test.rows("SELECT device_id, name, location, timestamp, near, medium, far, advertisers, window_ms"
+                    " FROM occupancy ORDER BY timestamp_ms") ==
+          Rows{"pi-1|Lab|2nd floor|2026-11-22T06:00:00.000Z|3|0|12|15|10000",
+               "pi-1|Lab|2nd floor|2026-11-22T06:00:10.000Z|0|0|0|0|10000"});
+    CHECK(test.rows("SELECT windows FROM coverage") == Rows{"3"});
+}
+
 void stores_each_batch_once(const StoreUnderTest &test) {
     Lines lines;
     lines.batch(make_batch(0)).batch(make_batch(1)).batch(make_batch(0));
@@ -428,6 +442,9 @@ std::string kinds(const StoreResult &result) {
 void run_store_suite(const std::function<StoreUnderTest()> &open) {
     SECTION("it stores what a batch says") {
         stores_what_a_batch_says(open());
+    }
+    SECTION("it stores counts that come without hashes") {
+        stores_counts_without_hashes(open());
     }
     SECTION("it stores each batch once") {
         stores_each_batch_once(open());
