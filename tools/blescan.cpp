@@ -1,8 +1,9 @@
-// blescan: turn what a radio heard into batches, one a scan window; here from a recorded capture.
+// blescan: turn what a radio heard into batches, one a scan window; or what a capture recorded.
 // The contract (options, guarantees, exit codes) is man/blescan.1.
 #include <unistd.h>
 
 #include "base/command_line.hpp"
+#include "blescan/live_run.hpp"
 #include "blescan/options.hpp"
 #include "blescan/replay_run.hpp"
 #include "radio/address_hasher.hpp"
@@ -22,10 +23,6 @@ ExitCode print_hash(const ScanOptions &options) {
 
 ExitCode run(const ScanOptions &options) {
     if (!options.hash.empty()) return print_hash(options);
-    if (options.replay.empty())
-        throw Error(ExitCode::unavailable,
-                    "this version reads captures only, not yet a radio: blescan --replay FILE "
-                    "(record one with: btmon -w FILE)");
     Counters counters;
     Lifecycle life(options.common, counters);
     LineWriter writer(STDOUT_FILENO, life.fd(), [&life] {
@@ -33,7 +30,7 @@ ExitCode run(const ScanOptions &options) {
         life.progress();  // a reader that stalls is no fault that a restart would mend
         return life.stopping();
     });
-    return run_replay(options, counters, life, writer);
+    return (options.live() ? run_live : run_replay)(options, counters, life, writer);
 }
 
 }  // namespace

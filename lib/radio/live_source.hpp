@@ -21,6 +21,10 @@ class LiveSource {
     // Does what there is to do without blocking; reports go to `sink`, whose clock the loop has set to the present.
     // Throws Error when the scan cannot go on.
     virtual void handle(ReportSink &sink) = 0;
+    // Would it hear an advertisement now? Unless all sources would, there are no windows.
+    virtual bool listening() const = 0;
+    // Is nothing wrong that a restart of the tool would mend? systemd's watchdog is fed while this holds.
+    virtual bool alive() const = 0;
 };
 
 }  // namespace ble

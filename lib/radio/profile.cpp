@@ -10,7 +10,7 @@ namespace ble {
 
 namespace {
 
-constexpr std::size_t most_uuids = 32, most_companies = 16, most_services = 16;
+constexpr std::size_t most_uuids = 32, most_companies = 16, most_services = 16, most_adapters = 16;
 
 // Replaces the entry of that key, or adds one while there is room.
 template <class Key>
@@ -52,6 +52,9 @@ void append_data(std::string &out, std::string_view name, const Entries &entries
 }  // namespace
 
 void Profile::add(const Report &report, const Advertisement &advertisement) {
+    const bool new_adapter = !report.adapter.empty() && adapters_.size() < most_adapters &&
+                             std::find(adapters_.begin(), adapters_.end(), report.adapter) == adapters_.end();
+    if (new_adapter) adapters_.emplace_back(report.adapter);
     const bool better = advertisement.name_complete || !name_complete_;
     if (advertisement.local_name && better) {
         name_ = *advertisement.local_name;
@@ -102,6 +105,16 @@ void Profile::print_detail(std::string &out, AddressType type, const RssiCounts 
     append_number(out, "rssi_max", rssi.most());
     append_name(out, "address_type");
     out.append("\"").append(address_type_name(type)).append("\"");
+    if (!adapters_.empty()) {
+        append_name(out, "adapters");
+        char before = '[';
+        for (const auto &adapter : adapters_) {
+            out.append(1, before);
+            append_json_string(out, adapter);
+            before = ',';
+        }
+        out += ']';
+    }
     if (flags_) append_number(out, "flags", *flags_);
     if (tx_power_dbm_) append_number(out, "tx_power", *tx_power_dbm_);
     if (appearance_) append_number(out, "appearance", *appearance_);

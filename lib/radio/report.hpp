@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/timestamp.hpp"
 #include "radio/address.hpp"
@@ -13,7 +14,8 @@ namespace ble {
 struct Identity;
 
 struct Report {
-    static constexpr std::int8_t not_available = 127;  // of rssi_dbm and tx_power_dbm
+    static constexpr std::int8_t not_available = 127;            // of rssi_dbm and tx_power_dbm
+    static constexpr std::uint16_t event_type_unknown = 0xffff;  // BlueZ does not tell it
 
     Time timestamp{};
     Address address;
@@ -26,9 +28,10 @@ struct Report {
     std::int8_t rssi_dbm = not_available;
     std::int8_t tx_power_dbm = not_available;  // extended: from the report's own field
     std::span<const std::uint8_t> data;        // AD structures, not validated; borrowed, see who hands it out
+    std::string_view adapter;                  // that heard it, as in "hci0"; borrowed too; empty: not known
 };
 
-// The reports' way on, the same for a capture and, later, for a radio. One thread.
+// The reports' way on, the same for a capture and for a radio. One thread.
 class ReportSink {
   public:
     virtual ~ReportSink() = default;
@@ -41,7 +44,7 @@ class ReportSink {
     virtual std::optional<Time> due() const = 0;
     // No more is wanted.
     virtual bool satisfied() const = 0;
-    // The last report has come: hands on what is in hand.
+    // Nothing more is heard, for good or for a while: hands on what is in hand. It may begin anew after that.
     virtual void finish() = 0;
 };
 

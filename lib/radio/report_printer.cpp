@@ -37,7 +37,11 @@ const std::string &ReportLine::print(const Report &report, bool names) {
     line_ += "\",\"address_type\":\"";
     line_ += address_type_name(report.address.type);
     line_ += "\",\"event_type\":";
-    append_number(line_, report.event_type);
+    if (report.event_type == Report::event_type_unknown) {
+        line_ += "null";
+    } else {
+        append_number(line_, report.event_type);
+    }
     line_ += ",\"rssi\":";
     if (report.rssi_dbm == Report::not_available) {
         line_ += "null";

@@ -25,8 +25,8 @@ void WindowReducer::begin(Time now) {
 void WindowReducer::advance(Time now) {
     const auto tolerance = std::max(options_.window, milliseconds(10'000));
     if (!begun_) return begin(now);
-    if (now < latest_ - tolerance || now > latest_ + longest_silence) {
-        log_info("the capture's clock jumps from " + format_ms(latest_) + " to " + format_ms(now) +
+    if (now < latest_ - tolerance || now > latest_ + options_.longest_silence) {
+        log_info("the clock jumps from " + format_ms(latest_) + " to " + format_ms(now) +
                  ": windows begin anew there");
         ++restarts_;
         finish();

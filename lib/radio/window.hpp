@@ -2,8 +2,8 @@
 //
 // The windows run on the reports' clock, from its first instant on: `window` long, then `pause` without listening. A
 // window in which nothing was heard gives an empty batch. A clock that steps back a little is tolerated; when it steps
-// back by more than 10 s (or a window), or stands still for more than an hour, the series of windows begins anew.
-// A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
+// back by more than 10 s (or a window), or stands still for longer than `longest_silence`, the series of windows begins
+// anew. A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
 // Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
 #pragma once
 
@@ -29,11 +29,12 @@ struct WindowOptions {
     Filter filter;            // judges an advertiser by all that it said in the window
     bool counts = false;      // how many advertisers in each zone, instead of detections
     std::uint64_t count = 0;  // batches until satisfied(); 0: no end
+    // When the clock stands still for longer, nobody was listening: the series of windows begins anew.
+    std::chrono::milliseconds longest_silence = std::chrono::hours(1);
 };
 
 class WindowReducer : public ReportSink {
   public:
-    static constexpr auto longest_silence = std::chrono::hours(1);
     static constexpr std::size_t most_advertisers = 20'000;
 
     // `emit` gets timestamp, window_ms, interval_ms, and hash_id and detections, or occupancy, filled in.

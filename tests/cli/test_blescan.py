@@ -510,11 +510,6 @@ class Ends(Base):
         self.assertEqual((code, out), (69, b""))
         self.assertIn("none.btsnoop: No such file", err)
 
-    def test_without_a_capture_it_says_what_to_type(self):
-        code, out, err = run("blescan")
-        self.assertEqual((code, out), (69, b""))
-        self.assertIn("blescan --replay FILE", err)
-
     def test_what_cannot_be_read_is_74(self):
         code, _, err = run("blescan", "--replay", self.folder)
         self.assertEqual(code, 74)

@@ -48,6 +48,12 @@ void read_filters(const std::vector<std::string> &arguments, const CommandLine &
 }  // namespace
 
 void declare_scan_options(ScanOptions &o, CommandLine &line) {
+    line.group("Radio");
+    line.choice("--source", o.source, {"bluez"}, "where reports come from: BlueZ's bluetoothd over D-Bus",
+                "SCAN_SOURCE");
+    line.texts("--adapter NAME|ADDRESS", o.adapters,
+               "hci0, its address, or any, the default; may be repeated");
+    line.duration("--watchdog SECONDS", o.watchdog, "silence until discovery is restarted; 0: never");
     line.group("Capture");
     line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
     line.text("--speed N", o.speed, "pace: 1 as recorded, 10 ten times as fast, max without waiting");
@@ -83,7 +89,8 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
                 "MEDIUM_THRESHOLD");
     line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
     line.epilogue(
-        "Try:  blescan --replay examples/sample.btsnoop | jq\n"
+        "Try:  blescan --window 5 --interval 0 | jq\n"
+        "      blescan --replay examples/sample.btsnoop | jq\n"
         "      blescan --replay FILE --each | head\n"
         "      blescan --replay FILE --speed 1 --now | blesend --broker HOST");
 }
@@ -117,6 +124,15 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--speed"),
                     "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
     o.speed_factor = *factor;
+    if (o.live()) {
+        for (const auto *option : {"--speed", "--now", "--strict"})
+            if (line.on_command_line(option))
+                throw Error(ExitCode::usage, std::string(option) + " is for captures: --replay FILE");
+    } else {
+        for (const auto *option : {"--source", "--adapter", "--watchdog"})
+            if (line.on_command_line(option))
+                throw Error(ExitCode::usage, std::string(option) + " is for a radio, not with --replay");
+    }
     if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
     constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
     if (o.window < least_window || o.window > most_window)

@@ -19,6 +19,9 @@ class CommandLine;
 
 struct ScanOptions {
     CommonOptions common;
+    std::string source = "bluez";
+    std::vector<std::string> adapters;
+    std::chrono::milliseconds watchdog{90'000};
     std::string replay, speed = "max", hash_key, hash, irk;
     std::vector<std::string> allow, deny;
     std::string device_id, name, location;
@@ -30,6 +33,8 @@ struct ScanOptions {
     std::optional<std::string> key;
     std::shared_ptr<IdentityResolver> identities;  // null: nobody is known
     Filter filter;
+
+    bool live() const { return replay.empty(); }
 };
 
 void declare_scan_options(ScanOptions &options, CommandLine &line);

@@ -22,6 +22,8 @@ WindowOptions window_options(const ScanOptions &o) {
     window.filter = o.filter;
     window.counts = o.counts;
     window.count = static_cast<std::uint64_t>(o.count);
+    // The loop of a live scan turns once a second: after more it was stopped, or the clock was set.
+    if (o.live()) window.longest_silence = std::chrono::milliseconds(10'000);
     return window;
 }
 
@@ -32,7 +34,6 @@ Batch batch_of_run(const ScanOptions &o) {
     if (!o.name.empty()) batch.name = o.name;
     if (!o.location.empty()) batch.location = o.location;
     batch.position = RunPosition{random_id(), 0};
-    if (o.now) batch.clock_synced = clock_synced();  // else the capture's clock, of which nothing is known
     return batch;
 }
 
@@ -51,6 +52,7 @@ class BatchOutput : public Output {
           counters_(counters),
           hasher_(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch)),
           run_(batch_of_run(options)),
+          machine_clock_(options.live() || options.now),
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
         if (!options.key && !options.counts)
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
@@ -78,6 +80,8 @@ class BatchOutput : public Output {
         run_.window_ms = batch.window_ms;
         run_.interval_ms = batch.interval_ms;
         run_.occupancy = batch.occupancy;
+        // Of a capture's own clock nothing is known.
+        if (machine_clock_) run_.clock_synced = clock_synced();
         run_.detections = std::move(batch.detections);
         writer_.line(print_batch(run_));
         writer_.flush();
@@ -89,6 +93,7 @@ class BatchOutput : public Output {
     Counters &counters_;
     AddressHasher hasher_;
     Batch run_;
+    bool machine_clock_;
     WindowReducer windows_;
 };
 

@@ -1,0 +1,304 @@
+"""blescan as a client of bluetoothd: a fake org.bluez on a private bus, for faults and for what is rare."""
+import datetime
+import hashlib
+import json
+import os
+import signal
+import socket
+import tempfile
+import time
+import unittest
+
+from harness import DEADLINE_S, Tool, wait_until
+from harness.bluez import FakeBluez, SystemBus
+from harness.process import run
+
+HCI0 = "00:11:22:33:44:55"
+HCI1 = "00:11:22:33:44:66"
+BEACON = "c0:11:22:33:44:01"
+
+
+class Live(unittest.TestCase):
+    def setUp(self):
+        self.bus = self.enterContext(SystemBus())
+
+    def enterContext(self, context):  # noqa: N802; Python 3.11 has it
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def fake(self, *adapters, powered=True, own=True):
+        fake = self.enterContext(FakeBluez(self.bus))
+        for name, address in adapters or (("hci0", HCI0),):
+            fake.do("adapter", name=name, address=address, powered=powered)
+        if own:
+            fake.do("own")
+        return fake
+
+    def scan(self, *argv, env=None, **options):
+        return self.enterContext(Tool("blescan", *argv, env={**self.bus.env, **(env or {})}, **options))
+
+    def ends(self, code, *argv, env=None):
+        got, out, err = run("blescan", *argv, env={**self.bus.env, **(env or {})})
+        self.assertEqual(got, code, err)
+        self.assertEqual(out, b"")
+        return err
+
+    def hear(self, fake, tool, adapter="hci0", address=BEACON, **values):
+        fake.do("heard", adapter=adapter, address=address, **{"RSSI": -60, **values})
+        return json.loads(tool.line())
+
+
+class Start(Live):
+    def test_without_a_bus(self):
+        err = self.ends(69, env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
+        self.assertIn("D-Bus", err)
+
+    def test_without_bluetoothd(self):
+        self.assertIn("systemctl start bluetooth", self.ends(69))
+
+    def test_without_an_adapter(self):
+        self.enterContext(FakeBluez(self.bus)).do("own")
+        self.assertIn("rfkill list", self.ends(69))
+
+    def test_wrong_adapter_lists_those_there(self):
+        self.fake(("hci0", HCI0), ("hci1", HCI1))
+        err = self.ends(69, "--adapter", "hci7")
+        self.assertIn("hci7", err)
+        self.assertIn(f"hci0 ({HCI0}), hci1 ({HCI1})", err)
+
+    def test_more_adapters_than_there_are(self):
+        self.fake()
+        self.assertIn("no adapter any", self.ends(69, "--adapter", "hci0", "--adapter", "any"))
+
+    def test_without_the_right(self):
+        fake = self.fake()
+        fake.do("fail", method="StartDiscovery", error="org.freedesktop.DBus.Error.AccessDenied")
+        self.assertIn("group bluetooth", self.ends(77))
+
+    def test_sets_the_filter_powers_on_and_stops_politely(self):
+        fake = self.fake(powered=False)
+        tool = self.scan("--each")
+        tool.wait_err("scanning hci0")
+        path = "/org/bluez/hci0"
+        wanted = [[path, "Set", ["Powered", "1"]],
+                  [path, "SetDiscoveryFilter", ["DuplicateData=1", "Transport=le"]], [path, "StartDiscovery", []]]
+        self.assertEqual([call for call in fake.do("calls") if call[0] == path], wanted)
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0)
+        fake.wait_calls("StopDiscovery")
+
+    def test_adapter_by_address(self):
+        fake = self.fake(("hci0", HCI0), ("hci1", HCI1))
+        self.scan("--adapter", HCI1.lower()).wait_err("scanning hci1")
+        self.assertEqual([path for path, method, _ in fake.do("calls") if method == "StartDiscovery"], ["/org/bluez/hci1"])
+
+    def test_ready_when_scanning(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="blepipe-notify-"))
+        path = os.path.join(folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(DEADLINE_S)
+            fake = self.fake()
+            fake.do("fail", method="StartDiscovery", error="org.bluez.Error.InProgress")
+            tool = self.scan(env={"NOTIFY_SOCKET": path})
+            self.assertEqual(notify.recv(4096).decode(), f"READY=1\nSTATUS=scanning hci0 ({HCI0})")
+            self.assertIn("trying again", tool.err)
+
+    def test_options_of_captures_and_of_radios_do_not_mix(self):
+        self.assertIn("--replay", self.ends(64, "--speed", "2"))
+        self.assertIn("--adapter", self.ends(64, "--replay", "-", "--adapter", "hci0"))
+
+
+class Reports(Live):
+    def test_each_signal_is_a_line(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning")
+        first = self.hear(fake, tool, ManufacturerData={"76": "0215aabb"}, UUIDs=["0000feaa-0000-1000-8000-00805f9b34fb"],
+                          ServiceData={"0000feaa-0000-1000-8000-00805f9b34fb": "10ee"}, Name="tag", TxPower=-7)
+        self.assertEqual((first["address"], first["address_type"], first["event_type"], first["rssi"]),
+                         (BEACON, "random", None, -60))
+        self.assertEqual(first["data"], "0303aafe" "0409746167" "020af9" "07ff4c000215aabb" "0516aafe10ee")
+        again = self.hear(fake, tool, RSSI=-71, ManufacturerData={"76": "02"})
+        self.assertEqual((again["rssi"], again["data"]), (-71, "0303aafe" "0409746167" "020af9" "04ff4c0002" "0516aafe10ee"))
+        self.assertIsNone(self.hear(fake, tool, RSSI=127)["rssi"])
+
+    def test_batches(self):
+        fake = self.fake()
+        tool = self.scan("--window", "0.5", "--interval", "0", "--detail", "--addresses", "--device-id", "scanner-1")
+        tool.wait_err("scanning hci0")
+        empty = json.loads(tool.line())
+        self.assertEqual((empty["detections"], empty["window_ms"], empty["seq"]), ([], 500, 0))
+        self.assertIn(empty["clock"], ("synced", "unsynced"))
+        fake.do("heard", adapter="hci0", address=BEACON, RSSI=-50)
+        found = wait_until(lambda: json.loads(tool.line())["detections"], "a detection")
+        self.assertEqual(found[0]["device_hash"], hashlib.sha256(BEACON.replace(":", "").upper().encode()).hexdigest())
+        self.assertEqual((found[0]["adapters"], found[0]["address"]), (["hci0"], BEACON))
+
+    def test_what_was_heard_before_is_no_report(self):
+        fake = self.fake(own=False)
+        fake.do("heard", adapter="hci0", address="c0:00:00:00:00:99", RSSI=-50)
+        fake.do("own")
+        tool = self.scan("--each")
+        tool.wait_err("scanning")
+        self.assertEqual(self.hear(fake, tool)["address"], BEACON)
+
+    def test_wrong_types_are_skipped(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning")
+        fake.do("heard", adapter="hci0", address=BEACON, RSSI={"wrong": "loud"}, ManufacturerData={"wrong": 1})
+        got = self.hear(fake, tool, RSSI=-61, UUIDs={"wrong": 2}, Name="n", ServiceData={"nonsense": "00"})
+        self.assertEqual((got["rssi"], got["data"]), (-61, "02096e"))
+
+    def test_two_adapters_in_one_stream(self):
+        fake = self.fake(("hci0", HCI0), ("hci1", HCI1))
+        tool = self.scan("--adapter", "hci0", "--adapter", "hci1", "--window", "1", "--interval", "0", "--detail")
+        tool.wait_err("scanning hci0")
+        tool.wait_err("scanning hci1")
+
+        def both():
+            fake.do("heard", adapter="hci0", address=BEACON, RSSI=-50)
+            fake.do("heard", adapter="hci1", address=BEACON, RSSI=-70)
+            found = json.loads(tool.line())["detections"]
+            return found and found[0]["adapters"] == ["hci0", "hci1"] and found[0]
+        got = wait_until(both, "a detection by both adapters")
+        self.assertEqual((got["rssi_min"], got["rssi_max"]), (-70, -50))
+
+    def test_a_hundred_thousand_addresses_take_bounded_memory(self):
+        fake = self.fake()
+        freed_is_free = {"ASAN_OPTIONS": "quarantine_size_mb=1"}  # else the sanitizer keeps freed memory
+        tool = self.scan("--each", stdout=None, env=freed_is_free)
+        tool.wait_err("scanning")
+        step, before = 2000, None
+        for first in range(0, 100_000, step):  # in steps: what stands in the bus is no memory of devices
+            fake.do("flood", adapter="hci0", first=first, count=step)
+            wait_until(lambda: tool.stats()["in"] == first + step, "reports of all addresses")
+            if first + step == 10_000:
+                before = tool.peak_memory()
+        self.assertLess(tool.peak_memory() - before, 4_000_000)
+
+
+class Changes(Live):
+    def test_bluetoothd_restarts(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning")
+        self.hear(fake, tool)
+        fake.__exit__()
+        tool.wait_err("bluetoothd is gone")
+        again = self.fake(own=False)
+        again.do("own")
+        again.wait_calls("StartDiscovery")
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+        self.assertEqual(self.hear(again, tool, RSSI=-44)["rssi"], -44)
+
+    def test_bluetoothd_has_its_adapter_later(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning")
+        fake.__exit__()
+        tool.wait_err("bluetoothd is gone")
+        again = self.enterContext(FakeBluez(self.bus))
+        again.do("own")
+        again.wait_calls("GetManagedObjects")
+        again.do("adapter", name="hci0", address=HCI0)
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+
+    def test_no_batch_of_the_time_when_nobody_listens(self):
+        fake, tool = self.fake(), self.scan("--window", "0.5", "--interval", "0", "--device-id", "scanner-1")
+        batches = [json.loads(tool.line())]
+        fake.__exit__()
+        tool.wait_err("bluetoothd is gone")
+        between = time.time()
+        self.fake()
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+        batches += [json.loads(tool.line()), json.loads(tool.line())]
+        tool.signal(signal.SIGTERM)
+        batches += [json.loads(line) for line in tool.lines()]
+        self.assertEqual(tool.wait(), 0)
+        ends = [datetime.datetime.fromisoformat(b["timestamp"].replace("Z", "+00:00")).timestamp() for b in batches]
+        self.assertEqual(ends, sorted(ends))
+        self.assertGreater(ends[-1], between)
+        for batch, end in zip(batches, ends):
+            start = end - batch["window_ms"] / 1000
+            self.assertFalse(start + 0.002 < between < end - 0.002, batch)
+
+    def test_the_bus_dies(self):
+        self.fake()
+        tool = self.scan("--each")
+        tool.wait_err("scanning")
+        self.bus.kill()
+        self.assertEqual(tool.wait(), 69, tool.err)
+        self.assertIn("D-Bus", tool.err)
+
+    def test_adapter_comes_back_under_another_name(self):
+        fake, tool = self.fake(), self.scan("--each", "--adapter", "hci0")
+        tool.wait_err("scanning hci0")
+        self.hear(fake, tool)
+        fake.do("remove", path="/org/bluez/hci0")
+        tool.wait_err("hci0 (00:11:22:33:44:55) is gone")
+        fake.do("adapter", name="hci3", address=HCI0)
+        tool.wait_err("scanning hci3")
+        self.assertEqual(self.hear(fake, tool, adapter="hci3")["address"], BEACON)
+
+    def test_any_takes_another_adapter(self):
+        fake, tool = self.fake(("hci0", HCI0), ("hci1", HCI1)), self.scan("--each")
+        tool.wait_err("scanning hci0")
+        fake.do("remove", path="/org/bluez/hci0")
+        tool.wait_err("scanning hci1")
+
+    def test_switched_off_by_others(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning")
+        fake.do("change", path="/org/bluez/hci0", Powered=False, Discovering=False)
+        tool.wait_err("was switched off")
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+        self.assertIn(["/org/bluez/hci0", "Set", ["Powered", "1"]], fake.do("calls"))
+
+    def test_not_ready_and_in_progress_are_tried_again(self):
+        for error in ("NotReady", "InProgress"):
+            with self.subTest(error):
+                bus = self.bus = self.enterContext(SystemBus())
+                self.assertTrue(bus.env)
+                fake = self.fake()
+                fake.do("fail", method="StartDiscovery", error=f"org.bluez.Error.{error}")
+                tool = self.scan("--each")
+                tool.wait_err("does not scan")
+                tool.wait_err("scanning hci0")
+                self.assertEqual(fake.methods().count("StartDiscovery"), 2)
+
+
+    def test_discovery_that_bluetoothd_has_begun_for_others_serves(self):
+        fake = self.fake()
+        fake.do("change", path="/org/bluez/hci0", Discovering=True)
+        fake.do("fail", method="StartDiscovery", error="org.bluez.Error.InProgress", times=1000)
+        tool = self.scan("--each")
+        tool.wait_err("scanning hci0")
+        self.hear(fake, tool)
+        self.assertEqual(fake.methods().count("StartDiscovery"), 1)
+        fake.do("fail", method="StartDiscovery", error="org.bluez.Error.InProgress")
+        fake.do("change", path="/org/bluez/hci0", Discovering=False)
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the scan of its own")
+        self.assertEqual(fake.methods().count("StartDiscovery"), 3)
+
+
+class Watchdog(Live):
+    def test_an_empty_room_is_power_cycled_once(self):
+        fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.2")
+        fake.wait_calls("StartDiscovery", 6)  # the first, two restarts, the power cycle, two restarts more
+        powers = [arguments for _, method, arguments in fake.do("calls") if method == "Set"]
+        self.assertEqual(powers, [["Powered", "0"], ["Powered", "1"]])
+        self.assertIn("answers and scans", tool.err)
+        self.assertTrue(tool.running())
+
+    def test_an_adapter_that_does_not_answer_is_given_up(self):
+        fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.5")
+        tool.wait_err("scanning")
+        fake.do("fail", method="StartDiscovery", error="org.bluez.Error.Failed", times=1000)
+        self.assertEqual(tool.wait(), 69, tool.err)
+        steps = ["restarting discovery", "does not scan: Failed", "switching it off and on", "not even after a power cycle"]
+        self.assertEqual(sorted(steps, key=tool.err.index), steps)
+
+    def test_off(self):
+        fake, tool = self.fake(), self.scan("--window", "0.3", "--interval", "0", "--watchdog", "0", "--count", "5")
+        self.assertEqual(tool.wait(), 0)
+        self.assertEqual(fake.methods().count("StartDiscovery"), 1)
+        self.assertEqual(len(tool.lines()), 5)

@@ -1,0 +1,39 @@
+#include "blescan/live_run.hpp"
+
+#include "base/log.hpp"
+#include "blescan/output.hpp"
+#include "radio/bluez_scanner.hpp"
+#include "radio/live_scan.hpp"
+
+namespace ble {
+
+namespace {
+
+std::string in_seconds(std::chrono::milliseconds time) {
+    auto text = std::to_string(std::chrono::duration<double>(time).count());
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+    return text + " s";
+}
+
+}  // namespace
+
+ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer) {
+    const auto output = make_output(options, writer, counters);
+    const std::string expect = options.each ? "" : ", first batch in " + in_seconds(options.window);
+    BluezScanner bluez({options.adapters, options.watchdog}, counters, [&](const std::string &adapter) {
+        log_info("scanning " + adapter + (counters.out == 0 ? expect : ""));
+        life.ready("scanning " + adapter);
+    });
+    LiveSource *const sources[] = {&bluez};
+    scan_live(sources, output->sink(), life, writer);
+    writer.flush();
+    output->say_left_out();
+    const bool reached = options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count);
+    if (options.count == 0 || reached || !life.ran_out()) return ExitCode::ok;
+    log_warning("ended after " + std::to_string(counters.out) + " of " + std::to_string(options.count) +
+                " lines");
+    return ExitCode::temporary;
+}
+
+}  // namespace ble
