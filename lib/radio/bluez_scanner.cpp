@@ -94,9 +94,11 @@ void BluezScanner::subscribe() {
                    [this](sd_bus_message *m) { object_added(m); });
     bus_.on_signal(from + objects_interface + "',member='InterfacesRemoved'",
                    [this](sd_bus_message *m) { object_removed(m); });
-    for (const auto *interface : {adapter_interface, device_interface})
+    for (const auto *interface : {adapter_interface, device_interface}) {
+        if (interface == device_interface && !options_.reports) continue;
         bus_.on_signal(from + properties_interface + "',member='PropertiesChanged',arg0='" + interface + "'",
                        [this](sd_bus_message *m) { properties_changed(m); });
+    }
 }
 
 void BluezScanner::list_objects() {
@@ -136,7 +138,7 @@ void BluezScanner::object_added(sd_bus_message *m) {
 // At the object's interfaces.
 void BluezScanner::read_object(const std::string &path, sd_bus_message *m, bool heard) {
     const bool whole = read_interfaces(m, [&](std::string_view interface) {
-        if (interface == device_interface && seat_of(path) != nullptr) {
+        if (interface == device_interface && options_.reports && seat_of(path) != nullptr) {
             read_whole_device(path, m, heard);
             return true;
         }
@@ -292,7 +294,8 @@ void BluezScanner::start(Seat &seat) {
 // DuplicateData: each report is signalled, not only what has changed.
 void BluezScanner::set_filter(Seat &seat) {
     auto message = adapter_method(seat, "SetDiscoveryFilter");
-    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", "DuplicateData", "b", 1);
+    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", "DuplicateData", "b",
+                          options_.reports ? 1 : 0);
     call(seat, std::move(message), &BluezScanner::start_discovery);
 }
 
@@ -419,13 +422,28 @@ void BluezScanner::ask_device(const std::string &path) {
     });
 }
 
-void BluezScanner::report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm) {
-    if (!listens(seat)) return;  // another program's discovery: there is no window yet
+void BluezScanner::reset_watchdog(Seat &seat, milliseconds patience) {
     seat.heard = Clock::now();
-    seat.patience = options_.watchdog;
+    seat.patience = patience;
     seat.restarts = 0;
     seat.cycled = false;
     seat.backoff.reset();
+}
+
+bool BluezScanner::scans(std::uint16_t adapter) const {
+    const auto path = std::string(root) + "hci" + std::to_string(adapter);
+    return std::any_of(seats_.begin(), seats_.end(), [&](const Seat &seat) { return seat.path == path; });
+}
+
+void BluezScanner::heard(std::string_view adapter) {
+    for (auto &seat : seats_)
+        if (!seat.path.empty() && std::string_view(seat.path).substr(root.size()) == adapter)
+            reset_watchdog(seat, options_.watchdog);
+}
+
+void BluezScanner::report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm) {
+    if (!listens(seat)) return;  // another program's discovery: there is no window yet
+    reset_watchdog(seat, options_.watchdog);
     device.advertising_data(data_);
     Report report;
     report.timestamp = now();

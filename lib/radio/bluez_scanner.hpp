@@ -27,6 +27,8 @@ struct BluezOptions {
     // about more and more rarely, with one power cycle on the way; when it does not, it is power-cycled, and after that
     // given up by Error(unavailable). 0: never.
     std::chrono::milliseconds watchdog{90'000};
+    // False: keeps discovery running only; somebody else hears the reports, and tells heard().
+    bool reports = true;
 };
 
 class BluezScanner : public LiveSource {
@@ -44,6 +46,11 @@ class BluezScanner : public LiveSource {
     short events() const override { return bus_.events(); }
     std::optional<Clock::time_point> due() const override;
     void handle(ReportSink &sink) override;
+
+    // Is the adapter of that index one of ours?
+    bool scans(std::uint16_t adapter) const;
+    // For the watchdog: there was a report, of the adapter of that name.
+    void heard(std::string_view adapter);
     bool listening() const override;
     bool alive() const override;
 
@@ -114,6 +121,7 @@ class BluezScanner : public LiveSource {
     void device_changed(const std::string &path, sd_bus_message *message);
     void read_whole_device(const std::string &path, sd_bus_message *message, bool heard);
     void ask_device(const std::string &path);
+    static void reset_watchdog(Seat &seat, std::chrono::milliseconds patience);
     void report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm);
 
     BluezOptions options_;

@@ -7,7 +7,6 @@ namespace ble {
 namespace {
 
 constexpr std::uint32_t hci = 1001, h4 = 1002, linux_monitor = 2001;
-constexpr std::int64_t epoch_offset = 0x00dc'ddb3'0f2f'8000;  // microseconds from the year 0 to 1970
 
 class Btsnoop : public CaptureFile::Format {
   public:
@@ -25,7 +24,7 @@ class Btsnoop : public CaptureFile::Format {
         const auto *data = need(24 + length, record);
         if (!data) return std::nullopt;
         source_.take(24 + length);
-        HciPacket packet{clamp_time(time < epoch_offset ? 0 : time - epoch_offset), 0, {data + 24, length}};
+        HciPacket packet{clamp_time(time < btsnoop_epoch ? 0 : time - btsnoop_epoch), 0, {data + 24, length}};
         unwrap_record(flags, packet);
         return packet;
     }
@@ -38,7 +37,8 @@ class Btsnoop : public CaptureFile::Format {
             const bool received = flags & 1, command_or_event = flags & 2;
             packet.type = received && command_or_event ? HciPacket::event : 0;
         } else {
-            unwrap_monitor(static_cast<std::uint16_t>(flags), packet);  // the adapter's index is above
+            packet.adapter = static_cast<std::uint16_t>(flags >> 16);
+            unwrap_monitor(static_cast<std::uint16_t>(flags), packet);
         }
     }
 

@@ -76,8 +76,8 @@ void unwrap_h4(HciPacket &packet) {
 }
 
 void unwrap_monitor(std::uint16_t opcode, HciPacket &packet) {
-    constexpr std::uint16_t event_packet = 3;
-    packet.type = opcode == event_packet ? HciPacket::event : 0;
+    constexpr std::uint16_t event_packet = 3, system_note = 12;
+    packet.type = opcode == event_packet ? HciPacket::event : opcode == system_note ? HciPacket::note : 0;
 }
 
 Time clamp_time(std::int64_t microseconds) {

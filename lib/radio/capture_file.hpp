@@ -18,11 +18,14 @@
 namespace ble {
 
 struct HciPacket {
-    static constexpr std::uint8_t event = 4;  // the H4 packet type
+    static constexpr std::uint8_t event = 4;   // the H4 packet type
+    static constexpr std::uint8_t note = 128;  // no packet, but a text for readers (monitor only)
+    static constexpr std::uint16_t no_adapter = 0xffff;
 
     Time timestamp{};
-    std::uint8_t type = 0;               // H4 packet type; 0: something else that was recorded
+    std::uint8_t type = 0;               // H4 packet type, or note; 0: something else that was recorded
     std::span<const std::uint8_t> data;  // without the packet type
+    std::uint16_t adapter = no_adapter;  // 0 is hci0; btsnoop's data link 2001 only
 };
 
 class CaptureFile {

@@ -47,6 +47,9 @@ void unwrap(std::uint32_t link_type, HciPacket &packet);
 void unwrap_h4(HciPacket &packet);
 void unwrap_monitor(std::uint16_t opcode, HciPacket &packet);
 
+// btsnoop counts microseconds from the year 0: so many of them until 1970.
+constexpr std::int64_t btsnoop_epoch = 0x00dc'ddb3'0f2f'8000;
+
 // Microseconds since 1970 as Time; what cannot be printed (before 1970, after 9999) becomes the nearest that can.
 Time clamp_time(std::int64_t microseconds);
 

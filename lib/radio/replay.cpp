@@ -7,9 +7,8 @@
 #include <charconv>
 
 #include "base/error.hpp"
-#include "radio/capture_file.hpp"
-#include "radio/fragment_joiner.hpp"
-#include "radio/hci_event.hpp"
+#include "radio/btsnoop_writer.hpp"
+#include "radio/report_reader.hpp"
 
 namespace ble {
 
@@ -93,25 +92,34 @@ void Replay::run(ReportSink &sink) {
     constexpr std::size_t longest_header = 28;
     if (!source.need(longest_header) && source.given_up()) return;  // stopped before there was anything
     CaptureFile capture(source);
-    FragmentJoiner joiner([&](const Report &report) {
-        counters_.in.fetch_add(1, std::memory_order_relaxed);
-        sink.add(report);
-    });
-    std::vector<Report> reports;
+    ReportReader reader(counters_, [&](const Report &report) { sink.add(report); });
     while (!sink.satisfied()) {
         auto packet = capture.next();
         if (!packet) break;
         packet->timestamp += shift_;
         if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
+        if (packet->type == HciPacket::note) take_note(*packet, sink, reader);
+        if (!listening_) continue;
         sink.advance(packet->timestamp);
-        reports.clear();
-        if (!read_reports(*packet, reports)) ++counters_.rejected;
-        for (const auto &report : reports) joiner.add(report);
+        reader.read(*packet);
     }
-    joiner.finish();
+    reader.finish();
     sink.finish();
     if (!capture.problem().empty()) problem_ = name_ + " " + capture.problem();
     source_ = nullptr;
+}
+
+// A recording of our own says when it listened; others always did.
+void Replay::take_note(const HciPacket &note, ReportSink &sink, ReportReader &reader) {
+    std::string_view text(reinterpret_cast<const char *>(note.data.data()), note.data.size());
+    text = text.substr(0, text.find('\0'));
+    if (text == note_not_listening && listening_) {
+        sink.advance(note.timestamp);
+        reader.finish();
+        sink.finish();
+    }
+    if (text == note_recording || text == note_not_listening) listening_ = false;
+    if (text == note_listening) listening_ = true;
 }
 
 // Waits until `time` is due; the sink's clock is moved on the way when it has something to do before.

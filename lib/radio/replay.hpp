@@ -9,7 +9,9 @@
 #include "base/counters.hpp"
 #include "base/unique_fd.hpp"
 #include "radio/byte_source.hpp"
+#include "radio/capture_file.hpp"
 #include "radio/report.hpp"
+#include "radio/report_reader.hpp"
 
 namespace ble {
 
@@ -42,6 +44,7 @@ class Replay {
     double fraction() const;
 
   private:
+    void take_note(const HciPacket &note, ReportSink &sink, ReportReader &reader);
     void shift_to_now();
     bool pace(Time time, ReportSink &sink);
     bool wait_for(Time time);
@@ -56,6 +59,7 @@ class Replay {
     std::uint64_t size_ = 0;
     const ByteSource *source_ = nullptr;
     std::chrono::microseconds shift_{0};
+    bool listening_ = true;
     std::optional<Time> paced_;       // the time of the last packet waited for
     Time origin_{};                   // a moment of the capture …
     Clock::time_point origin_clock_;  // … and when it was replayed

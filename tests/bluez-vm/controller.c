@@ -9,9 +9,10 @@
 // rsp, a scan response, is sent in active scans only and stands behind the ind or scan of its address (Linux holds back
 // a lone ind to merge it with its scan response). '#' starts a comment.
 //
-//   controller [-i MS] [-d 0|1|2] [-A ADDRESS] [-p PIDFILE] [-l LOG] FILE
+//   controller [-i MS] [-n ROUNDS] [-d 0|1|2] [-A ADDRESS] [-p PIDFILE] [-l LOG] FILE
 //
 //   -i  each line is sent once in so many milliseconds (100)
+//   -n  goes silent after so many rounds, and writes "all sent" to the log (0: never)
 //   -d  what its duplicate filter does when it is switched on: 0 nothing (default), 1 one report for each address and
 //       event type, 2 for each different data
 //   -l  appends the truth: "SECONDS adv ADDRESS rssi N count N" for each report sent and "SECONDS cmd OPCODE len N" for
@@ -46,7 +47,7 @@ struct adv {
 };
 
 static struct adv *advs;
-static int nadv, fd = -1, dupmode, interval_ms = 100;
+static int nadv, fd = -1, dupmode, interval_ms = 100, rounds;
 static int scanning, active, filter_dup;
 static unsigned long total;
 static uint8_t own[6] = {0x01, 0x00, 0x5e, 0x00, 0x53, 0x00};  // little endian: 00:53:00:5E:00:01
@@ -263,9 +264,12 @@ int main(int argc, char **argv) {
     uint8_t buf[1024];
     double next = 0;
     int o;
-    while ((o = getopt(argc, argv, "i:d:A:p:l:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "i:n:d:A:p:l:")) != -1) switch (o) {
             case 'i':
                 interval_ms = atoi(optarg);
+                break;
+            case 'n':
+                rounds = atoi(optarg);
                 break;
             case 'd':
                 dupmode = atoi(optarg);
@@ -318,6 +322,10 @@ int main(int argc, char **argv) {
         }
         if (scanning && now() >= next) {
             for (int i = 0; i < nadv && !silent; i++) report(&advs[i]);
+            if (rounds > 0 && --rounds == 0) {
+                silent = 1;
+                if (logfile) fprintf(logfile, "%.3f all sent\n", now());
+            }
             next += interval_ms / 1000.0;
             if (next < now()) next = now() + interval_ms / 1000.0;  // fell behind: do not burst
         }

@@ -32,7 +32,7 @@ class Recording(BluezTest):
 
     def test_every_report_that_was_sent_is_replayed(self):
         printed = [json.loads(line) for line in self.step("record").out.splitlines()]
-        self.assertGreaterEqual(len(self.booted.sent), 100)
+        self.assertGreaterEqual(len(self.booted.sent()), 100)
         heard = collections.defaultdict(list)
         for report in printed:
             heard[report["address"]].append(127 if report["rssi"] is None else report["rssi"])

@@ -15,11 +15,10 @@ import unittest
 from .process import source_path, tool_path
 
 # Software emulation on a busy machine is slow; a boot and short steps take 4 to 10 s.
-DEADLINE_S = 240
+DEADLINE_S = 500
 
 Result = collections.namedtuple("Result", "code out err")
 Sent = collections.namedtuple("Sent", "seconds address rssi")
-Command = collections.namedtuple("Command", "seconds opcode on")  # on: of LE Set Scan Enable (0x200c), else None
 
 
 class Boot:
@@ -30,22 +29,19 @@ class Boot:
         self.log = log      # of the machine and its services, to be shown when something fails
         self.results = {name: Result(int(files.get(f"{name}.code", b"-1")), files.get(f"{name}.out", b""),
                                      files.get(f"{name}.err", b"").decode(errors="replace")) for name in names}
-        self.sent, self.commands = [], []
-        for line in files.get("truth", b"").decode("ascii").splitlines():
-            words = line.split()
-            if words[1] == "adv":
-                self.sent.append(Sent(float(words[0]), words[2].lower(), int(words[4])))
-            else:
-                on = {"on": True, "off": False}.get(words[5]) if len(words) > 5 else None
-                self.commands.append(Command(float(words[0]), int(words[2], 16), on))
 
     def __getitem__(self, name):
         return self.results[name]
 
-    def truth(self):
+    def sent(self, name="truth"):
+        """The reports that the controller of that log has sent."""
+        lines = (line.split() for line in self.files[name].decode("ascii").splitlines())
+        return [Sent(float(words[0]), words[2].lower(), int(words[4])) for words in lines if words[1] == "adv"]
+
+    def truth(self, name="truth"):
         """Of each address: the RSSI of all reports sent, in order."""
         by_address = collections.defaultdict(list)
-        for report in self.sent:
+        for report in self.sent(name):
             by_address[report.address].append(report.rssi)
         return dict(by_address)
 
@@ -68,12 +64,12 @@ def boot(steps, advertisers, programs=("blescan",), files=None, controller="", b
     """
     image = prepare()
     with tempfile.TemporaryDirectory(prefix="blepipe-vm-") as folder:
-        root = os.path.join(folder, "root")
+        root = os.path.join(folder, "tree")
         _copy_programs(root, image, programs)
         settings = f"CONTROLLER_OPTIONS={shlex.quote(controller)}\nBLUETOOTHD_OPTIONS={shlex.quote(bluetoothd)}\n"
         tree = {"/etc/advertisers": "\n".join(advertisers) + "\n", "/etc/settings": settings,
-                "/etc/steps": "\n".join(f"sh /etc/{name}.sh >/out/{name}.out 2>/out/{name}.err; echo $? >/out/{name}.code"
-                                        for name, _ in steps) + "\n"}
+                "/etc/steps": "\n".join(f"say step {name}; sh /etc/{name}.sh >/out/{name}.out 2>/out/{name}.err; "
+                                        f"echo $? >/out/{name}.code" for name, _ in steps) + "\n"}
         tree.update({f"/etc/{name}.sh": ". /etc/functions\n. /etc/settings\n" + script + "\n" for name, script in steps})
         tree.update(files or {})
         for path, data in tree.items():

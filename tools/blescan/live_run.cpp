@@ -4,6 +4,7 @@
 #include "blescan/output.hpp"
 #include "radio/bluez_scanner.hpp"
 #include "radio/live_scan.hpp"
+#include "radio/monitor_source.hpp"
 
 namespace ble {
 
@@ -21,14 +22,25 @@ std::string in_seconds(std::chrono::milliseconds time) {
 ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer) {
     const auto output = make_output(options, writer, counters);
     const std::string expect = options.each ? "" : ", first batch in " + in_seconds(options.window);
-    BluezScanner bluez({options.adapters, options.watchdog}, counters, [&](const std::string &adapter) {
-        log_info("scanning " + adapter + (counters.out == 0 ? expect : ""));
-        life.ready("scanning " + adapter);
-    });
-    LiveSource *const sources[] = {&bluez};
-    scan_live(sources, output->sink(), life, writer);
+    const bool monitor = options.source == "monitor";
+    BluezScanner bluez({options.adapters, options.watchdog, !monitor}, counters,
+                       [&](const std::string &adapter) {
+                           log_info("scanning " + adapter + (counters.out == 0 ? expect : ""));
+                           life.ready("scanning " + adapter);
+                       });
+    bool recorded = true;
+    if (monitor) {
+        MonitorSource packets(options.record, bluez, output->sink(), counters);
+        LiveSource *const sources[] = {&bluez, &packets};
+        scan_live(sources, packets.clock(), life, writer);
+        recorded = !packets.recording_failed();
+    } else {
+        LiveSource *const sources[] = {&bluez};
+        scan_live(sources, output->sink(), life, writer);
+    }
     writer.flush();
     output->say_left_out();
+    if (!recorded) return ExitCode::io;
     const bool reached = options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count);
     if (options.count == 0 || reached || !life.ran_out()) return ExitCode::ok;
     log_warning("ended after " + std::to_string(counters.out) + " of " + std::to_string(options.count) +

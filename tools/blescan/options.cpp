@@ -49,11 +49,14 @@ void read_filters(const std::vector<std::string> &arguments, const CommandLine &
 
 void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.group("Radio");
-    line.choice("--source", o.source, {"bluez"}, "where reports come from: BlueZ's bluetoothd over D-Bus",
-                "SCAN_SOURCE");
+    line.choice(
+        "--source", o.source, {"bluez", "monitor"},
+        "bluez: bluetoothd tells of reports over D-Bus; monitor: the kernel shows each one (CAP_NET_RAW)",
+        "SCAN_SOURCE");
     line.texts("--adapter NAME|ADDRESS", o.adapters,
                "hci0, its address, or any, the default; may be repeated");
     line.duration("--watchdog SECONDS", o.watchdog, "silence until discovery is restarted; 0: never");
+    line.text("--record FILE", o.record, "keep what is heard as a btsnoop capture (--source monitor)");
     line.group("Capture");
     line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
     line.text("--speed N", o.speed, "pace: 1 as recorded, 10 ten times as fast, max without waiting");
@@ -129,10 +132,12 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
             if (line.on_command_line(option))
                 throw Error(ExitCode::usage, std::string(option) + " is for captures: --replay FILE");
     } else {
-        for (const auto *option : {"--source", "--adapter", "--watchdog"})
+        for (const auto *option : {"--source", "--adapter", "--watchdog", "--record"})
             if (line.on_command_line(option))
                 throw Error(ExitCode::usage, std::string(option) + " is for a radio, not with --replay");
     }
+    if (!o.record.empty() && o.source != "monitor")
+        throw Error(ExitCode::usage, "--record needs --source monitor");
     if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
     constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
     if (o.window < least_window || o.window > most_window)

@@ -1,0 +1,42 @@
+// Drives a sink by the times of packets, in a loop that knows the wall clock only.
+//
+// The kernel gives a packet its time a little before a program can read it. A window that ended by the wall clock would
+// miss such a packet, so the wall clock counts late here: what a window holds depends on the packets' times alone, and
+// a recording of them gives the same windows again.
+#pragma once
+
+#include <functional>
+
+#include "radio/report.hpp"
+
+namespace ble {
+
+class PacketClock : public ReportSink {
+  public:
+    static constexpr std::chrono::milliseconds late{200};
+
+    // `tell` is called when the sink's clock begins (true) or ends (false), with the time of that.
+    using Tell = std::function<void(Time time, bool listening)>;
+    PacketClock(ReportSink &sink, Tell tell) : sink_(sink), tell_(std::move(tell)) {}
+
+    // A packet of that time has come.
+    void packet(Time time);
+    // A report in it: the clock begins with the first one at the latest.
+    void add(const Report &report) override;
+
+    // By the wall clock.
+    void advance(Time now) override;
+    std::optional<Time> due() const override;
+    bool satisfied() const override { return sink_.satisfied(); }
+    void finish() override;
+
+  private:
+    void begin(Time time);
+
+    ReportSink &sink_;
+    Tell tell_;
+    bool begun_ = false;
+    Time latest_{};
+};
+
+}  // namespace ble

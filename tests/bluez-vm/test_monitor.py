@@ -1,0 +1,138 @@
+"""blescan --source monitor on the real kernel and bluetoothd: each report that the controller sent, and what is recorded."""
+import json
+
+from harness.bluez_vm import BluezTest, boot
+
+FEW = [
+    "C0:11:22:33:44:01 random nonconn -60             1AFF4C000215E2C56DB5DFFB48D2B060D0F5A71096E000010002C5",
+    "C0:11:22:33:44:02 random ind     -50,-53,-61,-70 0201060AFF990405NN0102030405",
+    "C0:11:22:33:44:02 random rsp     -51             0A09527575766954616731020AF8",
+    "AA:BB:CC:DD:EE:03 public ind     -80             0201060303AAFE1116AAFE10EE026578616D706C6507686900",
+    "C0:11:22:33:44:04 random nonconn 127,-75         0B16D2FC40NN64025C090345",
+]
+MANY = [f"C0:00:00:00:{i // 256:02X}:{i % 256:02X} random nonconn {-40 - i % 50},{-41 - i % 50} 020106" for i in range(200)]
+
+FUNCTIONS = """
+# until_heard FILE: waits for the end of what the controller has to send, and ends blescan.
+until_heard() {
+    until_true 200 heard_all "$1"
+    kill $blescan && wait $blescan
+}
+"""
+EXACT = FUNCTIONS + """
+blescan --source monitor --window 1 --interval 0 --detail --addresses --record /out/exact.btsnoop >/out/exact.batches &
+blescan=$!
+until_heard /out/exact.batches
+"""
+REPLAY = "blescan --replay /out/exact.btsnoop --window 1 --detail --addresses"
+MANY_STEP = FUNCTIONS + """
+new_controller exact.truth "-i 100 -n 50" /etc/many
+blescan --source monitor --window 1 --interval 0 --detail --addresses >/out/many.batches &
+blescan=$!
+until_heard /out/many.batches
+"""
+EACH = """
+new_controller many.truth "-i 50 -n 100" /etc/few
+blescan --source monitor --each -n 20 >/out/each.lines &
+blescan=$!
+until_true 60 has_lines /out/each.lines 20
+wait $blescan
+"""
+FULL = FUNCTIONS + """
+new_controller each.truth "-i 50 -n 40"
+mkdir /tmp/small && mount -t tmpfs -o size=8k tmp /tmp/small
+blescan --source monitor --window 1 --interval 0 --detail --addresses --record /tmp/small/full.btsnoop >/out/full.batches &
+blescan=$!
+until_heard /out/full.batches
+code=$?
+cp /tmp/small/full.btsnoop /out
+exit $code
+"""
+STALLED = FUNCTIONS + """
+new_controller full.truth "-i 1 -n 100" /etc/many
+blescan --source monitor --window 1 --interval 0 --metrics /out/metrics >/out/stalled.batches &
+blescan=$!
+until_true 60 has_sent 1000
+kill -STOP $blescan
+until_true 200 all_sent
+kill -CONT $blescan
+until_heard /out/stalled.batches
+"""
+FORBIDDEN = "su nobody -s /bin/sh -c 'exec /app/blescan --source monitor'"
+
+
+def by_address(batches):
+    """Of each address in the batches: (reports, weakest RSSI, strongest RSSI)."""
+    found = {}
+    for batch in batches:
+        for d in batch["detections"]:
+            count, least, most = found.get(d["address"], (0, 127, -127))
+            found[d["address"]] = count + d["count"], min(least, d["rssi_min"]), max(most, d["rssi_max"])
+    return found
+
+
+def summary(truth):
+    def of(values):
+        known = [v for v in values if v != 127]
+        return len(values), min(known), max(known)
+    return {address: of(values) for address, values in truth.items()}
+
+
+class Monitor(BluezTest):
+    @classmethod
+    def setUpClass(cls):
+        files = {"/etc/many": "\n".join(MANY), "/etc/few": "\n".join(FEW),
+                 "/etc/passwd": "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"}
+        steps = [("exact", EXACT), ("replay", REPLAY), ("many", MANY_STEP), ("each", EACH), ("full", FULL), ("stalled", STALLED),
+                 ("forbidden", FORBIDDEN)]
+        cls.booted = boot(steps, FEW, controller="-i 50 -n 40", files=files)
+
+    def batches(self, name):
+        return [json.loads(line) for line in self.booted.files[name].splitlines()]
+
+    def test_counts_and_rssi_are_those_of_the_controller(self):
+        self.step("exact")
+        self.assertEqual(by_address(self.batches("exact.batches")), summary(self.booted.truth("exact.truth")))
+
+    def test_2000_reports_a_second_of_200_advertisers_are_all_seen(self):
+        self.assertNotIn("lost", self.step("many").err)
+        truth = self.booted.truth("many.truth")
+        self.assertEqual(sum(map(len, truth.values())), 10_000)
+        self.assertEqual(by_address(self.batches("many.batches")), summary(truth))
+
+    def test_a_replay_of_the_recording_gives_the_same_batches(self):
+        def comparable(lines):
+            batches = [json.loads(line) for line in lines]
+            for batch in batches:
+                batch.pop("run_id")
+                batch.pop("clock", None)  # of the capture's clock nothing is known
+            return batches
+        self.assertEqual(comparable(self.step("replay").out.splitlines()),
+                         comparable(self.booted.files["exact.batches"].splitlines()))
+
+    def test_each_report_is_a_line_at_once(self):
+        self.step("each")
+        lines = self.batches("each.lines")
+        sent = self.booted.sent("each.truth")[:20]
+        self.assertEqual([(line["address"], line["rssi"]) for line in lines],
+                         [(s.address, None if s.rssi == 127 else s.rssi) for s in sent])
+
+    def test_a_full_disk_ends_the_recording_not_the_scan(self):
+        self.assertIn("the recording ends here, the scan goes on", self.step("full", 74).err)
+        self.assertEqual(by_address(self.batches("full.batches")), summary(self.booted.truth("full.truth")))
+        self.assertLessEqual(len(self.booted.files["full.btsnoop"]), 8192)
+
+    def test_what_was_not_read_in_time_is_counted(self):
+        self.assertIn("Bluetooth packets lost", self.step("stalled").err)
+        metrics = dict(line.rsplit(" ", 1) for line in self.booted.files["metrics"].decode().splitlines() if line[:1] != "#")
+        heard = int(metrics['blepipe_in_total{tool="blescan"}'])
+        lost = int(metrics['blepipe_dropped_total{tool="blescan"}'])
+        sent = len(self.booted.sent())
+        self.assertEqual(sent, 20_000)
+        self.assertLess(heard, sent)
+        self.assertGreaterEqual(heard + lost, sent)
+
+    def test_without_the_capability_it_says_which(self):
+        err = self.step("forbidden", 77).err
+        for text in ("CAP_NET_RAW", "setcap", "AmbientCapabilities", "--source bluez"):
+            self.assertIn(text, err)

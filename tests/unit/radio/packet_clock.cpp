@@ -1,0 +1,65 @@
+#include "radio/packet_clock.hpp"
+
+#include "catch.hpp"
+
+namespace {
+
+using std::chrono::milliseconds;
+
+const ble::Time start{std::chrono::seconds(1'700'000'000)};
+
+// Writes down what it is told, as milliseconds after the start.
+class Written : public ble::ReportSink {
+  public:
+    void advance(ble::Time now) override { note("advance", now); }
+    void add(const ble::Report &report) override { note("report", report.timestamp); }
+    std::optional<ble::Time> due() const override { return start + milliseconds(1000); }
+    bool satisfied() const override { return false; }
+    void finish() override { text += "finish "; }
+
+    void note(const std::string &what, ble::Time time) {
+        text += what + "@" + std::to_string(std::chrono::floor<milliseconds>(time - start).count()) + " ";
+    }
+    std::string text;
+};
+
+struct Clocked {
+    Written sink;
+    ble::PacketClock clock{sink, [this](ble::Time time, bool on) { sink.note(on ? "on" : "off", time); }};
+
+    static ble::Report report(int ms) {
+        ble::Report report;
+        report.timestamp = start + milliseconds(ms);
+        return report;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a packet that is read late still comes before the wall clock's time") {
+    Clocked c;
+    c.clock.advance(start);
+    c.clock.advance(start + milliseconds(1100));
+    c.clock.packet(start + milliseconds(950));
+    c.clock.add(Clocked::report(950));
+    CHECK(c.sink.text == "on@0 advance@0 advance@900 advance@950 report@950 ");
+    CHECK(c.clock.due() == start + milliseconds(1200));
+}
+
+TEST_CASE("the wall clock does not put packets' time back, unless it was set") {
+    Clocked c;
+    c.clock.advance(start);
+    c.clock.packet(start + milliseconds(500));
+    c.clock.advance(start + milliseconds(600));
+    c.clock.advance(start - milliseconds(20'000));
+    CHECK(c.sink.text == "on@0 advance@0 advance@500 advance@-20200 ");
+}
+
+TEST_CASE("the clock begins with the first report at the latest, and ends where it stood") {
+    Clocked c;
+    c.clock.packet(start - milliseconds(5));  // nobody listened yet
+    c.clock.add(Clocked::report(7));
+    c.clock.finish();
+    c.clock.finish();
+    CHECK(c.sink.text == "on@7 advance@7 report@7 off@7 finish ");
+}
