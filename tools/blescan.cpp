@@ -7,6 +7,7 @@
 #include "blescan/options.hpp"
 #include "blescan/replay_run.hpp"
 #include "radio/address_hasher.hpp"
+#include "radio/doctor.hpp"
 
 using namespace ble;
 
@@ -21,8 +22,17 @@ ExitCode print_hash(const ScanOptions &options) {
     return ExitCode::ok;
 }
 
+ExitCode print_diagnosis(const ScanOptions &options) {
+    const auto checks = examine_radio();
+    LineWriter answer(STDOUT_FILENO);
+    answer.line(options.json ? print_as_json(checks) : print_for_people(checks));
+    answer.flush();
+    return could_scan(checks) ? ExitCode::ok : ExitCode::unavailable;
+}
+
 ExitCode run(const ScanOptions &options) {
     if (!options.hash.empty()) return print_hash(options);
+    if (options.doctor) return print_diagnosis(options);
     Counters counters;
     Lifecycle life(options.common, counters);
     LineWriter writer(STDOUT_FILENO, life.fd(), [&life] {

@@ -70,6 +70,8 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.flag("--names", o.profile.names, "add local names (personal data)");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N lines; 0: no limit");
     line.text("--hash ADDRESS", o.hash, "print the device_hash of ADDRESS, and end", "-");
+    line.flag("--doctor", o.doctor, "check what a scan needs, say how to mend it, and end");
+    line.flag("--json", o.json, "--doctor for scripts");
     line.group("This scanner");
     line.text("--device-id ID", o.device_id, "3 to 50 characters; else from the host name", "DEVICE_ID");
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
@@ -118,6 +120,8 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
                         "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
         return;
     }
+    if (o.json && !o.doctor)
+        throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
     if (!o.irk.empty())
         o.identities = std::make_shared<IdentityResolver>(read_small_file(o.irk, "keys"), o.irk);
     read_filters(o.allow, line, "--allow", [&](const auto &argument) { o.filter.allow(argument); });

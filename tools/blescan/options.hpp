@@ -29,6 +29,7 @@ struct ScanOptions {
     std::chrono::milliseconds window{10'000}, interval{30'000}, hash_epoch{0};
     std::int64_t near_dbm = -60, medium_dbm = -75, min_rssi_dbm = -127, count = 0;
     bool now = false, each = false, counts = false, strict = false;
+    bool doctor = false, json = false;
     ProfileOptions profile;
     double speed_factor = 0;  // set by validate_scan_options(), as are those below
     std::optional<std::string> key;
