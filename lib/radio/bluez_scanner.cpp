@@ -118,7 +118,7 @@ void BluezScanner::listed(const BusAnswer &answer) {
                     "bluetoothd does not answer (" + printable(answer.text) +
                         "); try: systemctl start bluetooth, or install the package bluez");
     }
-    read_objects(answer.message, [&](const std::string &path) { read_object(path, answer.message, false); });
+    read_objects(answer.message, [&](const std::string &path) { read_object(path, answer.message); });
     choose_adapters();
 }
 
@@ -131,15 +131,15 @@ void BluezScanner::owner_changed(const std::string &owner) {
 
 void BluezScanner::object_added(sd_bus_message *m) {
     const auto path = read_word(m);
-    read_object(path, m, true);
+    read_object(path, m);
     if (chosen_) choose_adapters();
 }
 
-// At the object's interfaces.
-void BluezScanner::read_object(const std::string &path, sd_bus_message *m, bool heard) {
+// At the object's interfaces. Devices of a list are skipped, as no seat has an adapter yet: they were heard before.
+void BluezScanner::read_object(const std::string &path, sd_bus_message *m) {
     const bool whole = read_interfaces(m, [&](std::string_view interface) {
         if (interface == device_interface && options_.reports && seat_of(path) != nullptr) {
-            read_whole_device(path, m, heard);
+            read_whole_device(path, m);
             return true;
         }
         if (interface != adapter_interface || !path.starts_with(root)) return false;
@@ -387,19 +387,19 @@ void BluezScanner::device_changed(const std::string &path, sd_bus_message *m) {
     auto *seat = seat_of(path);
     const auto address = address_in(path);
     if (seat == nullptr || !address) return;
-    auto *device = devices_.find(key(*seat, *address));
-    if (device == nullptr) {
-        if (asked_ < most_asked) return ask_device(path);
-        device = &devices_.get(key(*seat, *address));
-        device->address = {address->bytes, unknown_type};
-    }
+    BluezDevice stranger;
+    stranger.address = {address->bytes, unknown_type};
+    auto *known = devices_.find(key(*seat, *address));
+    auto &device = known != nullptr ? *known : stranger;
     std::optional<std::int8_t> rssi;
-    if (!read_device(m, *device, rssi)) ++counters_.rejected;
-    if (rssi) report(*seat, *device, *rssi);
+    if (!read_device(m, device, rssi)) ++counters_.rejected;
+    if (!rssi) return;
+    if (known == nullptr && asked_ < most_asked) return ask_device(path);
+    report(*seat, device, *rssi);
 }
 
-// At all properties of a device; `heard`: just now.
-void BluezScanner::read_whole_device(const std::string &path, sd_bus_message *m, bool heard) {
+// At all properties of a device that has just been heard.
+void BluezScanner::read_whole_device(const std::string &path, sd_bus_message *m) {
     auto *seat = seat_of(path);
     const auto address = address_in(path);
     if (seat == nullptr || !address) return;
@@ -408,7 +408,7 @@ void BluezScanner::read_whole_device(const std::string &path, sd_bus_message *m,
     device.address = {address->bytes, unknown_type};
     std::optional<std::int8_t> rssi;
     if (!read_device(m, device, rssi)) ++counters_.rejected;
-    if (rssi && heard) report(*seat, device, *rssi);
+    if (rssi) report(*seat, device, *rssi);
 }
 
 // One that has been forgotten, or was there before us: the answer is its report.
@@ -418,7 +418,7 @@ void BluezScanner::ask_device(const std::string &path) {
     ++asked_;
     bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
         --asked_;
-        if (!answer.failed()) read_whole_device(path, answer.message, true);
+        if (!answer.failed()) read_whole_device(path, answer.message);
     });
 }
 

@@ -87,7 +87,7 @@ class BluezScanner : public LiveSource {
     void listed(const BusAnswer &answer);
     void owner_changed(const std::string &owner);
     void object_added(sd_bus_message *message);
-    void read_object(const std::string &path, sd_bus_message *message, bool heard);
+    void read_object(const std::string &path, sd_bus_message *message);
     void object_removed(sd_bus_message *message);
     void properties_changed(sd_bus_message *message);
     void adapter_changed(const std::string &path, const AdapterChange &change);
@@ -119,7 +119,7 @@ class BluezScanner : public LiveSource {
     Seat *seat_of(std::string_view object_path);
     std::uint64_t key(const Seat &seat, const Address &address) const;
     void device_changed(const std::string &path, sd_bus_message *message);
-    void read_whole_device(const std::string &path, sd_bus_message *message, bool heard);
+    void read_whole_device(const std::string &path, sd_bus_message *message);
     void ask_device(const std::string &path);
     static void reset_watchdog(Seat &seat, std::chrono::milliseconds patience);
     void report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm);

@@ -156,3 +156,21 @@ class BluezSource(BluezTest):
 
     def test_without_bluetoothd(self):
         self.assertIn("systemctl start bluetooth", self.step("no_daemon", 69).err)
+
+
+CROWD = [f"C0:00:00:00:00:{i:02X} random nonconn -60 0201060AFF990405NN0102030405" for i in range(200)]
+CROWD_BATCH = PRELUDE + "scan batch --window 10 --interval 0 --addresses --count 1\nwait $pid\n"
+
+
+class Crowd(BluezTest):
+    """200 advertisers, each ten times a second: more than D-Bus carries, but none is overlooked."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.booted = boot([("crowd", CROWD_BATCH)], CROWD, controller="-i 100")
+
+    def test_every_advertiser_is_in_the_batch(self):
+        self.step("crowd")
+        batch = json.loads(self.booted.files["batch.lines"])
+        self.assertEqual({d["address"] for d in batch["detections"]}, set(self.booted.truth()))
+        self.assertLessEqual(sum(d["count"] for d in batch["detections"]), len(self.booted.sent()))

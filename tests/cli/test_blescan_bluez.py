@@ -137,10 +137,16 @@ class Reports(Live):
 
     def test_what_was_heard_before_is_no_report(self):
         fake = self.fake(own=False)
-        fake.do("heard", adapter="hci0", address="c0:00:00:00:00:99", RSSI=-50)
+        fake.do("heard", adapter="hci0", address="c0:00:00:00:00:99", RSSI=-50, Name="n")
         fake.do("own")
         tool = self.scan("--each")
         tool.wait_err("scanning")
+        self.assertEqual(self.hear(fake, tool)["address"], BEACON)
+        # When it is heard, all is known that it has said before; what is no advertisement is no report.
+        fake.do("change", path="/org/bluez/hci0/dev_C0_00_00_00_00_99", Connected=True)
+        self.hear(fake, tool)
+        got = self.hear(fake, tool, address="c0:00:00:00:00:99", RSSI=-51)
+        self.assertEqual((got["address"], got["rssi"], got["data"]), ("c0:00:00:00:00:99", -51, "02096e"))
         self.assertEqual(self.hear(fake, tool)["address"], BEACON)
 
     def test_wrong_types_are_skipped(self):
