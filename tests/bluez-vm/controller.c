@@ -9,10 +9,12 @@
 // rsp, a scan response, is sent in active scans only and stands behind the ind or scan of its address (Linux holds back
 // a lone ind to merge it with its scan response). '#' starts a comment.
 //
-//   controller [-i MS] [-n ROUNDS] [-d 0|1|2] [-A ADDRESS] [-p PIDFILE] [-l LOG] FILE
+//   controller [-i MS] [-n ROUNDS] [-r SECONDS] [-d 0|1|2] [-A ADDRESS] [-p PIDFILE] [-l LOG] FILE
 //
 //   -i  each line is sent once in so many milliseconds (100)
 //   -n  goes silent after so many rounds, and writes "all sent" to the log (0: never)
+//   -r  random addresses live so long, one line's after the other's; then the line has a new one: it counts up in the third
+//       and fourth byte from the right (0: for ever; not for a line with a rsp)
 //   -d  what its duplicate filter does when it is switched on: 0 nothing (default), 1 one report for each address and
 //       event type, 2 for each different data
 //   -l  appends the truth: "SECONDS adv ADDRESS rssi N count N" for each report sent and "SECONDS cmd OPCODE len N" for
@@ -41,6 +43,7 @@ struct adv {
     uint8_t addr[6], type, event, len, data[31], counter_at[31], ncounter, count;
     int8_t rssi[16];
     unsigned nrssi, sent;
+    double until;  // the end of its address; 0: has not been sent
     int reported;  // already reported in this scan (dup filter)
     uint8_t last[31];
     uint8_t last_len;
@@ -48,6 +51,7 @@ struct adv {
 
 static struct adv *advs;
 static int nadv, fd = -1, dupmode, interval_ms = 100, rounds;
+static double life;
 static int scanning, active, filter_dup;
 static unsigned long total;
 static uint8_t own[6] = {0x01, 0x00, 0x5e, 0x00, 0x53, 0x00};  // little endian: 00:53:00:5E:00:01
@@ -226,6 +230,16 @@ static void command(uint16_t op, const uint8_t *p, size_t n) {
     complete(op, r, len);
 }
 
+// The ends of the lines' addresses are spread over their life.
+static void rotate(struct adv *a, double time) {
+    if (a->type != 1 || life <= 0) return;
+    if (a->until == 0) a->until = time + life * (double)(a - advs + 1) / nadv;
+    if (time < a->until) return;
+    a->until += life;
+    a->reported = 0;
+    if (++a->addr[2] == 0) a->addr[3]++;
+}
+
 static void report(struct adv *a) {
     uint8_t b[64], d[31];
     int8_t rssi = a->rssi[a->sent % a->nrssi];
@@ -264,12 +278,15 @@ int main(int argc, char **argv) {
     uint8_t buf[1024];
     double next = 0;
     int o;
-    while ((o = getopt(argc, argv, "i:n:d:A:p:l:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "i:n:r:d:A:p:l:")) != -1) switch (o) {
             case 'i':
                 interval_ms = atoi(optarg);
                 break;
             case 'n':
                 rounds = atoi(optarg);
+                break;
+            case 'r':
+                life = atof(optarg);
                 break;
             case 'd':
                 dupmode = atoi(optarg);
@@ -321,7 +338,11 @@ int main(int argc, char **argv) {
             break;
         }
         if (scanning && now() >= next) {
-            for (int i = 0; i < nadv && !silent; i++) report(&advs[i]);
+            const double time = now();
+            for (int i = 0; i < nadv && !silent; i++) {
+                rotate(&advs[i], time);
+                report(&advs[i]);
+            }
             if (rounds > 0 && --rounds == 0) {
                 silent = 1;
                 if (logfile) fprintf(logfile, "%.3f all sent\n", now());

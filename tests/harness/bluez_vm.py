@@ -55,7 +55,8 @@ def prepare():
     return run.stdout.strip()
 
 
-def boot(steps, advertisers, programs=("blescan",), files=None, controller="", bluetoothd="", memory_mib=192):
+def boot(steps, advertisers, programs=("blescan",), files=None, controller="", bluetoothd="", memory_mib=192,
+         deadline_s=DEADLINE_S):
     """Boots, runs the steps one after the other in /app, and ends.
 
     steps: (name, shell script) pairs; scripts are busybox's, with tests/bluez-vm/functions; what a script leaves in /out
@@ -76,7 +77,7 @@ def boot(steps, advertisers, programs=("blescan",), files=None, controller="", b
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
             with open(root + path, "wb") as f:
                 f.write(data if isinstance(data, bytes) else data.encode())
-        return _run(folder, root, image, [name for name, _ in steps], memory_mib)
+        return _run(folder, root, image, [name for name, _ in steps], memory_mib, deadline_s)
 
 
 def _copy_programs(root, image, programs):
@@ -94,7 +95,7 @@ def _copy_programs(root, image, programs):
             subprocess.run(["cp", "-L", path, os.path.join(root, "lib")], check=True)
 
 
-def _run(folder, root, image, names, memory_mib):
+def _run(folder, root, image, names, memory_mib, deadline_s):
     cache = os.path.dirname(image)
     initrd = os.path.join(folder, "initrd")
     with open(initrd, "wb") as f, open(os.path.join(image, "base.cpio.gz"), "rb") as base:
@@ -114,10 +115,10 @@ def _run(folder, root, image, names, memory_mib):
     env = dict(os.environ, LD_LIBRARY_PATH=f"{qemu}/usr/lib/x86_64-linux-gnu:{qemu}/lib/x86_64-linux-gnu")
     try:
         qemu = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=DEADLINE_S, check=False)
+                              timeout=deadline_s, check=False)
         said = qemu.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired:
-        said = f"the virtual machine did not end within {DEADLINE_S} s"
+        said = f"the virtual machine did not end within {deadline_s} s"
     log = said
     if os.path.exists(console):
         with open(console, "rb") as f:
