@@ -20,8 +20,8 @@
 //   -l  appends the truth: "SECONDS adv ADDRESS rssi N count N" for each report sent and "SECONDS cmd OPCODE len N" for
 //       each command (200c, LE Set Scan Enable, adds on or off), by CLOCK_MONOTONIC
 //
-// SIGHUP: reads FILE again; an empty one is an empty room. SIGUSR1: goes silent, as controllers do after days: it answers
-// every command and sends no report, until the next Reset (HCI_Reset).
+// SIGHUP: reads FILE again, and logs "read N"; an empty one is an empty room. SIGUSR1: goes silent, as controllers do
+// after days, and logs "silent": it answers every command and sends no report, until the next Reset (HCI_Reset).
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -52,17 +52,17 @@ struct adv {
 static struct adv *advs;
 static int nadv, fd = -1, dupmode, interval_ms = 100, rounds;
 static double life;
-static int scanning, active, filter_dup;
+static int scanning, active, filter_dup, silent;
 static unsigned long total;
 static uint8_t own[6] = {0x01, 0x00, 0x5e, 0x00, 0x53, 0x00};  // little endian: 00:53:00:5E:00:01
 static FILE *logfile;
-static volatile sig_atomic_t reload, silent, stop;
+static volatile sig_atomic_t reload, hang, stop;
 
 static void on_signal(int s) {
     if (s == SIGHUP)
         reload = 1;
     else if (s == SIGUSR1)
-        silent = 1;
+        hang = 1;
     else
         stop = 1;
 }
@@ -325,6 +325,12 @@ int main(int argc, char **argv) {
         if (reload) {
             reload = 0;
             load(argv[optind]);
+            if (logfile) fprintf(logfile, "%.3f read %d\n", now(), nadv);
+        }
+        if (hang) {
+            hang = 0;
+            silent = 1;
+            if (logfile) fprintf(logfile, "%.3f silent\n", now());
         }
         if (r > 0 && (pf.revents & POLLIN)) {
             ssize_t n = read(fd, buf, sizeof(buf));

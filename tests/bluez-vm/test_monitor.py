@@ -12,51 +12,42 @@ FEW = [
 ]
 MANY = [f"C0:00:00:00:{i // 256:02X}:{i % 256:02X} random nonconn {-40 - i % 50},{-41 - i % 50} 020106" for i in range(200)]
 
-FUNCTIONS = """
-# until_heard FILE: waits for the end of what the controller has to send, and ends blescan.
-until_heard() {
-    until_true 200 heard_all "$1"
-    kill $blescan && wait $blescan
-}
-"""
-EXACT = FUNCTIONS + """
-blescan --source monitor --window 1 --interval 0 --detail --addresses --record /out/exact.btsnoop >/out/exact.batches &
-blescan=$!
-until_heard /out/exact.batches
+SCAN = "--source monitor --window 1 --interval 0 --detail --addresses"
+EXACT = f"""
+scan exact {SCAN} --record /out/exact.btsnoop
+until_heard exact
+finish exact
 """
 REPLAY = "blescan --replay /out/exact.btsnoop --window 1 --detail --addresses"
-MANY_STEP = FUNCTIONS + """
+MANY_STEP = f"""
 new_controller exact.truth "-i 100 -n 50" /etc/many
-blescan --source monitor --window 1 --interval 0 --detail --addresses >/out/many.batches &
-blescan=$!
-until_heard /out/many.batches
+scan many {SCAN}
+until_heard many
+finish many
 """
 EACH = """
 new_controller many.truth "-i 50 -n 100" /etc/few
-blescan --source monitor --each -n 20 >/out/each.lines &
-blescan=$!
-until_true 60 has_lines /out/each.lines 20
-wait $blescan
+scan each --source monitor --each -n 20
+wait "$(cat /run/each)"
 """
-FULL = FUNCTIONS + """
+FULL = f"""
 new_controller each.truth "-i 50 -n 40"
-mkdir /tmp/small && mount -t tmpfs -o size=8k tmp /tmp/small
-blescan --source monitor --window 1 --interval 0 --detail --addresses --record /tmp/small/full.btsnoop >/out/full.batches &
-blescan=$!
-until_heard /out/full.batches
-code=$?
+mkdir /tmp/small
+mount -t tmpfs -o size=8k tmp /tmp/small
+scan full {SCAN} --record /tmp/small/full.btsnoop
+until_heard full
 cp /tmp/small/full.btsnoop /out
-exit $code
+finish full
 """
-STALLED = FUNCTIONS + """
+STALLED = """
 new_controller full.truth "-i 1 -n 100" /etc/many
-blescan --source monitor --window 1 --interval 0 --metrics /out/metrics >/out/stalled.batches &
-blescan=$!
+scan stalled --source monitor --window 1 --interval 0 --metrics /out/metrics
 until_true 60 has_sent 1000
-kill -STOP $blescan
+kill -STOP "$(cat /run/stalled)"
 until_true 200 all_sent
-kill -CONT $blescan
-until_heard /out/stalled.batches
+kill -CONT "$(cat /run/stalled)"
+until_heard stalled
+finish stalled
 """
 FORBIDDEN = "su nobody -s /bin/sh -c 'exec /app/blescan --source monitor'"
 
@@ -87,18 +78,16 @@ class Monitor(BluezTest):
                  ("forbidden", FORBIDDEN)]
         cls.booted = boot(steps, FEW, controller="-i 50 -n 40", files=files)
 
-    def batches(self, name):
-        return [json.loads(line) for line in self.booted.files[name].splitlines()]
-
     def test_counts_and_rssi_are_those_of_the_controller(self):
         self.step("exact")
-        self.assertEqual(by_address(self.batches("exact.batches")), summary(self.booted.truth("exact.truth")))
+        self.assertEqual(by_address(self.lines("exact")), summary(self.booted.truth("exact.truth")))
 
     def test_2000_reports_a_second_of_200_advertisers_are_all_seen(self):
-        self.assertNotIn("lost", self.step("many").err)
+        self.step("many")
+        self.assertNotIn("lost", self.said("many"))
         truth = self.booted.truth("many.truth")
         self.assertEqual(sum(map(len, truth.values())), 10_000)
-        self.assertEqual(by_address(self.batches("many.batches")), summary(truth))
+        self.assertEqual(by_address(self.lines("many")), summary(truth))
 
     def test_a_replay_of_the_recording_gives_the_same_batches(self):
         def comparable(lines):
@@ -108,22 +97,24 @@ class Monitor(BluezTest):
                 batch.pop("clock", None)  # of the capture's clock nothing is known
             return batches
         self.assertEqual(comparable(self.step("replay").out.splitlines()),
-                         comparable(self.booted.files["exact.batches"].splitlines()))
+                         comparable(self.booted.files["exact.lines"].splitlines()))
 
     def test_each_report_is_a_line_at_once(self):
         self.step("each")
-        lines = self.batches("each.lines")
+        lines = self.lines("each")
         sent = self.booted.sent("each.truth")[:20]
         self.assertEqual([(line["address"], line["rssi"]) for line in lines],
                          [(s.address, None if s.rssi == 127 else s.rssi) for s in sent])
 
     def test_a_full_disk_ends_the_recording_not_the_scan(self):
-        self.assertIn("the recording ends here, the scan goes on", self.step("full", 74).err)
-        self.assertEqual(by_address(self.batches("full.batches")), summary(self.booted.truth("full.truth")))
+        self.step("full", 74)
+        self.assertIn("the recording ends here, the scan goes on", self.said("full"))
+        self.assertEqual(by_address(self.lines("full")), summary(self.booted.truth("full.truth")))
         self.assertLessEqual(len(self.booted.files["full.btsnoop"]), 8192)
 
     def test_what_was_not_read_in_time_is_counted(self):
-        self.assertIn("Bluetooth packets lost", self.step("stalled").err)
+        self.step("stalled")
+        self.assertIn("Bluetooth packets lost", self.said("stalled"))
         metrics = dict(line.rsplit(" ", 1) for line in self.booted.files["metrics"].decode().splitlines() if line[:1] != "#")
         heard = int(metrics['blepipe_in_total{tool="blescan"}'])
         lost = int(metrics['blepipe_dropped_total{tool="blescan"}'])

@@ -5,6 +5,7 @@ A boot takes some seconds, so a test file boots once (setUpClass) and looks at t
 import collections
 import gzip
 import io
+import json
 import os
 import shlex
 import subprocess
@@ -59,8 +60,8 @@ def boot(steps, advertisers, programs=("blescan",), files=None, controller="", b
          deadline_s=DEADLINE_S):
     """Boots, runs the steps one after the other in /app, and ends.
 
-    steps: (name, shell script) pairs; scripts are busybox's, with tests/bluez-vm/functions; what a script leaves in /out
-    is in Boot.files. advertisers: the lines of the controller's file. programs: tools of the build or paths; they are
+    steps: (name, shell script) pairs; scripts are busybox's, run by sh -e, with tests/bluez-vm/functions; what a script
+    leaves in /out is in Boot.files. advertisers: the lines of the controller's file. programs: tools of the build or paths; they are
     copied to /app with their libraries. files: bytes by absolute path. controller, bluetoothd: further options.
     """
     image = prepare()
@@ -69,7 +70,7 @@ def boot(steps, advertisers, programs=("blescan",), files=None, controller="", b
         _copy_programs(root, image, programs)
         settings = f"CONTROLLER_OPTIONS={shlex.quote(controller)}\nBLUETOOTHD_OPTIONS={shlex.quote(bluetoothd)}\n"
         tree = {"/etc/advertisers": "\n".join(advertisers) + "\n", "/etc/settings": settings,
-                "/etc/steps": "\n".join(f"say step {name}; sh /etc/{name}.sh >/out/{name}.out 2>/out/{name}.err; "
+                "/etc/steps": "\n".join(f"say step {name}; sh -e /etc/{name}.sh >/out/{name}.out 2>/out/{name}.err; "
                                         f"echo $? >/out/{name}.code" for name, _ in steps) + "\n"}
         tree.update({f"/etc/{name}.sh": ". /etc/functions\n. /etc/settings\n" + script + "\n" for name, script in steps})
         tree.update(files or {})
@@ -144,3 +145,11 @@ class BluezTest(unittest.TestCase):
         result = self.booted[name]
         self.assertEqual(result.code, code, f"step {name}: {result.err}\n{self.booted.log}")
         return result
+
+    def lines(self, name):
+        """What `scan NAME` has written."""
+        return [json.loads(line) for line in self.booted.files[f"{name}.lines"].splitlines()]
+
+    def said(self, name):
+        """Standard error of `scan NAME`."""
+        return self.booted.files[f"{name}.said"].decode(errors="replace")
