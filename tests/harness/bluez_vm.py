@@ -3,6 +3,7 @@
 A boot takes some seconds, so a test file boots once (setUpClass) and looks at the results in many tests.
 """
 import collections
+import datetime
 import gzip
 import io
 import json
@@ -45,6 +46,41 @@ class Boot:
         for report in self.sent(name):
             by_address[report.address].append(report.rssi)
         return dict(by_address)
+
+    def reports(self, *names):
+        """Of each address in these logs together, as reports_in(): (reports, weakest RSSI, strongest RSSI)."""
+        found = collections.defaultdict(list)
+        for name in names or ("truth",):
+            for address, values in self.truth(name).items():
+                found[address] += values
+        return {address: (len(values), min(v for v in values if v != 127), max(v for v in values if v != 127))
+                for address, values in found.items()}
+
+
+def reports_in(batches):
+    """Of each address in batches with --detail and --addresses: (reports, weakest RSSI, strongest RSSI)."""
+    found = {}
+    for batch in batches:
+        for d in batch["detections"]:
+            count, least, most = found.get(d["address"], (0, 127, -127))
+            found[d["address"]] = count + d["count"], min(least, d["rssi_min"]), max(most, d["rssi_max"])
+    return found
+
+
+def pauses(batches):
+    """The indices of those batches, back to back otherwise, before which nobody listened."""
+    times = [datetime.datetime.fromisoformat(batch["timestamp"].replace("Z", "+00:00")) for batch in batches]
+    lengths = [datetime.timedelta(milliseconds=batch["window_ms"]) for batch in batches]
+    return [i for i in range(1, len(batches)) if times[i] - lengths[i] > times[i - 1]]
+
+
+def comparable(lines):
+    """Batches, as bytes, without what a replay of their recording cannot know."""
+    batches = [json.loads(line) for line in lines.splitlines()]
+    for batch in batches:
+        batch.pop("run_id")
+        batch.pop("clock", None)
+    return batches
 
 
 def prepare():
@@ -131,7 +167,7 @@ def _run(folder, root, image, names, memory_mib, deadline_s):
         for member in tar.getmembers():
             if member.isfile():
                 files[os.path.basename(member.name)] = tar.extractfile(member).read()
-    for name in ("controller", "bluetoothd"):
+    for name in ("controller", "bluetoothd", *sorted(name for name in files if name.endswith(".said"))):
         log += f"\n== {name}\n" + files.get(name, b"").decode(errors="replace")
     return Boot(files, names, log)
 

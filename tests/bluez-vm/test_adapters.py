@@ -1,0 +1,196 @@
+"""Two controllers on the real BlueZ: both are scanned into one stream, each is known by its address and watched over."""
+from harness.bluez_vm import BluezTest, boot, comparable, pauses, reports_in
+
+FIRST, SECOND = "00:53:00:5E:00:01", "00:53:00:5E:00:02"
+NEAR_FIRST, NEAR_SECOND, BETWEEN = "c0:11:22:33:44:01", "c0:11:22:33:44:02", "aa:bb:cc:dd:ee:03"
+HEARD_BY_FIRST = [
+    f"{NEAR_FIRST}  random nonconn -50,-52,-58 0201060AFF990405NN0102030405",
+    f"{BETWEEN}     public nonconn -80,-76     0303AAFE1116AAFE10EE026578616D706C6507686900",
+]
+HEARD_BY_SECOND = [
+    f"{NEAR_SECOND} random nonconn -61,-65     1AFF4C000215E2C56DB5DFFB48D2B060D0F5A71096E000010002C5",
+    f"{BETWEEN}     public nonconn -70,-90,-71 0303AAFE1116AAFE10EE026578616D706C6507686900",
+]
+BATCHES = "--window 1 --interval 0 --detail --addresses"
+BOTH = f"--adapter hci0 --adapter hci1 {BATCHES}"
+
+EXACT = f"""
+start_controller second -A {SECOND}
+until_true 30 adapter_powered hci1
+scan exact --source monitor {BOTH}
+until_true 200 all_sent second
+until_heard exact
+finish exact
+stop_controller
+stop_controller second
+mv /out/truth /out/exact.first
+mv /out/truth.second /out/exact.second
+"""
+# From here on the controllers send without an end. plug_in first|second.
+PLUG_IN = f"""
+CONTROLLER_OPTIONS='-i 50'
+plug_in() {{ if [ $1 = first ]; then start_controller; else start_controller second -A {SECOND}; fi; }}
+unplug() {{ if [ $1 = first ]; then stop_controller; else stop_controller second; fi; }}
+"""
+SHARED = PLUG_IN + f"""
+plug_in first
+plug_in second
+for name in hci0 hci1; do until_true 30 adapter_powered $name; done
+scan shared --source bluez {BOTH}
+scan by_address --source bluez --adapter {SECOND} {BATCHES}
+scan by_address_monitor --source monitor --adapter {SECOND} {BATCHES}
+for name in shared by_address by_address_monitor; do hears $name 3; finish $name; done
+"""
+
+
+def replug(name, options, one, other):
+    """The other and one, hci1 and hci0, go and come back; when both are gone the other comes first: they change names."""
+    address = {"first": FIRST, "second": SECOND}
+    return PLUG_IN + f"""
+scan {name} {options} {BOTH}
+until_true 60 said {name} 'scanning hci1 ({address[other]})' 1
+hears {name} 3
+unplug {other}
+until_true 60 said {name} 'hci1 ({address[other]}) is gone' 1
+hears {name} 3
+plug_in {other}
+until_true 60 said {name} 'scanning hci1 ({address[other]})' 2
+hears {name} 3
+unplug {one}
+until_true 60 said {name} 'hci0 ({address[one]}) is gone' 1
+hears {name} 3
+unplug {other}
+until_true 60 said {name} 'hci1 ({address[other]}) is gone' 2
+plug_in {other}
+until_true 60 said {name} 'scanning hci0 ({address[other]})' 1
+hears {name} 3
+plug_in {one}
+until_true 60 said {name} 'scanning hci1 ({address[one]})' 1
+hears {name} 3
+finish {name}
+"""
+
+
+# The first controller by D-Bus, the second by the monitor channel, at the same time.
+WATCHED = f"""
+scan $step.bluez --source bluez --adapter {FIRST} --watchdog $watchdog {BATCHES}
+scan $step.monitor --source monitor --adapter {SECOND} --watchdog $watchdog {BATCHES}
+for name in $step.bluez $step.monitor; do hears $name 2; done
+"""
+SILENT = "step=silent watchdog=2" + WATCHED + """
+kill -USR1 "$(cat /run/controller)"
+kill -USR1 "$(cat /run/controller.second)"
+for name in silent.bluez silent.monitor; do
+    until_true 90 said $name 'switching it off and on' 1
+    hears $name 2
+    until_true 90 hears_somebody $name
+    finish $name
+done
+"""
+EMPTY = "step=empty watchdog=1" + WATCHED + """
+cp /etc/advertisers /etc/first
+cp /etc/advertisers.second /etc/second
+empty_room
+empty_room second
+for name in empty.bluez empty.monitor; do until_true 90 said $name 'no advertisement for 8 s; restarting discovery' 1; done
+fill_room /etc/first
+fill_room /etc/second second
+for name in empty.bluez empty.monitor; do
+    until_true 90 hears_somebody $name
+    finish $name
+done
+"""
+
+
+def who_heard_whom(batches):
+    """Of each address: who heard it, in all of the batches together."""
+    found = {}
+    for batch in batches:
+        for d in batch["detections"]:
+            found.setdefault(d["address"], set()).update(d["adapters"])
+    return found
+
+
+class Adapters(BluezTest):
+    @classmethod
+    def setUpClass(cls):
+        steps = [("exact", EXACT), ("shared", SHARED), ("replug", replug("replug", "--source bluez", "first", "second")),
+                 ("swap", replug("swap", "--source monitor --record /out/swap.btsnoop", "second", "first")),
+                 ("replay", "blescan --replay /out/swap.btsnoop --window 1 --detail --addresses"),
+                 ("silent", SILENT), ("empty", EMPTY)]
+        cls.booted = boot(steps, HEARD_BY_FIRST, controller="-i 50 -n 40",
+                          files={"/etc/advertisers.second": "\n".join(HEARD_BY_SECOND) + "\n"})
+
+    def test_the_monitor_has_each_report_of_both(self):
+        self.step("exact")
+        batches = self.lines("exact")
+        self.assertEqual(reports_in(batches), self.booted.reports("exact.first", "exact.second"))
+        self.assertEqual(who_heard_whom(batches), {NEAR_FIRST: {"hci0"}, NEAR_SECOND: {"hci1"}, BETWEEN: {"hci0", "hci1"}})
+
+    def test_both_are_heard_over_d_bus(self):
+        self.step("shared")
+        heard = {NEAR_FIRST: {"hci0"}, NEAR_SECOND: {"hci1"}, BETWEEN: {"hci0", "hci1"}}
+        self.assertEqual(who_heard_whom(self.lines("shared")), heard)
+
+    def test_one_by_its_address(self):
+        self.step("shared")
+        for name in ("by_address", "by_address_monitor"):
+            self.assertEqual(who_heard_whom(self.lines(name)), {NEAR_SECOND: {"hci1"}, BETWEEN: {"hci1"}}, name)
+
+    def check_replug(self, name, one, other):
+        self.step(name)
+        batches = self.lines(name)
+        # Of each batch but the last, which is cut: where those were heard whom one controller hears only.
+        where = [{a: tuple(at) for a, at in who_heard_whom([batch]).items() if a != BETWEEN}
+                 for batch in batches[:-1]]
+        changes = [w for i, w in enumerate(where) if w and w != next((v for v in reversed(where[:i]) if v), None)]
+        hci0, hci1 = ("hci0",), ("hci1",)
+        self.assertEqual(changes, [{one: hci0, other: hci1}, {one: hci0}, {one: hci0, other: hci1}, {other: hci1}, {other: hci0},
+                                   {one: hci1, other: hci0}])
+        # While one is missing windows go on; none is of the time when both were.
+        self.assertEqual(len(pauses(batches)), 1, self.said(name))
+        again = pauses(batches)[0]
+        self.assertNotIn(one, {a for w in where[again - 1:again + 2] for a in w})
+        self.assertEqual({batch["window_ms"] for i, batch in enumerate(batches[:-1]) if i != again - 1}, {1000})
+
+    def test_each_is_known_by_its_address_over_d_bus(self):
+        self.check_replug("replug", NEAR_FIRST, NEAR_SECOND)
+
+    def test_each_is_known_by_its_address_to_the_monitor(self):
+        self.check_replug("swap", NEAR_SECOND, NEAR_FIRST)
+
+    def test_a_replay_follows_the_names(self):
+        self.step("swap")
+        self.assertEqual(comparable(self.step("replay").out), comparable(self.booted.files["swap.lines"]))
+
+    def between(self, truth, begin, end=None):
+        """What the controller did after it logged one, until it logged the other."""
+        lines = [line.split(None, 1)[1] for line in self.booted.files[truth].decode().splitlines()]
+        start = lines.index(begin)
+        return lines[start:lines.index(end, start)] if end else lines[start:]
+
+    def test_a_silent_controller_is_reset(self):
+        self.step("silent")
+        for name, truth in (("silent.bluez", "truth"), ("silent.monitor", "truth.second")):
+            steps = ["for 2 s; restarting discovery", "asked again in 4 s", "for 4 s; restarting discovery", "asked again in 8 s",
+                     "switching it off and on", "answers and scans"]
+            rest = self.said(name)
+            for step in steps:
+                self.assertIn(step, rest, self.said(name))
+                rest = rest[rest.index(step):]
+            did = self.between(truth, "silent")
+            until_reset = did[:did.index("cmd 0c03 len 0")]
+            self.assertFalse([what for what in until_reset if what.startswith("adv")], name)
+            self.assertGreaterEqual(until_reset.count("cmd 200c len 2 on"), 2, name)
+            self.assertTrue(self.lines(name)[-2]["detections"], name)
+
+    def test_an_empty_room_is_power_cycled_once(self):
+        self.step("empty")
+        for name, truth, size in (("empty.bluez", "truth", len(HEARD_BY_FIRST)),
+                                  ("empty.monitor", "truth.second", len(HEARD_BY_SECOND))):
+            self.assertEqual(self.said(name).count("switching it off and on"), 1, self.said(name))
+            self.assertEqual(self.between(truth, "read 0", f"read {size}").count("cmd 0c03 len 0"), 1, name)
+            heard = [bool(batch["detections"]) for batch in self.lines(name)[:-1]]  # the last one may be short
+            silence = heard[heard.index(False):]
+            self.assertGreaterEqual(silence.index(True), 8, name)
+            self.assertTrue(all(silence[silence.index(True):]), name)
