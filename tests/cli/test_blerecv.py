@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from harness import DEADLINE_S, Tool, run_past_pipe_quota, self_signed, standing, tool_path, wait_until
+from harness import DEADLINE_S, Notify, Tool, run_past_pipe_quota, self_signed, standing, tool_path, wait_until
 from harness.process import run
 
 BULK = "/api/v1/detections/bulk"
@@ -922,16 +922,11 @@ class Tls(unittest.TestCase):
 
 class Service(unittest.TestCase):
     def test_systemd_hears_when_it_listens(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "notify")
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-                notify.bind(path)
-                notify.settimeout(DEADLINE_S)
-                with Server(env={"NOTIFY_SOCKET": path}) as server:
-                    message = notify.recv(4096).decode()
-                    self.assertIn("READY=1", message)
-                    server.ready()
-                    self.assertIn(server.url, message)
+        with Notify() as notify, Server(env=notify.env) as server:
+            message = notify.message()
+            self.assertIn("READY=1", message)
+            server.ready()
+            self.assertIn(server.url, message)
 
     def test_ipv6(self):
         with Server("--bind", "::1").ready() as server:

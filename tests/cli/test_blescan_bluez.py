@@ -2,54 +2,14 @@
 import datetime
 import hashlib
 import json
-import os
 import signal
-import socket
-import tempfile
 import time
-import unittest
 
-from harness import DEADLINE_S, Tool, wait_until
-from harness.bluez import FakeBluez, SystemBus
-from harness.process import run
-
-HCI0 = "00:11:22:33:44:55"
-HCI1 = "00:11:22:33:44:66"
-BEACON = "c0:11:22:33:44:01"
+from harness import Notify, wait_until
+from harness.bluez import BEACON, HCI0, HCI1, FakeBluez, LiveTest, SystemBus
 
 
-class Live(unittest.TestCase):
-    def setUp(self):
-        self.bus = self.enterContext(SystemBus())
-
-    def enterContext(self, context):  # noqa: N802; Python 3.11 has it
-        value = context.__enter__()
-        self.addCleanup(context.__exit__, None, None, None)
-        return value
-
-    def fake(self, *adapters, powered=True, own=True):
-        fake = self.enterContext(FakeBluez(self.bus))
-        for name, address in adapters or (("hci0", HCI0),):
-            fake.do("adapter", name=name, address=address, powered=powered)
-        if own:
-            fake.do("own")
-        return fake
-
-    def scan(self, *argv, env=None, **options):
-        return self.enterContext(Tool("blescan", *argv, env={**self.bus.env, **(env or {})}, **options))
-
-    def ends(self, code, *argv, env=None):
-        got, out, err = run("blescan", *argv, env={**self.bus.env, **(env or {})})
-        self.assertEqual(got, code, err)
-        self.assertEqual(out, b"")
-        return err
-
-    def hear(self, fake, tool, adapter="hci0", address=BEACON, **values):
-        fake.do("heard", adapter=adapter, address=address, **{"RSSI": -60, **values})
-        return json.loads(tool.line())
-
-
-class Start(Live):
+class Start(LiveTest):
     def test_without_a_bus(self):
         err = self.ends(69, env={"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"})
         self.assertIn("D-Bus", err)
@@ -94,23 +54,19 @@ class Start(Live):
         self.assertEqual([path for path, method, _ in fake.do("calls") if method == "StartDiscovery"], ["/org/bluez/hci1"])
 
     def test_ready_when_scanning(self):
-        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="blepipe-notify-"))
-        path = os.path.join(folder, "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(path)
-            notify.settimeout(DEADLINE_S)
-            fake = self.fake()
-            fake.do("fail", method="StartDiscovery", error="org.bluez.Error.InProgress")
-            tool = self.scan(env={"NOTIFY_SOCKET": path})
-            self.assertEqual(notify.recv(4096).decode(), f"READY=1\nSTATUS=scanning hci0 ({HCI0})")
-            self.assertIn("trying again", tool.err)
+        notify = self.enterContext(Notify())
+        fake = self.fake()
+        fake.do("fail", method="StartDiscovery", error="org.bluez.Error.InProgress")
+        tool = self.scan(env=notify.env)
+        self.assertEqual(notify.message(), f"READY=1\nSTATUS=scanning hci0 ({HCI0})")
+        self.assertIn("trying again", tool.err)
 
     def test_options_of_captures_and_of_radios_do_not_mix(self):
         self.assertIn("--replay", self.ends(64, "--speed", "2"))
         self.assertIn("--adapter", self.ends(64, "--replay", "-", "--adapter", "hci0"))
 
 
-class Reports(Live):
+class Reports(LiveTest):
     def test_each_signal_is_a_line(self):
         fake, tool = self.fake(), self.scan("--each")
         tool.wait_err("scanning")
@@ -184,7 +140,7 @@ class Reports(Live):
         self.assertLess(tool.peak_memory() - before, 4_000_000)
 
 
-class Changes(Live):
+class Changes(LiveTest):
     def test_bluetoothd_restarts(self):
         fake, tool = self.fake(), self.scan("--each")
         tool.wait_err("scanning")
@@ -271,7 +227,6 @@ class Changes(Live):
                 tool.wait_err("scanning hci0")
                 self.assertEqual(fake.methods().count("StartDiscovery"), 2)
 
-
     def test_discovery_that_bluetoothd_has_begun_for_others_serves(self):
         fake = self.fake()
         fake.do("change", path="/org/bluez/hci0", Discovering=True)
@@ -286,7 +241,7 @@ class Changes(Live):
         self.assertEqual(fake.methods().count("StartDiscovery"), 3)
 
 
-class Watchdog(Live):
+class Watchdog(LiveTest):
     def test_an_empty_room_is_power_cycled_once(self):
         fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.2")
         fake.wait_calls("StartDiscovery", 6)  # the first, two restarts, the power cycle, two restarts more

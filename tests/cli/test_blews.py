@@ -9,8 +9,8 @@ import threading
 import time
 import unittest
 
-from harness import (Closed, DEADLINE_S, EventStream, Refused, Tool, WebSocketClient, http, run_past_pipe_quota, self_signed,
-                     tool_path, wait_until)
+from harness import (Closed, DEADLINE_S, EventStream, Notify, Refused, Tool, WebSocketClient, http, run_past_pipe_quota,
+                     self_signed, tool_path, wait_until)
 from harness.process import run
 
 HASH_A, HASH_B = "a" * 64, "b" * 64
@@ -754,13 +754,8 @@ class Ends(unittest.TestCase):
             self.assertEqual(server.wait(), 0)
 
     def test_the_watchdog_is_fed_while_nothing_comes(self):
-        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(f"{folder}/notify")
-            notify.settimeout(DEADLINE_S)
-            with Server(env={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "100000"}):
-                fed = 0
-                while fed < 3:
-                    fed += b"WATCHDOG=1" in notify.recv(4096)
+        with Notify(watchdog_us=100_000) as notify, Server(env=notify.env):
+            notify.fed(3)
 
     def test_an_unterminated_event_counts_and_a_torn_one_is_torn(self):
         for tail, expected in ((event(seq=2), 2), (event(seq=2)[:-5], 1)):

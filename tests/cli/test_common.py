@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import Broker, DEADLINE_S, HttpServer, Tool, free_port, make_batches, source_path, standing, tool_path, wait_until
+from harness import Broker, HttpServer, Notify, Tool, free_port, make_batches, source_path, standing, tool_path, wait_until
 from harness.process import run
 
 TOOLS = ("blescan", "blesend", "blesub", "blerecv", "bleingest", "blews")
@@ -231,71 +231,49 @@ class Standing(Base):
 
 
 class Service(Base):
-    def notify_socket(self):
-        path = str(self.folder / f"notify-{len(os.listdir(self.folder))}")
-        notify = self.stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(path)
-        notify.settimeout(DEADLINE_S)
-        return path, notify
+    def notify(self, watchdog_us=0):
+        return self.stack.enter_context(Notify(watchdog_us))
 
     @for_each_tool
     def test_systemd_hears_ready_and_stopping(self, name):
-        path, notify = self.notify_socket()
-        tool = self.start(name, env={"NOTIFY_SOCKET": path})
-        said = [notify.recv(4096).decode()]
-        while "READY" not in said[-1]:
-            said.append(notify.recv(4096).decode())
-        self.assertRegex(said[-1], r"^READY=1\nSTATUS=.")
+        notify = self.notify()
+        tool = self.start(name, env=notify.env)
+        self.assertRegex(notify.until("READY")[-1], r"^READY=1\nSTATUS=.")
         tool.signal(signal.SIGTERM)
-        while said[-1] != "STOPPING=1":
-            said.append(notify.recv(4096).decode())
+        self.assertEqual([s for s in notify.until("STOPPING=1") if "READY" in s], [])
         self.assertEqual(tool.wait(), 0, tool.err)
-        self.assertEqual(len([s for s in said if "READY" in s]), 1)
 
     def test_a_peer_that_is_not_there_is_not_ready(self):
         words = {"blesend": ["--mode", "http", "--url", f"http://127.0.0.1:{free_port()}"],
                  "blesub": ["--broker", "127.0.0.1", "--port", free_port()]}
         for name, argv in words.items():
             with self.subTest(tool=name):
-                path, notify = self.notify_socket()
-                tool = self.stack.enter_context(Tool(name, *argv, env={"NOTIFY_SOCKET": path}))
+                notify = self.notify()
+                tool = self.stack.enter_context(Tool(name, *argv, env=notify.env))
                 tool.write("")
                 tool.wait_err("127.0.0.1")
                 tool.signal(signal.SIGTERM)
-                said = []
-                while not said or said[-1] != "STOPPING=1":
-                    said.append(notify.recv(4096).decode())
-                self.assertEqual([s for s in said if "READY" in s], [])
+                self.assertEqual([s for s in notify.until("STOPPING=1") if "READY" in s], [])
                 tool.wait()
-
-    def fed(self, notify, times):
-        """Waits until the watchdog was fed so often."""
-        while times > 0:
-            times -= notify.recv(4096).decode().count("WATCHDOG=1")
 
     @for_each_tool
     def test_the_watchdog_is_fed_while_there_is_nothing_to_do(self, name):
-        path, notify = self.notify_socket()
-        self.start(name, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"})
-        self.fed(notify, 5)
+        notify = self.notify(watchdog_us=100_000)
+        self.start(name, env=notify.env)
+        notify.fed(5)
 
     def test_a_stalled_reader_is_no_reason_for_the_watchdog(self):
-        path, notify = self.notify_socket()
+        notify = self.notify(watchdog_us=100_000)
         tool = self.stack.enter_context(
-            Tool("blescan", "--replay", source_path("examples", "sample.btsnoop"), "--each",
-                 env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"}))
+            Tool("blescan", "--replay", source_path("examples", "sample.btsnoop"), "--each", env=notify.env))
         wait_until(lambda: standing(tool.process.stdout) >= 4096, "the pipe to fill")
-        self.fed(notify, 5)
+        notify.fed(5)
 
     def test_the_watchdog_of_another_process_is_not_ours(self):
-        path, notify = self.notify_socket()
-        tool = self.start("blews", "--run-for", "0.5",
-                          env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "50000", "WATCHDOG_PID": str(os.getpid())})
-        said = ""
-        while "STOPPING=1" not in said:
-            said += notify.recv(4096).decode()
+        notify = self.notify(watchdog_us=50_000)
+        tool = self.start("blews", "--run-for", "0.5", env={**notify.env, "WATCHDOG_PID": str(os.getpid())})
+        self.assertEqual([s for s in notify.until("STOPPING=1") if "WATCHDOG" in s], [])
         self.assertEqual(tool.wait(), 0)
-        self.assertNotIn("WATCHDOG", said)
 
     def journal(self, name, stream):
         """Runs the tool with its stderr on a file as JOURNAL_STREAM may tell."""

@@ -7,4 +7,5 @@ from .pipeline import Database, details, end_pipeline, flatten, make_batches, pi
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
 from .mqtt_server import MqttServer  # noqa: F401
+from .notify import Notify  # noqa: F401
 from .quota import run_past_pipe_quota  # noqa: F401

@@ -3,8 +3,13 @@ import json
 import os
 import signal
 import tempfile
+import unittest
 
-from .process import DEADLINE_S, Tool, source_path, wait_until
+from .process import DEADLINE_S, Tool, run, source_path, wait_until
+
+HCI0 = "00:11:22:33:44:55"
+HCI1 = "00:11:22:33:44:66"
+BEACON = "c0:11:22:33:44:01"
 
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -60,3 +65,36 @@ class FakeBluez:
 
     def wait_calls(self, method, times=1):
         return wait_until(lambda: self.methods().count(method) >= times, f"{times} calls of {method}", DEADLINE_S)
+
+
+class LiveTest(unittest.TestCase):
+    """Tests of blescan as a client of the fake."""
+
+    def setUp(self):
+        self.bus = self.enterContext(SystemBus())
+
+    def enterContext(self, context):  # noqa: N802; Python 3.11 has it
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def fake(self, *adapters, powered=True, own=True):
+        fake = self.enterContext(FakeBluez(self.bus))
+        for name, address in adapters or (("hci0", HCI0),):
+            fake.do("adapter", name=name, address=address, powered=powered)
+        if own:
+            fake.do("own")
+        return fake
+
+    def scan(self, *argv, env=None, **options):
+        return self.enterContext(Tool("blescan", *argv, env={**self.bus.env, **(env or {})}, **options))
+
+    def ends(self, code, *argv, env=None):
+        got, out, err = run("blescan", *argv, env={**self.bus.env, **(env or {})})
+        self.assertEqual(got, code, err)
+        self.assertEqual(out, b"")
+        return err
+
+    def hear(self, fake, tool, adapter="hci0", address=BEACON, **values):
+        fake.do("heard", adapter=adapter, address=address, **{"RSSI": -60, **values})
+        return json.loads(tool.line())

@@ -4,12 +4,11 @@ import functools
 import os
 import pathlib
 import signal
-import socket
 import sqlite3
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, HttpServer, Proxy, Tool, WebSocketClient, end_pipeline, flatten,
+from harness import (Broker, Database, HttpServer, Notify, Proxy, Tool, WebSocketClient, end_pipeline, flatten,
                      free_port, make_batches, pipeline, positions, tool_path, wait_port, wait_until)
 from harness.mounts import private_mounts, small_disk, with_hosts
 
@@ -76,19 +75,15 @@ class Stall(unittest.TestCase):
 
     def test_a_database_that_somebody_else_has_locked(self):
         """For longer than SQLite waits for a lock, several times over."""
-        path = str(self.folder / "notify")
-        notify = self.stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(path)
-        notify.settimeout(DEADLINE_S)
-        _, tools, sender = self.backend_by_mqtt(env={"NOTIFY_SOCKET": path})
+        notify = self.stack.enter_context(Notify())
+        _, tools, sender = self.backend_by_mqtt(env=notify.env)
         self.send(sender, self.lines[:100])
         self.database.wait_count(100)
         other = sqlite3.connect(self.database.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         self.send(sender, self.lines[100:])
-        tries = 0
-        while tries < 5:
-            tries += notify.recv(4096).startswith(b"STATUS=waiting: ")
+        for _ in range(5):
+            notify.until("STATUS=waiting: ")
         self.assertEqual(self.database.count(), 100)
         self.assertEqual(tools[1].err.count("locked"), 1)  # said once a minute
         other.execute("ROLLBACK")
