@@ -15,18 +15,21 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
-<allow send_destination="*" eavesdrop="true"/><allow receive_sender="*"/></policy></busconfig>
+<allow send_destination="*" eavesdrop="true"/><allow receive_sender="*"/>{rules}</policy></busconfig>
 """
 
 
 class SystemBus:
-    """`env` leads programs to it. Use as a context manager."""
+    """`env` leads programs to it. `rules`: further ones of its policy, for everybody. Use as a context manager."""
+
+    def __init__(self, rules=""):
+        self._rules = rules
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="blepipe-bus-")
         socket, config = (os.path.join(self._folder.name, name) for name in ("socket", "bus.conf"))
         with open(config, "w", encoding="ascii") as file:
-            file.write(_CONFIG.format(socket=socket))
+            file.write(_CONFIG.format(socket=socket, rules=self._rules))
         self._daemon = Tool("dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", stdin=None, stdout=None)
         self.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
         wait_until(lambda: os.path.exists(socket), "the private bus")
