@@ -7,18 +7,16 @@ import hashlib
 import hmac
 import json
 import os
-import pathlib
 import re
 import resource
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-from harness import Tool, shared_path, source_path, standing, wait_until
+from harness import FolderTest, Tool, shared_path, source_path, standing, wait_until
 from harness.capture import T0, btsnoop, extended, legacy, replay
 from harness.process import run
 
@@ -26,21 +24,7 @@ SAMPLE = source_path("examples", "sample.btsnoop")
 ADDRESS_TYPES = {"0": "public", "1": "random", "2": "public_identity", "3": "random_identity", "255": "anonymous"}
 
 
-class Base(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="blepipe-blescan-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def file(self, name, data):
-        path = self.folder / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        return path
-
-
-class Oracles(Base):
+class Oracles(FolderTest):
     """--each against what an independent dissector reads, row by row."""
 
     def expected(self, name):
@@ -87,7 +71,7 @@ class Oracles(Base):
         self.assertEqual(len(lines), 1068)
 
 
-class HciEvents(Base):
+class HciEvents(FolderTest):
     """Events from the tests of another scanner: each frames, and address and RSSI agree."""
 
     # Where its address is none that was on the air.
@@ -155,7 +139,7 @@ class Advertisement:
         self.manufacturer_data = {int(k): bytes.fromhex(v) for k, v in found.get("manufacturer_data", {}).items()}
 
 
-class GapVectors(Base):
+class GapVectors(FolderTest):
     """Advertising data from the tests of bluetooth_data_tools, decoded as they assert."""
 
     # Inputs that the vectors do not hold: not to be checked, each for its reason.
@@ -230,7 +214,7 @@ class GapVectors(Base):
                                            "service_data": {}, "manufacturer_data": {}}, length)
 
 
-class BeaconVectors(Base):
+class BeaconVectors(FolderTest):
     """Beacons from the tests of beacontools, decoded as they assert."""
 
     # Frame classes of beacontools, as members of ours; None: not one of the formats that blescan decodes.
@@ -299,7 +283,7 @@ class BeaconVectors(Base):
         self.assertEqual((checked, differing, not_decoded), (26, 2, 9))
 
 
-class Fragments(Base):
+class Fragments(FolderTest):
     def test_parts_are_joined(self):
         records = [(T0, extended(b"\x05\x09Kit", kind=0x20)), (T0 + 0.001, extended(b"c", kind=0x20)),
                    (T0 + 0.002, extended(b"\x02\x01\x06", kind=0x00))]
@@ -309,7 +293,7 @@ class Fragments(Base):
         self.assertEqual(lines[0]["detections"][0]["local_name"], "Kitc")
 
 
-class Batches(Base):
+class Batches(FolderTest):
     NEAR, FAR = "c4:f7:c1:4c:c1:c0", "d0:cf:5e:5d:70:fc"
 
     def capture(self):
@@ -416,7 +400,7 @@ class Batches(Base):
         self.assertIn(last["clock"], ("synced", "unsynced"))
 
 
-class Pace(Base):
+class Pace(FolderTest):
     def test_now_counts_no_silence_that_is_not_waited_for(self):
         path = self.file("c", btsnoop([(T0, legacy(b"")), (T0 + 3600 * 24, legacy(b""))]))
         code, out, err = run("blescan", "--replay", path, "--now", "--speed", "1")
@@ -453,7 +437,7 @@ class Pace(Base):
             self.assertEqual(tool.wait(), 0)
 
 
-class Ends(Base):
+class Ends(FolderTest):
     def capture(self, reports=5):
         return btsnoop([(T0 + i, legacy(b"\x02\x01\x06")) for i in range(reports)])
 
@@ -648,7 +632,7 @@ class Ends(Base):
         self.assertLess(peak_kib(600_000), peak_kib(30_000) + 1024)
 
 
-class Sample(Base):
+class Sample(FolderTest):
     """The capture that the README and the demo begin with."""
 
     def test_the_generator_reproduces_it(self):

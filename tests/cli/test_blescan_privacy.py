@@ -9,11 +9,10 @@ import re
 import resource
 import signal
 import sqlite3
-import tempfile
 import time
 import unittest
 
-from harness import Tool
+from harness import FolderTest, Tool
 from harness.capture import T0, btsnoop, extended, legacy, replay
 from harness.process import run
 
@@ -27,19 +26,7 @@ def sha(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Base(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="blepipe-privacy-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def file(self, name, text):
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-
-class PrivateAddresses(Base):
+class PrivateAddresses(FolderTest):
     def capture(self):
         reports = [(T0 + i, legacy(b"", a)) for i, a in enumerate(PRIVATE + [STRANGER])]
         return btsnoop(reports + [(T0 + 5, extended(b"", PRIVATE[0])), (T0 + 6, legacy(b"", PRIVATE[1], address_type=0))])
@@ -85,7 +72,7 @@ class PrivateAddresses(Base):
         self.assertEqual(run("blescan", "--replay", "-", "--irk", self.folder / "none", input=b"")[0], 78)
 
 
-class Epochs(Base):
+class Epochs(FolderTest):
     ADDRESS = "c4:f7:c1:4c:c1:c0"
     SECRET = b"0123456789abcdef"
 
@@ -135,7 +122,7 @@ class Epochs(Base):
             self.assertIn("--hash-epoch", err)
 
 
-class Counts(Base):
+class Counts(FolderTest):
     def capture(self):
         rssi = {"c4:f7:c1:4c:c1:c0": -50, "c4:f7:c1:4c:c1:c1": -70, "c4:f7:c1:4c:c1:c2": -90, "c4:f7:c1:4c:c1:c3": -91}
         return btsnoop([(T0 + i, legacy(RUUVI, a, r)) for i, (a, r) in enumerate(rssi.items())]
@@ -171,7 +158,7 @@ class Counts(Base):
             self.assertIn("--counts: not with", err)
 
 
-class Secrets(Base):
+class Secrets(FolderTest):
     HASH_KEY = "a-hash-key-of-this-test-0123456789"
 
     def abort(self, *argv):
@@ -210,7 +197,7 @@ class Secrets(Base):
             self.assertEqual(run("blescan", "--replay", "-", *argv, input=b"")[0], 78)
 
 
-class Filters(Base):
+class Filters(FolderTest):
     ONE, TWO, NAMED = "c4:f7:c1:4c:c1:c0", "c4:f7:00:00:00:01", "00:11:22:33:44:55"
 
     def capture(self):

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import authority, Broker, HttpServer, Tool, free_port, run_past_pipe_quota, wait_until
+from harness import Broker, HttpServer, TlsBrokers, Tool, free_port, run_past_pipe_quota, wait_until
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
@@ -681,27 +681,7 @@ class HttpTls(Case):
         self.assertIn("--insecure: anyone", tool.err)
 
 
-class MqttTls(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.keys = tempfile.TemporaryDirectory(prefix="blepipe-tls-")
-        authority(cls.keys.name)
-        subprocess.run(["openssl", "rehash", "."], cwd=cls.keys.name, check=True, capture_output=True)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.keys.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.keys.name, name)
-
-    def broker(self, certificate="server", extra=""):
-        broker = Broker(f"cafile {self.path('ca.pem')}\ncertfile {self.path(certificate + '.pem')}\n"
-                        f"keyfile {self.path(certificate + '.key')}\n{extra}")
-        broker.start()
-        self.addCleanup(broker.__exit__)
-        return broker
-
+class MqttTls(TlsBrokers, Case):
     def attempt(self, broker, *words, host="localhost", **options):
         return self.blesend("--url", f"mqtts://{host}:{broker.port}", *words, **options)
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import authority, Broker, MqttServer, Tool, run_past_pipe_quota, standing, wait_until
+from harness import Broker, MqttServer, TlsBrokers, Tool, run_past_pipe_quota, standing, wait_until
 from harness.process import run
 
 TOPIC = "tfg/detections/raw"
@@ -559,24 +559,7 @@ class Version(unittest.TestCase):
                 self.assertEqual(set(server.levels), {5})
 
 
-class Tls(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        authority(cls.folder.name)
-        cls.path = lambda self, name: os.path.join(cls.folder.name, name)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    def broker(self, certificate="server", extra=""):
-        broker = Broker(f"cafile {self.path('ca.pem')}\ncertfile {self.path(certificate + '.pem')}\n"
-                        f"keyfile {self.path(certificate + '.key')}\n{extra}")
-        broker.start()
-        self.addCleanup(broker.__exit__)
-        return broker
-
+class Tls(TlsBrokers, unittest.TestCase):
     def test_the_certificate_and_the_host_name_are_verified(self):
         broker = self.broker()
         for host in ("localhost", "127.0.0.1", "[::ffff:127.0.0.1]"):

@@ -1,6 +1,9 @@
-"""Certificates for servers on this machine."""
+"""Certificates for servers on this machine, and brokers that have them."""
 import os
 import subprocess
+import tempfile
+
+from .broker import Broker
 
 
 def self_signed(folder):
@@ -12,8 +15,8 @@ def self_signed(folder):
     return cert, key
 
 
-def authority(folder):
-    """Makes an authority ca.pem with the certificates server.pem and expired.pem (for localhost), elsewhere.pem (for
+def _authority(folder):
+    """Makes an authority ca.pem, which the folder as a whole stands for as well, with the certificates server.pem and expired.pem (for localhost), elsewhere.pem (for
     broker.example) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
@@ -28,3 +31,25 @@ def authority(folder):
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
         openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
                 "-extfile", "names", "-out", f"{name}.pem")
+    openssl("rehash", ".")
+
+
+class TlsBrokers:
+    """Of a TestCase whose brokers speak TLS only, with certificates of one authority: those of _authority()."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.keys = tempfile.TemporaryDirectory(prefix="blepipe-tls-")
+        cls.addClassCleanup(cls.keys.cleanup)
+        _authority(cls.keys.name)
+
+    def path(self, name):
+        return os.path.join(self.keys.name, name)
+
+    def broker(self, certificate="server", extra=""):
+        broker = Broker(f"cafile {self.path('ca.pem')}\ncertfile {self.path(certificate + '.pem')}\n"
+                        f"keyfile {self.path(certificate + '.key')}\n{extra}")
+        broker.start()
+        self.addCleanup(broker.__exit__)
+        return broker
