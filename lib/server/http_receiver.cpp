@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "batch/http_reply.hpp"
@@ -37,10 +38,6 @@ std::string shown_key(lws *wsi) {
     if (!key.empty()) return key;
     const std::string authorization = http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
     return lower(authorization.substr(0, 7)) == "bearer " ? authorization.substr(7) : "";
-}
-
-std::string seconds(std::chrono::milliseconds time) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
 }
 
 }  // namespace
@@ -92,7 +89,7 @@ std::chrono::milliseconds HttpReceiver::oldest() const {
 std::string HttpReceiver::unable() const {
     if (stopping_) return "blerecv is stopping";
     if (const auto age = oldest(); age >= options_.stalled_after)
-        return "the program that blerecv writes to has not taken what it got " + seconds(age) + " ago";
+        return "the program that blerecv writes to has not taken what it got " + in_seconds(age) + " ago";
     if (writer_.unwritten() + body_bytes_ > options_.max_waiting_bytes) return "too many requests at once";
     return "";
 }
@@ -288,7 +285,7 @@ void HttpReceiver::tick() {
     while (!waiting_.empty() && now - waiting_.front().since >= options_.longest_wait) {
         lws *wsi = waiting_.front().connection;
         waiting_.pop_front();
-        const std::string reason = "not consumed within " + seconds(options_.longest_wait) +
+        const std::string reason = "not consumed within " + in_seconds(options_.longest_wait) +
                                    "; send it again, it will not be stored twice";
         warn_of_refusal(reason);
         answer_later(wsi, requests_.at(wsi), http_error(503, reason, retry_after));

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/backoff.hpp"
+#include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
@@ -44,10 +45,6 @@ std::string advice(long status) {
     if (status >= 300 && status < 400)
         return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
     return "; is it the right server?";
-}
-
-std::string in_seconds(milliseconds delay) {
-    return std::to_string((delay.count() + 999) / 1000) + " s";
 }
 
 }  // namespace

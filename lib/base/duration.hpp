@@ -1,0 +1,14 @@
+// Lengths of time as text, for people.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace ble {
+
+// "3 s": whole seconds, rounded up, so that "next try in 0 s" is said of no wait only.
+inline std::string in_seconds(std::chrono::milliseconds time) {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
+}
+
+}  // namespace ble
