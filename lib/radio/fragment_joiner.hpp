@@ -3,6 +3,7 @@
 // A report with data status 1 ("more to come") is held until the same advertiser's, advertising set's and kind's next
 // one ends it. Bounded: 64 advertisers at once, 1650 bytes each (the longest data there is), one second of waiting.
 // What has to be given up is handed on as far as it came, as truncated (data status 2): no report is lost.
+// Parts that were sent before we listened are not missed: what is left of their data looks like whole data.
 #pragma once
 
 #include <functional>

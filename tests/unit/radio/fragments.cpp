@@ -99,6 +99,37 @@ TEST_CASE("parts that nothing completes are reported as truncated, none is lost"
         CHECK(got.reports[0].report.event_type == truncated);
         CHECK(got.reports[1].data == letters(2, 'b'));
     }
+    SECTION(
+        "when listening began in the middle: a tail looks like whole data, and a middle is joined with it") {
+        const auto tail = Script().event(extended_event(complete, letters(2, 'c'))).read();
+        REQUIRE(tail.reports.size() == 1);
+        CHECK(tail.reports[0].data == letters(2, 'c'));
+        const auto rest = Script()
+                              .event(extended_event(more, letters(2, 'b')))
+                              .event(extended_event(complete, letters(2, 'c')))
+                              .read();
+        REQUIRE(rest.reports.size() == 1);
+        CHECK(rest.reports[0].data == letters(2, 'b') + letters(2, 'c'));
+        CHECK(rest.reports[0].report.event_type == complete);
+    }
+    SECTION("when listening ends in the middle: its tail does not go to what comes after") {
+        std::vector<std::string> heard;
+        ble::FragmentJoiner joiner([&](const ble::Report &report) {
+            heard.emplace_back(report.data.begin(), report.data.end());
+            CHECK((report.event_type == truncated) == (heard.size() == 1));
+        });
+        const auto add = [&](std::uint16_t type, const Bytes &data) {
+            ble::Report report;
+            report.extended = true;
+            report.event_type = type;
+            report.data = data;
+            joiner.add(report);
+        };
+        add(more, letters(2, 'a'));
+        joiner.finish();
+        add(complete, letters(2, 'b'));
+        CHECK(heard == std::vector<std::string>{"aa", "bb"});
+    }
     SECTION("when too many are open") {
         Script script;
         for (unsigned i = 0; i < 100; ++i)

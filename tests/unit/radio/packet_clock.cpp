@@ -55,6 +55,16 @@ TEST_CASE("the wall clock does not put packets' time back, unless it was set") {
     CHECK(c.sink.text == "on@0 advance@0 advance@500 advance@-20200 ");
 }
 
+TEST_CASE("a wall clock that is ten seconds behind the packets was set, one that is less is only read late") {
+    Clocked c;
+    c.clock.packet(start);
+    c.clock.add(Clocked::report(0));
+    c.clock.advance(start - milliseconds(9'999));
+    CHECK(c.sink.text == "on@0 advance@0 report@0 ");
+    c.clock.advance(start - milliseconds(10'000));
+    CHECK(c.sink.text == "on@0 advance@0 report@0 advance@-10200 ");
+}
+
 TEST_CASE("the clock begins with the first report at the latest, and ends where it stood") {
     Clocked c;
     c.clock.packet(start - milliseconds(5));  // nobody listened yet

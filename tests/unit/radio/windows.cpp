@@ -147,6 +147,43 @@ TEST_CASE("a clock that jumps begins the windows anew, and makes no millions of 
     CHECK(hour.batches.size() == 361);
 }
 
+TEST_CASE("a clock may be set back by ten seconds, or by a window that is longer") {
+    for (const auto window : {2s, 30s}) {
+        auto options = ten_seconds();
+        options.window = window;
+        const auto tolerated = std::max(window, 10s);
+        Scan scan(options);
+        scan.hear(60s, 1, -50).hear(100s, 1, -50);
+        const auto before = scan.batches.size();
+        scan.hear(100s - tolerated, 2, -50);
+        CHECK(scan.windows.restarts() == 0);
+        CHECK(scan.batches.size() == before);
+        scan.hear(100s - tolerated - 1us, 3, -50);
+        CHECK(scan.windows.restarts() == 1);
+        // What was heard of the window in hand is told, and the next begins where the clock stands now.
+        REQUIRE(scan.batches.size() == before + 1);
+        CHECK(scan.batches.back().detections.size() == 2);
+        CHECK(scan.windows.due() == start + 100s - tolerated - 1ms + window);
+    }
+}
+
+TEST_CASE("a live clock that is set forwards makes no batches of the time in between") {
+    auto options = ten_seconds();
+    options.window = 2s;
+    options.longest_silence = 10s;  // as in a live scan
+    Scan scan(options);
+    scan.hear(0s, 1, -50).hear(1s, 1, -50).hear(11s, 1, -50);
+    CHECK(scan.windows.restarts() == 0);
+    REQUIRE(scan.batches.size() == 5);
+    scan.hear(21s + 1us, 2, -50).windows.finish();
+    CHECK(scan.windows.restarts() == 1);
+    REQUIRE(scan.batches.size() == 7);
+    CHECK(scan.batches[5].timestamp == start + 11s);
+    CHECK(scan.batches[5].window_ms == 1000u);
+    CHECK(scan.batches[6].timestamp == start + 21'001ms);
+    CHECK(scan.batches[6].detections.size() == 1);
+}
+
 TEST_CASE("zones begin at their thresholds") {
     Scan scan(ten_seconds());
     const int rssi[] = {-60, -61, -75, -76, 20, -127};
