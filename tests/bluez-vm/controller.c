@@ -9,7 +9,7 @@
 // rsp, a scan response, is sent in active scans only and stands behind the ind or scan of its address (Linux holds back
 // a lone ind to merge it with its scan response). '#' starts a comment.
 //
-//   controller [-i MS] [-n ROUNDS] [-r SECONDS] [-d 0|1|2] [-A ADDRESS] [-p PIDFILE] [-l LOG] FILE
+//   controller [-i MS] [-n ROUNDS] [-r SECONDS] [-d 0|1|2] [-A ADDRESS] [-l LOG] FILE
 //
 //   -i  each line is sent once in so many milliseconds (100)
 //   -n  goes silent after so many rounds, and writes "all sent" to the log (0: never)
@@ -274,11 +274,10 @@ static void report(struct adv *a) {
 }
 
 int main(int argc, char **argv) {
-    const char *pidfile = NULL;
     uint8_t buf[1024];
     double next = 0;
     int o;
-    while ((o = getopt(argc, argv, "i:n:r:d:A:p:l:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "i:n:r:d:A:l:")) != -1) switch (o) {
             case 'i':
                 interval_ms = atoi(optarg);
                 break;
@@ -293,9 +292,6 @@ int main(int argc, char **argv) {
                 break;
             case 'A':
                 if (parse_addr(optarg, own)) return 2;
-                break;
-            case 'p':
-                pidfile = optarg;
                 break;
             case 'l':
                 if ((logfile = fopen(optarg, "a"))) setvbuf(logfile, NULL, _IOLBF, 0);
@@ -316,8 +312,6 @@ int main(int argc, char **argv) {
         perror("controller: /dev/vhci");
         return 1;
     }
-    FILE *pf_ = pidfile ? fopen(pidfile, "w") : NULL;
-    if (pf_ && fprintf(pf_, "%d\n", getpid()) > 0) fclose(pf_);
     while (!stop) {
         struct pollfd pf = {.fd = fd, .events = POLLIN};
         double wait = scanning ? (next - now()) * 1000 : 1000;

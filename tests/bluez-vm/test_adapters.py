@@ -43,34 +43,47 @@ for name in shared by_address by_address_monitor; do hears $name 3; finish $name
 """
 
 
-def replug(name, options, one, other):
-    """The other and one, hci1 and hci0, go and come back; when both are gone the other comes first: they change names."""
-    address = {"first": FIRST, "second": SECOND}
+def replug(name, options):
+    """The second, the first, then both go; the second comes back first, so that they change names."""
     return PLUG_IN + f"""
 scan {name} {options} {BOTH}
-until_true 60 said {name} 'scanning hci1 ({address[other]})' 1
+until_true 60 said {name} 'scanning hci1 ({SECOND})' 1
 hears {name} 3
-unplug {other}
-until_true 60 said {name} 'hci1 ({address[other]}) is gone' 1
+unplug second
+until_true 60 said {name} 'hci1 ({SECOND}) is gone' 1
 hears {name} 3
-plug_in {other}
-until_true 60 said {name} 'scanning hci1 ({address[other]})' 2
+plug_in second
+until_true 60 said {name} 'scanning hci1 ({SECOND})' 2
 hears {name} 3
-unplug {one}
-until_true 60 said {name} 'hci0 ({address[one]}) is gone' 1
+unplug first
+until_true 60 said {name} 'hci0 ({FIRST}) is gone' 1
 hears {name} 3
-unplug {other}
-until_true 60 said {name} 'hci1 ({address[other]}) is gone' 2
-plug_in {other}
-until_true 60 said {name} 'scanning hci0 ({address[other]})' 1
+unplug second
+until_true 60 said {name} 'hci1 ({SECOND}) is gone' 2
+plug_in second
+until_true 60 said {name} 'scanning hci0 ({SECOND})' 1
 hears {name} 3
-plug_in {one}
-until_true 60 said {name} 'scanning hci1 ({address[one]})' 1
+plug_in first
+until_true 60 said {name} 'scanning hci1 ({FIRST})' 1
 hears {name} 3
 finish {name}
 """
 
 
+# The first is hci1 now; it becomes hci0, and the other hci1.
+FOLLOW = PLUG_IN + f"""
+scan follow --adapter hci1 {BATCHES}
+hears follow 2
+unplug first
+unplug second
+until_true 60 said follow 'hci1 ({FIRST}) is gone' 1
+plug_in first
+plug_in second
+until_true 60 adapter_powered hci1
+until_true 60 said follow 'scanning hci0 ({FIRST})' 1
+hears follow 2
+finish follow
+"""
 # The first controller by D-Bus, the second by the monitor channel, at the same time.
 WATCHED = f"""
 scan $step.bluez --source bluez --adapter {FIRST} --watchdog $watchdog {BATCHES}
@@ -114,9 +127,9 @@ def who_heard_whom(batches):
 class Adapters(BluezTest):
     @classmethod
     def setUpClass(cls):
-        steps = [("exact", EXACT), ("shared", SHARED), ("replug", replug("replug", "--source bluez", "first", "second")),
-                 ("swap", replug("swap", "--source monitor --record /out/swap.btsnoop", "second", "first")),
-                 ("replay", "blescan --replay /out/swap.btsnoop --window 1 --detail --addresses"),
+        steps = [("exact", EXACT), ("shared", SHARED), ("replug", replug("replug", "--source bluez")), ("follow", FOLLOW),
+                 ("recorded", replug("recorded", "--source monitor --record /out/recorded.btsnoop")),
+                 ("replay", "blescan --replay /out/recorded.btsnoop --window 1 --detail --addresses"),
                  ("silent", SILENT), ("empty", EMPTY)]
         cls.booted = boot(steps, HEARD_BY_FIRST, controller="-i 50 -n 40",
                           files={"/etc/advertisers.second": "\n".join(HEARD_BY_SECOND) + "\n"})
@@ -137,31 +150,32 @@ class Adapters(BluezTest):
         for name in ("by_address", "by_address_monitor"):
             self.assertEqual(who_heard_whom(self.lines(name)), {NEAR_SECOND: {"hci1"}, BETWEEN: {"hci1"}}, name)
 
-    def check_replug(self, name, one, other):
+    def check_replug(self, name):
         self.step(name)
         batches = self.lines(name)
         # Of each batch but the last, which is cut: where those were heard whom one controller hears only.
-        where = [{a: tuple(at) for a, at in who_heard_whom([batch]).items() if a != BETWEEN}
-                 for batch in batches[:-1]]
+        where = [{a: tuple(at) for a, at in who_heard_whom([batch]).items() if a != BETWEEN} for batch in batches[:-1]]
         changes = [w for i, w in enumerate(where) if w and w != next((v for v in reversed(where[:i]) if v), None)]
         hci0, hci1 = ("hci0",), ("hci1",)
-        self.assertEqual(changes, [{one: hci0, other: hci1}, {one: hci0}, {one: hci0, other: hci1}, {other: hci1}, {other: hci0},
-                                   {one: hci1, other: hci0}])
+        self.assertEqual(changes, [{NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_FIRST: hci0},
+                                   {NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_SECOND: hci1},
+                                   {NEAR_SECOND: hci0}, {NEAR_FIRST: hci1, NEAR_SECOND: hci0}])
         # While one is missing windows go on; none is of the time when both were.
         self.assertEqual(len(pauses(batches)), 1, self.said(name))
         again = pauses(batches)[0]
-        self.assertNotIn(one, {a for w in where[again - 1:again + 2] for a in w})
+        self.assertNotIn(NEAR_FIRST, {a for w in where[again - 1:again + 2] for a in w})
         self.assertEqual({batch["window_ms"] for i, batch in enumerate(batches[:-1]) if i != again - 1}, {1000})
 
-    def test_each_is_known_by_its_address_over_d_bus(self):
-        self.check_replug("replug", NEAR_FIRST, NEAR_SECOND)
+    def test_both_go_and_come_back_over_d_bus(self):
+        self.check_replug("replug")
 
-    def test_each_is_known_by_its_address_to_the_monitor(self):
-        self.check_replug("swap", NEAR_SECOND, NEAR_FIRST)
+    def test_both_go_and_come_back_with_the_monitor(self):
+        self.check_replug("recorded")
+        self.assertEqual(comparable(self.step("replay").out), comparable(self.booted.files["recorded.lines"]))
 
-    def test_a_replay_follows_the_names(self):
-        self.step("swap")
-        self.assertEqual(comparable(self.step("replay").out), comparable(self.booted.files["swap.lines"]))
+    def test_one_is_known_by_its_address(self):
+        self.step("follow")
+        self.assertEqual(who_heard_whom(self.lines("follow")), {NEAR_FIRST: {"hci0", "hci1"}, BETWEEN: {"hci0", "hci1"}})
 
     def between(self, truth, begin, end=None):
         """What the controller did after it logged one, until it logged the other."""
@@ -190,6 +204,7 @@ class Adapters(BluezTest):
                                   ("empty.monitor", "truth.second", len(HEARD_BY_SECOND))):
             self.assertEqual(self.said(name).count("switching it off and on"), 1, self.said(name))
             self.assertEqual(self.between(truth, "read 0", f"read {size}").count("cmd 0c03 len 0"), 1, name)
+            self.assertEqual(len(pauses(self.lines(name))), 1, name)  # while it was off
             heard = [bool(batch["detections"]) for batch in self.lines(name)[:-1]]  # the last one may be short
             silence = heard[heard.index(False):]
             self.assertGreaterEqual(silence.index(True), 8, name)

@@ -129,7 +129,7 @@ class BluezSource(BluezTest):
 
 
 CROWD = [f"C0:00:00:00:00:{i:02X} random nonconn -60 0201060AFF990405NN0102030405" for i in range(200)]
-CROWD_STEP = "scan crowd --window 2 --interval 0 --addresses; until_heard crowd; finish crowd"
+CROWD_STEP = "scan crowd --window 10 --interval 0 --addresses --count 1; wait $(cat /run/crowd)"
 
 
 class Crowd(BluezTest):
@@ -137,13 +137,12 @@ class Crowd(BluezTest):
 
     @classmethod
     def setUpClass(cls):
-        cls.booted = boot([("crowd", CROWD_STEP)], CROWD, controller="-i 100 -n 100")
+        cls.booted = boot([("crowd", CROWD_STEP)], CROWD, controller="-i 100")
 
     def test_every_advertiser_is_heard(self):
         self.step("crowd")
-        detections = [d for batch in self.lines("crowd") for d in batch["detections"]]
+        detections = self.lines("crowd")[0]["detections"]
         self.assertEqual({d["address"] for d in detections}, set(self.booted.truth()))
         heard, sent = sum(d["count"] for d in detections), len(self.booted.sent())
         print(f"D-Bus: {heard} of {sent} reports arrived")
-        self.assertEqual(sent, 20_000)
         self.assertTrue(1 <= heard <= sent, heard)

@@ -17,8 +17,9 @@ until_heard exact
 finish exact
 """
 REPLAY = "blescan --replay /out/exact.btsnoop --window 1 --detail --addresses"
+# Short floods: the kernel ends a discovery after 10 s, and a bluetoothd that is out of breath may not hear of it.
 MANY_STEP = f"""
-new_controller exact.truth "-i 100 -n 50" /etc/many
+new_controller exact.truth "-i 100 -n 20" /etc/many
 scan many {SCAN}
 until_heard many
 finish many
@@ -38,13 +39,14 @@ cp /tmp/small/full.btsnoop /out
 finish full
 """
 STALLED = """
-new_controller full.truth "-i 1 -n 100" /etc/many
+new_controller full.truth "-i 1" /etc/many
 scan stalled --source monitor --window 1 --interval 0 --metrics /out/metrics
 until_true 60 has_sent 1000
 kill -STOP "$(cat /run/stalled)"
-until_true 200 all_sent
+until_true 60 has_sent 10000
+empty_room
 kill -CONT "$(cat /run/stalled)"
-until_heard stalled
+until_true 60 last_is_empty /out/stalled.lines
 finish stalled
 """
 # Whatever goes and comes back while it records.
@@ -89,7 +91,7 @@ class Monitor(BluezTest):
     def test_2000_reports_a_second_of_200_advertisers_are_all_seen(self):
         self.step("many")
         self.assertNotIn("lost", self.said("many"))
-        self.assertEqual(len(self.booted.sent("many.truth")), 10_000)
+        self.assertEqual(len(self.booted.sent("many.truth")), 4000)
         self.assertEqual(reports_in(self.lines("many")), self.booted.reports("many.truth"))
 
     def test_a_replay_of_the_recording_gives_the_same_batches(self):
@@ -104,7 +106,7 @@ class Monitor(BluezTest):
 
     def test_a_full_disk_ends_the_recording_not_the_scan(self):
         self.step("full", 74)
-        self.assertIn("the recording ends here, the scan goes on", self.said("full"))
+        self.assertIn("No space left on device; the recording ends here, the scan goes on", self.said("full"))
         self.assertEqual(reports_in(self.lines("full")), self.booted.reports("full.truth"))
         self.assertLessEqual(len(self.booted.files["full.btsnoop"]), 8192)
 
@@ -115,7 +117,6 @@ class Monitor(BluezTest):
         heard = int(metrics['blepipe_in_total{tool="blescan"}'])
         lost = int(metrics['blepipe_dropped_total{tool="blescan"}'])
         sent = len(self.booted.sent("stalled.truth"))
-        self.assertEqual(sent, 20_000)
         self.assertLess(heard, sent)
         self.assertGreaterEqual(heard + lost, sent)
 
