@@ -1,7 +1,7 @@
 #include "radio/bluez_device.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <string>
 
 #include "radio/ad_structure.hpp"
 
@@ -44,6 +44,22 @@ std::uint8_t by_width(std::size_t width, std::uint8_t two, std::uint8_t four, st
 }
 
 }  // namespace
+
+std::string_view bluez_adapter(std::string_view path) {
+    if (!path.starts_with(bluez_root)) return {};
+    return path.substr(0, path.find('/', bluez_root.size()));
+}
+
+std::optional<Address> bluez_address(std::string_view path) {
+    constexpr std::string_view mark = "/dev_";
+    const auto start = bluez_adapter(path).size();
+    if (start == 0 || path.substr(start, mark.size()) != mark) return {};
+    std::string text(path.substr(start + mark.size()));
+    std::replace(text.begin(), text.end(), '_', ':');
+    auto address = parse_address(text);
+    if (address) address->type = AddressType{0xfe};
+    return address;
+}
 
 void BluezDevice::add(DevicePart part, std::uint8_t ad_type, std::span<const std::uint8_t> data) {
     constexpr std::size_t longest_structure = 254, longest_part = 1650;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +14,13 @@
 #include "radio/address.hpp"
 
 namespace ble {
+
+// Where bluetoothd has its adapters: "/org/bluez/hci0".
+inline constexpr std::string_view bluez_root = "/org/bluez/";
+// The path of the adapter that an object is, or belongs to; empty: it is no such object.
+std::string_view bluez_adapter(std::string_view path);
+// The address in a device's path, "/org/bluez/hci0/dev_C0_11_22_33_44_01", of a type not known; empty: another object.
+std::optional<Address> bluez_address(std::string_view path);
 
 // A Device1 property that comes from advertising data. In the order they are put together.
 enum class DevicePart : std::uint8_t {

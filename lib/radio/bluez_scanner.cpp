@@ -18,29 +18,9 @@ constexpr auto service = "org.bluez";
 constexpr auto adapter_interface = "org.bluez.Adapter1", device_interface = "org.bluez.Device1";
 constexpr auto properties_interface = "org.freedesktop.DBus.Properties";
 constexpr auto objects_interface = "org.freedesktop.DBus.ObjectManager";
-constexpr std::string_view root = "/org/bluez/";
-
-const AddressType unknown_type{0xfe};
-
 bool same_address(const std::string &one, const std::string &other) {
     const auto a = parse_address(one), b = parse_address(other);
     return a && b && a->number() == b->number();
-}
-
-// The adapter's path in a device's: "/org/bluez/hci0" of "/org/bluez/hci0/dev_C0_11_22_33_44_01".
-std::string_view adapter_path(std::string_view path) {
-    if (!path.starts_with(root)) return {};
-    return path.substr(0, path.find('/', root.size()));
-}
-
-// The device's address there; empty result: another object.
-std::optional<Address> address_in(std::string_view path) {
-    constexpr std::string_view mark = "/dev_";
-    const auto start = adapter_path(path).size();
-    if (start == 0 || path.substr(start, mark.size()) != mark) return {};
-    std::string text(path.substr(start + mark.size()));
-    std::replace(text.begin(), text.end(), '_', ':');
-    return parse_address(text);
 }
 
 bool forbidden(const BusAnswer &answer) {
@@ -59,7 +39,10 @@ Error no_right(const BusAnswer &answer) {
 }  // namespace
 
 BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, Started started)
-    : options_(options), counters_(counters), started_(std::move(started)) {
+    : options_(options),
+      counters_(counters),
+      started_(std::move(started)),
+      reports_(bus_, counters, [this](std::string_view device) { return counts(device); }) {
     auto wanted = options_.adapters;
     if (wanted.empty()) wanted.emplace_back("any");
     seats_.resize(wanted.size());
@@ -124,7 +107,7 @@ void BluezScanner::listed(const BusAnswer &answer) {
 
 void BluezScanner::owner_changed(const std::string &owner) {
     adapters_.clear();
-    devices_.clear();
+    reports_.clear();
     for (auto &seat : seats_) release(seat, "bluetoothd is gone");
     if (!owner.empty()) list_objects();
 }
@@ -139,14 +122,14 @@ void BluezScanner::object_added(sd_bus_message *m) {
 void BluezScanner::read_object(const std::string &path, sd_bus_message *m) {
     const bool whole = read_interfaces(m, [&](std::string_view interface) {
         if (interface == device_interface && options_.reports && seat_of(path) != nullptr) {
-            read_whole_device(path, m);
+            reports_.added(path, m);
             return true;
         }
-        if (interface != adapter_interface || !path.starts_with(root)) return false;
+        if (interface != adapter_interface || !path.starts_with(bluez_root)) return false;
         AdapterChange change;
         if (!read_adapter(m, change)) return false;
         auto &adapter = adapters_[path];
-        adapter.name = path.substr(root.size());
+        adapter.name = path.substr(bluez_root.size());
         adapter.address = change.address.value_or("");
         adapter.powered = change.powered.value_or(false);
         adapter.discovering = change.discovering.value_or(false);
@@ -161,11 +144,7 @@ void BluezScanner::object_removed(sd_bus_message *m) {
     const auto had = [&](const char *name) {
         return std::find(interfaces.begin(), interfaces.end(), name) != interfaces.end();
     };
-    if (had(device_interface)) {
-        auto *seat = seat_of(path);
-        const auto address = address_in(path);
-        if (seat != nullptr && address) devices_.erase(key(*seat, *address));
-    }
+    if (had(device_interface)) reports_.removed(path);
     if (!had(adapter_interface)) return;
     for (auto &seat : seats_)
         if (seat.path == path) release(seat, label(seat) + " is gone");
@@ -177,7 +156,10 @@ void BluezScanner::properties_changed(sd_bus_message *m) {
     const char *object = sd_bus_message_get_path(m);
     const std::string path = object != nullptr ? object : "";
     const auto interface = read_word(m);
-    if (interface == device_interface) return device_changed(path, m);
+    if (interface == device_interface) {
+        if (seat_of(path) != nullptr) reports_.changed(path, m);
+        return;
+    }
     AdapterChange change;
     if (!read_adapter(m, change)) {
         ++counters_.rejected;
@@ -259,7 +241,7 @@ void BluezScanner::release(Seat &seat, const std::string &why) {
     seat.state = State::waiting;
     seat.rung = Rung::none;
     ++seat.turn;
-    devices_.clear();
+    reports_.clear();
 }
 
 BusMessage BluezScanner::adapter_method(const Seat &seat, const char *member) {
@@ -370,56 +352,10 @@ void BluezScanner::cycle_on(Seat &seat) {
 
 // The seat whose adapter the object is, or belongs to.
 BluezScanner::Seat *BluezScanner::seat_of(std::string_view object_path) {
-    const auto path = adapter_path(object_path);
+    const auto path = bluez_adapter(object_path);
     for (auto &seat : seats_)
         if (!path.empty() && seat.path == path) return &seat;
     return nullptr;
-}
-
-std::uint64_t BluezScanner::key(const Seat &seat, const Address &address) const {
-    const auto place = static_cast<std::uint64_t>(&seat - seats_.data());
-    return place << 48 | address.number();
-}
-
-// At the changed properties.
-void BluezScanner::device_changed(const std::string &path, sd_bus_message *m) {
-    constexpr std::size_t most_asked = 64;
-    auto *seat = seat_of(path);
-    const auto address = address_in(path);
-    if (seat == nullptr || !address) return;
-    BluezDevice stranger;
-    stranger.address = {address->bytes, unknown_type};
-    auto *known = devices_.find(key(*seat, *address));
-    auto &device = known != nullptr ? *known : stranger;
-    std::optional<std::int8_t> rssi;
-    if (!read_device(m, device, rssi)) ++counters_.rejected;
-    if (!rssi) return;
-    if (known == nullptr && asked_ < most_asked) return ask_device(path);
-    report(*seat, device, *rssi);
-}
-
-// At all properties of a device that has just been heard.
-void BluezScanner::read_whole_device(const std::string &path, sd_bus_message *m) {
-    auto *seat = seat_of(path);
-    const auto address = address_in(path);
-    if (seat == nullptr || !address) return;
-    auto &device = devices_.get(key(*seat, *address));
-    device = BluezDevice();
-    device.address = {address->bytes, unknown_type};
-    std::optional<std::int8_t> rssi;
-    if (!read_device(m, device, rssi)) ++counters_.rejected;
-    if (rssi) report(*seat, device, *rssi);
-}
-
-// One that has been forgotten, or was there before us: the answer is its report.
-void BluezScanner::ask_device(const std::string &path) {
-    auto message = bus_.method(service, path, properties_interface, "GetAll");
-    sd_bus_message_append(message.get(), "s", device_interface);
-    ++asked_;
-    bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
-        --asked_;
-        if (!answer.failed()) read_whole_device(path, answer.message);
-    });
 }
 
 void BluezScanner::reset_watchdog(Seat &seat, milliseconds patience) {
@@ -431,29 +367,22 @@ void BluezScanner::reset_watchdog(Seat &seat, milliseconds patience) {
 }
 
 bool BluezScanner::scans(std::uint16_t adapter) const {
-    const auto path = std::string(root) + "hci" + std::to_string(adapter);
+    const auto path = std::string(bluez_root) + "hci" + std::to_string(adapter);
     return std::any_of(seats_.begin(), seats_.end(), [&](const Seat &seat) { return seat.path == path; });
 }
 
 void BluezScanner::heard(std::string_view adapter) {
     for (auto &seat : seats_)
-        if (!seat.path.empty() && std::string_view(seat.path).substr(root.size()) == adapter)
+        if (!seat.path.empty() && std::string_view(seat.path).substr(bluez_root.size()) == adapter)
             reset_watchdog(seat, options_.watchdog);
 }
 
-void BluezScanner::report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm) {
-    if (!listens(seat)) return;  // another program's discovery: there is no window yet
-    reset_watchdog(seat, options_.watchdog);
-    device.advertising_data(data_);
-    Report report;
-    report.timestamp = now();
-    report.address = device.address;
-    report.event_type = Report::event_type_unknown;
-    report.rssi_dbm = rssi_dbm;
-    report.data = data_;
-    report.adapter = std::string_view(seat.path).substr(root.size());
-    counters_.in.fetch_add(1, std::memory_order_relaxed);
-    if (!sink_->satisfied()) sink_->add(report);
+// Is a report of that device one of ours? Another program's discovery is not: there is no window yet.
+bool BluezScanner::counts(std::string_view device) {
+    auto *seat = seat_of(device);
+    if (seat == nullptr || !listens(*seat)) return false;
+    reset_watchdog(*seat, options_.watchdog);
+    return true;
 }
 
 std::optional<LiveSource::Clock::time_point> BluezScanner::due() const {
@@ -467,7 +396,7 @@ std::optional<LiveSource::Clock::time_point> BluezScanner::due() const {
 }
 
 void BluezScanner::handle(ReportSink &sink) {
-    sink_ = &sink;
+    reports_.use(sink);
     bus_.process();
     for (auto &seat : seats_) look_after(seat);
 }

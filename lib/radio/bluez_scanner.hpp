@@ -1,8 +1,4 @@
-// Scans by BlueZ's bluetoothd over D-Bus (org.bluez): finds the adapters, powers them on, keeps discovery running and
-// makes reports of the signals that devices give.
-//
-// One report is one signal with an RSSI. bluetoothd merges what it hears within one turn of its loop, so there may be
-// fewer reports than advertisements. Their event type is not known.
+// Scans by BlueZ's bluetoothd over D-Bus (org.bluez): finds the adapters, powers them on and keeps discovery running.
 #pragma once
 
 #include <chrono>
@@ -13,8 +9,8 @@
 
 #include "base/backoff.hpp"
 #include "base/counters.hpp"
-#include "radio/bluez_device.hpp"
 #include "radio/bluez_properties.hpp"
+#include "radio/bluez_reports.hpp"
 #include "radio/bus.hpp"
 #include "radio/live_source.hpp"
 
@@ -117,12 +113,8 @@ class BluezScanner : public LiveSource {
     void cycle_on(Seat &seat);
 
     Seat *seat_of(std::string_view object_path);
-    std::uint64_t key(const Seat &seat, const Address &address) const;
-    void device_changed(const std::string &path, sd_bus_message *message);
-    void read_whole_device(const std::string &path, sd_bus_message *message);
-    void ask_device(const std::string &path);
+    bool counts(std::string_view device);
     static void reset_watchdog(Seat &seat, std::chrono::milliseconds patience);
-    void report(Seat &seat, const BluezDevice &device, std::int8_t rssi_dbm);
 
     BluezOptions options_;
     Counters &counters_;
@@ -131,10 +123,7 @@ class BluezScanner : public LiveSource {
     std::map<std::string, Adapter> adapters_;  // by object path
     bool chosen_ = false;                      // the adapters were found once
     std::uint64_t listing_ = 0;                // the newest list of objects asked for
-    BluezDevices devices_;
-    std::size_t asked_ = 0;  // devices asked about and not yet answered
-    std::vector<std::uint8_t> data_;
-    ReportSink *sink_ = nullptr;
+    BluezReports reports_;
     Bus bus_;  // last: its callbacks end first
 };
 

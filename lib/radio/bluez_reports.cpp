@@ -1,0 +1,89 @@
+#include "radio/bluez_reports.hpp"
+
+#include <systemd/sd-bus.h>
+
+#include <charconv>
+#include <utility>
+
+#include "radio/bluez_properties.hpp"
+
+namespace ble {
+
+namespace {
+
+constexpr auto device_interface = "org.bluez.Device1";
+
+std::string_view adapter_name(std::string_view path) {
+    return bluez_adapter(path).substr(bluez_root.size());
+}
+
+// Unlike for each adapter and address.
+std::uint64_t key(std::string_view path, const Address &address) {
+    const auto name = adapter_name(path);
+    const auto number = name.substr(std::min(name.find_first_of("0123456789"), name.size()));
+    std::uint16_t adapter = 0;
+    std::from_chars(number.data(), number.data() + number.size(), adapter);
+    return static_cast<std::uint64_t>(adapter) << 48 | address.number();
+}
+
+}  // namespace
+
+BluezReports::BluezReports(Bus &bus, Counters &counters, Counts counts)
+    : bus_(bus), counters_(counters), counts_(std::move(counts)) {}
+
+void BluezReports::added(const std::string &path, sd_bus_message *m) {
+    const auto address = bluez_address(path);
+    if (!address) return;
+    auto &device = devices_.get(key(path, *address));
+    device = BluezDevice();
+    device.address = *address;
+    std::optional<std::int8_t> rssi;
+    if (!read_device(m, device, rssi)) ++counters_.rejected;
+    if (rssi) report(path, device, *rssi);
+}
+
+void BluezReports::changed(const std::string &path, sd_bus_message *m) {
+    constexpr std::size_t most_asked = 64;
+    const auto address = bluez_address(path);
+    if (!address) return;
+    BluezDevice stranger;
+    stranger.address = *address;
+    auto *known = devices_.find(key(path, *address));
+    auto &device = known != nullptr ? *known : stranger;
+    std::optional<std::int8_t> rssi;
+    if (!read_device(m, device, rssi)) ++counters_.rejected;
+    if (!rssi) return;
+    if (known == nullptr && asked_ < most_asked) return ask(path);
+    report(path, device, *rssi);
+}
+
+void BluezReports::removed(const std::string &path) {
+    if (const auto address = bluez_address(path)) devices_.erase(key(path, *address));
+}
+
+// About one that has been forgotten, or was there before us: the answer is its report.
+void BluezReports::ask(const std::string &path) {
+    auto message = bus_.method("org.bluez", path, "org.freedesktop.DBus.Properties", "GetAll");
+    sd_bus_message_append(message.get(), "s", device_interface);
+    ++asked_;
+    bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
+        --asked_;
+        if (!answer.failed()) added(path, answer.message);
+    });
+}
+
+void BluezReports::report(const std::string &path, const BluezDevice &device, std::int8_t rssi_dbm) {
+    if (!counts_(path)) return;
+    device.advertising_data(data_);
+    Report report;
+    report.timestamp = now();
+    report.address = device.address;
+    report.event_type = Report::event_type_unknown;
+    report.rssi_dbm = rssi_dbm;
+    report.data = data_;
+    report.adapter = adapter_name(path);
+    counters_.in.fetch_add(1, std::memory_order_relaxed);
+    if (!sink_->satisfied()) sink_->add(report);
+}
+
+}  // namespace ble

@@ -1,0 +1,48 @@
+// Reports made of what bluetoothd signals about devices (org.bluez.Device1).
+//
+// One report is one signal with an RSSI. bluetoothd merges what it hears within one turn of its loop, so there may be
+// fewer reports than advertisements. Their event type is not known.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/counters.hpp"
+#include "radio/bluez_device.hpp"
+#include "radio/bus.hpp"
+#include "radio/report.hpp"
+
+namespace ble {
+
+class BluezReports {
+  public:
+    // Asked before each report; false: it does not count.
+    using Counts = std::function<bool(std::string_view device_path)>;
+
+    BluezReports(Bus &bus, Counters &counters, Counts counts);
+
+    // Where reports go from now on.
+    void use(ReportSink &sink) { sink_ = &sink; }
+    // These read the device's a{sv} at the message's present place: all of its properties, or those that have changed.
+    void added(const std::string &path, sd_bus_message *message);
+    void changed(const std::string &path, sd_bus_message *message);
+    void removed(const std::string &path);
+    // bluetoothd has forgotten all of them, or an adapter has another name now.
+    void clear() { devices_.clear(); }
+
+  private:
+    void ask(const std::string &path);
+    void report(const std::string &path, const BluezDevice &device, std::int8_t rssi_dbm);
+
+    Bus &bus_;
+    Counters &counters_;
+    Counts counts_;
+    BluezDevices devices_;
+    std::size_t asked_ = 0;  // devices asked about and not yet answered
+    std::vector<std::uint8_t> data_;
+    ReportSink *sink_ = nullptr;
+};
+
+}  // namespace ble
