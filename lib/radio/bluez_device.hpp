@@ -36,7 +36,11 @@ enum class DevicePart : std::uint8_t {
 
 class BluezDevice {
   public:
+    BluezDevice() = default;
+    explicit BluezDevice(const Address &of) : address(of) {}
+
     Address address;
+    std::int8_t rssi_dbm = 127;  // the last that was told of; 127: not available
 
     // A signal replaces whole properties: clear the part, then add to it. What fits in no AD structure (254 bytes) or
     // is no UUID is left out; a part ends at 1650 bytes, the longest advertising data there is.

@@ -2,6 +2,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include <algorithm>
+
 namespace ble {
 
 namespace {
@@ -95,11 +97,16 @@ void add_appearance(BluezDevice &device, std::uint16_t value) {
     device.add(DevicePart::appearance, 0x19, bytes);
 }
 
+template <class Read>
+void read_texts(sd_bus_message *m, Read read) {
+    check(sd_bus_message_enter_container(m, 'a', "s"));
+    while (!check(sd_bus_message_at_end(m, 0))) read(read_text(m));
+    check(sd_bus_message_exit_container(m));
+}
+
 void add_uuids(sd_bus_message *m, BluezDevice &device) {
     device.clear(DevicePart::service_uuids);
-    check(sd_bus_message_enter_container(m, 'a', "s"));
-    while (!check(sd_bus_message_at_end(m, 0))) device.add_service_uuid(read_text(m));
-    check(sd_bus_message_exit_container(m));
+    read_texts(m, [&](std::string_view uuid) { device.add_service_uuid(uuid); });
 }
 
 void add_manufacturer_data(sd_bus_message *m, BluezDevice &device) {
@@ -152,7 +159,9 @@ void read_device_property(sd_bus_message *m, std::string_view name, BluezDevice 
         read_variant(m, "ay", [&] {
             const auto flags = read_bytes(m);
             device.clear(DevicePart::flags);
-            if (!flags.empty()) device.add(DevicePart::flags, 0x01, flags);
+            // bluetoothd says 00 of those that send none, too.
+            const bool any = std::any_of(flags.begin(), flags.end(), [](auto byte) { return byte != 0; });
+            if (any) device.add(DevicePart::flags, 0x01, flags);
         });
     } else if (name == "AdvertisingData") {
         read_variant(m, "a{yv}", [&] { add_other(m, device); });
@@ -210,11 +219,7 @@ std::string read_word(sd_bus_message *m) {
 
 std::vector<std::string> read_words(sd_bus_message *m) {
     std::vector<std::string> words;
-    guarded([&] {
-        check(sd_bus_message_enter_container(m, 'a', "s"));
-        while (!check(sd_bus_message_at_end(m, 0))) words.emplace_back(read_text(m));
-        check(sd_bus_message_exit_container(m));
-    });
+    guarded([&] { read_texts(m, [&](std::string_view text) { words.emplace_back(text); }); });
     return words;
 }
 

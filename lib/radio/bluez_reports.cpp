@@ -28,33 +28,39 @@ std::uint64_t key(std::string_view path, const Address &address) {
 
 }  // namespace
 
-BluezReports::BluezReports(Bus &bus, Counters &counters, Counts counts)
-    : bus_(bus), counters_(counters), counts_(std::move(counts)) {}
+BluezReports::BluezReports(Bus &bus, bool passive, Counters &counters, Counts counts)
+    : bus_(bus), passive_(passive), counters_(counters), counts_(std::move(counts)) {}
+
+bool BluezReports::read(sd_bus_message *m, BluezDevice &device) {
+    std::optional<std::int8_t> rssi;
+    if (!read_device(m, device, rssi)) ++counters_.rejected;
+    device.rssi_dbm = rssi.value_or(device.rssi_dbm);
+    return rssi.has_value();
+}
 
 void BluezReports::added(const std::string &path, sd_bus_message *m) {
     const auto address = bluez_address(path);
     if (!address) return;
     auto &device = devices_.get(key(path, *address));
-    device = BluezDevice();
-    device.address = *address;
-    std::optional<std::int8_t> rssi;
-    if (!read_device(m, device, rssi)) ++counters_.rejected;
-    if (rssi) report(path, device, *rssi);
+    device = BluezDevice(*address);
+    if (read(m, device) && !passive_) report(path, device);
 }
 
 void BluezReports::changed(const std::string &path, sd_bus_message *m) {
-    constexpr std::size_t most_asked = 64;
     const auto address = bluez_address(path);
     if (!address) return;
-    BluezDevice stranger;
-    stranger.address = *address;
+    BluezDevice stranger(*address);
     auto *known = devices_.find(key(path, *address));
     auto &device = known != nullptr ? *known : stranger;
-    std::optional<std::int8_t> rssi;
-    if (!read_device(m, device, rssi)) ++counters_.rejected;
-    if (!rssi) return;
-    if (known == nullptr && asked_ < most_asked) return ask(path);
-    report(path, device, *rssi);
+    if (!read(m, device) || passive_) return;
+    known != nullptr ? report(path, *known) : ask(path, stranger);
+}
+
+void BluezReports::found(const std::string &path) {
+    const auto address = bluez_address(path);
+    if (!address) return;
+    const auto *known = devices_.find(key(path, *address));
+    known != nullptr ? report(path, *known) : ask(path, BluezDevice(*address));
 }
 
 void BluezReports::removed(const std::string &path) {
@@ -62,24 +68,28 @@ void BluezReports::removed(const std::string &path) {
 }
 
 // About one that has been forgotten, or was there before us: the answer is its report.
-void BluezReports::ask(const std::string &path) {
+void BluezReports::ask(const std::string &path, const BluezDevice &stranger) {
+    constexpr std::size_t most_asked = 64;
+    if (asked_ == most_asked) return report(path, stranger);
     auto message = bus_.method("org.bluez", path, "org.freedesktop.DBus.Properties", "GetAll");
     sd_bus_message_append(message.get(), "s", device_interface);
     ++asked_;
     bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
         --asked_;
-        if (!answer.failed()) added(path, answer.message);
+        if (answer.failed()) return;
+        added(path, answer.message);
+        if (passive_) found(path);
     });
 }
 
-void BluezReports::report(const std::string &path, const BluezDevice &device, std::int8_t rssi_dbm) {
+void BluezReports::report(const std::string &path, const BluezDevice &device) {
     if (!counts_(path)) return;
     device.advertising_data(data_);
     Report report;
     report.timestamp = now();
     report.address = device.address;
     report.event_type = Report::event_type_unknown;
-    report.rssi_dbm = rssi_dbm;
+    report.rssi_dbm = device.rssi_dbm;
     report.data = data_;
     report.adapter = adapter_name(path);
     counters_.in.fetch_add(1, std::memory_order_relaxed);

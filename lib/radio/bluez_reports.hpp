@@ -1,7 +1,9 @@
 // Reports made of what bluetoothd signals about devices (org.bluez.Device1).
 //
-// One report is one signal with an RSSI. bluetoothd merges what it hears within one turn of its loop, so there may be
-// fewer reports than advertisements. Their event type is not known.
+// In an active scan one report is one signal with an RSSI. bluetoothd merges what it hears within one turn of its loop,
+// so there may be fewer reports than advertisements. In a passive scan an advertisement monitor tells of each report; the
+// RSSI is the one that was signalled last, which bluetoothd does for changes of 8 dB and more. The event type is never
+// known.
 #pragma once
 
 #include <functional>
@@ -21,7 +23,8 @@ class BluezReports {
     // Asked before each report; false: it does not count.
     using Counts = std::function<bool(std::string_view device_path)>;
 
-    BluezReports(Bus &bus, Counters &counters, Counts counts);
+    // passive: reports are found(), signals only tell of the device.
+    BluezReports(Bus &bus, bool passive, Counters &counters, Counts counts);
 
     // Where reports go from now on.
     void use(ReportSink &sink) { sink_ = &sink; }
@@ -29,14 +32,19 @@ class BluezReports {
     void added(const std::string &path, sd_bus_message *message);
     void changed(const std::string &path, sd_bus_message *message);
     void removed(const std::string &path);
+    // By an advertisement monitor.
+    void found(const std::string &path);
     // bluetoothd has forgotten all of them, or an adapter has another name now.
     void clear() { devices_.clear(); }
 
   private:
-    void ask(const std::string &path);
-    void report(const std::string &path, const BluezDevice &device, std::int8_t rssi_dbm);
+    void ask(const std::string &path, const BluezDevice &stranger);
+    // True: there was an RSSI.
+    bool read(sd_bus_message *message, BluezDevice &device);
+    void report(const std::string &path, const BluezDevice &device);
 
     Bus &bus_;
+    bool passive_;
     Counters &counters_;
     Counts counts_;
     BluezDevices devices_;

@@ -11,29 +11,14 @@ namespace ble {
 
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
 constexpr auto service = "org.bluez";
 constexpr auto adapter_interface = "org.bluez.Adapter1", device_interface = "org.bluez.Device1";
 constexpr auto properties_interface = "org.freedesktop.DBus.Properties";
 constexpr auto objects_interface = "org.freedesktop.DBus.ObjectManager";
+
 bool same_address(const std::string &one, const std::string &other) {
     const auto a = parse_address(one), b = parse_address(other);
     return a && b && a->number() == b->number();
-}
-
-bool forbidden(const BusAnswer &answer) {
-    return answer.is("org.freedesktop.DBus.Error.AccessDenied") || answer.is("org.bluez.Error.NotAuthorized");
-}
-
-std::string in_seconds(milliseconds time) {
-    return std::to_string(std::chrono::ceil<seconds>(time).count()) + " s";
-}
-
-Error no_right(const BusAnswer &answer) {
-    return Error(ExitCode::permission, "bluetoothd refuses: " + printable(answer.text) +
-                                           "; add the user to the group bluetooth, or run as root");
 }
 
 }  // namespace
@@ -41,25 +26,23 @@ Error no_right(const BusAnswer &answer) {
 BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, Started started)
     : options_(options),
       counters_(counters),
-      started_(std::move(started)),
-      reports_(bus_, counters, [this](std::string_view device) { return counts(device); }) {
+      reports_(bus_, options.passive, counters, [this](std::string_view device) { return counts(device); }) {
     auto wanted = options_.adapters;
     if (wanted.empty()) wanted.emplace_back("any");
-    seats_.resize(wanted.size());
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        seats_[i].wanted = wanted[i];
-        seats_[i].patience = options_.watchdog;
-    }
+    for (const auto &one : wanted)
+        seats_.emplace_back(
+            one, bus_, "/blepipe/scan" + std::to_string(seats_.size()),
+            AdapterScan::Options{options_.watchdog, options_.passive, options_.reports},
+            AdapterScan::Callbacks{started, [this](const std::string &device) { reports_.found(device); }});
     subscribe();
     list_objects();
 }
 
 BluezScanner::~BluezScanner() {
-    for (const auto &seat : seats_) {
-        if (seat.state != State::starting && seat.state != State::scanning) continue;
+    for (auto &seat : seats_) {
         try {
-            bus_.send_last(adapter_method(seat, "StopDiscovery"));
-        } catch (const Error &) {  // the bus is gone, and with it the discovery
+            seat.scan.stop();
+        } catch (const Error &) {  // the bus is gone, and with it the scan
         }
     }
 }
@@ -93,7 +76,7 @@ void BluezScanner::list_objects() {
 }
 
 void BluezScanner::listed(const BusAnswer &answer) {
-    if (forbidden(answer)) throw no_right(answer);
+    check_permission(answer);
     if (answer.failed()) {
         if (chosen_)
             return log_info("bluetoothd does not answer (" + printable(answer.text) + "); waiting for it");
@@ -108,7 +91,7 @@ void BluezScanner::listed(const BusAnswer &answer) {
 void BluezScanner::owner_changed(const std::string &owner) {
     adapters_.clear();
     reports_.clear();
-    for (auto &seat : seats_) release(seat, "bluetoothd is gone");
+    for (auto &seat : seats_) seat.scan.detach("bluetoothd is gone");
     if (!owner.empty()) list_objects();
 }
 
@@ -126,13 +109,9 @@ void BluezScanner::read_object(const std::string &path, sd_bus_message *m) {
             return true;
         }
         if (interface != adapter_interface || !path.starts_with(bluez_root)) return false;
-        AdapterChange change;
-        if (!read_adapter(m, change)) return false;
-        auto &adapter = adapters_[path];
-        adapter.name = path.substr(bluez_root.size());
-        adapter.address = change.address.value_or("");
-        adapter.powered = change.powered.value_or(false);
-        adapter.discovering = change.discovering.value_or(false);
+        AdapterChange state;
+        if (!read_adapter(m, state)) return false;
+        adapters_[path] = state;
         return true;
     });
     if (!whole) ++counters_.rejected;
@@ -146,8 +125,10 @@ void BluezScanner::object_removed(sd_bus_message *m) {
     };
     if (had(device_interface)) reports_.removed(path);
     if (!had(adapter_interface)) return;
-    for (auto &seat : seats_)
-        if (seat.path == path) release(seat, label(seat) + " is gone");
+    if (auto *seat = seat_of(path)) {
+        seat->scan.detach(label(path) + " is gone");
+        reports_.clear();
+    }
     adapters_.erase(path);
     if (chosen_) choose_adapters();
 }
@@ -169,251 +150,105 @@ void BluezScanner::properties_changed(sd_bus_message *m) {
 }
 
 void BluezScanner::adapter_changed(const std::string &path, const AdapterChange &change) {
-    auto &adapter = adapters_[path];
-    if (change.powered) adapter.powered = *change.powered;
-    if (change.discovering) adapter.discovering = *change.discovering;
-    auto *seat = seat_of(path);
-    if (seat == nullptr) return;
-    if (change.powered && *change.powered && seat->state == State::pausing) return start(*seat);
-    if (seat->state != State::scanning) return;
-    const bool off = change.powered && !*change.powered;
-    if (!off && change.discovering.value_or(true)) return;
-    log_warning(label(*seat) + (off ? " was switched off" : " has stopped scanning") + "; starting it again");
-    try_later(*seat);
+    auto &known = adapters_[path];
+    if (change.powered) known.powered = change.powered;
+    if (change.discovering) known.discovering = change.discovering;
+    if (auto *seat = seat_of(path)) seat->scan.changed(change);
 }
 
-// Which adapters are there, for people.
+// An adapter, for people.
+std::string BluezScanner::label(const std::string &path) const {
+    return path.substr(bluez_root.size()) + " (" + adapters_.at(path).address.value_or("?") + ")";
+}
+
+// All that are there.
 std::string BluezScanner::there() const {
     std::string text;
-    for (const auto &[path, adapter] : adapters_)
-        text += (text.empty() ? "" : ", ") + adapter.name + " (" + adapter.address + ")";
+    for (const auto &[path, adapter] : adapters_) text += (text.empty() ? "" : ", ") + label(path);
     return text;
-}
-
-std::string BluezScanner::label(const Seat &seat) const {
-    const auto adapter = adapters_.find(seat.path);
-    if (adapter == adapters_.end()) return seat.wanted;
-    return adapter->second.name + " (" + adapter->second.address + ")";
 }
 
 void BluezScanner::choose_adapters() {
     for (const auto by : {By::address, By::name, By::chance})
         for (auto &seat : seats_)
-            if (seat.path.empty() && take(seat, by) && chosen_) start(seat);
+            if (!seat.scan.attached() && take(seat, by) && chosen_) seat.scan.start();
     if (chosen_) return;
     if (adapters_.empty())
         throw Error(ExitCode::unavailable,
                     "bluetoothd has no Bluetooth adapter; plug one in, or try: rfkill list bluetooth, "
                     "dmesg | grep -i bluetooth");
     for (const auto &seat : seats_)
-        if (seat.path.empty())
+        if (!seat.scan.attached())
             throw Error(ExitCode::unavailable, "there is no adapter " + printable(seat.wanted) +
                                                    (seat.wanted == "any" ? " that is free" : "") +
                                                    "; there are: " + there());
     chosen_ = true;
-    for (auto &seat : seats_) start(seat);
+    for (auto &seat : seats_) seat.scan.start();
 }
 
 // Finds an adapter for the seat that no other seat has or waits for.
 bool BluezScanner::take(Seat &seat, By by) {
     for (const auto &[path, adapter] : adapters_) {
-        const auto claims = [&](const Seat &other) {
-            return &other != &seat && (other.path == path || same_address(other.address, adapter.address));
+        const auto address = adapter.address.value_or("");
+        const auto claims = [&, &path = path](const Seat &other) {
+            return &other != &seat && (other.scan.path() == path || same_address(other.address, address));
         };
         if (std::any_of(seats_.begin(), seats_.end(), claims)) continue;
-        const bool fits = by == By::address ? same_address(seat.address, adapter.address) ||
-                                                  same_address(seat.wanted, adapter.address)
-                          : by == By::name ? seat.wanted == adapter.name
+        const bool fits = by == By::address
+                              ? same_address(seat.address, address) || same_address(seat.wanted, address)
+                          : by == By::name ? seat.wanted == path.substr(bluez_root.size())
                                            : seat.wanted == "any";
         if (!fits) continue;
-        seat.path = path;
-        seat.address = adapter.address;
-        seat.heard = Clock::now();
+        seat.address = address;
+        seat.scan.attach(path, label(path), adapter);
         return true;
     }
     return false;
-}
-
-void BluezScanner::release(Seat &seat, const std::string &why) {
-    if (seat.path.empty()) return;
-    log_warning(why + "; waiting for it to come back");
-    seat.path.clear();
-    seat.state = State::waiting;
-    seat.rung = Rung::none;
-    ++seat.turn;
-    reports_.clear();
-}
-
-BusMessage BluezScanner::adapter_method(const Seat &seat, const char *member) {
-    return bus_.method(service, seat.path, adapter_interface, member);
-}
-
-BusMessage BluezScanner::power(const Seat &seat, bool on) {
-    auto message = bus_.method(service, seat.path, properties_interface, "Set");
-    sd_bus_message_append(message.get(), "ssv", adapter_interface, "Powered", "b", on ? 1 : 0);
-    return message;
-}
-
-// Goes on with `next` once it has succeeded.
-void BluezScanner::call(Seat &seat, BusMessage message, Next next) {
-    const auto place = static_cast<std::size_t>(&seat - seats_.data());
-    bus_.send(std::move(message), [this, place, turn = ++seat.turn, next](const BusAnswer &answer) {
-        auto &of = seats_[place];
-        if (of.turn != turn) return;
-        if (forbidden(answer)) throw no_right(answer);
-        if (answer.failed()) return refuse(of, answer.error, answer.text);
-        (this->*next)(of);
-    });
-}
-
-void BluezScanner::start(Seat &seat) {
-    seat.state = State::starting;
-    if (adapters_[seat.path].powered) return set_filter(seat);
-    log_info("powering on " + label(seat));
-    call(seat, power(seat, true), &BluezScanner::set_filter);
-}
-
-// DuplicateData: each report is signalled, not only what has changed.
-void BluezScanner::set_filter(Seat &seat) {
-    auto message = adapter_method(seat, "SetDiscoveryFilter");
-    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", "DuplicateData", "b",
-                          options_.reports ? 1 : 0);
-    call(seat, std::move(message), &BluezScanner::start_discovery);
-}
-
-void BluezScanner::start_discovery(Seat &seat) {
-    call(seat, adapter_method(seat, "StartDiscovery"), &BluezScanner::scanning);
-}
-
-void BluezScanner::scanning(Seat &seat) {
-    seat.state = State::scanning;
-    if (seat.rung == Rung::none) return started_(label(seat));
-    // The adapter does what it is told: there may be nobody in the room.
-    constexpr milliseconds most = std::chrono::hours(1);
-    seat.patience = std::max(options_.watchdog, std::min(seat.patience * 2, most));
-    seat.heard = Clock::now();
-    seat.rung = Rung::none;
-    log_info(label(seat) + " answers and scans; if nothing is heard it is asked again in " +
-             in_seconds(seat.patience));
-}
-
-void BluezScanner::refuse(Seat &seat, const std::string &error, const std::string &text) {
-    // bluetoothd says so, too, when several programs start at once: it discovers for all of them, though it never
-    // answers some. When it stops it says so, and is asked again.
-    if (error == "org.bluez.Error.InProgress" && adapters_[seat.path].discovering) return scanning(seat);
-    const std::string reason = printable(text.empty() ? error : text);
-    if (seat.rung == Rung::cycling)
-        throw Error(ExitCode::unavailable,
-                    label(seat) + " does not scan, not even after a power cycle (" + reason +
-                        "); unplug it, or try: rfkill unblock bluetooth, systemctl restart bluetooth");
-    log_warning(label(seat) + " does not scan: " + reason + "; trying again");
-    try_later(seat);
-}
-
-void BluezScanner::try_later(Seat &seat) {
-    seat.state = State::pausing;
-    ++seat.turn;
-    seat.again = Clock::now() + seat.backoff.next();
-}
-
-// For longer than its patience.
-bool BluezScanner::silent(const Seat &seat) const {
-    return options_.watchdog.count() > 0 && Clock::now() >= seat.heard + seat.patience;
-}
-
-void BluezScanner::look_after(Seat &seat) {
-    if (seat.state == State::pausing && Clock::now() >= seat.again)
-        return seat.rung == Rung::restarting || silent(seat) ? cycle(seat) : start(seat);
-    if (seat.state != State::scanning || !silent(seat)) return;
-    constexpr unsigned tolerated = 2;
-    return seat.restarts >= tolerated && !seat.cycled ? cycle(seat) : restart(seat);
-}
-
-void BluezScanner::restart(Seat &seat) {
-    log_warning(label(seat) + ": no advertisement for " + in_seconds(seat.patience) +
-                "; restarting discovery");
-    seat.rung = Rung::restarting;
-    seat.state = State::starting;
-    ++seat.restarts;
-    call(seat, adapter_method(seat, "StopDiscovery"), &BluezScanner::set_filter);
-}
-
-void BluezScanner::cycle(Seat &seat) {
-    log_warning(label(seat) + ": no advertisement; switching it off and on");
-    seat.rung = Rung::cycling;
-    seat.state = State::starting;
-    seat.cycled = true;
-    call(seat, power(seat, false), &BluezScanner::cycle_on);
-}
-
-void BluezScanner::cycle_on(Seat &seat) {
-    call(seat, power(seat, true), &BluezScanner::set_filter);
 }
 
 // The seat whose adapter the object is, or belongs to.
 BluezScanner::Seat *BluezScanner::seat_of(std::string_view object_path) {
     const auto path = bluez_adapter(object_path);
     for (auto &seat : seats_)
-        if (!path.empty() && seat.path == path) return &seat;
+        if (!path.empty() && seat.scan.path() == path) return &seat;
     return nullptr;
 }
 
-void BluezScanner::reset_watchdog(Seat &seat, milliseconds patience) {
-    seat.heard = Clock::now();
-    seat.patience = patience;
-    seat.restarts = 0;
-    seat.cycled = false;
-    seat.backoff.reset();
-}
-
-bool BluezScanner::scans(std::uint16_t adapter) const {
-    const auto path = std::string(bluez_root) + "hci" + std::to_string(adapter);
-    return std::any_of(seats_.begin(), seats_.end(), [&](const Seat &seat) { return seat.path == path; });
+bool BluezScanner::scans(std::uint16_t adapter) {
+    return seat_of(std::string(bluez_root) + "hci" + std::to_string(adapter)) != nullptr;
 }
 
 void BluezScanner::heard(std::string_view adapter) {
-    for (auto &seat : seats_)
-        if (!seat.path.empty() && std::string_view(seat.path).substr(bluez_root.size()) == adapter)
-            reset_watchdog(seat, options_.watchdog);
+    if (auto *seat = seat_of(std::string(bluez_root).append(adapter))) seat->scan.heard();
 }
 
 // Is a report of that device one of ours? Another program's discovery is not: there is no window yet.
 bool BluezScanner::counts(std::string_view device) {
     auto *seat = seat_of(device);
-    if (seat == nullptr || !listens(*seat)) return false;
-    reset_watchdog(*seat, options_.watchdog);
+    if (seat == nullptr || !seat->scan.listens()) return false;
+    seat->scan.heard();
     return true;
 }
 
 std::optional<LiveSource::Clock::time_point> BluezScanner::due() const {
     auto first = bus_.due();
-    const auto at = [&](Clock::time_point time) { first = first ? std::min(*first, time) : time; };
-    for (const auto &seat : seats_) {
-        if (seat.state == State::pausing) at(seat.again);
-        if (seat.state == State::scanning && options_.watchdog.count() > 0) at(seat.heard + seat.patience);
-    }
+    for (const auto &seat : seats_)
+        if (const auto due = seat.scan.due()) first = first ? std::min(*first, *due) : *due;
     return first;
 }
 
 void BluezScanner::handle(ReportSink &sink) {
     reports_.use(sink);
     bus_.process();
-    for (auto &seat : seats_) look_after(seat);
-}
-
-// A restart by the watchdog is short: it does not cut the window in hand.
-bool BluezScanner::listens(const Seat &seat) {
-    return seat.state == State::scanning || (seat.state == State::starting && seat.rung == Rung::restarting);
+    for (auto &seat : seats_) seat.scan.look_after();
 }
 
 bool BluezScanner::listening() const {
-    return std::any_of(seats_.begin(), seats_.end(), listens);
+    return std::any_of(seats_.begin(), seats_.end(), [](const Seat &seat) { return seat.scan.listens(); });
 }
 
 bool BluezScanner::alive() const {
-    return std::all_of(seats_.begin(), seats_.end(), [this](const Seat &seat) {
-        return seat.state == State::waiting || seat.state == State::scanning || !silent(seat);
-    });
+    return std::all_of(seats_.begin(), seats_.end(), [](const Seat &seat) { return seat.scan.alive(); });
 }
 
 }  // namespace ble

@@ -9,13 +9,9 @@
 
 namespace ble {
 
-namespace {
-
-Error bus_error(const std::string &what, int number) {
-    return Error(ExitCode::unavailable, "unable to " + what + ": " + std::strerror(-number));
+void check_bus(int result, const std::string &what) {
+    if (result < 0) throw Error(ExitCode::unavailable, "unable to " + what + ": " + std::strerror(-result));
 }
-
-}  // namespace
 
 void BusRelease::operator()(sd_bus *bus) const {
     sd_bus_close_unref(bus);
@@ -28,11 +24,7 @@ void BusRelease::operator()(sd_bus_message *message) const {
 struct Bus::Trampolines {
     static int signal(sd_bus_message *message, void *data, sd_bus_error *) {
         auto &callback = *static_cast<Callback *>(data);
-        try {
-            callback.signal(message);
-        } catch (...) {
-            callback.bus.thrown_ = std::current_exception();
-        }
+        callback.bus.guard([&] { callback.signal(message); });
         return 0;
     }
 
@@ -43,11 +35,7 @@ struct Bus::Trampolines {
             answer.error = error->name;
             answer.text = error->message != nullptr ? error->message : error->name;
         }
-        try {
-            callback.answer(answer);
-        } catch (...) {
-            callback.bus.thrown_ = std::current_exception();
-        }
+        callback.bus.guard([&] { callback.answer(answer); });
         return 0;
     }
 
@@ -81,12 +69,20 @@ std::optional<Bus::Clock::time_point> Bus::due() const {
     return Clock::time_point(std::chrono::microseconds(at_us));  // both are CLOCK_MONOTONIC
 }
 
+void Bus::guard(const std::function<void()> &call) {
+    try {
+        call();
+    } catch (...) {
+        thrown_ = std::current_exception();
+    }
+}
+
 void Bus::process() {
     constexpr int most = 256;
     for (int i = 0; i < most; ++i) {
         const int result = sd_bus_process(bus_.get(), nullptr);
         if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
-        if (result < 0) throw bus_error("talk to the system's D-Bus", result);
+        check_bus(result, "talk to the system's D-Bus");
         if (result == 0) return;
     }
 }
@@ -95,7 +91,7 @@ void Bus::on_signal(const std::string &match, OnSignal call) {
     signals_.push_back(std::make_unique<Callback>(Callback{*this, std::move(call), {}}));
     const int result =
         sd_bus_add_match(bus_.get(), nullptr, match.c_str(), Trampolines::signal, signals_.back().get());
-    if (result < 0) throw bus_error("receive signals of D-Bus", result);
+    check_bus(result, "receive signals of D-Bus");
 }
 
 BusMessage Bus::method(const char *service, const std::string &path, const char *interface,
@@ -103,7 +99,7 @@ BusMessage Bus::method(const char *service, const std::string &path, const char 
     sd_bus_message *message = nullptr;
     const int result =
         sd_bus_message_new_method_call(bus_.get(), &message, service, path.c_str(), interface, member);
-    if (result < 0) throw bus_error(std::string("call ") + member, result);
+    check_bus(result, std::string("call ") + member);
     return BusMessage(message);
 }
 
@@ -112,7 +108,7 @@ void Bus::send(BusMessage message, OnAnswer call) {
     sd_bus_slot *slot = nullptr;
     const int result =
         sd_bus_call_async(bus_.get(), &slot, message.get(), Trampolines::answer, callback.get(), 0);
-    if (result < 0) throw bus_error("send over the system's D-Bus", result);
+    check_bus(result, "send over the system's D-Bus");
     sd_bus_slot_set_destroy_callback(slot, Trampolines::release);
     sd_bus_slot_set_floating(slot, 1);
     sd_bus_slot_unref(slot);

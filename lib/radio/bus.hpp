@@ -31,6 +31,9 @@ struct BusAnswer {
     bool is(std::string_view name) const { return error == name; }
 };
 
+// Error(unavailable) "unable to `what`: …" when sd-bus says that something has failed.
+void check_bus(int result, const std::string &what);
+
 class Bus {
   public:
     using Clock = std::chrono::steady_clock;
@@ -60,6 +63,10 @@ class Bus {
     void send(BusMessage message, OnAnswer call);
     // Sends, wants no answer, and waits at most briefly until it has left.
     void send_last(BusMessage message);
+
+    // For sd-bus itself. What it calls must run by guard(): exceptions come out of process().
+    sd_bus *raw() const { return bus_.get(); }
+    void guard(const std::function<void()> &call);
 
   private:
     // What sd-bus is given to call.

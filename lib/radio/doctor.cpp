@@ -220,10 +220,9 @@ Check check_monitors(const Service &service) {
     if (service.adapters.empty()) return {name, Verdict::unknown, {}, {}};
     const bool all = std::all_of(service.adapters.begin(), service.adapters.end(),
                                  [](const Adapter &adapter) { return adapter.monitors; });
-    return ok(
-        name,
-        all ? "advertisement monitors are offered"
-            : "no advertisement monitors, of which blescan needs none; bluetoothd --experimental has them");
+    if (all) return ok(name, "advertisement monitors are offered: --passive");
+    return warning(name, "no advertisement monitors, which only --passive needs",
+                   "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
 }
 
 Check check_monitor_channel() {

@@ -241,6 +241,96 @@ class Changes(LiveTest):
         self.assertEqual(fake.methods().count("StartDiscovery"), 3)
 
 
+class Passive(LiveTest):
+    def setUp(self):
+        super().setUp()
+        self.bluez = self.fake()
+
+    def scan_passively(self, *argv, **experimental):
+        self.bluez.do("experimental", **experimental)
+        tool = self.scan("--passive", *argv)
+        tool.wait_err("scanning hci0")
+        return tool
+
+    def patterns(self):
+        """Of each monitor that was registered."""
+        return [patterns for _, method, patterns in self.bluez.do("calls") if method == "Patterns"]
+
+    def wait_active(self, registrations=1):
+        self.bluez.wait_calls("Patterns", registrations)
+
+    def test_each_report_that_a_monitor_finds_is_a_line(self):
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-60, ManufacturerData={"76": "02"})
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0])
+        first = json.loads(tool.line())
+        self.assertEqual((first["address"], first["rssi"], first["data"]), (BEACON, -60, "04ff4c0002"))
+        # Several monitors that find the same report, and the next report without any news.
+        self.bluez.do("heard", adapter="hci0", address=BEACON, ManufacturerData={"76": "03"})
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0, 1, 3])
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0, 1, 3])
+        self.bluez.do("found", adapter="hci0", address="c0:00:00:00:00:99", by=[0])
+        self.bluez.do("heard", adapter="hci0", address="c0:00:00:00:00:98", RSSI=-50)
+        self.bluez.do("found", adapter="hci0", address="c0:00:00:00:00:98", by=[1])
+        got = [json.loads(tool.line()) for _ in range(3)]
+        self.assertEqual([(line["address"], line["rssi"], line["data"]) for line in got],
+                         [(BEACON, -60, "04ff4c0003"), (BEACON, -60, "04ff4c0003"), ("c0:00:00:00:00:98", -50, "")])
+        self.assertNotIn("StartDiscovery", self.bluez.methods())
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0)
+        self.bluez.wait_calls("UnregisterMonitor")
+
+    def test_one_that_was_known_before_is_asked_about(self):
+        self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-50, Name="n")
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0])
+        got = json.loads(tool.line())
+        self.assertEqual((got["address"], got["rssi"], got["data"]), (BEACON, -50, "02096e"))
+
+    def test_bluetoothd_can_bear_the_patterns(self):
+        self.scan_passively()
+        self.wait_active()
+        monitors = self.patterns()
+        self.assertLess(len(monitors), 32)
+        self.assertLessEqual(max(map(len, monitors)), 7)
+        patterns = [pattern for monitor in monitors for pattern in monitor]
+        self.assertEqual(len(set(patterns)), len(patterns))
+        for usual in ("01@0:06", "01@0:1a", "ff@1:00", "ff@1:04", "16@1:fe", "03@1:18", "07@9:40"):
+            self.assertIn(usual, patterns)
+
+    def test_without_advertisement_monitors(self):
+        err = self.ends(69, "--passive")
+        for text in ("advertisement monitors", "Experimental = true", "/etc/bluetooth/main.conf", "without --passive"):
+            self.assertIn(text, err)
+        self.assertNotIn("StartDiscovery", self.bluez.methods())
+
+    def test_monitors_that_are_refused(self):
+        tool = self.scan_passively(refused=2)
+        tool.wait_err("does not take 2 of")
+        self.assertTrue(tool.running())
+        self.bluez.do("experimental", refused=1000)
+        self.assertIn("takes no advertisement monitor", self.ends(69, "--passive"))
+
+    def test_switched_off_by_others(self):
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("change", path="/org/bluez/hci0", Powered=False)
+        tool.wait_err("was switched off")
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+        self.assertEqual([m for m in self.bluez.methods() if m.endswith("Monitor")],
+                         ["RegisterMonitor", "UnregisterMonitor", "RegisterMonitor"])
+
+    def test_an_empty_room(self):
+        tool = self.scan_passively("--watchdog", "0.2")
+        self.bluez.wait_calls("RegisterMonitor", 6)
+        powers = [arguments for _, method, arguments in self.bluez.do("calls") if method == "Set"]
+        self.assertEqual(powers, [["Powered", "0"], ["Powered", "1"]])
+        self.assertIn("restarting the passive scan", tool.err)
+        self.assertTrue(tool.running())
+
+
 class Watchdog(LiveTest):
     def test_an_empty_room_is_power_cycled_once(self):
         fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.2")

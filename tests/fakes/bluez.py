@@ -12,11 +12,14 @@ import dbus.service
 from gi.repository import GLib
 
 ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
+MANAGER, MONITOR = "org.bluez.AdvertisementMonitorManager1", "org.bluez.AdvertisementMonitor1"
 PROPERTIES, OBJECTS = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.ObjectManager"
 
 calls = []
 failures = {}  # method: [D-Bus error name, how often]
 silent = set()  # methods that are never answered
+experimental = {}  # "refused": how many advertisement monitors are; empty: there are none
+monitors = {}  # those that are active, as proxies by path
 
 
 class Failed(dbus.DBusException):
@@ -109,6 +112,37 @@ class Adapter(Object):
         done()
         return self.change({"Discovering": True})
 
+    @dbus.service.method(MANAGER, in_signature="o", async_callbacks=("done", "failed"), sender_keyword="sender")
+    def RegisterMonitor(self, root, done, failed, sender):
+        try:
+            called(self.path, "RegisterMonitor", root)
+            if not experimental:
+                raise Failed("org.freedesktop.DBus.Error.UnknownMethod")
+        except Failed as error:
+            return failed(error)
+        bus = self.connection
+
+        def listed(objects):
+            done()
+            for number, (path, interfaces) in enumerate(sorted(objects.items())):
+                called(path, "Patterns", *(f"{int(t):02x}@{int(start)}:{bytes(data).hex()}"
+                                           for start, t, data in interfaces[MONITOR]["Patterns"]))
+                proxy = dbus.Interface(bus.get_object(sender, path, introspect=False), MONITOR)
+                if number < experimental["refused"]:
+                    proxy.Release(ignore_reply=True)
+                else:
+                    monitors[str(path)] = proxy
+                    proxy.Activate(ignore_reply=True)
+        dbus.Interface(bus.get_object(sender, root, introspect=False), OBJECTS).GetManagedObjects(
+            reply_handler=listed, error_handler=failed)
+        return None
+
+    @dbus.service.method(MANAGER, in_signature="o")
+    def UnregisterMonitor(self, root):
+        called(self.path, "UnregisterMonitor", root)
+        for path in [p for p in monitors if p.startswith(root)]:
+            monitors.pop(path).Release(ignore_reply=True)
+
     @dbus.service.method(ADAPTER)
     def StopDiscovery(self):
         called(self.path, "StopDiscovery")
@@ -164,6 +198,15 @@ class Root(dbus.service.Object):
         else:
             first = {"Address": address.upper(), "AddressType": "random", "Alias": "x", "Paired": False, **values}
             self.add(Object(self.bus, path, DEVICE, first))
+
+    def do_experimental(self, refused=0):
+        experimental["refused"] = refused
+
+    def do_found(self, adapter, address, by):
+        """DeviceFound of those monitors, one after the other."""
+        for number in by:
+            proxy = [monitors[path] for path in sorted(monitors)][number]
+            proxy.DeviceFound(dbus.ObjectPath(f"/org/bluez/{adapter}/dev_{address.upper().replace(':', '_')}"), ignore_reply=True)
 
     def do_change(self, path, **values):
         self.objects[path].change(values)

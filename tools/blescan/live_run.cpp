@@ -23,7 +23,7 @@ ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &lif
     const auto output = make_output(options, writer, counters);
     const std::string expect = options.each ? "" : ", first batch in " + in_seconds(options.window);
     const bool monitor = options.source == "monitor";
-    BluezScanner bluez({options.adapters, options.watchdog, !monitor}, counters,
+    BluezScanner bluez({options.adapters, options.watchdog, !monitor, options.passive}, counters,
                        [&](const std::string &adapter) {
                            log_info("scanning " + adapter + (counters.out == 0 ? expect : ""));
                            life.ready("scanning " + adapter);

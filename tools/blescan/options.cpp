@@ -55,7 +55,8 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
         "SCAN_SOURCE");
     line.texts("--adapter NAME|ADDRESS", o.adapters,
                "hci0, its address, or any, the default; may be repeated");
-    line.duration("--watchdog SECONDS", o.watchdog, "silence until discovery is restarted; 0: never");
+    line.flag("--passive", o.passive, "ask advertisers for nothing (bluetoothd must be experimental)");
+    line.duration("--watchdog SECONDS", o.watchdog, "silence until the scan is restarted; 0: never");
     line.text("--record FILE", o.record, "keep what is heard as a btsnoop capture (--source monitor)");
     line.group("Capture");
     line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
@@ -136,7 +137,7 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
             if (line.on_command_line(option))
                 throw Error(ExitCode::usage, std::string(option) + " is for captures: --replay FILE");
     } else {
-        for (const auto *option : {"--source", "--adapter", "--watchdog", "--record"})
+        for (const auto *option : {"--source", "--adapter", "--passive", "--watchdog", "--record"})
             if (line.on_command_line(option))
                 throw Error(ExitCode::usage, std::string(option) + " is for a radio, not with --replay");
     }

@@ -22,6 +22,7 @@ struct ScanOptions {
     std::string source = "bluez";
     std::vector<std::string> adapters;
     std::chrono::milliseconds watchdog{90'000};
+    bool passive = false;
     std::string record;
     std::string replay, speed = "max", hash_key, hash, irk;
     std::vector<std::string> allow, deny;

@@ -1,0 +1,67 @@
+// Objects of org.bluez.AdvertisementMonitor1, by which bluetoothd scans passively and tells of advertisements.
+//
+// An object has patterns, each an AD type and at least one byte of its data (BlueZ, org.bluez.AdvertisementMonitor), and
+// bluetoothd takes 32 objects with 7 patterns: nothing matches whatever is on the air. "All" is who sends Flags,
+// manufacturer data, or 16-bit service data or UUIDs that are assigned, or 128-bit UUIDs of the usual versions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "radio/bus.hpp"
+
+struct sd_bus_slot;
+
+namespace ble {
+
+class AdvertisementMonitors {
+  public:
+    enum class Match : std::uint8_t { all, nothing };
+    // A report of that device; bluetoothd has told of its new properties before.
+    using Found = std::function<void(const std::string &device_path)>;
+    // bluetoothd or the controller does not take as many of the monitors.
+    using Refused = std::function<void(std::size_t refused, std::size_t of)>;
+
+    // Below `root`, the path to give to RegisterMonitor. `bus` outlives this.
+    AdvertisementMonitors(Bus &bus, std::string root, Match match, Found found, Refused refused);
+    AdvertisementMonitors(const AdvertisementMonitors &) = delete;
+    AdvertisementMonitors &operator=(const AdvertisementMonitors &) = delete;
+    ~AdvertisementMonitors();
+
+  private:
+    // A byte of an AD structure's data.
+    struct Pattern {
+        std::uint8_t ad_type, start, byte;
+
+        bool operator==(const Pattern &) const = default;
+    };
+    struct Monitor {
+        AdvertisementMonitors &all;
+        std::vector<Pattern> patterns;
+        bool active = false;
+        bool told = false;  // of the device that was told of last
+    };
+    struct Vtable;
+    struct Release {
+        void operator()(sd_bus_slot *slot) const;
+    };
+    using Slot = std::unique_ptr<sd_bus_slot, Release>;
+
+    static std::vector<Pattern> patterns(Match match);
+    void add(std::vector<Pattern> patterns);
+    void found(Monitor &by, std::string device_path);
+    void released(const Monitor &monitor);
+
+    Bus &bus_;
+    std::string root_;
+    Found found_;
+    Refused refused_;
+    std::vector<std::unique_ptr<Monitor>> monitors_;
+    std::size_t refusals_ = 0;
+    std::string last_;  // device told of
+    std::vector<Slot> slots_;
+};
+
+}  // namespace ble
