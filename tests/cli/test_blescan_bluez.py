@@ -281,6 +281,16 @@ class Passive(LiveTest):
         self.assertEqual(tool.wait(), 0)
         self.bluez.wait_calls("UnregisterMonitor")
 
+    def test_discovery_of_others_may_end(self):
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        for discovering in (True, False):
+            self.bluez.do("change", path="/org/bluez/hci0", Discovering=discovering)
+        self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-60)
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0])
+        self.assertEqual(json.loads(tool.line())["address"], BEACON)
+        self.assertNotIn("stopped scanning", tool.err)
+
     def test_one_that_was_known_before_is_asked_about(self):
         self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-50, Name="n")
         tool = self.scan_passively("--each")
