@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 
@@ -13,16 +14,11 @@ namespace ble {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr auto service = "org.bluez";
 constexpr auto adapter_interface = "org.bluez.Adapter1";
 constexpr auto monitors_interface = "org.bluez.AdvertisementMonitorManager1";
 constexpr auto properties_interface = "org.freedesktop.DBus.Properties";
-
-std::string in_seconds(milliseconds time) {
-    return std::to_string(std::chrono::ceil<seconds>(time).count()) + " s";
-}
 
 }  // namespace
 
@@ -104,9 +100,9 @@ void AdapterScan::start() {
 
 void AdapterScan::begin() {
     if (!options_.passive) return set_filter();
-    if (!registered_) return register_monitors();
+    if (!registered_) return choose_monitors();
     registered_ = false;
-    call(monitors_method("UnregisterMonitor"), &AdapterScan::register_monitors);
+    call(monitors_method("UnregisterMonitor"), &AdapterScan::choose_monitors);
 }
 
 // DuplicateData: each report is signalled, not only what has changed.
@@ -121,10 +117,25 @@ void AdapterScan::start_discovery() {
     call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning);
 }
 
-// When somebody else hears the reports, a monitor that nothing matches keeps the scan going.
-void AdapterScan::register_monitors() {
+// When somebody else hears the reports, a monitor that nothing matches keeps the scan going; unless the controller looks
+// for the patterns itself and hears nothing else.
+void AdapterScan::choose_monitors() {
     using enum AdvertisementMonitors::Match;
-    monitors_.emplace(bus_, root_, options_.reports ? all : nothing, callbacks_.found,
+    if (options_.reports) return register_monitors(all);
+    auto message = method(properties_interface, "Get");
+    sd_bus_message_append(message.get(), "ss", monitors_interface, "SupportedFeatures");
+    bus_.send(std::move(message), [this, turn = ++turn_](const BusAnswer &answer) {
+        if (turn_ != turn) return;
+        const auto features =
+            answer.failed() ? std::vector<std::string>() : read_variant_words(answer.message);
+        const bool filters =
+            std::find(features.begin(), features.end(), "controller-patterns") != features.end();
+        register_monitors(filters ? all : nothing);
+    });
+}
+
+void AdapterScan::register_monitors(AdvertisementMonitors::Match match) {
+    monitors_.emplace(bus_, root_, match, callbacks_.found,
                       [this](std::size_t refused, std::size_t of) { monitors_refused(refused, of); });
     call(monitors_method("RegisterMonitor"), &AdapterScan::scanning);
 }
@@ -154,6 +165,8 @@ void AdapterScan::refuse(const std::string &error, const std::string &text) {
     // bluetoothd says so, too, when several programs start at once: it discovers for all of them, though it never
     // answers some. When it stops it says so, and is asked again.
     if (error == "org.bluez.Error.InProgress" && discovering_) return scanning();
+    // When its answer came too late, that is; they are taken back first.
+    registered_ = error == "org.bluez.Error.AlreadyExists";
     const std::string reason = printable(text.empty() ? error : text);
     if (options_.passive && error == "org.freedesktop.DBus.Error.UnknownMethod")
         throw Error(ExitCode::unavailable,

@@ -78,7 +78,8 @@ class AdapterScan {
     void begin();
     void set_filter();
     void start_discovery();
-    void register_monitors();
+    void choose_monitors();
+    void register_monitors(AdvertisementMonitors::Match match);
     void monitors_refused(std::size_t refused, std::size_t of);
     void scanning();
     void refuse(const std::string &error, const std::string &text);

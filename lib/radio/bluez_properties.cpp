@@ -223,4 +223,10 @@ std::vector<std::string> read_words(sd_bus_message *m) {
     return words;
 }
 
+std::vector<std::string> read_variant_words(sd_bus_message *m) {
+    std::vector<std::string> words;
+    guarded([&] { read_variant(m, "as", [&] { words = read_words(m); }); });
+    return words;
+}
+
 }  // namespace ble

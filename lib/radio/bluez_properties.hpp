@@ -34,7 +34,8 @@ bool read_interfaces(sd_bus_message *message, const VisitInterface &visit);
 bool read_objects(sd_bus_message *message, const std::function<void(const std::string &path)> &visit);
 // A string or an object path at the present place; empty: there is none.
 std::string read_word(sd_bus_message *message);
-// An array of strings.
+// An array of strings, bare or in a variant; empty: there is none.
 std::vector<std::string> read_words(sd_bus_message *message);
+std::vector<std::string> read_variant_words(sd_bus_message *message);
 
 }  // namespace ble

@@ -332,6 +332,13 @@ class Passive(LiveTest):
         self.assertEqual([m for m in self.bluez.methods() if m.endswith("Monitor")],
                          ["RegisterMonitor", "UnregisterMonitor", "RegisterMonitor"])
 
+    def test_monitors_that_are_there_already_are_taken_back(self):
+        self.bluez.do("experimental")
+        self.bluez.do("fail", method="RegisterMonitor", error="org.bluez.Error.AlreadyExists")
+        self.scan("--passive").wait_err("scanning hci0")
+        self.assertEqual([m for m in self.bluez.methods() if m.endswith("Monitor")],
+                         ["RegisterMonitor", "UnregisterMonitor", "RegisterMonitor"])
+
     def test_an_empty_room(self):
         tool = self.scan_passively("--watchdog", "0.2")
         self.bluez.wait_calls("RegisterMonitor", 6)

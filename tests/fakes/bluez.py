@@ -18,7 +18,7 @@ PROPERTIES, OBJECTS = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.O
 calls = []
 failures = {}  # method: [D-Bus error name, how often]
 silent = set()  # methods that are never answered
-experimental = {}  # "refused": how many advertisement monitors are; empty: there are none
+experimental = {}  # of advertisement monitors: "features", "refused": how many are; empty: there are none
 monitors = {}  # those that are active, as proxies by path
 
 
@@ -112,6 +112,13 @@ class Adapter(Object):
         done()
         return self.change({"Discovering": True})
 
+    @dbus.service.method(PROPERTIES, in_signature="ss", out_signature="v")
+    def Get(self, interface, name):
+        called(self.path, "Get", name)
+        if interface != MANAGER or not experimental:
+            raise Failed("org.freedesktop.DBus.Error.InvalidArgs")
+        return dbus.Array(experimental["features"], signature="s", variant_level=1)
+
     @dbus.service.method(MANAGER, in_signature="o", async_callbacks=("done", "failed"), sender_keyword="sender")
     def RegisterMonitor(self, root, done, failed, sender):
         try:
@@ -199,8 +206,8 @@ class Root(dbus.service.Object):
             first = {"Address": address.upper(), "AddressType": "random", "Alias": "x", "Paired": False, **values}
             self.add(Object(self.bus, path, DEVICE, first))
 
-    def do_experimental(self, refused=0):
-        experimental["refused"] = refused
+    def do_experimental(self, features=(), refused=0):
+        experimental.update(features=list(features), refused=refused)
 
     def do_found(self, adapter, address, by):
         """DeviceFound of those monitors, one after the other."""

@@ -2,10 +2,12 @@
 import json
 import os
 import signal
+import socket
+import struct
 import tempfile
 import unittest
 
-from .process import DEADLINE_S, Tool, run, source_path, wait_until
+from .process import DEADLINE_S, Tool, preload, run, source_path, wait_until
 
 HCI0 = "00:11:22:33:44:55"
 HCI1 = "00:11:22:33:44:66"
@@ -13,7 +15,7 @@ BEACON = "c0:11:22:33:44:01"
 
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
+<busconfig><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
 <allow send_destination="*" eavesdrop="true"/><allow receive_sender="*"/>{rules}</policy></busconfig>
 """
@@ -27,12 +29,12 @@ class SystemBus:
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="blepipe-bus-")
-        socket, config = (os.path.join(self._folder.name, name) for name in ("socket", "bus.conf"))
+        path, config = (os.path.join(self._folder.name, name) for name in ("socket", "bus.conf"))
         with open(config, "w", encoding="ascii") as file:
-            file.write(_CONFIG.format(socket=socket, rules=self._rules))
+            file.write(_CONFIG.format(path=path, rules=self._rules))
         self._daemon = Tool("dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", stdin=None, stdout=None)
-        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}"}
-        wait_until(lambda: os.path.exists(socket), "the private bus")
+        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={path}"}
+        wait_until(lambda: os.path.exists(path), "the private bus")
         return self
 
     def kill(self):
@@ -41,6 +43,34 @@ class SystemBus:
     def __exit__(self, *_):
         self._daemon.__exit__()
         self._folder.cleanup()
+
+
+class MonitorChannel:
+    """The kernel's monitor channel for a tool that gets `env`, on a host without Bluetooth: what is sent, it hears."""
+
+    EVENT = 3
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="blepipe-monitor-")
+        self._path = os.path.join(self._folder.name, "channel")
+        self.env = preload("monitor_channel", MONITOR_CHANNEL=self._path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+        self._folder.cleanup()
+
+    def send(self, packet):
+        self._socket.sendto(packet, self._path)
+
+    def event(self, data, adapter=0):
+        self.send(struct.pack("<HHH", self.EVENT, adapter, len(data)) + data)
+
+    def report(self, address, rssi=-60, data=b"", adapter=0):
+        """A legacy one, of a random address, not connectable."""
+        report = b"\x02\x01\x03\x01" + bytes.fromhex(address.replace(":", ""))[::-1] + bytes([len(data)]) + data + struct.pack("b", rssi)
+        self.event(b"\x3e" + bytes([len(report)]) + report, adapter)
 
 
 class FakeBluez:

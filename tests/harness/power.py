@@ -8,17 +8,15 @@ import pathlib
 import struct
 from collections import namedtuple
 
+from .process import preload
+
 _HEADER = struct.Struct("<IIQqQQQ")
 Record = namedtuple("Record", "kind names inode offset size time_ns data")
 
 
 def recorded(folder, journal):
     """The environment that makes a tool keep a journal of what it does to the files of `folder`, an absolute path."""
-    recorder = pathlib.Path(os.environ["BLEPIPE_BIN"]).parent / "tests" / "power_recorder.so"
-    if not recorder.exists():
-        raise AssertionError(f"{recorder} is absent: build all targets")
-    return {"LD_PRELOAD": str(recorder), "POWER_FOLDER": str(folder), "POWER_JOURNAL": str(journal),
-            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    return preload("power_recorder", POWER_FOLDER=str(folder), POWER_JOURNAL=str(journal))
 
 
 def read_journal(path):

@@ -30,6 +30,14 @@ def source_path(*parts):
     return os.path.join(os.environ["BLEPIPE_SOURCE"], *parts)
 
 
+def preload(name, **env):
+    """The environment that loads a library of the tests into a tool."""
+    library = os.path.join(os.environ["BLEPIPE_BIN"], "..", "tests", f"{name}.so")
+    if not os.path.exists(library):
+        raise AssertionError(f"{library} is absent: build all targets")
+    return {"LD_PRELOAD": library, "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0", **env}
+
+
 def shared_path(*parts):
     """A file of the third-party data beside the checkout; a test that needs it fails loudly without it."""
     root = os.environ.get("BLEPIPE_SHARED") or os.path.join(os.environ["BLEPIPE_SOURCE"], "..", "shared")
