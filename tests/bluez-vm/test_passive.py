@@ -63,7 +63,7 @@ finish
 SILENT = PRELUDE + """
 scan silent --each --watchdog 2
 scan_on
-kill -USR1 "$(cat /run/controller.pid)"
+kill -USR1 "$(cat /run/controller)"
 until_true 60 said 'switching it off and on' 1
 scan_on
 finish
