@@ -14,6 +14,7 @@ namespace ble {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr auto service = "org.bluez";
 constexpr auto adapter_interface = "org.bluez.Adapter1";
@@ -100,9 +101,12 @@ void AdapterScan::start() {
 
 void AdapterScan::begin() {
     if (!options_.passive) return set_filter();
-    if (!registered_) return choose_monitors();
+    if (!registered_) return ask_features();
     registered_ = false;
-    call(monitors_method("UnregisterMonitor"), &AdapterScan::choose_monitors);
+    // bluetoothd may have forgotten them meanwhile: that is as well.
+    bus_.send(monitors_method("UnregisterMonitor"), [this, turn = ++turn_](const BusAnswer &) {
+        if (turn_ == turn) ask_features();
+    });
 }
 
 // DuplicateData: each report is signalled, not only what has changed.
@@ -117,32 +121,50 @@ void AdapterScan::start_discovery() {
     call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning);
 }
 
-// When somebody else hears the reports, a monitor that nothing matches keeps the scan going; unless the controller looks
-// for the patterns itself and hears nothing else.
-void AdapterScan::choose_monitors() {
-    using enum AdvertisementMonitors::Match;
-    if (options_.reports) return register_monitors(all);
+void AdapterScan::ask_features() {
     auto message = method(properties_interface, "Get");
     sd_bus_message_append(message.get(), "ss", monitors_interface, "SupportedFeatures");
     bus_.send(std::move(message), [this, turn = ++turn_](const BusAnswer &answer) {
         if (turn_ != turn) return;
         const auto features =
             answer.failed() ? std::vector<std::string>() : read_variant_words(answer.message);
-        const bool filters =
-            std::find(features.begin(), features.end(), "controller-patterns") != features.end();
-        register_monitors(filters ? all : nothing);
+        if (std::find(features.begin(), features.end(), "controller-patterns") != features.end())
+            throw Error(ExitCode::unavailable, label_ +
+                                                   " looks for advertisements itself and tells of each "
+                                                   "advertiser only once; scan without --passive");
+        register_monitors();
     });
 }
 
-void AdapterScan::register_monitors(AdvertisementMonitors::Match match) {
-    monitors_.emplace(bus_, root_, match, callbacks_.found,
-                      [this](std::size_t refused, std::size_t of) { monitors_refused(refused, of); });
-    call(monitors_method("RegisterMonitor"), &AdapterScan::scanning);
+// When somebody else hears the reports, a monitor that nothing matches keeps the scan going.
+void AdapterScan::register_monitors() {
+    using enum AdvertisementMonitors::Match;
+    incomplete_ = active_ = false;
+    monitors_.emplace(bus_, root_, options_.reports ? all : nothing, callbacks_.found,
+                      AdvertisementMonitors::Callbacks{[this] { monitor_active(); },
+                                                       [this](bool all_are) { monitors_refused(all_are); },
+                                                       [this] { monitor_dropped(); }});
+    call(monitors_method("RegisterMonitor"), &AdapterScan::monitors_registered);
+}
+
+void AdapterScan::monitors_registered() {
+    constexpr seconds patience(20);  // as with any answer
+    registered_ = true;
+    state_ = State::activating;
+    again_ = Clock::now() + patience;
+    if (active_) monitor_active();
+}
+
+void AdapterScan::monitor_active() {
+    active_ = true;
+    if (state_ != State::activating) return;
+    refusals_ = 0;
+    // Monitors become active at an adapter that is off, too.
+    powered_ ? scanning() : try_later();
 }
 
 void AdapterScan::scanning() {
     state_ = State::scanning;
-    registered_ = options_.passive;
     if (rung_ == Rung::none) return callbacks_.started(label_);
     // The adapter does what it is told: there may be nobody in the room.
     constexpr milliseconds most = std::chrono::hours(1);
@@ -153,20 +175,38 @@ void AdapterScan::scanning() {
              in_seconds(patience_));
 }
 
-void AdapterScan::monitors_refused(std::size_t refused, std::size_t of) {
-    if (refused == of)
+// All of them are also refused when the adapter is about to go: it may come back, and is tried once more.
+void AdapterScan::monitors_refused(bool all_are) {
+    if (!registered_) return;  // we take them back ourselves
+    if (!all_are) {
+        if (!std::exchange(incomplete_, true))
+            log_warning(label_ +
+                        " does not take all advertisement monitors: not every advertiser is heard; scan "
+                        "without --passive");
+        return;
+    }
+    constexpr unsigned tolerated = 1;
+    if (++refusals_ > tolerated)
         throw Error(ExitCode::unavailable,
                     label_ + " takes no advertisement monitor; scan without --passive");
-    log_warning(label_ + " does not take " + std::to_string(refused) + " of " + std::to_string(of) +
-                " advertisement monitors: not every advertiser is heard; scan without --passive");
+    try_later();
+}
+
+// By others, or since the adapter is about to go.
+void AdapterScan::monitor_dropped() {
+    if (state_ != State::scanning) return;
+    log_warning(label_ + " has lost an advertisement monitor; registering them again");
+    try_later();
 }
 
 void AdapterScan::refuse(const std::string &error, const std::string &text) {
     // bluetoothd says so, too, when several programs start at once: it discovers for all of them, though it never
     // answers some. When it stops it says so, and is asked again.
-    if (error == "org.bluez.Error.InProgress" && discovering_) return scanning();
-    // When its answer came too late, that is; they are taken back first.
-    registered_ = error == "org.bluez.Error.AlreadyExists";
+    if (!options_.passive && error == "org.bluez.Error.InProgress" && discovering_) return scanning();
+    if (options_.passive && error == "org.bluez.Error.AlreadyExists") {
+        registered_ = true;  // an earlier answer came too late: they are taken back first
+        return try_later();
+    }
     const std::string reason = printable(text.empty() ? error : text);
     if (options_.passive && error == "org.freedesktop.DBus.Error.UnknownMethod")
         throw Error(ExitCode::unavailable,
@@ -189,7 +229,7 @@ void AdapterScan::try_later() {
 }
 
 void AdapterScan::stop() {
-    if (state_ != State::starting && state_ != State::scanning) return;
+    if (state_ == State::waiting || state_ == State::pausing) return;
     if (options_.passive) return bus_.send_last(monitors_method("UnregisterMonitor"));
     bus_.send_last(method(adapter_interface, "StopDiscovery"));
 }
@@ -210,9 +250,13 @@ bool AdapterScan::silent() const {
 void AdapterScan::look_after() {
     if (state_ == State::pausing && Clock::now() >= again_)
         return rung_ == Rung::restarting || silent() ? cycle() : start();
+    if (state_ == State::activating && Clock::now() >= again_)
+        return refuse({}, "the advertisement monitors do not become active");
     if (state_ != State::scanning || !silent()) return;
+    // bluetoothd takes monitors back and on without asking the adapter: there only the power does, more and more rarely.
     constexpr unsigned tolerated = 2;
-    return restarts_ >= tolerated && !cycled_ ? cycle() : restart();
+    const bool may_cycle = options_.passive || !cycled_;
+    return restarts_ >= tolerated && may_cycle ? cycle() : restart();
 }
 
 void AdapterScan::restart() {
@@ -238,14 +282,15 @@ void AdapterScan::cycle_on() {
 }
 
 std::optional<AdapterScan::Clock::time_point> AdapterScan::due() const {
-    if (state_ == State::pausing) return again_;
+    if (state_ == State::pausing || state_ == State::activating) return again_;
     if (state_ == State::scanning && options_.watchdog.count() > 0) return heard_ + patience_;
     return {};
 }
 
 // A restart by the watchdog is short: it does not cut the window in hand.
 bool AdapterScan::listens() const {
-    return state_ == State::scanning || (state_ == State::starting && rung_ == Rung::restarting);
+    if (state_ == State::scanning) return true;
+    return rung_ == Rung::restarting && (state_ == State::starting || state_ == State::activating);
 }
 
 bool AdapterScan::alive() const {

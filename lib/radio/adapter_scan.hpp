@@ -2,7 +2,8 @@
 //
 // The watchdog tells an empty room from an adapter that has gone silent by giving it something to do: silence restarts
 // the scan. When the adapter obeys, the room is taken for empty and is asked about more and more rarely, with one power
-// cycle on the way; when it does not, it is power-cycled, and after that given up.
+// cycle on the way; when it does not, it is power-cycled, and after that given up. A passive scan is restarted without the
+// adapter, which is asked by power cycles after the first two restarts.
 #pragma once
 
 #include <chrono>
@@ -66,7 +67,8 @@ class AdapterScan {
     bool alive() const;
 
   private:
-    enum class State : std::uint8_t { waiting, pausing, starting, scanning };
+    // activating: the monitors are registered, and none is active.
+    enum class State : std::uint8_t { waiting, pausing, starting, activating, scanning };
     // How far the watchdog has gone; when a rung fails, the next is tried.
     enum class Rung : std::uint8_t { none, restarting, cycling };
 
@@ -78,9 +80,12 @@ class AdapterScan {
     void begin();
     void set_filter();
     void start_discovery();
-    void choose_monitors();
-    void register_monitors(AdvertisementMonitors::Match match);
-    void monitors_refused(std::size_t refused, std::size_t of);
+    void ask_features();
+    void register_monitors();
+    void monitors_registered();
+    void monitor_active();
+    void monitors_refused(bool all_are);
+    void monitor_dropped();
     void scanning();
     void refuse(const std::string &error, const std::string &text);
     void try_later();
@@ -95,13 +100,16 @@ class AdapterScan {
     Callbacks callbacks_;
     std::optional<AdvertisementMonitors> monitors_;
     bool registered_ = false;  // they are, at this adapter
+    bool active_ = false;      // one of them is
+    bool incomplete_ = false;  // it was told that some are refused
+    unsigned refusals_ = 0;    // of all of them, one after the other
 
     std::string path_, label_;
     bool powered_ = false, discovering_ = false;
     State state_ = State::waiting;
     std::uint64_t turn_ = 0;  // answers to calls of an earlier turn are stale
     Backoff backoff_{std::chrono::seconds(1), std::chrono::minutes(1)};
-    Clock::time_point again_{};  // pausing: when to go on
+    Clock::time_point again_{};  // pausing: when to go on; activating: until when to wait
     // The watchdog.
     Rung rung_ = Rung::none;
     Clock::time_point heard_ = Clock::now();  // the last report, or the last answer to the watchdog

@@ -18,7 +18,8 @@ constexpr auto interface = "org.bluez.AdvertisementMonitor1";
 // What sd-bus calls; `data` is a Monitor.
 struct AdvertisementMonitors::Vtable {
     static int activate(sd_bus_message *message, void *data, sd_bus_error *) {
-        static_cast<Monitor *>(data)->active = true;
+        auto &monitor = *static_cast<Monitor *>(data);
+        monitor.all.bus_.guard([&] { monitor.all.activated(monitor); });
         return sd_bus_reply_method_return(message, nullptr);
     }
 
@@ -105,8 +106,8 @@ std::vector<AdvertisementMonitors::Pattern> AdvertisementMonitors::patterns(Matc
 }
 
 AdvertisementMonitors::AdvertisementMonitors(Bus &bus, std::string root, Match match, Found found,
-                                             Refused refused)
-    : bus_(bus), root_(std::move(root)), found_(std::move(found)), refused_(std::move(refused)) {
+                                             Callbacks callbacks)
+    : bus_(bus), root_(std::move(root)), found_(std::move(found)), callbacks_(std::move(callbacks)) {
     sd_bus_slot *slot = nullptr;
     check_bus(sd_bus_add_object_manager(bus_.raw(), &slot, root_.c_str()), "offer advertisement monitors");
     slots_.emplace_back(slot);
@@ -129,10 +130,13 @@ void AdvertisementMonitors::add(std::vector<Pattern> patterns) {
     slots_.emplace_back(slot);
 }
 
-// All monitors that a report matches are called one after the other, so a second call by the same one, or one of another
-// device, is the next report.
+// All monitors that a report matches are called at once, one after the other, so a second call by the same one, one of
+// another device, or a later one is the next report.
 void AdvertisementMonitors::found(Monitor &by, std::string device_path) {
-    const bool next = device_path != last_ || by.told;
+    constexpr std::chrono::milliseconds at_once(50);
+    const auto time = std::chrono::steady_clock::now();
+    const bool next = device_path != last_ || by.told || time - last_call_ > at_once;
+    last_call_ = time;
     if (next)
         for (const auto &monitor : monitors_) monitor->told = false;
     by.told = true;
@@ -141,9 +145,14 @@ void AdvertisementMonitors::found(Monitor &by, std::string device_path) {
     found_(last_);
 }
 
-// One that has been active is released when its adapter goes, too.
-void AdvertisementMonitors::released(const Monitor &monitor) {
-    if (!monitor.active) refused_(++refusals_, monitors_.size());
+void AdvertisementMonitors::activated(Monitor &monitor) {
+    monitor.active = true;
+    callbacks_.active();
+}
+
+void AdvertisementMonitors::released(Monitor &monitor) {
+    if (std::exchange(monitor.active, false)) return callbacks_.dropped();
+    callbacks_.refused(++refusals_ == monitors_.size());
 }
 
 }  // namespace ble

@@ -5,6 +5,7 @@
 // manufacturer data, or 16-bit service data or UUIDs that are assigned, or 128-bit UUIDs of the usual versions.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,13 +20,18 @@ namespace ble {
 class AdvertisementMonitors {
   public:
     enum class Match : std::uint8_t { all, nothing };
-    // A report of that device; bluetoothd has told of its new properties before.
+    // A report of that device; bluetoothd has told of its new properties before. Two reports of one device that different
+    // monitors match are taken for one when they come within 50 ms and nobody else is heard between them.
     using Found = std::function<void(const std::string &device_path)>;
-    // bluetoothd or the controller does not take as many of the monitors.
-    using Refused = std::function<void(std::size_t refused, std::size_t of)>;
+    // None of them may destroy the monitors.
+    struct Callbacks {
+        std::function<void()> active;               // one is
+        std::function<void(bool all_are)> refused;  // one is not taken; all_are: nor is any other
+        std::function<void()> dropped;              // one that was active is no more
+    };
 
     // Below `root`, the path to give to RegisterMonitor. `bus` outlives this.
-    AdvertisementMonitors(Bus &bus, std::string root, Match match, Found found, Refused refused);
+    AdvertisementMonitors(Bus &bus, std::string root, Match match, Found found, Callbacks callbacks);
     AdvertisementMonitors(const AdvertisementMonitors &) = delete;
     AdvertisementMonitors &operator=(const AdvertisementMonitors &) = delete;
     ~AdvertisementMonitors();
@@ -52,15 +58,17 @@ class AdvertisementMonitors {
     static std::vector<Pattern> patterns(Match match);
     void add(std::vector<Pattern> patterns);
     void found(Monitor &by, std::string device_path);
-    void released(const Monitor &monitor);
+    void activated(Monitor &monitor);
+    void released(Monitor &monitor);
 
     Bus &bus_;
     std::string root_;
     Found found_;
-    Refused refused_;
+    Callbacks callbacks_;
     std::vector<std::unique_ptr<Monitor>> monitors_;
     std::size_t refusals_ = 0;
     std::string last_;  // device told of
+    std::chrono::steady_clock::time_point last_call_{};
     std::vector<Slot> slots_;
 };
 

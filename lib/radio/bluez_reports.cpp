@@ -53,33 +53,47 @@ void BluezReports::changed(const std::string &path, sd_bus_message *m) {
     auto *known = devices_.find(key(path, *address));
     auto &device = known != nullptr ? *known : stranger;
     if (!read(m, device) || passive_) return;
-    known != nullptr ? report(path, *known) : ask(path, stranger);
+    known != nullptr ? report(path, *known) : ask(path);
 }
 
 void BluezReports::found(const std::string &path) {
     const auto address = bluez_address(path);
     if (!address) return;
     const auto *known = devices_.find(key(path, *address));
-    known != nullptr ? report(path, *known) : ask(path, BluezDevice(*address));
+    known != nullptr ? report(path, *known) : ask(path);
 }
 
 void BluezReports::removed(const std::string &path) {
     if (const auto address = bluez_address(path)) devices_.erase(key(path, *address));
 }
 
-// About one that has been forgotten, or was there before us: the answer is its report.
-void BluezReports::ask(const std::string &path, const BluezDevice &stranger) {
-    constexpr std::size_t most_asked = 64;
-    if (asked_ == most_asked) return report(path, stranger);
-    auto message = bus_.method("org.bluez", path, "org.freedesktop.DBus.Properties", "GetAll");
-    sd_bus_message_append(message.get(), "s", device_interface);
-    ++asked_;
-    bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
-        --asked_;
-        if (answer.failed()) return;
-        added(path, answer.message);
-        if (passive_) found(path);
-    });
+// About one that has been forgotten, or was there before us: the answer is its report. Without it nobody could say whether
+// the filters let it pass.
+void BluezReports::ask(const std::string &path) {
+    constexpr std::size_t most_waiting = 4096;
+    if (to_ask_.size() == most_waiting) {
+        ++counters_.dropped;
+        return;
+    }
+    to_ask_.push_back(path);
+    ask_next();
+}
+
+void BluezReports::ask_next() {
+    constexpr std::size_t most_asked = 64;  // half of what a bus lets a client wait for
+    while (asked_ < most_asked && !to_ask_.empty()) {
+        const auto path = std::move(to_ask_.front());
+        to_ask_.pop_front();
+        auto message = bus_.method("org.bluez", path, "org.freedesktop.DBus.Properties", "GetAll");
+        sd_bus_message_append(message.get(), "s", device_interface);
+        ++asked_;
+        bus_.send(std::move(message), [this, path](const BusAnswer &answer) {
+            --asked_;
+            if (!answer.failed()) added(path, answer.message);
+            if (!answer.failed() && passive_) found(path);
+            ask_next();
+        });
+    }
 }
 
 void BluezReports::report(const std::string &path, const BluezDevice &device) {

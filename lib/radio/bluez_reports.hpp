@@ -6,6 +6,7 @@
 // known.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,8 @@ class BluezReports {
     void clear() { devices_.clear(); }
 
   private:
-    void ask(const std::string &path, const BluezDevice &stranger);
+    void ask(const std::string &path);
+    void ask_next();
     // True: there was an RSSI.
     bool read(sd_bus_message *message, BluezDevice &device);
     void report(const std::string &path, const BluezDevice &device);
@@ -48,7 +50,8 @@ class BluezReports {
     Counters &counters_;
     Counts counts_;
     BluezDevices devices_;
-    std::size_t asked_ = 0;  // devices asked about and not yet answered
+    std::size_t asked_ = 0;           // questions about devices that are not yet answered
+    std::deque<std::string> to_ask_;  // devices, each for a report of it
     std::vector<std::uint8_t> data_;
     ReportSink *sink_ = nullptr;
 };

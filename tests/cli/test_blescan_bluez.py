@@ -316,12 +316,57 @@ class Passive(LiveTest):
             self.assertIn(text, err)
         self.assertNotIn("StartDiscovery", self.bluez.methods())
 
+    def test_a_controller_that_looks_for_patterns_itself(self):
+        self.bluez.do("experimental", features=["controller-patterns"])
+        self.assertIn("only once; scan without --passive", self.ends(69, "--passive"))
+
     def test_monitors_that_are_refused(self):
         tool = self.scan_passively(refused=2)
-        tool.wait_err("does not take 2 of")
+        tool.wait_err("does not take all advertisement monitors")
         self.assertTrue(tool.running())
         self.bluez.do("experimental", refused=1000)
         self.assertIn("takes no advertisement monitor", self.ends(69, "--passive"))
+        self.assertEqual(tool.err.count("does not take"), 1)
+
+    def test_monitors_that_are_refused_once_are_tried_again(self):
+        self.bluez.do("experimental", refused=1000)
+        tool = self.scan("--passive", "--each")
+        self.bluez.wait_calls("RegisterMonitor")
+        self.bluez.do("experimental")
+        self.bluez.wait_calls("RegisterMonitor", 2)
+        self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-60)
+        self.bluez.do("found", adapter="hci0", address=BEACON, by=[0])
+        self.assertEqual(json.loads(tool.line())["address"], BEACON)
+
+    def test_a_monitor_that_others_remove_is_registered_again(self):
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("drop")
+        tool.wait_err("has lost an advertisement monitor")
+        wait_until(lambda: tool.err.count("scanning hci0") == 2, "the second scan")
+        self.assertEqual([m for m in self.bluez.methods() if m.endswith("Monitor")],
+                         ["RegisterMonitor", "UnregisterMonitor", "RegisterMonitor"])
+
+    def test_reports_of_one_device_by_different_monitors(self):
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("heard", adapter="hci0", address=BEACON, RSSI=-60)
+        for by in (0, 1):
+            self.bluez.do("found", adapter="hci0", address=BEACON, by=[by])
+            self.assertEqual(json.loads(tool.line())["address"], BEACON)
+            time.sleep(0.1)  # what comes at once is one report
+
+    def test_many_that_were_known_before_are_all_asked_about(self):
+        addresses = [f"c0:00:00:00:01:{i:02x}" for i in range(100)]
+        for address in addresses:
+            self.bluez.do("heard", adapter="hci0", address=address, RSSI=-50, ManufacturerData={"76": "02"})
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        for address in addresses:
+            self.bluez.do("found", adapter="hci0", address=address, by=[0])
+        lines = [json.loads(tool.line()) for _ in addresses]
+        self.assertEqual({line["address"] for line in lines}, set(addresses))
+        self.assertEqual({(line["rssi"], line["data"]) for line in lines}, {(-50, "04ff4c0002")})
 
     def test_switched_off_by_others(self):
         tool = self.scan_passively("--each")
@@ -339,12 +384,21 @@ class Passive(LiveTest):
         self.assertEqual([m for m in self.bluez.methods() if m.endswith("Monitor")],
                          ["RegisterMonitor", "UnregisterMonitor", "RegisterMonitor"])
 
-    def test_an_empty_room(self):
+    def test_an_empty_room_is_asked_by_its_power(self):
         tool = self.scan_passively("--watchdog", "0.2")
-        self.bluez.wait_calls("RegisterMonitor", 6)
+        self.bluez.wait_calls("RegisterMonitor", 5)  # the first, two restarts, two power cycles
         powers = [arguments for _, method, arguments in self.bluez.do("calls") if method == "Set"]
-        self.assertEqual(powers, [["Powered", "0"], ["Powered", "1"]])
+        self.assertEqual(powers, [["Powered", "0"], ["Powered", "1"]] * 2)
         self.assertIn("restarting the passive scan", tool.err)
+        self.assertTrue(tool.running())
+
+    def test_a_late_answer_does_not_end_a_power_cycle(self):
+        tool = self.scan_passively("--watchdog", "0.2")
+        tool.wait_err("restarting the passive scan")
+        self.bluez.do("fail", method="RegisterMonitor", error="org.bluez.Error.AlreadyExists")
+        tool.wait_err("switching it off and on")
+        self.bluez.do("fail", method="RegisterMonitor", error="org.bluez.Error.AlreadyExists")
+        self.bluez.wait_calls("RegisterMonitor", 7)
         self.assertTrue(tool.running())
 
 

@@ -74,9 +74,3 @@ class Channel(LiveTest):
         self.assertEqual(json.loads(tool.line())["address"], BEACON)
         tool.signal(signal.SIGTERM)
         self.assertEqual(tool.wait(), 0)
-
-    def test_a_controller_that_looks_for_patterns_is_given_all(self):
-        fake = self.fake()
-        fake.do("experimental", features=["controller-patterns"])
-        self.scan_monitor("--passive")
-        wait_until(lambda: sum(m == "Patterns" for m in fake.methods()) > 10, "all monitors")

@@ -78,8 +78,8 @@ class Object(dbus.service.Object):
             return failed(error)
         if "Set" in silent:
             return None
-        done()
-        return self.change({str(name): bool(value)})
+        self.change({str(name): bool(value)})
+        return done()
 
     @dbus.service.signal(PROPERTIES, signature="sa{sv}as")
     def PropertiesChanged(self, interface, changed, invalidated):
@@ -214,6 +214,10 @@ class Root(dbus.service.Object):
         for number in by:
             proxy = [monitors[path] for path in sorted(monitors)][number]
             proxy.DeviceFound(dbus.ObjectPath(f"/org/bluez/{adapter}/dev_{address.upper().replace(':', '_')}"), ignore_reply=True)
+
+    def do_drop(self):
+        """Release of a monitor that is active."""
+        monitors.popitem()[1].Release(ignore_reply=True)
 
     def do_change(self, path, **values):
         self.objects[path].change(values)

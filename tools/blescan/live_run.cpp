@@ -10,7 +10,7 @@ namespace ble {
 
 namespace {
 
-std::string in_seconds(std::chrono::milliseconds time) {
+std::string seconds_text(std::chrono::milliseconds time) {
     auto text = std::to_string(std::chrono::duration<double>(time).count());
     text.erase(text.find_last_not_of('0') + 1);
     if (text.back() == '.') text.pop_back();
@@ -21,7 +21,7 @@ std::string in_seconds(std::chrono::milliseconds time) {
 
 ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer) {
     const auto output = make_output(options, writer, counters);
-    const std::string expect = options.each ? "" : ", first batch in " + in_seconds(options.window);
+    const std::string expect = options.each ? "" : ", first batch in " + seconds_text(options.window);
     const bool monitor = options.source == "monitor";
     BluezScanner bluez({options.adapters, options.watchdog, !monitor, options.passive}, counters,
                        [&](const std::string &adapter) {
