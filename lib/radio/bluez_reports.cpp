@@ -38,12 +38,19 @@ bool BluezReports::read(sd_bus_message *m, BluezDevice &device) {
     return rssi.has_value();
 }
 
+bool BluezReports::read_all(const std::string &path, const Address &address, sd_bus_message *m) {
+    auto &device = devices_.get(key(path, address));
+    device = BluezDevice(address);
+    return read(m, device);
+}
+
+void BluezReports::known(const std::string &path, sd_bus_message *m) {
+    if (const auto address = bluez_address(path)) read_all(path, *address, m);
+}
+
 void BluezReports::added(const std::string &path, sd_bus_message *m) {
     const auto address = bluez_address(path);
-    if (!address) return;
-    auto &device = devices_.get(key(path, *address));
-    device = BluezDevice(*address);
-    if (read(m, device) && !passive_) report(path, device);
+    if (address && read_all(path, *address, m) && !passive_) found(path);
 }
 
 void BluezReports::changed(const std::string &path, sd_bus_message *m) {
@@ -80,10 +87,16 @@ void BluezReports::ask(const std::string &path) {
 }
 
 void BluezReports::ask_next() {
-    constexpr std::size_t most_asked = 64;  // half of what a bus lets a client wait for
+    constexpr std::size_t most_asked =
+        16;  // a bus lets a client wait for 128 answers, and forgets none that is late
     while (asked_ < most_asked && !to_ask_.empty()) {
         const auto path = std::move(to_ask_.front());
         to_ask_.pop_front();
+        const auto *device = devices_.find(key(path, *bluez_address(path)));
+        if (device != nullptr) {  // by an answer that came meanwhile
+            report(path, *device);
+            continue;
+        }
         auto message = bus_.method("org.bluez", path, "org.freedesktop.DBus.Properties", "GetAll");
         sd_bus_message_append(message.get(), "s", device_interface);
         ++asked_;

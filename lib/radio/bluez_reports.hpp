@@ -30,6 +30,8 @@ class BluezReports {
     // Where reports go from now on.
     void use(ReportSink &sink) { sink_ = &sink; }
     // These read the device's a{sv} at the message's present place: all of its properties, or those that have changed.
+    // known: it was heard before. added: it is heard now.
+    void known(const std::string &path, sd_bus_message *message);
     void added(const std::string &path, sd_bus_message *message);
     void changed(const std::string &path, sd_bus_message *message);
     void removed(const std::string &path);
@@ -43,6 +45,7 @@ class BluezReports {
     void ask_next();
     // True: there was an RSSI.
     bool read(sd_bus_message *message, BluezDevice &device);
+    bool read_all(const std::string &path, const Address &address, sd_bus_message *message);
     void report(const std::string &path, const BluezDevice &device);
 
     Bus &bus_;

@@ -84,7 +84,7 @@ void BluezScanner::listed(const BusAnswer &answer) {
                     "bluetoothd does not answer (" + printable(answer.text) +
                         "); try: systemctl start bluetooth, or install the package bluez");
     }
-    read_objects(answer.message, [&](const std::string &path) { read_object(path, answer.message); });
+    read_objects(answer.message, [&](const std::string &path) { read_object(path, answer.message, true); });
     choose_adapters();
 }
 
@@ -97,15 +97,15 @@ void BluezScanner::owner_changed(const std::string &owner) {
 
 void BluezScanner::object_added(sd_bus_message *m) {
     const auto path = read_word(m);
-    read_object(path, m);
+    read_object(path, m, false);
     if (chosen_) choose_adapters();
 }
 
-// At the object's interfaces. Devices of a list are skipped, as no seat has an adapter yet: they were heard before.
-void BluezScanner::read_object(const std::string &path, sd_bus_message *m) {
+// At the object's interfaces.
+void BluezScanner::read_object(const std::string &path, sd_bus_message *m, bool listed) {
     const bool whole = read_interfaces(m, [&](std::string_view interface) {
-        if (interface == device_interface && options_.reports && seat_of(path) != nullptr) {
-            reports_.added(path, m);
+        if (interface == device_interface && options_.reports && (listed || seat_of(path) != nullptr)) {
+            listed ? reports_.known(path, m) : reports_.added(path, m);
             return true;
         }
         if (interface != adapter_interface || !path.starts_with(bluez_root)) return false;

@@ -71,7 +71,7 @@ class BluezScanner : public LiveSource {
     void listed(const BusAnswer &answer);
     void owner_changed(const std::string &owner);
     void object_added(sd_bus_message *message);
-    void read_object(const std::string &path, sd_bus_message *message);
+    void read_object(const std::string &path, sd_bus_message *message, bool listed);
     void object_removed(sd_bus_message *message);
     void properties_changed(sd_bus_message *message);
     void adapter_changed(const std::string &path, const AdapterChange &change);

@@ -20,7 +20,7 @@ EACH = """
 scan each --passive --each
 hears each 20
 from=$(sent) lines=$(wc -l </out/each.lines)
-until_true 60 has_sent $((from + 500))
+until_true 60 has_sent $((from + 300))
 echo $(($(sent) - from)) $(($(wc -l </out/each.lines) - lines))
 finish each
 grep -c ' active ' /out/controller || true
@@ -46,7 +46,7 @@ hears restart
 finish restart
 """
 SILENT = """
-scan silent --passive --each --watchdog 2
+scan silent --passive --each --watchdog 1
 hears silent
 kill -USR1 "$(cat /run/controller)"
 until_true 60 said silent 'switching it off and on' 1
@@ -54,13 +54,13 @@ hears silent
 finish silent
 """
 EXACT = """
-new_controller truth.before "-i 50 -n 60" /etc/many
+new_controller truth.before "-i 100 -n 30" /etc/many
 scan exact --passive --source monitor --window 1 --interval 0 --detail --addresses
 until_heard exact
 finish exact
 """
 CONFIGURED = """
-new_controller truth.exact "-i 50" /etc/few
+new_controller truth.exact "-i 100" /etc/few
 stop_bluetoothd
 printf '[General]\\nExperimental = true\\n[Policy]\\nAutoEnable = true\\n' >/etc/bluetooth/main.conf
 BLUETOOTHD_OPTIONS=
@@ -71,7 +71,7 @@ finish configured
 """
 # A controller that hangs: it answers no command any more.
 HUNG = """
-scan hung --passive --each --watchdog 2
+scan hung --passive --each --watchdog 1
 hears hung
 kill -STOP "$(cat /run/controller)"
 code=0
@@ -94,7 +94,7 @@ class Passive(BluezTest):
         steps = [("each", EACH), ("restart", RESTART), ("silent", SILENT), ("exact", EXACT), ("configured", CONFIGURED), ("hung", HUNG),
                  ("plain", PLAIN)]
         files = {"/etc/many": "\n".join(MANY), "/etc/few": "\n".join(ADVERTISERS)}
-        cls.booted = boot(steps, ADVERTISERS, controller="-i 50", bluetoothd="--experimental", files=files)
+        cls.booted = boot(steps, ADVERTISERS, controller="-i 100", bluetoothd="--experimental", files=files)
 
     def test_every_advertiser_is_heard_and_nobody_is_asked(self):
         sent, heard, active = map(int, self.step("each").out.split())

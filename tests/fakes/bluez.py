@@ -65,10 +65,13 @@ class Object(dbus.service.Object):
         super().__init__(bus, path)
         self.path, self.interface, self.values = path, interface, values
 
-    @dbus.service.method(PROPERTIES, in_signature="s", out_signature="a{sv}")
-    def GetAll(self, _):
-        called(self.path, "GetAll")
-        return properties(self.values)
+    @dbus.service.method(PROPERTIES, in_signature="s", out_signature="a{sv}", async_callbacks=("done", "failed"))
+    def GetAll(self, _, done, failed):
+        try:
+            called(self.path, "GetAll")
+        except Failed as error:
+            return failed(error)
+        return None if "GetAll" in silent else done(properties(self.values))
 
     @dbus.service.method(PROPERTIES, in_signature="ssv", async_callbacks=("done", "failed"))
     def Set(self, _, name, value, done, failed):
@@ -197,14 +200,18 @@ class Root(dbus.service.Object):
         for below in [p for p in self.objects if p.startswith(path)]:
             self.remove(below)
 
-    def do_heard(self, adapter, address, **values):
-        """An advertisement: a device appears, or its properties change."""
+    def do_heard(self, adapter, address, quiet=False, **values):
+        """An advertisement: a device appears, or its properties change. quiet: no signal says that it appears."""
         path = f"/org/bluez/{adapter}/dev_{address.upper().replace(':', '_')}"
         if path in self.objects:
             self.objects[path].change(values)
         else:
             first = {"Address": address.upper(), "AddressType": "random", "Alias": "x", "Paired": False, **values}
-            self.add(Object(self.bus, path, DEVICE, first))
+            device = Object(self.bus, path, DEVICE, first)
+            if quiet:
+                self.objects[path] = device
+            else:
+                self.add(device)
 
     def do_experimental(self, features=(), refused=0):
         experimental.update(features=list(features), refused=refused)
