@@ -26,8 +26,7 @@ finish many
 """
 EACH = """
 new_controller many.truth "-i 50 -n 100" /etc/few
-scan each --source monitor --each -n 20
-wait "$(cat /run/each)"
+blescan --source monitor --each -n 20 >/out/each.lines
 """
 FULL = f"""
 new_controller each.truth "-i 50 -n 40"
