@@ -113,13 +113,14 @@ void BluezReports::report(const std::string &path, const BluezDevice &device) {
     if (!counts_(path)) return;
     device.advertising_data(data_);
     Report report;
-    report.timestamp = now();
+    report.timestamp = present_;
     report.address = device.address;
     report.event_type = Report::event_type_unknown;
     report.rssi_dbm = device.rssi_dbm;
     report.data = data_;
     report.adapter = adapter_name(path);
     counters_.in.fetch_add(1, std::memory_order_relaxed);
+    sink_->advance(present_);
     if (!sink_->satisfied()) sink_->add(report);
 }
 

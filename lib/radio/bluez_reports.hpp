@@ -27,8 +27,11 @@ class BluezReports {
     // passive: reports are found(), signals only tell of the device.
     BluezReports(Bus &bus, bool passive, Counters &counters, Counts counts);
 
-    // Where reports go from now on.
-    void use(ReportSink &sink) { sink_ = &sink; }
+    // What time it is, and where reports go, from now on.
+    void use(Time present, ReportSink &sink) {
+        present_ = present;
+        sink_ = &sink;
+    }
     // These read the device's a{sv} at the message's present place: all of its properties, or those that have changed.
     // known: it was heard before. added: it is heard now.
     void known(const std::string &path, sd_bus_message *message);
@@ -56,6 +59,7 @@ class BluezReports {
     std::size_t asked_ = 0;           // questions about devices that are not yet answered
     std::deque<std::string> to_ask_;  // devices, each for a report of it
     std::vector<std::uint8_t> data_;
+    Time present_{};
     ReportSink *sink_ = nullptr;
 };
 

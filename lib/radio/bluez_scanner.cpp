@@ -237,8 +237,8 @@ std::optional<LiveSource::Clock::time_point> BluezScanner::due() const {
     return first;
 }
 
-void BluezScanner::handle(ReportSink &sink) {
-    reports_.use(sink);
+void BluezScanner::handle(Time present, ReportSink &sink) {
+    reports_.use(present, sink);
     bus_.process();
     for (auto &seat : seats_) seat.scan.look_after();
 }

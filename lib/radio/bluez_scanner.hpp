@@ -43,7 +43,7 @@ class BluezScanner : public LiveSource {
     int fd() const override { return bus_.fd(); }
     short events() const override { return bus_.events(); }
     std::optional<Clock::time_point> due() const override;
-    void handle(ReportSink &sink) override;
+    void handle(Time present, ReportSink &sink) override;
 
     // Is the adapter of that index one of ours?
     bool scans(std::uint16_t adapter);

@@ -28,27 +28,26 @@ int wait_ms(std::span<LiveSource *const> sources, const ReportSink &sink) {
 void scan_live(std::span<LiveSource *const> sources, ReportSink &sink, Lifecycle &life, LineWriter &writer) {
     std::vector<pollfd> fds(1 + sources.size());
     bool listening = false;
-    while (!life.stopping()) {
-        if (listening) sink.advance(now());
-        for (auto *source : sources) source->handle(sink);
+    for (;;) {
+        // Sources first: what they have heard until then belongs to the windows that end then.
+        const Time present = now();
+        for (auto *source : sources) source->handle(present, sink);
         const bool before =
             std::exchange(listening, std::all_of(sources.begin(), sources.end(),
                                                  [](const auto *source) { return source->listening(); }));
+        if (listening) sink.advance(present);
         if (before && !listening) sink.finish();
-        if (!before && listening) sink.advance(now());
         if (std::all_of(sources.begin(), sources.end(), [](const auto *source) { return source->alive(); }))
             life.progress();
         writer.flush();
-        if (sink.satisfied()) break;
+        if (life.stopping() || sink.satisfied()) break;
         fds[0] = {life.fd(), POLLIN, 0};
         for (std::size_t i = 0; i < sources.size(); ++i)
             fds[i + 1] = {sources[i]->fd(), sources[i]->events(), 0};
         ::poll(fds.data(), fds.size(), wait_ms(sources, sink));
         if (fds[0].revents != 0) life.handle();
     }
-    if (!listening) return;
-    sink.advance(now());
-    sink.finish();
+    if (listening) sink.finish();
 }
 
 }  // namespace ble

@@ -18,9 +18,9 @@ class LiveSource {
     virtual short events() const = 0;
     // When handle() has something to do although the descriptor is silent.
     virtual std::optional<Clock::time_point> due() const = 0;
-    // Does what there is to do without blocking; reports go to `sink`, whose clock the loop has set to the present.
-    // Throws Error when the scan cannot go on.
-    virtual void handle(ReportSink &sink) = 0;
+    // Does what there is to do without blocking, at the wall clock's present; reports go to `sink`. Throws Error when the
+    // scan cannot go on.
+    virtual void handle(Time present, ReportSink &sink) = 0;
     // Would it hear an advertisement now? Unless all sources would, there are no windows.
     virtual bool listening() const = 0;
     // Is nothing wrong that a restart of the tool would mend? systemd's watchdog is fed while this holds.

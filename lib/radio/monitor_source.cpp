@@ -27,7 +27,7 @@ short MonitorSource::events() const {
     return POLLIN;
 }
 
-void MonitorSource::handle(ReportSink &) {
+void MonitorSource::handle(Time, ReportSink &) {
     constexpr int most = 4096;  // a flood keeps neither signals nor BlueZ waiting
     for (int i = 0; i < most && !clock_.satisfied(); ++i) {
         const auto packet = socket_.next();

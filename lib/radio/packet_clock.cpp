@@ -1,5 +1,7 @@
 #include "radio/packet_clock.hpp"
 
+#include <utility>
+
 namespace ble {
 
 void PacketClock::begin(Time time) {
@@ -11,6 +13,8 @@ void PacketClock::begin(Time time) {
 
 void PacketClock::packet(Time time) {
     if (!begun_) return;
+    fresh_ = true;
+    set_ = false;
     latest_ = time;
     sink_.advance(time);
 }
@@ -23,14 +27,19 @@ void PacketClock::add(const Report &report) {
 void PacketClock::advance(Time now) {
     constexpr auto clock_was_set = std::chrono::seconds(10);
     if (!begun_) return begin(now);
-    if (now - late <= latest_ && now > latest_ - clock_was_set) return;
-    latest_ = now - late;
+    if (std::exchange(fresh_, false)) return;
+    const Time time = now - late;
+    const bool leaps = time >= latest_ + clock_was_set || now <= latest_ - clock_was_set;
+    const bool believed = std::exchange(set_, leaps) || !leaps;
+    if (!believed || (time <= latest_ && !leaps)) return;
+    set_ = false;
+    latest_ = time;
     sink_.advance(latest_);
 }
 
 std::optional<Time> PacketClock::due() const {
     const auto due = sink_.due();
-    if (!due) return {};
+    if (!due || set_) return {};
     return *due + late;
 }
 

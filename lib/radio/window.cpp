@@ -78,10 +78,9 @@ void WindowReducer::add(const Report &report) {
 void WindowReducer::finish() {
     const bool paused = latest_ < start_;
     const bool just_begun = emitted_ > 0 && latest_ <= start_ && advertisers_.empty();
-    if (!begun_ || paused || just_begun || satisfied()) return;
+    if (!std::exchange(begun_, false) || paused || just_begun || satisfied()) return;
     const auto heard_for = std::chrono::ceil<milliseconds>(latest_ - start_);
     close(std::clamp(heard_for, milliseconds(1), std::chrono::floor<milliseconds>(end() - start_)));
-    begun_ = false;
 }
 
 Zone WindowReducer::zone(int rssi_dbm) const {

@@ -92,6 +92,19 @@ class Reports(LiveTest):
         self.assertEqual(found[0]["device_hash"], hashlib.sha256(BEACON.replace(":", "").upper().encode()).hexdigest())
         self.assertEqual((found[0]["adapters"], found[0]["address"]), (["hci0"], BEACON))
 
+    def test_a_report_that_comes_with_the_start_is_in_the_first_window(self):
+        fake = self.fake()
+        fake.do("silence", method="StartDiscovery")
+        tool = self.scan("--window", "0.5", "--interval", "0")
+        fake.wait_calls("StartDiscovery")
+        tool.signal(signal.SIGSTOP)
+        fake.do("answer")
+        fake.do("heard", adapter="hci0", address=BEACON, RSSI=-50)
+        tool.signal(signal.SIGCONT)
+        batch = json.loads(tool.line())
+        end, heard = (datetime.datetime.fromisoformat(at["timestamp"].replace("Z", "+00:00")) for at in (batch, *batch["detections"]))
+        self.assertTrue(end - datetime.timedelta(milliseconds=500) <= heard <= end, batch)
+
     def test_what_was_heard_before_is_no_report(self):
         fake = self.fake(own=False)
         fake.do("heard", adapter="hci0", address="c0:00:00:00:00:99", RSSI=-50, Name="n")

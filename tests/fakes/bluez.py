@@ -17,7 +17,8 @@ PROPERTIES, OBJECTS = "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.O
 
 calls = []
 failures = {}  # method: [D-Bus error name, how often]
-silent = set()  # methods that are never answered
+silent = set()  # methods that are not answered
+unanswered = []  # StartDiscovery that was silent: what answers it
 experimental = {}  # of advertisement monitors: "features", "refused": how many are; empty: there are none
 monitors = {}  # those that are active, as proxies by path
 
@@ -111,7 +112,7 @@ class Adapter(Object):
         except Failed as error:
             return failed(error)
         if "StartDiscovery" in silent:
-            return None
+            return unanswered.append(done)
         done()
         return self.change({"Discovering": True})
 
@@ -234,6 +235,10 @@ class Root(dbus.service.Object):
 
     def do_silence(self, method):
         silent.add(method)
+
+    def do_answer(self):
+        for done in unanswered:
+            done()
 
     def do_flood(self, adapter, first, count):
         """Signals of as many devices with addresses of their own, each heard once."""

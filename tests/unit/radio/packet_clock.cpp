@@ -51,7 +51,8 @@ TEST_CASE("the wall clock does not put packets' time back, unless it was set") {
     c.clock.advance(start);
     c.clock.packet(start + milliseconds(500));
     c.clock.advance(start + milliseconds(600));
-    c.clock.advance(start - milliseconds(20'000));
+    c.clock.advance(start + milliseconds(650));
+    for (int i = 0; i < 2; ++i) c.clock.advance(start - milliseconds(20'000));
     CHECK(c.sink.text == "on@0 advance@0 advance@500 advance@-20200 ");
 }
 
@@ -59,10 +60,36 @@ TEST_CASE("a wall clock that is ten seconds behind the packets was set, one that
     Clocked c;
     c.clock.packet(start);
     c.clock.add(Clocked::report(0));
-    c.clock.advance(start - milliseconds(9'999));
+    for (int i = 0; i < 3; ++i) c.clock.advance(start - milliseconds(9'999));
     CHECK(c.sink.text == "on@0 advance@0 report@0 ");
-    c.clock.advance(start - milliseconds(10'000));
+    for (int i = 0; i < 2; ++i) c.clock.advance(start - milliseconds(10'000));
     CHECK(c.sink.text == "on@0 advance@0 report@0 advance@-10200 ");
+}
+
+TEST_CASE("packets that were in the queue when the clock was set come before its new time") {
+    const auto set = GENERATE(milliseconds(1'800'000), milliseconds(-1'800'000));
+    CAPTURE(set.count());
+    Clocked c;
+    c.clock.advance(start);
+    CHECK(c.clock.due());
+    c.clock.advance(start + set);
+    CHECK_FALSE(c.clock.due());  // it is looked at again, but not at once
+    c.clock.packet(start + milliseconds(300));
+    CHECK(c.clock.due());
+    for (int i = 0; i < 3; ++i) c.clock.advance(start + set);
+    CHECK(c.clock.due());
+    c.clock.packet(start + set + milliseconds(5));
+    const auto leap = std::to_string(set.count() - 200), after = std::to_string(set.count() + 5);
+    CHECK(c.sink.text == "on@0 advance@0 advance@300 advance@" + leap + " advance@" + after + " ");
+}
+
+TEST_CASE("the wall clock of before a packet that was read since says nothing") {
+    Clocked c;
+    c.clock.advance(start);
+    c.clock.packet(start + milliseconds(1'800'000));
+    c.clock.advance(start + milliseconds(1'000));
+    CHECK(c.sink.text == "on@0 advance@0 advance@1800000 ");
+    CHECK(c.clock.due());
 }
 
 TEST_CASE("the clock begins with the first report at the latest, and ends where it stood") {

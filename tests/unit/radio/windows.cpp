@@ -184,6 +184,23 @@ TEST_CASE("a live clock that is set forwards makes no batches of the time in bet
     CHECK(scan.batches[6].detections.size() == 1);
 }
 
+TEST_CASE("after an interruption windows begin anew, and there are none of the time in between") {
+    const auto pause = GENERATE(0s, 30s);  // the interruption begins with a window, or in a pause
+    CAPTURE(pause.count());
+    Scan scan(ten_seconds(pause));
+    scan.hear(0s, 1, -50);
+    scan.windows.advance(start + 10s);
+    scan.windows.finish();
+    scan.windows.finish();
+    REQUIRE(scan.batches.size() == 1);
+    CHECK_FALSE(scan.windows.due());
+    scan.windows.advance(start + 300s);
+    scan.windows.advance(start + 310s);
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[1].timestamp == start + 310s);
+    CHECK(scan.windows.restarts() == 0);
+}
+
 TEST_CASE("zones begin at their thresholds") {
     Scan scan(ten_seconds());
     const int rssi[] = {-60, -61, -75, -76, 20, -127};
