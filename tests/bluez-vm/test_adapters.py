@@ -1,4 +1,6 @@
 """Two controllers on the real BlueZ: both are scanned into one stream, each is known by its address and watched over."""
+import itertools
+
 from harness.bluez_vm import BluezTest, boot, comparable, pauses, reports_in
 
 FIRST, SECOND = "00:53:00:5E:00:01", "00:53:00:5E:00:02"
@@ -39,33 +41,38 @@ for name in hci0 hci1; do until_true 30 adapter_powered $name; done
 scan shared --source bluez {BOTH}
 scan by_address --source bluez --adapter {SECOND} {BATCHES}
 scan by_address_monitor --source monitor --adapter {SECOND} {BATCHES}
-for name in shared by_address by_address_monitor; do hears $name 3; finish $name; done
+until_true 60 last_has shared {NEAR_FIRST} {NEAR_SECOND}
+for name in by_address by_address_monitor; do until_true 60 last_has $name {NEAR_SECOND}; done
+for name in shared by_address by_address_monitor; do finish $name; done
 """
 
 
 def replug(name, options):
     """The second, the first, then both go; the second comes back first, so that they change names."""
     return PLUG_IN + f"""
+both_near() {{ last_has {name} {NEAR_FIRST} {NEAR_SECOND}; }}
+only() {{ last_has {name} $1 && ! both_near; }}
 scan {name} {options} {BOTH}
 until_true 60 said {name} 'scanning hci1 ({SECOND})' 1
-hears {name} 3
+until_true 60 both_near
 unplug second
 until_true 60 said {name} 'hci1 ({SECOND}) is gone' 1
-hears {name} 3
+until_true 60 only {NEAR_FIRST}
 plug_in second
 until_true 60 said {name} 'scanning hci1 ({SECOND})' 2
-hears {name} 3
+until_true 60 both_near
 unplug first
 until_true 60 said {name} 'hci0 ({FIRST}) is gone' 1
-hears {name} 3
+until_true 60 only {NEAR_SECOND}
 unplug second
 until_true 60 said {name} 'hci1 ({SECOND}) is gone' 2
 plug_in second
 until_true 60 said {name} 'scanning hci0 ({SECOND})' 1
-hears {name} 3
+until_true 60 last_has {name} '"adapters":["hci0"]'
 plug_in first
 until_true 60 said {name} 'scanning hci1 ({FIRST})' 1
-hears {name} 3
+until_true 60 both_near
+hears {name} 1
 finish {name}
 """
 
@@ -73,7 +80,7 @@ finish {name}
 # The first is hci1 now; it becomes hci0, and the other hci1.
 FOLLOW = PLUG_IN + f"""
 scan follow --adapter hci1 {BATCHES}
-hears follow 2
+until_true 60 last_has follow {NEAR_FIRST}
 unplug first
 unplug second
 until_true 60 said follow 'hci1 ({FIRST}) is gone' 1
@@ -81,7 +88,7 @@ plug_in first
 plug_in second
 until_true 60 adapter_powered hci1
 until_true 60 said follow 'scanning hci0 ({FIRST})' 1
-hears follow 2
+until_true 60 last_has follow {NEAR_FIRST} '"adapters":["hci0"]'
 finish follow
 """
 # The first controller by D-Bus, the second by the monitor channel, at the same time.
@@ -155,15 +162,19 @@ class Adapters(BluezTest):
         batches = self.lines(name)
         # Of each batch but the last, which is cut: where those were heard whom one controller hears only.
         where = [{a: tuple(at) for a, at in who_heard_whom([batch]).items() if a != BETWEEN} for batch in batches[:-1]]
-        changes = [w for i, w in enumerate(where) if w and w != next((v for v in reversed(where[:i]) if v), None)]
         hci0, hci1 = ("hci0",), ("hci1",)
-        self.assertEqual(changes, [{NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_FIRST: hci0},
-                                   {NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_SECOND: hci1},
-                                   {NEAR_SECOND: hci0}, {NEAR_FIRST: hci1, NEAR_SECOND: hci0}])
+        phases = [{NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_FIRST: hci0}, {NEAR_FIRST: hci0, NEAR_SECOND: hci1}, {NEAR_SECOND: hci1},
+                  {NEAR_SECOND: hci0}, {NEAR_FIRST: hci1, NEAR_SECOND: hci0}]
+        # On a busy computer there may be windows in between in which one or both were not heard.
+        rest = iter(where)
+        self.assertEqual([phase for phase in phases if phase in rest], phases, f"{where}\n{self.said(name)}")
+        for address, adapters in ((NEAR_FIRST, [hci0, hci1]), (NEAR_SECOND, [hci1, hci0])):
+            heard_at = [w[address] for w in where if address in w]
+            self.assertEqual([at for at, _ in itertools.groupby(heard_at)], adapters, where)
         # While one is missing windows go on; none is of the time when both were.
         self.assertEqual(len(pauses(batches)), 1, self.said(name))
         again = pauses(batches)[0]
-        self.assertNotIn(NEAR_FIRST, {a for w in where[again - 1:again + 2] for a in w})
+        self.assertNotIn(NEAR_FIRST, {a for w in where[again - 1:again + 1] for a in w})
         self.assertEqual({batch["window_ms"] for i, batch in enumerate(batches[:-1]) if i != again - 1}, {1000})
 
     def test_both_go_and_come_back_over_d_bus(self):
@@ -196,7 +207,6 @@ class Adapters(BluezTest):
             until_reset = did[:did.index("cmd 0c03 len 0")]
             self.assertFalse([what for what in until_reset if what.startswith("adv")], name)
             self.assertGreaterEqual(until_reset.count("cmd 200c len 2 on"), 2, name)
-            self.assertTrue(self.lines(name)[-2]["detections"], name)
 
     def test_an_empty_room_is_power_cycled_once(self):
         self.step("empty")
@@ -205,7 +215,6 @@ class Adapters(BluezTest):
             self.assertEqual(self.said(name).count("switching it off and on"), 1, self.said(name))
             self.assertEqual(self.between(truth, "read 0", f"read {size}").count("cmd 0c03 len 0"), 1, name)
             self.assertEqual(len(pauses(self.lines(name))), 1, name)  # while it was off
-            heard = [bool(batch["detections"]) for batch in self.lines(name)[:-1]]  # the last one may be short
-            silence = heard[heard.index(False):]
-            self.assertGreaterEqual(silence.index(True), 8, name)
-            self.assertTrue(all(silence[silence.index(True):]), name)
+            # Windows go on without an end, empty or not.
+            heard = itertools.groupby(self.lines(name), key=lambda batch: bool(batch["detections"]))
+            self.assertGreaterEqual(max(len(list(batches)) for somebody, batches in heard if not somebody), 8, name)

@@ -16,7 +16,11 @@ scans_off=$(grep -c 'cmd 200c len 2 off' /out/truth || true)
 finish each
 until_true 60 off $scans_off
 """
-BATCHES = "scan batches --window 2 --interval 0 --detail --addresses --count 2; wait $(cat /run/batches)"
+BATCHES = """
+scan batches --window 2 --interval 0 --detail --addresses
+until_true 60 last_has batches c0:11:22:33:44:01 c0:11:22:33:44:02 aa:bb:cc:dd:ee:03
+finish batches
+"""
 RESTART = """
 scan restart --each
 hears restart
@@ -95,11 +99,12 @@ class BluezSource(BluezTest):
 
     def test_batches_hold_those_with_an_rssi(self):
         self.step("batches")
-        first, second = self.lines("batches")
+        batches = self.lines("batches")
         wanted = {"c0:11:22:33:44:01", "c0:11:22:33:44:02", "aa:bb:cc:dd:ee:03"}
-        self.assertEqual({d["address"] for d in second["detections"]}, wanted)
-        self.assertEqual((first["window_ms"], first["seq"], second["seq"]), (2000, 0, 1))
-        by_address = {d["address"]: d for d in second["detections"]}
+        self.assertEqual({d["address"] for batch in batches for d in batch["detections"]}, wanted)
+        self.assertEqual([batch["seq"] for batch in batches], list(range(len(batches))))
+        self.assertEqual({batch["window_ms"] for batch in batches[:-1]}, {2000})
+        by_address = {d["address"]: d for batch in batches for d in batch["detections"]}
         self.assertEqual(by_address["c0:11:22:33:44:01"]["adapters"], ["hci0"])
         self.assertIn("ibeacon", by_address["c0:11:22:33:44:01"]["beacon"])
         self.assertIn("eddystone_url", by_address["aa:bb:cc:dd:ee:03"]["beacon"])

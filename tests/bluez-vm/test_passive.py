@@ -15,14 +15,15 @@ ADVERTISERS = [
 ]
 MANY = [f"C0:00:00:00:00:{i:02X} random nonconn {-40 - i % 50},{-41 - i % 50} 020106" for i in range(50)]
 
-# Prints how many reports were sent and how many lines came in the same time.
+# Of a device that bluetoothd tells of late, several times at once, some reports are taken for the same.
 EACH = """
 scan each --passive --each
-hears each 20
-from=$(sent) lines=$(wc -l </out/each.lines)
-until_true 60 has_sent $((from + 300))
-echo $(($(sent) - from)) $(($(wc -l </out/each.lines) - lines))
+until_true 60 has_sent 400
+empty_room
+until_true 60 grep -q 'read 0' /out/truth
+until_true 60 has_lines /out/each.lines $(($(sent) * 7 / 10))
 finish each
+fill_room /etc/few
 grep -c ' active ' /out/controller || true
 """
 RESTART = """
@@ -97,10 +98,11 @@ class Passive(BluezTest):
         cls.booted = boot(steps, ADVERTISERS, controller="-i 100", bluetoothd="--experimental", files=files)
 
     def test_every_advertiser_is_heard_and_nobody_is_asked(self):
-        sent, heard, active = map(int, self.step("each").out.split())
-        self.assertEqual(active, 0)
+        self.assertEqual(int(self.step("each").out), 0)  # active scans
         # One line for a report, by however many monitors it is found.
-        self.assertLess(abs(heard - sent), 0.1 * sent)
+        truth = self.booted.files["truth.before"].decode()
+        sent = truth[:truth.index(" read 0")].count(" adv ")
+        self.assertLess(len(self.lines("each")), 1.1 * sent)
         data = {line["address"]: line["data"] for line in self.lines("each")}
         self.assertEqual(set(data), set(self.booted.truth("truth.before")))
         self.assertEqual(data[BEACON], ADVERTISERS[0].split()[-1].lower())

@@ -14,6 +14,9 @@ starve() {
 }
 """
 STARVED = STARVE + """
+stop_bluetoothd
+echo 212992 >/proc/sys/net/core/rmem_default  # as on every Debian
+start_bluetoothd
 silent() { tail -n 1 /out/truth | grep -q 'cmd 200c len 2 off'; }
 scan starved --source bluez --each --watchdog 5
 hears starved 100
