@@ -27,7 +27,7 @@ class BluezReports {
     // passive: reports are found(), signals only tell of the device.
     BluezReports(Bus &bus, bool passive, Counters &counters, Counts counts);
 
-    // What time it is, and where reports go, from now on.
+    // What time it is, which is that of all reports, and where they go, from now on.
     void use(Time present, ReportSink &sink) {
         present_ = present;
         sink_ = &sink;

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,12 +15,12 @@ using std::chrono::milliseconds;
 using Clock = LiveSource::Clock;
 
 // Until something has to be done, at most a second: a clock that is set meanwhile is noticed by then.
-int wait_ms(std::span<LiveSource *const> sources, const ReportSink &sink) {
+int wait_ms(std::span<LiveSource *const> sources, std::optional<Time> window_ends) {
     milliseconds wait(1000);
     for (const auto *source : sources)
         if (const auto due = source->due())
             wait = std::min(wait, std::chrono::ceil<milliseconds>(*due - Clock::now()));
-    if (const auto due = sink.due()) wait = std::min(wait, std::chrono::ceil<milliseconds>(*due - now()));
+    if (window_ends) wait = std::min(wait, std::chrono::ceil<milliseconds>(*window_ends - now()));
     return static_cast<int>(std::max<std::int64_t>(wait.count(), 0));
 }
 
@@ -28,26 +29,27 @@ int wait_ms(std::span<LiveSource *const> sources, const ReportSink &sink) {
 void scan_live(std::span<LiveSource *const> sources, ReportSink &sink, Lifecycle &life, LineWriter &writer) {
     std::vector<pollfd> fds(1 + sources.size());
     bool listening = false;
-    for (;;) {
-        // Sources first: what they have heard until then belongs to the windows that end then.
+    while (!life.stopping()) {
+        // The packets that are read now are of the time before, or of a clock that was set meanwhile.
         const Time present = now();
         for (auto *source : sources) source->handle(present, sink);
         const bool before =
             std::exchange(listening, std::all_of(sources.begin(), sources.end(),
                                                  [](const auto *source) { return source->listening(); }));
-        if (listening) sink.advance(present);
+        if (before || listening) sink.advance(present);
         if (before && !listening) sink.finish();
         if (std::all_of(sources.begin(), sources.end(), [](const auto *source) { return source->alive(); }))
             life.progress();
         writer.flush();
-        if (life.stopping() || sink.satisfied()) break;
+        if (sink.satisfied()) break;
         fds[0] = {life.fd(), POLLIN, 0};
         for (std::size_t i = 0; i < sources.size(); ++i)
             fds[i + 1] = {sources[i]->fd(), sources[i]->events(), 0};
-        ::poll(fds.data(), fds.size(), wait_ms(sources, sink));
+        ::poll(fds.data(), fds.size(), wait_ms(sources, listening ? sink.due() : std::nullopt));
         if (fds[0].revents != 0) life.handle();
     }
-    if (listening) sink.finish();
+    if (listening) sink.advance(now());
+    sink.finish();
 }
 
 }  // namespace ble

@@ -45,8 +45,8 @@ std::optional<Time> PacketClock::due() const {
 
 void PacketClock::finish() {
     if (!begun_) return;
-    begun_ = false;
     tell_(latest_, false);
+    begun_ = fresh_ = set_ = false;
     sink_.finish();
 }
 

@@ -16,7 +16,8 @@ class PacketClock : public ReportSink {
   public:
     static constexpr std::chrono::milliseconds late{200};
 
-    // `tell` is called when the sink's clock begins (true) or ends (false), with the time of that.
+    // `tell` is called when the sink's clock begins (true) or ends (false), with the time of that. At the end it may still
+    // add reports.
     using Tell = std::function<void(Time time, bool listening)>;
     PacketClock(ReportSink &sink, Tell tell) : sink_(sink), tell_(std::move(tell)) {}
 

@@ -73,7 +73,7 @@ TEST_CASE("packets that were in the queue when the clock was set come before its
     c.clock.advance(start);
     CHECK(c.clock.due());
     c.clock.advance(start + set);
-    CHECK_FALSE(c.clock.due());  // it is looked at again, but not at once
+    CHECK_FALSE(c.clock.due());  // nothing calls for a look at once
     c.clock.packet(start + milliseconds(300));
     CHECK(c.clock.due());
     for (int i = 0; i < 3; ++i) c.clock.advance(start + set);
@@ -99,4 +99,17 @@ TEST_CASE("the clock begins with the first report at the latest, and ends where 
     c.clock.finish();
     c.clock.finish();
     CHECK(c.sink.text == "on@7 advance@7 report@7 off@7 finish ");
+}
+
+TEST_CASE("a report that was held back belongs to what ends") {
+    Clocked held;
+    ble::PacketClock clock(held.sink, [&](ble::Time time, bool on) {
+        if (!on) clock.add(Clocked::report(3));
+        held.sink.note(on ? "on" : "off", time);
+    });
+    clock.advance(start);
+    clock.packet(start + milliseconds(3));
+    clock.finish();
+    clock.advance(start + milliseconds(5000));
+    CHECK(held.sink.text == "on@0 advance@0 advance@3 report@3 off@3 finish on@5000 advance@5000 ");
 }
