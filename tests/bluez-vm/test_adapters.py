@@ -41,8 +41,10 @@ for name in hci0 hci1; do until_true 30 adapter_powered $name; done
 scan shared --source bluez {BOTH}
 scan by_address --source bluez --adapter {SECOND} {BATCHES}
 scan by_address_monitor --source monitor --adapter {SECOND} {BATCHES}
-until_true 60 last_has shared {NEAR_FIRST} {NEAR_SECOND}
-for name in by_address by_address_monitor; do until_true 60 last_has $name {NEAR_SECOND}; done
+by_both() {{ last_has shared '"adapters":["hci0","hci1"]' || last_has shared '"adapters":["hci1","hci0"]'; }}
+all_heard() {{ by_both && last_has shared {NEAR_FIRST} {NEAR_SECOND}; }}
+until_true 60 all_heard
+for name in by_address by_address_monitor; do until_true 60 last_has $name {NEAR_SECOND} {BETWEEN}; done
 for name in shared by_address by_address_monitor; do finish $name; done
 """
 
@@ -52,6 +54,7 @@ def replug(name, options):
     return PLUG_IN + f"""
 both_near() {{ last_has {name} {NEAR_FIRST} {NEAR_SECOND}; }}
 only() {{ last_has {name} $1 && ! both_near; }}
+moved() {{ only {NEAR_SECOND} && last_has {name} '"adapters":["hci0"]'; }}
 scan {name} {options} {BOTH}
 until_true 60 said {name} 'scanning hci1 ({SECOND})' 1
 until_true 60 both_near
@@ -68,7 +71,7 @@ unplug second
 until_true 60 said {name} 'hci1 ({SECOND}) is gone' 2
 plug_in second
 until_true 60 said {name} 'scanning hci0 ({SECOND})' 1
-until_true 60 last_has {name} '"adapters":["hci0"]'
+until_true 60 moved
 plug_in first
 until_true 60 said {name} 'scanning hci1 ({FIRST})' 1
 until_true 60 both_near
@@ -80,7 +83,7 @@ finish {name}
 # The first is hci1 now; it becomes hci0, and the other hci1.
 FOLLOW = PLUG_IN + f"""
 scan follow --adapter hci1 {BATCHES}
-until_true 60 last_has follow {NEAR_FIRST}
+until_true 60 last_has follow {NEAR_FIRST} {BETWEEN}
 unplug first
 unplug second
 until_true 60 said follow 'hci1 ({FIRST}) is gone' 1
@@ -88,7 +91,7 @@ plug_in first
 plug_in second
 until_true 60 adapter_powered hci1
 until_true 60 said follow 'scanning hci0 ({FIRST})' 1
-until_true 60 last_has follow {NEAR_FIRST} '"adapters":["hci0"]'
+until_true 60 last_has follow {NEAR_FIRST} {BETWEEN} '"adapters":["hci0"]'
 finish follow
 """
 # The first controller by D-Bus, the second by the monitor channel, at the same time.

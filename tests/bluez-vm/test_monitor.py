@@ -52,21 +52,25 @@ finish stalled
 RESTARTS = f"""
 new_controller stalled.truth "-i 50" /etc/few
 scan restarts {SCAN} --record /out/restarts.btsnoop
+hears restarts 1
 until_true 60 hears_somebody restarts
 stop_bluetoothd
 until_true 60 said restarts 'hci0 .* is gone' 1
 start_bluetoothd
 until_true 60 said restarts 'scanning hci0' 2
+hears restarts 1
 until_true 60 hears_somebody restarts
 kill -9 "$(cat /run/bluetoothd.pid)"
 until_true 60 said restarts 'bluetoothd is gone' 1
 start_bluetoothd
 until_true 60 said restarts 'scanning hci0' 3
+hears restarts 1
 until_true 60 hears_somebody restarts
 stop_controller
 until_true 60 said restarts 'hci0 .* is gone' 2
 start_controller
 until_true 60 said restarts 'scanning hci0' 4
+hears restarts 1
 until_true 60 last_has restarts c0:11:22:33:44:01 c0:11:22:33:44:02 aa:bb:cc:dd:ee:03 c0:11:22:33:44:04
 finish restarts
 blescan --replay /out/restarts.btsnoop --window 1 --detail --addresses

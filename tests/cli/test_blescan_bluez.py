@@ -101,7 +101,7 @@ class Reports(LiveTest):
         fake.do("answer")
         fake.do("heard", adapter="hci0", address=BEACON, RSSI=-50)
         tool.signal(signal.SIGCONT)
-        batch = json.loads(tool.line())
+        batch = wait_until(lambda: (read := json.loads(tool.line()))["detections"] and read, "a detection")
         end, heard = (datetime.datetime.fromisoformat(at["timestamp"].replace("Z", "+00:00")) for at in (batch, *batch["detections"]))
         self.assertTrue(end - datetime.timedelta(milliseconds=500) <= heard <= end, batch)
 

@@ -92,7 +92,7 @@ def prepare():
     return run.stdout.strip()
 
 
-def boot(steps, advertisers, programs=("blescan",), files=None, controller="", bluetoothd="", memory_mib=192,
+def boot(steps, advertisers, programs=("blescan",), files=None, controller="", bluetoothd="", memory_mib=256,
          deadline_s=DEADLINE_S):
     """Boots, runs the steps one after the other in /app, and ends.
 
