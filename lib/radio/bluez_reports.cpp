@@ -87,8 +87,8 @@ void BluezReports::ask(const std::string &path) {
 }
 
 void BluezReports::ask_next() {
-    constexpr std::size_t most_asked =
-        16;  // a bus lets a client wait for 128 answers, and forgets none that is late
+    // A bus lets a client wait for 128 answers, and forgets none that is late.
+    constexpr std::size_t most_asked = 16;
     while (asked_ < most_asked && !to_ask_.empty()) {
         const auto path = std::move(to_ask_.front());
         to_ask_.pop_front();

@@ -30,8 +30,8 @@ void PacketClock::advance(Time now) {
     if (std::exchange(fresh_, false)) return;
     const Time time = now - late;
     const bool leaps = time >= latest_ + clock_was_set || now <= latest_ - clock_was_set;
-    const bool believed = std::exchange(set_, leaps) || !leaps;
-    if (!believed || (time <= latest_ && !leaps)) return;
+    const bool seen_before = std::exchange(set_, leaps);
+    if (leaps ? !seen_before : time <= latest_) return;
     set_ = false;
     latest_ = time;
     sink_.advance(latest_);

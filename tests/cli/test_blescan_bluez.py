@@ -197,6 +197,13 @@ class Changes(LiveTest):
             start = end - batch["window_ms"] / 1000
             self.assertFalse(start + 0.002 < between < end - 0.002, batch)
 
+    def test_a_window_that_is_cut_is_as_long_as_it_was_heard(self):
+        fake, tool = self.fake(), self.scan("--window", "30", "--interval", "0")
+        tool.wait_err("scanning")
+        time.sleep(0.7)
+        fake.do("remove", path="/org/bluez/hci0")
+        self.assertGreaterEqual(json.loads(tool.line())["window_ms"], 600)
+
     def test_the_bus_dies(self):
         self.fake()
         tool = self.scan("--each")
