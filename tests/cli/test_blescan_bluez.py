@@ -391,6 +391,15 @@ class Passive(LiveTest):
         self.assertEqual(collections.Counter(line["address"] for line in lines), {address: 2 for address in addresses})
         self.assertEqual({(line["rssi"], line["data"]) for line in lines}, {(-50, "04ff4c0002")})
 
+    def test_strangers_that_cannot_be_asked_about_are_counted(self):
+        self.bluez.do("silence", method="GetAll")
+        tool = self.scan_passively("--each")
+        self.wait_active()
+        self.bluez.do("heard", adapter="hci0", address="c0:00:00:00:01:00", quiet=True, RSSI=-50)
+        self.bluez.do("found", adapter="hci0", address="c0:00:00:00:01:00", by=[0] * 5000)
+        self.hear_passively(tool)
+        self.assertEqual(tool.stats()["dropped"], 5000 - 16 - 4096)  # asked about, and waiting
+
     def test_questions_do_not_pile_up(self):
         self.bluez.do("silence", method="GetAll")
         tool = self.scan_passively("--each")

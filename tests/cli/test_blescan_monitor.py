@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import struct
+import time
 
 from harness import wait_until
 from harness.bluez import BEACON, HCI0, HCI1, LiveTest, MonitorChannel
@@ -42,6 +43,18 @@ class Channel(LiveTest):
             return found and found[0]["adapters"] == ["hci0", "hci1"] and found[0]
         got = wait_until(both, "a detection by both adapters")
         self.assertEqual((got["rssi_min"], got["rssi_max"]), (-70, -50))
+
+    def test_it_sleeps_while_a_window_is_open_and_it_does_not_listen(self):
+        """Another program's discovery has opened the window, and its own does not begin."""
+        fake = self.fake()
+        fake.do("silence", method="StartDiscovery")
+        tool = self.scan("--source", "monitor", "--window", "0.2", "--interval", "0", env=self.channel.env)
+        fake.wait_calls("StartDiscovery")
+        self.channel.report(BEACON)
+        wait_until(lambda: tool.stats()["in"] == 1, "the report")
+        before, until = tool.processor_time(), time.monotonic() + 2
+        wait_until(lambda: time.monotonic() > until, "2 s, of which a loop that does not sleep uses most")
+        self.assertLess(tool.processor_time() - before, 0.5)
 
     def test_hostile_bytes(self):
         self.fake()

@@ -7,6 +7,7 @@ import json
 import sys
 
 import dbus
+import dbus.lowlevel
 import dbus.mainloop.glib
 import dbus.service
 from gi.repository import GLib
@@ -20,7 +21,7 @@ failures = {}  # method: [D-Bus error name, how often]
 silent = set()  # methods that are not answered
 unanswered = []  # StartDiscovery that was silent: what answers it
 experimental = {}  # of advertisement monitors: "features", "refused": how many are; empty: there are none
-monitors = {}  # those that are active, as proxies by path
+monitors = {}  # those that are active, by path
 
 
 class Failed(dbus.DBusException):
@@ -94,6 +95,19 @@ class Object(dbus.service.Object):
         self.PropertiesChanged(self.interface, properties(values), dbus.Array([], signature="s"))
 
 
+class Monitor:
+    """One that a client has registered. Like bluetoothd it wants no answer: of those that are due a bus bears few."""
+
+    def __init__(self, bus, client, path):
+        self.bus, self.client, self.path = bus, client, path
+
+    def call(self, method, *arguments):
+        message = dbus.lowlevel.MethodCallMessage(self.client, self.path, MONITOR, method)
+        message.append(*arguments)
+        message.set_no_reply(True)
+        self.bus.send_message(message)
+
+
 class Adapter(Object):
     def __init__(self, bus, name, address, powered):
         super().__init__(bus, f"/org/bluez/{name}", ADAPTER,
@@ -138,12 +152,12 @@ class Adapter(Object):
             for number, (path, interfaces) in enumerate(sorted(objects.items())):
                 called(path, "Patterns", *(f"{int(t):02x}@{int(start)}:{bytes(data).hex()}"
                                            for start, t, data in interfaces[MONITOR]["Patterns"]))
-                proxy = dbus.Interface(bus.get_object(sender, path, introspect=False), MONITOR)
+                monitor = Monitor(bus, sender, path)
                 if number < experimental["refused"]:
-                    proxy.Release(ignore_reply=True)
+                    monitor.call("Release")
                 else:
-                    monitors[str(path)] = proxy
-                    proxy.Activate(ignore_reply=True)
+                    monitors[str(path)] = monitor
+                    monitor.call("Activate")
         dbus.Interface(bus.get_object(sender, root, introspect=False), OBJECTS).GetManagedObjects(
             reply_handler=listed, error_handler=failed)
         return None
@@ -152,7 +166,7 @@ class Adapter(Object):
     def UnregisterMonitor(self, root):
         called(self.path, "UnregisterMonitor", root)
         for path in [p for p in monitors if p.startswith(root)]:
-            monitors.pop(path).Release(ignore_reply=True)
+            monitors.pop(path).call("Release")
 
     @dbus.service.method(ADAPTER)
     def StopDiscovery(self):
@@ -220,12 +234,12 @@ class Root(dbus.service.Object):
     def do_found(self, adapter, address, by):
         """DeviceFound of those monitors, one after the other."""
         for number in by:
-            proxy = [monitors[path] for path in sorted(monitors)][number]
-            proxy.DeviceFound(dbus.ObjectPath(f"/org/bluez/{adapter}/dev_{address.upper().replace(':', '_')}"), ignore_reply=True)
+            path = dbus.ObjectPath(f"/org/bluez/{adapter}/dev_{address.upper().replace(':', '_')}")
+            monitors[sorted(monitors)[number]].call("DeviceFound", path)
 
     def do_drop(self):
         """Release of a monitor that is active."""
-        monitors.popitem()[1].Release(ignore_reply=True)
+        monitors.popitem()[1].call("Release")
 
     def do_change(self, path, **values):
         self.objects[path].change(values)

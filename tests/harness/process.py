@@ -217,6 +217,12 @@ class Tool:
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
 
+    def processor_time(self):
+        """In seconds, so far."""
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as stat:
+            words = stat.read().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def stats(self):
         """The counters, by SIGUSR1. Wait for a sign of life first: a tool that has just begun is killed by that signal."""
         before = len(self._err)
