@@ -17,6 +17,7 @@ import unittest
 
 from harness import Database, HttpServer, Tool, flatten, free_port, make_batches, positions, random_source, standing, wait_until
 from harness.power import Disk, cut_power, recorded
+from harness.process import run
 
 CHAINS = int(os.environ.get("BLEPIPE_CHAINS") or 20)
 LIVES, MOST = 3, 60  # lines that each is given
@@ -176,11 +177,9 @@ class Bleingest(Case):
         for _ in range(LIVES):
             _, taken, _ = self.live(words, texts[first:first + self.chance.randint(1, MOST)], syncs)
             first += taken
-        with Tool(*words, stdout=None, cwd=self.folder) as tool:
-            tool.write(b"".join(texts[first:]))
-            tool.close_stdin()
-            if tool.wait() != 0:
-                problems.append(tool.err)
+        code, _, err = run(*words, input=b"".join(texts[first:]), cwd=self.folder)
+        if code != 0:
+            problems.append(err)
         good = [text for text in texts if text.startswith(b"{")]
         database = Database(self.state / "ble.db")
         try:
