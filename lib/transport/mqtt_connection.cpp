@@ -165,6 +165,9 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
                 state = State::refused;
                 return true;
             }
+            // Another reason is worth a line of its own. Paho sometimes takes the late end of a link's socket for that of the
+            // next link, whose socket has the same number ("socket error"): the true reason comes with the attempt after it.
+            if (event.text != trouble) failure_said.reset();
             retry_later(event);
             if (failure_said.due())
                 log_warning("unable to connect to the broker " + options.address() + ": " + event.text +

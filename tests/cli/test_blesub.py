@@ -538,10 +538,20 @@ class Rights(unittest.TestCase):
             with subscribe(server, "--client-id", "x", ready=False) as tool:
                 self.assertEqual(tool.wait(), 78)
 
+    def test_each_reason_for_no_connection_is_said_once(self):
+        with MqttServer() as server:
+            server.connack = lambda level: 0x88
+            with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
+                tool.wait_err("server unavailable; trying on")
+                wait_until(lambda: len(server.levels) >= 3, "further attempts")
+                server.connack = lambda level: 0x89
+                tool.wait_err("server busy; trying on")
+                self.assertEqual(tool.err.count("server unavailable"), 1)
+
 
 class Version(unittest.TestCase):
     def test_an_old_broker_gets_3_1_1_with_a_warning(self):
-        for answer in (b"\x20\x02\x00\x01", 0x84, None):
+        for answer in (b"\x20\x02\x00\x01", 0x84, None, "reset"):
             with self.subTest(answer=answer), MqttServer() as server:
                 server.connack = lambda level, answer=answer: answer if level == 5 else 0
                 with subscribe(server) as tool:

@@ -167,14 +167,16 @@ class Answers(unittest.TestCase):
             return [json.loads(line)["line"] for line in f]
 
     def test_an_old_broker_gets_3_1_1_with_a_warning(self):
-        with MqttServer() as server, send(server) as tool:
-            server.connack = lambda level: b"\x20\x02\x00\x01" if level == 5 else 0
-            tool.write(lines(1))
-            tool.close_stdin()
-            self.assertEqual(tool.wait(), 0)
-            self.assertEqual(server.levels, [5, 4])
-            self.assertIn("refuses MQTT 5", tool.err)
-            self.assertEqual(self.seqs(server), [1])
+        for answer in (b"\x20\x02\x00\x01", 0x84, None, "reset"):
+            with self.subTest(answer=answer), MqttServer() as server:
+                server.connack = lambda level, answer=answer: answer if level == 5 else 0
+                with send(server) as tool:
+                    tool.write(lines(1))
+                    tool.close_stdin()
+                    self.assertEqual(tool.wait(), 0)
+                    self.assertEqual(server.levels, [5, 4])
+                    self.assertIn("refuses MQTT 5", tool.err)
+                    self.assertEqual(self.seqs(server), [1])
 
     def test_a_broker_that_hangs_up_is_tried_again(self):
         with MqttServer() as server, send(server) as tool:

@@ -1,5 +1,6 @@
 """A broker that answers as a test tells it to: what a real one does only when it is old, misconfigured or denies things."""
 import socket
+import struct
 import threading
 
 from .process import DEADLINE_S
@@ -8,8 +9,9 @@ from .process import DEADLINE_S
 class MqttServer:
     """Speaks enough MQTT 3.1.1 and 5 on a loopback port of its own.
 
-    connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; bytes: sent as they are);
-    suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer). Each may be replaced at any time.
+    connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
+    bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer). Each
+    may be replaced at any time.
     """
 
     def __init__(self, receive_maximum=None):
@@ -121,7 +123,9 @@ class MqttServer:
 
     def _send_connack(self, s, level):
         code = self.connack(level)
-        if code is None:
+        if code == "reset":
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if code in (None, "reset"):
             return False
         if isinstance(code, bytes):
             s.sendall(code)

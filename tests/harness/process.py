@@ -76,14 +76,14 @@ def free_port():
 
 
 def wait_until(condition, what, deadline_s=DEADLINE_S):
-    """Returns the first true value of condition(); fails after the deadline."""
+    """Returns the first true value of condition(); fails after the deadline. what: text, or a function that gives it then."""
     end = time.monotonic() + deadline_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {deadline_s} s in vain for {what}")
+            raise AssertionError(f"waited {deadline_s} s in vain for {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
@@ -170,7 +170,7 @@ class Tool:
                     raise AssertionError(f"{self.name} ended with {self.process.returncode} before saying {text!r}: {self.err}")
                 return True
             return False
-        wait_until(there, f"{self.name} to say {text!r}", deadline_s)
+        wait_until(there, lambda: f"{self.name} to say {text!r}; it said: {self.err}", deadline_s)
 
     def write(self, data):
         self.stdin.write(data if isinstance(data, bytes) else data.encode())
