@@ -435,14 +435,21 @@ class Kill(Case):
 
     def kill_together(self, names):
         self.give()
-        more = self.chance.randint(1, self.written - self.stored_by_http()) + self.stored_by_http()
-        wait_until(lambda: self.stored_by_http() >= more, "some progress")
+        stored = self.stored_by_http()
+        more = self.chance.randint(min(stored + 1, self.written), self.written)
+        wait_until(lambda: self.stored_by_http() >= more, lambda: f"some progress: {self.state()}")
         for name in names:
             self.kill_one(name)
         if self.chance.random() < 0.5:
             self.give()
         for name in self.chance.sample(names, len(names)):
             self.tools[name] = self.parts[name]()
+
+    def state(self):
+        """Of each FIFO: the bytes in it; of each tool: whether it runs, and what it said."""
+        lines = [f"{name}: {standing(end)}" for name, end in self.held.items()]
+        lines += [f"{name}: {'runs' if tool.running() else tool.process.returncode}: {tool.err}" for name, tool in self.tools.items()]
+        return "\n".join([f"{self.stored_by_http()} of {self.written} stored", *lines])
 
     def stored_by_http(self):
         return sum(device == "pi-http" for device, _, _ in self.database.batches())
@@ -478,7 +485,7 @@ class Kill(Case):
         for name in ("bleingest", "blesend"):
             for line in self.rejected(name):
                 self.assertFalse(is_batch(line), line)
-        self.assertTrue(all(map(self.empty, self.held)))
+        wait_until(lambda: all(map(self.empty, self.held)), "what was delivered to be consumed")
         for name in self.chance.sample(list(self.tools), len(self.tools)):
             if name != "blescan":
                 self.end(self.tools[name])
