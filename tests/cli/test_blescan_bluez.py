@@ -292,13 +292,15 @@ class Passive(LiveTest):
         self.bluez.do("found", adapter="hci0", address=BEACON, by=[0])
         first = json.loads(tool.line())
         self.assertEqual((first["address"], first["rssi"], first["data"]), (BEACON, -60, "04ff4c0002"))
-        # Several monitors that find the same report, and the next report without any news.
+        # Several monitors that find the same report, and the next report without any news; heard at once on any computer.
+        tool.signal(signal.SIGSTOP)
         self.bluez.do("heard", adapter="hci0", address=BEACON, ManufacturerData={"76": "03"})
         self.bluez.do("found", adapter="hci0", address=BEACON, by=[0, 1, 3])
         self.bluez.do("found", adapter="hci0", address=BEACON, by=[0, 1, 3])
         self.bluez.do("found", adapter="hci0", address="c0:00:00:00:00:99", by=[0])
         self.bluez.do("heard", adapter="hci0", address="c0:00:00:00:00:98", RSSI=-50)
         self.bluez.do("found", adapter="hci0", address="c0:00:00:00:00:98", by=[1])
+        tool.signal(signal.SIGCONT)
         got = [json.loads(tool.line()) for _ in range(3)]
         self.assertEqual([(line["address"], line["rssi"], line["data"]) for line in got],
                          [(BEACON, -60, "04ff4c0003"), (BEACON, -60, "04ff4c0003"), ("c0:00:00:00:00:98", -50, "")])

@@ -52,8 +52,8 @@ class Channel(LiveTest):
         fake.wait_calls("StartDiscovery")
         self.channel.report(BEACON)
         wait_until(lambda: tool.stats()["in"] == 1, "the report")
-        before, until = tool.processor_time(), time.monotonic() + 2
-        wait_until(lambda: time.monotonic() > until, "2 s, of which a loop that does not sleep uses most")
+        before = tool.processor_time()
+        time.sleep(2)  # a loop that does not sleep uses most of it
         self.assertLess(tool.processor_time() - before, 0.5)
 
     def test_hostile_bytes(self):
