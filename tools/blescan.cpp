@@ -6,8 +6,8 @@
 #include "blescan/live_run.hpp"
 #include "blescan/options.hpp"
 #include "blescan/replay_run.hpp"
-#include "radio/address_hasher.hpp"
-#include "radio/doctor.hpp"
+#include "radio/bluez/doctor.hpp"
+#include "radio/window/address_hasher.hpp"
 
 using namespace ble;
 

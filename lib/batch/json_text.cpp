@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ble {
@@ -99,6 +100,13 @@ void append_json_string(std::string &out, std::string_view text) {
         }
     }
     out += '"';
+}
+
+bool is_text(std::string_view text, std::size_t least, std::size_t most) {
+    const auto starts_character = [](char c) { return (c & 0xc0) != 0x80; };
+    const auto characters =
+        static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
+    return is_utf8(text) && characters >= least && characters <= most;
 }
 
 }  // namespace ble

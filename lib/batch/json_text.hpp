@@ -1,6 +1,7 @@
 // JSON written by hand: appending to a string is what the hot paths need, and escaping is in this one place.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,5 +11,7 @@ namespace ble {
 void append_json_string(std::string &out, std::string_view text);
 
 bool is_utf8(std::string_view text);
+// Is `text` UTF-8 of that many characters?
+bool is_text(std::string_view text, std::size_t least, std::size_t most);
 
 }  // namespace ble

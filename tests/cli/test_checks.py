@@ -56,6 +56,16 @@ class Checks(unittest.TestCase):
         self.append("lib/radio/wrong.cpp", '#include "store/store.hpp"\n')
         self.fails(["check-layers"], "lib/radio may not include store/store.hpp")
 
+    def test_a_room_of_the_radio_may_not_include_what_is_above_it(self):
+        self.append("lib/radio/air/wrong.hpp", '#include "radio/hci/packet.hpp"\n')
+        self.append("lib/radio/window/wrong.cpp", '#include "radio/capture/replay.hpp"\n')
+        self.fails(["check-layers"], "lib/radio/air may not include radio/hci/packet.hpp")
+        self.fails(["check-layers"], "lib/radio/window may not include radio/capture/replay.hpp")
+
+    def test_the_radio_has_no_file_outside_its_rooms(self):
+        self.append("lib/radio/stray.cpp", "")
+        self.fails(["check-layers"], "lib/radio/stray.cpp is no room")
+
     def test_a_library_may_not_include_what_is_above_it(self):
         self.append("lib/base/wrong.hpp", '#include "batch/batch.hpp"\n')
         self.fails(["check-layers"], "lib/base may not include batch/batch.hpp")

@@ -2,9 +2,9 @@
 
 #include "base/log.hpp"
 #include "blescan/output.hpp"
-#include "radio/bluez_scanner.hpp"
-#include "radio/live_scan.hpp"
-#include "radio/monitor_source.hpp"
+#include "radio/bluez/live_scan.hpp"
+#include "radio/bluez/monitor_source.hpp"
+#include "radio/bluez/scanner.hpp"
 
 namespace ble {
 

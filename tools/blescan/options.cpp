@@ -4,10 +4,11 @@
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
-#include "radio/address.hpp"
-#include "radio/replay.hpp"
-#include "radio/scanner.hpp"
+#include "batch/json_text.hpp"
+#include "radio/air/address.hpp"
+#include "radio/capture/replay.hpp"
 
 namespace ble {
 

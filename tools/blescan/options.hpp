@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/lifecycle.hpp"
-#include "radio/filter.hpp"
-#include "radio/private_address.hpp"
-#include "radio/profile.hpp"
+#include "radio/air/private_address.hpp"
+#include "radio/window/filter.hpp"
+#include "radio/window/profile.hpp"
 
 namespace ble {
 

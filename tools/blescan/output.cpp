@@ -1,11 +1,11 @@
 #include "blescan/output.hpp"
 
 #include "base/digest.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
-#include "radio/private_address.hpp"
-#include "radio/report_printer.hpp"
-#include "radio/scanner.hpp"
-#include "radio/window.hpp"
+#include "radio/air/private_address.hpp"
+#include "radio/window/printer.hpp"
+#include "radio/window/reducer.hpp"
 
 namespace ble {
 

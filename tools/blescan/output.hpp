@@ -6,8 +6,8 @@
 #include "base/counters.hpp"
 #include "base/line_writer.hpp"
 #include "blescan/options.hpp"
-#include "radio/address_hasher.hpp"
-#include "radio/report.hpp"
+#include "radio/air/report.hpp"
+#include "radio/window/address_hasher.hpp"
 
 namespace ble {
 

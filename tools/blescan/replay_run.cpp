@@ -1,9 +1,9 @@
 #include "blescan/replay_run.hpp"
 
 #include "base/log.hpp"
+#include "base/waiter.hpp"
 #include "blescan/output.hpp"
-#include "radio/replay.hpp"
-#include "radio/waiter.hpp"
+#include "radio/capture/replay.hpp"
 
 namespace ble {
 

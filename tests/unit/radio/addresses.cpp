@@ -1,11 +1,12 @@
 #include "catch.hpp"
 
 #include "base/digest.hpp"
-#include "radio/address_hasher.hpp"
-#include "radio/hex_text.hpp"
-#include "radio/replay.hpp"
-#include "radio/report_printer.hpp"
-#include "radio/scanner.hpp"
+#include "base/host.hpp"
+#include "batch/json_text.hpp"
+#include "radio/air/hex_text.hpp"
+#include "radio/capture/replay.hpp"
+#include "radio/window/address_hasher.hpp"
+#include "radio/window/printer.hpp"
 
 TEST_CASE("an address is read in the forms people write it") {
     for (const auto *text : {"c4:f7:c1:4c:c1:c0", "C4-F7-C1-4C-C1-C0", "c4f7C14cc1c0"}) {

@@ -1,10 +1,10 @@
 #include "catch.hpp"
 
 #include "captures.hpp"
-#include "radio/ad_structure.hpp"
-#include "radio/beacon.hpp"
-#include "radio/company.hpp"
-#include "radio/profile.hpp"
+#include "radio/air/ad_structure.hpp"
+#include "radio/air/beacon.hpp"
+#include "radio/air/company.hpp"
+#include "radio/window/profile.hpp"
 
 using namespace captures;
 

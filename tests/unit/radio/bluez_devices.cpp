@@ -2,8 +2,8 @@
 
 #include "catch.hpp"
 
-#include "radio/ad_structure.hpp"
-#include "radio/bluez_device.hpp"
+#include "radio/air/ad_structure.hpp"
+#include "radio/bluez/device.hpp"
 
 namespace {
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "radio/capture_file.hpp"
-#include "radio/fragment_joiner.hpp"
-#include "radio/hci_event.hpp"
+#include "radio/capture/capture_file.hpp"
+#include "radio/hci/event.hpp"
+#include "radio/hci/fragment_joiner.hpp"
 
 namespace captures {
 

@@ -6,9 +6,9 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "captures.hpp"
-#include "radio/filter.hpp"
-#include "radio/private_address.hpp"
-#include "radio/window.hpp"
+#include "radio/air/private_address.hpp"
+#include "radio/window/filter.hpp"
+#include "radio/window/reducer.hpp"
 
 namespace {
 

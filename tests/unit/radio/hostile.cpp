@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "captures.hpp"
-#include "radio/window.hpp"
+#include "radio/window/reducer.hpp"
 
 using namespace captures;
 

@@ -1,4 +1,4 @@
-#include "radio/packet_clock.hpp"
+#include "radio/capture/packet_clock.hpp"
 
 #include "catch.hpp"
 

@@ -5,9 +5,9 @@
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
-#include "radio/address_hasher.hpp"
-#include "radio/hex_text.hpp"
-#include "radio/private_address.hpp"
+#include "radio/air/hex_text.hpp"
+#include "radio/air/private_address.hpp"
+#include "radio/window/address_hasher.hpp"
 
 using namespace std::chrono_literals;
 

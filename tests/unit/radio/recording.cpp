@@ -11,7 +11,7 @@
 #include "base/error.hpp"
 #include "captures.hpp"
 #include "file_limit.hpp"
-#include "radio/btsnoop_writer.hpp"
+#include "radio/capture/btsnoop_writer.hpp"
 
 using namespace captures;
 

@@ -2,8 +2,8 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
-#include "radio/rssi_counts.hpp"
-#include "radio/window.hpp"
+#include "radio/window/reducer.hpp"
+#include "radio/window/rssi_counts.hpp"
 
 using namespace std::chrono_literals;
 

@@ -1,0 +1,51 @@
+// One advertising report: what the controller heard, once; and who takes reports.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/timestamp.hpp"
+#include "radio/air/address.hpp"
+
+namespace ble {
+
+struct Identity;
+
+struct Report {
+    static constexpr std::int8_t not_available = 127;            // of rssi_dbm and tx_power_dbm
+    static constexpr std::uint16_t event_type_unknown = 0xffff;  // BlueZ does not tell it
+
+    Time timestamp{};
+    Address address;
+    const Identity *identity = nullptr;  // who it is, when that is known; borrowed from an IdentityResolver
+    // HCI's number. Legacy: 0 ADV_IND … 4 SCAN_RSP. Extended: bits 0 connectable, 1 scannable, 2 directed, 3 scan
+    // response, 4 legacy PDU, 5-6 data status; reserved bits are cleared.
+    std::uint16_t event_type = 0;
+    bool extended = false;
+    std::uint8_t advertising_set = 0xff;  // extended: Advertising_SID; 0xff: none
+    std::int8_t rssi_dbm = not_available;
+    std::int8_t tx_power_dbm = not_available;  // extended: from the report's own field
+    std::span<const std::uint8_t> data;        // AD structures, not validated; borrowed, see who hands it out
+    std::string_view adapter;                  // that heard it, as in "hci0"; borrowed too; empty: not known
+};
+
+// The reports' way on, the same for a capture and for a radio. One thread.
+class ReportSink {
+  public:
+    virtual ~ReportSink() = default;
+
+    // The reports' clock has reached `now`; it may also step back.
+    virtual void advance(Time now) = 0;
+    // A report heard at the clock's present. Its data is valid during the call.
+    virtual void add(const Report &report) = 0;
+    // When advance() has something to do even if no report comes.
+    virtual std::optional<Time> due() const = 0;
+    // No more is wanted.
+    virtual bool satisfied() const = 0;
+    // Nothing more is heard, for good or for a while: hands on what is in hand. It may begin anew after that.
+    virtual void finish() = 0;
+};
+
+}  // namespace ble

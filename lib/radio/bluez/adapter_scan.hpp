@@ -1,0 +1,121 @@
+// Keeps one adapter of bluetoothd scanning: powers it on, starts discovery or advertisement monitors, and looks after it.
+//
+// The watchdog tells an empty room from an adapter that has gone silent by giving it something to do: silence restarts
+// the scan. When the adapter obeys, the room is taken for empty and is asked about more and more rarely, with one power
+// cycle on the way; when it does not, it is power-cycled, and after that given up. A passive scan is restarted without the
+// adapter, which is asked by power cycles after the first two restarts.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/backoff.hpp"
+#include "radio/bluez/advertisement_monitors.hpp"
+#include "radio/bluez/bus.hpp"
+#include "radio/bluez/properties.hpp"
+
+namespace ble {
+
+// Error(permission) when it is an error because bluetoothd does not let us.
+void check_permission(const BusAnswer &answer);
+
+class AdapterScan {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    struct Options {
+        std::chrono::milliseconds watchdog;  // silence after which the scan is restarted; 0: never
+        bool passive;                        // by advertisement monitors instead of discovery
+        bool reports;                        // every report is to be signalled
+    };
+    struct Callbacks {
+        // Each time that it begins to scan.
+        std::function<void(const std::string &label)> started;
+        // Passive: a report of a device.
+        AdvertisementMonitors::Found found;
+    };
+
+    // The monitors get objects below `root`. Lives as long as the bus calls back.
+    AdapterScan(Bus &bus, std::string root, const Options &options, Callbacks callbacks);
+    AdapterScan(const AdapterScan &) = delete;
+    AdapterScan &operator=(const AdapterScan &) = delete;
+
+    // The adapter is there: the path of its object, its name for people, what is known of it.
+    void attach(const std::string &path, const std::string &label, const AdapterChange &known);
+    // Starts once it is attached; the rest comes out of look_after() and the bus. Errors come out of both:
+    // Error(permission) without the right, Error(unavailable) when the adapter is given up or cannot scan passively.
+    void start();
+    // The adapter is gone.
+    void detach(const std::string &why);
+    // Its properties have changed.
+    void changed(const AdapterChange &change);
+    // Stops what it has started; what other programs have started goes on. The adapter stays powered on.
+    void stop();
+
+    bool attached() const { return !path_.empty(); }
+    const std::string &path() const { return path_; }
+    // There was a report.
+    void heard();
+    // Does what is due.
+    void look_after();
+    std::optional<Clock::time_point> due() const;
+    // Would it hear an advertisement now?
+    bool listens() const;
+    // Is nothing wrong that a restart of the tool would mend?
+    bool alive() const;
+
+  private:
+    // activating: the monitors are registered, and none is active.
+    enum class State : std::uint8_t { waiting, pausing, starting, activating, scanning };
+    // How far the watchdog has gone; when a rung fails, the next is tried.
+    enum class Rung : std::uint8_t { none, restarting, cycling };
+
+    using Next = void (AdapterScan::*)();
+    void call(BusMessage message, Next next);
+    BusMessage method(const char *interface, const char *member);
+    BusMessage monitors_method(const char *member);
+    BusMessage power(bool on);
+    void begin();
+    void set_filter();
+    void start_discovery();
+    void ask_features();
+    void register_monitors();
+    void monitors_registered();
+    void monitor_active();
+    void monitors_refused(bool all_are);
+    void monitor_dropped();
+    void scanning();
+    void refuse(const std::string &error, const std::string &text);
+    void try_later();
+    bool silent() const;
+    void restart();
+    void cycle();
+    void cycle_on();
+
+    Bus &bus_;
+    std::string root_;
+    Options options_;
+    Callbacks callbacks_;
+    std::optional<AdvertisementMonitors> monitors_;
+    bool registered_ = false;  // they are, at this adapter
+    bool active_ = false;      // one of them is
+    bool incomplete_ = false;  // it was told that some are refused
+    unsigned refusals_ = 0;    // of all of them, one after the other
+
+    std::string path_, label_;
+    bool powered_ = false, discovering_ = false;
+    State state_ = State::waiting;
+    std::uint64_t turn_ = 0;  // answers to calls of an earlier turn are stale
+    Backoff backoff_{std::chrono::seconds(1), std::chrono::minutes(1)};
+    Clock::time_point again_{};  // pausing: when to go on; activating: until when to wait
+    // The watchdog.
+    Rung rung_ = Rung::none;
+    Clock::time_point heard_ = Clock::now();  // the last report, or the last answer to the watchdog
+    std::chrono::milliseconds patience_;      // how long silence is borne from then on
+    unsigned restarts_ = 0;                   // answered, and still not a report
+    bool cycled_ = false;                     // in this silence
+};
+
+}  // namespace ble

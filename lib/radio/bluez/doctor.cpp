@@ -1,0 +1,316 @@
+#include "radio/bluez/doctor.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <systemd/sd-bus.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/host.hpp"
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "batch/json_text.hpp"
+#include "radio/bluez/bus.hpp"
+#include "radio/bluez/monitor_socket.hpp"
+#include "radio/bluez/properties.hpp"
+
+namespace ble {
+namespace {
+
+using Verdict = Check::Verdict;
+using std::chrono::seconds;
+
+constexpr seconds patience(5);  // with bluetoothd
+constexpr const char *bluez = "org.bluez";
+
+Check ok(const char *name, std::string found) {
+    return {name, Verdict::ok, std::move(found), {}};
+}
+Check warning(const char *name, std::string found, std::string advice) {
+    return {name, Verdict::warning, std::move(found), std::move(advice)};
+}
+Check failed(const char *name, std::string found, std::string advice) {
+    return {name, Verdict::failed, std::move(found), std::move(advice)};
+}
+
+std::string word_in(const std::filesystem::path &path) {
+    std::ifstream file(path);
+    std::string word;
+    file >> word;
+    return word;
+}
+
+std::vector<std::filesystem::path> entries(const char *folder) {
+    std::vector<std::filesystem::path> found;
+    std::error_code absent;
+    for (const auto &entry : std::filesystem::directory_iterator(folder, absent))
+        found.push_back(entry.path());
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+std::string join(const std::vector<std::string> &parts) {
+    std::string text;
+    for (const auto &part : parts) text += (text.empty() ? "" : ", ") + part;
+    return text;
+}
+
+// Of <bluetooth/bluetooth.h>, which is not part of the kernel's headers.
+constexpr int protocol_hci = 1;
+
+Check check_kernel() {
+    const UniqueFd socket(::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC, protocol_hci));
+    if (!socket && (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT))
+        return failed("kernel", "no Bluetooth in this kernel",
+                      "sudo modprobe bluetooth, or install its modules");
+    std::vector<std::string> controllers;
+    for (const auto &path : entries("/sys/class/bluetooth"))
+        if (const auto name = path.filename().string(); name.find(':') == std::string::npos)
+            controllers.push_back(name);
+    if (controllers.empty())
+        return failed(
+            "kernel", "Bluetooth, and no controller",
+            "plug one in; on a Raspberry Pi: remove dtoverlay=disable-bt from /boot/firmware/config.txt, "
+            "see dmesg | grep -i bluetooth");
+    return ok("kernel", "Bluetooth, controllers: " + join(controllers));
+}
+
+Check check_rfkill() {
+    std::vector<std::string> soft, hard;
+    bool any = false;
+    for (const auto &path : entries("/sys/class/rfkill")) {
+        if (word_in(path / "type") != "bluetooth") continue;
+        any = true;
+        const auto name = word_in(path / "name");
+        if (word_in(path / "hard") == "1")
+            hard.push_back(name);
+        else if (word_in(path / "soft") == "1")
+            soft.push_back(name);
+    }
+    if (!hard.empty())
+        return failed("rfkill", "switched off by hardware: " + join(hard),
+                      "use the switch or key of the machine");
+    if (!soft.empty()) return failed("rfkill", "blocked: " + join(soft), "sudo rfkill unblock bluetooth");
+    return ok("rfkill", any ? "nothing blocked" : "nothing to block");
+}
+
+// One call, answered or not.
+struct Answer {
+    bool came = false;
+    std::string error, text;
+};
+
+// `read` sees the answer when it is no error.
+Answer ask(Bus &bus, BusMessage message, const std::function<void(sd_bus_message *)> &read) {
+    Answer answer;
+    bus.send(std::move(message), [&](const BusAnswer &got) {
+        answer = {true, got.error, got.text};
+        if (!got.failed()) read(got.message);
+    });
+    const auto end = Bus::Clock::now() + patience;
+    for (bus.process(); !answer.came && Bus::Clock::now() < end; bus.process()) {
+        pollfd fd{bus.fd(), bus.events(), 0};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Bus::Clock::now());
+        ::poll(&fd, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    }
+    return answer;
+}
+
+struct Adapter {
+    std::string name;
+    AdapterChange state;
+    bool monitors = false;  // offers AdvertisementMonitorManager1
+};
+
+struct Service {
+    Answer owner, objects;
+    std::vector<Adapter> adapters;
+};
+
+Service ask_bluez(Bus &bus) {
+    Service service;
+    auto who =
+        bus.method("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner");
+    sd_bus_message_append(who.get(), "s", bluez);
+    service.owner = ask(bus, std::move(who), [](sd_bus_message *) {});
+    if (!service.owner.came || !service.owner.error.empty()) return service;
+    auto objects = bus.method(bluez, "/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+    service.objects = ask(bus, std::move(objects), [&](sd_bus_message *message) {
+        read_objects(message, [&](const std::string &path) {
+            Adapter adapter{path.substr(path.rfind('/') + 1), {}, false};
+            bool is_adapter = false;
+            read_interfaces(message, [&](std::string_view interface) {
+                adapter.monitors = adapter.monitors || interface == "org.bluez.AdvertisementMonitorManager1";
+                if (interface != "org.bluez.Adapter1") return false;
+                is_adapter = true;
+                return read_adapter(message, adapter.state);
+            });
+            if (is_adapter) service.adapters.push_back(std::move(adapter));
+        });
+    });
+    return service;
+}
+
+// Asked of the program itself: D-Bus does not tell. Debian keeps it outside of $PATH.
+std::string version_of_bluetoothd() {
+    const auto close = [](FILE *stream) { ::pclose(stream); };
+    const std::unique_ptr<FILE, decltype(close)> said(
+        ::popen("PATH=/usr/libexec/bluetooth:/usr/lib/bluetooth:$PATH bluetoothd --version 2>/dev/null",
+                "re"),
+        close);
+    char text[32] = {};
+    if (!said || std::fgets(text, sizeof text, said.get()) == nullptr) return {};
+    return printable(std::string_view(text, std::strcspn(text, "\n")));
+}
+
+Check check_service(const Service &service) {
+    constexpr const char *name = "bluetoothd";
+    const auto version = version_of_bluetoothd();
+    const std::string which = version.empty() ? "bluetoothd" : "bluetoothd " + version;
+    if (!service.owner.came) return failed(name, "D-Bus does not answer", "systemctl status dbus");
+    if (!service.owner.error.empty())
+        return failed(name, which + (version.empty() ? ": not found, not running" : ": not running"),
+                      version.empty() ? "sudo apt install bluez && sudo systemctl enable --now bluetooth"
+                                      : "sudo systemctl enable --now bluetooth; journalctl -u bluetooth");
+    return ok(name, which + " is running");
+}
+
+Check check_permission(const Service &service) {
+    constexpr const char *name = "permission";
+    if (!service.owner.came || !service.owner.error.empty()) return {name, Verdict::unknown, {}, {}};
+    if (!service.objects.came)
+        return failed(name, "bluetoothd does not answer", "sudo systemctl restart bluetooth");
+    if (!service.objects.error.empty())
+        return failed(
+            name, "refused: " + service.objects.text,
+            "sudo usermod -aG bluetooth $USER, and log in anew; a service: SupplementaryGroups=bluetooth");
+    return ok(name, "we may talk to bluetoothd");
+}
+
+Check check_adapters(const Service &service) {
+    constexpr const char *name = "adapters";
+    if (!service.objects.came || !service.objects.error.empty()) return {name, Verdict::unknown, {}, {}};
+    if (service.adapters.empty())
+        return failed(name, "bluetoothd knows none",
+                      "see the check of the kernel; sudo systemctl restart bluetooth");
+    std::vector<std::string> all;
+    bool off = false;
+    for (const auto &adapter : service.adapters) {
+        const bool powered = adapter.state.powered.value_or(false);
+        off = off || !powered;
+        all.push_back(adapter.name + " " + adapter.state.address.value_or("?") +
+                      (!powered                                    ? " off"
+                       : adapter.state.discovering.value_or(false) ? " discovering"
+                                                                   : " on"));
+    }
+    if (off)
+        return warning(name, join(all), "blescan switches on what it uses; by hand: bluetoothctl power on");
+    return ok(name, join(all));
+}
+
+Check check_monitors(const Service &service) {
+    constexpr const char *name = "passive";
+    if (service.adapters.empty()) return {name, Verdict::unknown, {}, {}};
+    const bool all = std::all_of(service.adapters.begin(), service.adapters.end(),
+                                 [](const Adapter &adapter) { return adapter.monitors; });
+    if (all) return ok(name, "advertisement monitors are offered: --passive");
+    return warning(name, "no advertisement monitors, which only --passive needs",
+                   "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
+}
+
+Check check_monitor_channel() {
+    try {
+        const MonitorSocket socket;
+        return ok("monitor", "we may listen to every report: --source monitor");
+    } catch (const Error &error) {
+        if (error.code() == ExitCode::unavailable) return {"monitor", Verdict::unknown, {}, {}};
+        return warning("monitor", error.what(), {});
+    }
+}
+
+Check check_clock() {
+    if (clock_synced()) return ok("clock", "synchronised");
+    return warning("clock", "not synchronised: batches say so", "sudo timedatectl set-ntp true; timedatectl");
+}
+
+const char *word(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok:
+            return "ok";
+        case Verdict::warning:
+            return "warning";
+        case Verdict::failed:
+            return "failed";
+        case Verdict::unknown:
+            return "unknown";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::vector<Check> examine_radio() {
+    std::vector<Check> checks{check_kernel(), check_rfkill()};
+    Service service;
+    try {
+        Bus bus;
+        service = ask_bluez(bus);
+        checks.push_back(ok("D-Bus", "the system's bus answers"));
+        checks.push_back(check_service(service));
+    } catch (const Error &error) {
+        checks.push_back(
+            failed("D-Bus", error.what(), "sudo systemctl start dbus; in a container: mount /run/dbus"));
+        checks.push_back({"bluetoothd", Verdict::unknown, {}, {}});
+    }
+    checks.push_back(check_permission(service));
+    checks.push_back(check_adapters(service));
+    checks.push_back(check_monitors(service));
+    checks.push_back(check_monitor_channel());
+    checks.push_back(check_clock());
+    return checks;
+}
+
+bool could_scan(const std::vector<Check> &checks) {
+    return std::none_of(checks.begin(), checks.end(),
+                        [](const Check &check) { return check.verdict == Verdict::failed; });
+}
+
+std::string print_for_people(const std::vector<Check> &checks) {
+    std::string text;
+    for (const auto &check : checks) {
+        const std::string verdict = word(check.verdict), name = check.name;
+        text += verdict + std::string(9 - verdict.size(), ' ') + name;
+        if (!check.found.empty()) text += std::string(12 - name.size(), ' ') + check.found;
+        text += '\n';
+        if (!check.advice.empty()) text += std::string(21, ' ') + "-> " + check.advice + '\n';
+    }
+    return text + (could_scan(checks) ? "A scan can start." : "No scan can start.");
+}
+
+std::string print_as_json(const std::vector<Check> &checks) {
+    std::string text =
+        could_scan(checks) ? R"({"could_scan":true,"checks":[)" : R"({"could_scan":false,"checks":[)";
+    for (const auto &check : checks) {
+        const auto member = [&](const char *name, std::string_view value) {
+            text += std::string("\"") + name + "\":";
+            append_json_string(text, value);
+        };
+        text += text.back() == '}' ? ",{" : "{";
+        member("check", check.name);
+        text += ',';
+        member("verdict", word(check.verdict));
+        if (!check.found.empty()) text += ',', member("found", check.found);
+        if (!check.advice.empty()) text += ',', member("advice", check.advice);
+        text += '}';
+    }
+    return text + "]}";
+}
+
+}  // namespace ble

@@ -1,0 +1,62 @@
+#include "radio/bluez/monitor_source.hpp"
+
+#include <poll.h>
+
+#include "base/log.hpp"
+
+namespace ble {
+
+MonitorSource::MonitorSource(const std::string &record, BluezScanner &scanner, ReportSink &sink,
+                             Counters &counters)
+    : counters_(counters),
+      scanner_(scanner),
+      recorder_(record.empty() ? nullptr : std::make_unique<BtsnoopWriter>(record)),
+      clock_(sink,
+             [this](Time time, bool listening) {
+                 if (!listening) reader_.finish();
+                 if (recorder_) recorder_->note(time, listening ? note_listening : note_not_listening);
+             }),
+      reader_(counters, [this](const Report &report) {
+          scanner_.heard(report.adapter);
+          if (!clock_.satisfied()) clock_.add(report);
+      }) {
+    if (recorder_) recorder_->note(now(), note_recording);
+}
+
+short MonitorSource::events() const {
+    return POLLIN;
+}
+
+void MonitorSource::handle(Time, ReportSink &) {
+    constexpr int most = 4096;  // a flood keeps neither signals nor BlueZ waiting
+    for (int i = 0; i < most && !clock_.satisfied(); ++i) {
+        const auto packet = socket_.next();
+        if (!packet) break;
+        take(*packet);
+    }
+    if (recorder_) recorder_->flush();
+    look_for_drops();
+}
+
+void MonitorSource::take(const MonitorPacket &packet) {
+    const auto hci = packet.hci();
+    if (hci.type == HciPacket::event && !scanner_.scans(packet.adapter)) return;
+    clock_.packet(packet.timestamp);
+    reader_.read(hci);
+    // Behind the note that its first report brings forth.
+    if (recorder_) recorder_->write(packet, dropped_);
+}
+
+void MonitorSource::look_for_drops() {
+    constexpr auto pause = std::chrono::seconds(10);
+    const auto dropped = socket_.dropped();
+    counters_.dropped += dropped - dropped_;
+    dropped_ = dropped;
+    if (dropped_ == 0 || Clock::now() < complain_ || dropped_ == told_) return;
+    log_warning(std::to_string(dropped_ - told_) +
+                " Bluetooth packets lost, since they came faster than they were read; reports are missing");
+    told_ = dropped_;
+    complain_ = Clock::now() + pause;
+}
+
+}  // namespace ble

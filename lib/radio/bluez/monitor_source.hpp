@@ -1,0 +1,49 @@
+// Reports from the kernel's monitor channel, of the adapters that BlueZ scans for us: each one that the controller
+// hands over. They can be recorded on the way.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/counters.hpp"
+#include "radio/bluez/live_source.hpp"
+#include "radio/bluez/monitor_socket.hpp"
+#include "radio/bluez/scanner.hpp"
+#include "radio/capture/btsnoop_writer.hpp"
+#include "radio/capture/packet_clock.hpp"
+#include "radio/hci/report_reader.hpp"
+
+namespace ble {
+
+class MonitorSource : public LiveSource {
+  public:
+    // record: a file to be made; empty: none. Errors are those of MonitorSocket and BtsnoopWriter. Packets that the kernel
+    // had to drop are counted as `dropped`. The sink gets the reports; the loop is to be given clock() in its place.
+    // The scanner tells the adapters, and its watchdog hears of the reports.
+    MonitorSource(const std::string &record, BluezScanner &scanner, ReportSink &sink, Counters &counters);
+
+    ReportSink &clock() { return clock_; }
+    bool recording_failed() const { return recorder_ && recorder_->failed(); }
+
+    int fd() const override { return socket_.fd(); }
+    short events() const override;
+    std::optional<Clock::time_point> due() const override { return {}; }
+    void handle(Time present, ReportSink &sink) override;
+    bool listening() const override { return true; }
+    bool alive() const override { return true; }
+
+  private:
+    void take(const MonitorPacket &packet);
+    void look_for_drops();
+
+    MonitorSocket socket_;
+    Counters &counters_;
+    BluezScanner &scanner_;
+    std::unique_ptr<BtsnoopWriter> recorder_;
+    PacketClock clock_;
+    ReportReader reader_;
+    std::uint64_t dropped_ = 0, told_ = 0;
+    Clock::time_point complain_{};  // of drops again, not before
+};
+
+}  // namespace ble

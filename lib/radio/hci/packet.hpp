@@ -1,0 +1,38 @@
+// One packet between a host and its Bluetooth controller, recorded or heard just now.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/timestamp.hpp"
+
+namespace ble {
+
+struct HciPacket {
+    static constexpr std::uint8_t event = 4;   // the H4 packet type
+    static constexpr std::uint8_t note = 128;  // no packet, but a text for readers (monitor only)
+    static constexpr std::uint16_t no_adapter = 0xffff;
+
+    Time timestamp{};
+    std::uint8_t type = 0;               // H4 packet type, or note; 0: something else that was recorded
+    std::span<const std::uint8_t> data;  // without the packet type
+    std::uint16_t adapter = no_adapter;  // 0 is hci0; btsnoop's data link 2001 only
+};
+
+// Takes the H4 packet type (Core Specification 5.4, Vol 4 Part A 2) off the front of `packet.data`, and sets `type`.
+void unwrap_h4(HciPacket &packet);
+
+// As the Linux monitor channel and btsnoop's data link 2001 hold it.
+struct MonitorPacket {
+    Time timestamp{};           // of the kernel, when it got the packet
+    std::uint16_t opcode = 0;   // as in btsnoop's data link 2001: 3 is an HCI event, 12 a note
+    std::uint16_t adapter = 0;  // 0 is hci0; 0xffff: none
+    std::span<const std::uint8_t> data;
+
+    HciPacket hci() const;
+};
+
+// Sets `type` by the monitor channel's opcode.
+void unwrap_monitor(std::uint16_t opcode, HciPacket &packet);
+
+}  // namespace ble
