@@ -13,9 +13,15 @@ namespace ble {
 
 struct Identity;
 
+// What a controller or bluetoothd says is an RSSI or a transmission power, in dBm: -127 to 20 are values (Core
+// Specification 5.4, Vol 4 Part E 7.7.65.2 and .13), all others mean "not available", which is 127 here.
+constexpr std::int8_t known_dbm(int value) {
+    return static_cast<std::int8_t>(value >= -127 && value <= 20 ? value : 127);
+}
+
 struct Report {
-    static constexpr std::int8_t not_available = 127;            // of rssi_dbm and tx_power_dbm
-    static constexpr std::uint16_t event_type_unknown = 0xffff;  // BlueZ does not tell it
+    static constexpr std::int8_t not_available = known_dbm(127);  // of rssi_dbm and tx_power_dbm
+    static constexpr std::uint16_t event_type_unknown = 0xffff;   // BlueZ does not tell it
 
     Time timestamp{};
     Address address;
@@ -24,8 +30,8 @@ struct Report {
     // response, 4 legacy PDU, 5-6 data status; reserved bits are cleared.
     std::uint16_t event_type = 0;
     bool extended = false;
-    std::uint8_t advertising_set = 0xff;  // extended: Advertising_SID; 0xff: none
-    std::int8_t rssi_dbm = not_available;
+    std::uint8_t advertising_set = 0xff;       // extended: Advertising_SID; 0xff: none
+    std::int8_t rssi_dbm = not_available;      // a value of known_dbm()
     std::int8_t tx_power_dbm = not_available;  // extended: from the report's own field
     std::span<const std::uint8_t> data;        // AD structures, not validated; borrowed, see who hands it out
     std::string_view adapter;                  // that heard it, as in "hci0"; borrowed too; empty: not known

@@ -16,10 +16,12 @@ MonitorSource::MonitorSource(const std::string &record, BluezScanner &scanner, R
                  if (!listening) reader_.finish();
                  if (recorder_) recorder_->note(time, listening ? note_listening : note_not_listening);
              }),
-      reader_(counters, [this](const Report &report) {
-          scanner_.heard(report.adapter);
-          if (!clock_.satisfied()) clock_.add(report);
-      }) {
+      reader_(
+          counters,
+          [this](const Report &report) {
+              if (!clock_.satisfied()) clock_.add(report);
+          },
+          [this](const Report &report) { scanner_.heard(report.adapter); }) {
     if (recorder_) recorder_->note(now(), note_recording);
 }
 
@@ -27,13 +29,22 @@ short MonitorSource::events() const {
     return POLLIN;
 }
 
-void MonitorSource::handle(Time, ReportSink &) {
+std::optional<LiveSource::Clock::time_point> MonitorSource::due() const {
+    if (!reader_.holds()) return {};
+    return Clock::now() + PacketClock::late;
+}
+
+void MonitorSource::handle(Time present, ReportSink &) {
     constexpr int most = 4096;  // a flood keeps neither signals nor BlueZ waiting
     for (int i = 0; i < most && !clock_.satisfied(); ++i) {
         const auto packet = socket_.next();
-        if (!packet) break;
+        if (!packet) {  // none of before `present` is still to come, but for those that are late
+            reader_.advance(present - PacketClock::late);
+            break;
+        }
         take(*packet);
     }
+    clock_.hold(reader_.holds());
     if (recorder_) recorder_->flush();
     look_for_drops();
 }
@@ -41,6 +52,7 @@ void MonitorSource::handle(Time, ReportSink &) {
 void MonitorSource::take(const MonitorPacket &packet) {
     const auto hci = packet.hci();
     if (hci.type == HciPacket::event && !scanner_.scans(packet.adapter)) return;
+    reader_.advance(packet.timestamp);
     clock_.packet(packet.timestamp);
     reader_.read(hci);
     // Behind the note that its first report brings forth.

@@ -27,7 +27,7 @@ class MonitorSource : public LiveSource {
 
     int fd() const override { return socket_.fd(); }
     short events() const override;
-    std::optional<Clock::time_point> due() const override { return {}; }
+    std::optional<Clock::time_point> due() const override;  // while a part waits for its rest
     void handle(Time present, ReportSink &sink) override;
     bool listening() const override { return true; }
     bool alive() const override { return true; }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "radio/air/report.hpp"
+
 namespace ble {
 
 namespace {
@@ -136,7 +138,7 @@ void add_other(sd_bus_message *m, BluezDevice &device) {
 void read_device_property(sd_bus_message *m, std::string_view name, BluezDevice &device,
                           std::optional<std::int8_t> &rssi_dbm) {
     if (name == "RSSI") {
-        read_variant(m, "n", [&] { rssi_dbm = static_cast<std::int8_t>(read_value<std::int16_t>(m, 'n')); });
+        read_variant(m, "n", [&] { rssi_dbm = known_dbm(read_value<std::int16_t>(m, 'n')); });
     } else if (name == "AddressType") {
         read_variant(m, "s", [&] {
             device.address.type =

@@ -63,15 +63,16 @@ void unwrap(std::uint32_t link_type, HciPacket &packet) {
         packet.data = packet.data.subspan(4);
         unwrap_h4(packet);
     } else if (packet.data.size() >= 4 && link_type == linux_monitor) {
-        const auto opcode = load_big<std::uint16_t>(packet.data.data() + 2);  // after the adapter's index
+        packet.adapter = load_big<std::uint16_t>(packet.data.data());
+        const auto opcode = load_big<std::uint16_t>(packet.data.data() + 2);
         packet.data = packet.data.subspan(4);
         unwrap_monitor(opcode, packet);
     }
 }
 
 Time clamp_time(std::int64_t microseconds) {
-    constexpr std::int64_t end_of_9999 = 253'402'300'799'999'999;
-    return Time(std::chrono::microseconds(std::clamp<std::int64_t>(microseconds, 0, end_of_9999)));
+    constexpr std::int64_t end_of_9998 = 253'370'764'799'999'999;
+    return Time(std::chrono::microseconds(std::clamp<std::int64_t>(microseconds, 0, end_of_9998)));
 }
 
 }  // namespace ble

@@ -47,7 +47,8 @@ void unwrap(std::uint32_t link_type, HciPacket &packet);
 // btsnoop counts microseconds from the year 0: so many of them until 1970.
 constexpr std::int64_t btsnoop_epoch = 0x00dc'ddb3'0f2f'8000;
 
-// Microseconds since 1970 as Time; what cannot be printed (before 1970, after 9999) becomes the nearest that can.
+// Microseconds since 1970 as Time. What is before 1970 becomes 1970, what is after 9998 the end of 9998: a window that
+// begins there still ends in a year of four digits.
 Time clamp_time(std::int64_t microseconds);
 
 }  // namespace ble

@@ -27,7 +27,7 @@ void PacketClock::add(const Report &report) {
 void PacketClock::advance(Time now) {
     constexpr auto clock_was_set = std::chrono::seconds(10);
     if (!begun_) return begin(now);
-    if (std::exchange(fresh_, false)) return;
+    if (std::exchange(fresh_, false) || held_) return;
     const Time time = now - late;
     const bool leaps = time >= latest_ + clock_was_set || now <= latest_ - clock_was_set;
     const bool seen_before = std::exchange(set_, leaps);
@@ -39,7 +39,7 @@ void PacketClock::advance(Time now) {
 
 std::optional<Time> PacketClock::due() const {
     const auto due = sink_.due();
-    if (!due || set_) return {};
+    if (!due || set_ || held_) return {};
     return *due + late;
 }
 

@@ -26,6 +26,9 @@ class PacketClock : public ReportSink {
     // A report in it: the clock begins with the first one at the latest.
     void add(const Report &report) override;
 
+    // While somebody waits for the rest of a report, the wall clock does not count.
+    void hold(bool held) { held_ = held; }
+
     // By the wall clock, as it was before the packets that have come since were read.
     void advance(Time now) override;
     std::optional<Time> due() const override;
@@ -37,7 +40,7 @@ class PacketClock : public ReportSink {
 
     ReportSink &sink_;
     Tell tell_;
-    bool begun_ = false;
+    bool begun_ = false, held_ = false;
     bool fresh_ = false;  // a packet has come since the last look at the wall clock
     bool set_ = false;    // at the last look the wall clock had been set, it seems
     Time latest_{};

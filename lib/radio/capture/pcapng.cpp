@@ -77,6 +77,7 @@ class Pcapng : public CaptureFile::Format {
 
     bool big_endian_ = false;
     std::vector<Interface> interfaces_;
+    std::uint32_t interfaces_before_ = 0;  // in earlier sections
     Time last_{};
 };
 
@@ -145,6 +146,7 @@ bool Pcapng::read_section(std::uint64_t record) {
         damaged(record, "pcapng version " + std::to_string(get<std::uint16_t>(header + 12)));
         return false;
     }
+    interfaces_before_ += static_cast<std::uint32_t>(interfaces_.size());
     interfaces_.clear();
     return true;
 }
@@ -189,6 +191,7 @@ bool Pcapng::read_packet(const Block &block, HciPacket &packet) {
         last_ = from.time(static_cast<std::uint64_t>(high) << 32 | low);
     }
     packet.timestamp = last_;
+    packet.interface = interfaces_before_ + interface;
     packet.data = block.body.subspan(head, length);
     if (known_link_type(from.link)) unwrap(from.link, packet);
     return true;

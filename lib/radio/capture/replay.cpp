@@ -100,6 +100,7 @@ void Replay::run(ReportSink &sink) {
         if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
         if (packet->type == HciPacket::note) take_note(*packet, sink, reader);
         if (!listening_) continue;
+        reader.advance(packet->timestamp);
         sink.advance(packet->timestamp);
         reader.read(*packet);
     }
@@ -114,8 +115,8 @@ void Replay::take_note(const HciPacket &note, ReportSink &sink, ReportReader &re
     std::string_view text(reinterpret_cast<const char *>(note.data.data()), note.data.size());
     text = text.substr(0, text.find('\0'));
     if (text == note_not_listening && listening_) {
-        sink.advance(note.timestamp);
         reader.finish();
+        sink.advance(note.timestamp);
         sink.finish();
     }
     if (text == note_recording || text == note_not_listening) listening_ = false;

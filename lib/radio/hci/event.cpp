@@ -21,6 +21,10 @@ Address read_address(std::uint8_t type, const std::uint8_t *bytes) {
     return address;
 }
 
+std::int8_t signed_dbm(std::uint8_t byte) {
+    return known_dbm(static_cast<std::int8_t>(byte));
+}
+
 // Each reads one report from the front of `rest`, and takes it off; false: it is cut short.
 
 bool read_legacy(Bytes &rest, Report &report) {
@@ -30,7 +34,7 @@ bool read_legacy(Bytes &rest, Report &report) {
     report.event_type = rest[0];
     report.address = read_address(rest[1], rest.data() + 2);
     report.data = rest.subspan(9, length);
-    report.rssi_dbm = static_cast<std::int8_t>(rest[9 + length]);
+    report.rssi_dbm = signed_dbm(rest[9 + length]);
     rest = rest.subspan(10 + length);
     return true;
 }
@@ -40,7 +44,7 @@ bool read_directed(Bytes &rest, Report &report) {
     if (rest.size() < 16) return false;
     report.event_type = rest[0];
     report.address = read_address(rest[1], rest.data() + 2);
-    report.rssi_dbm = static_cast<std::int8_t>(rest[15]);
+    report.rssi_dbm = signed_dbm(rest[15]);
     rest = rest.subspan(16);
     return true;
 }
@@ -54,8 +58,8 @@ bool read_extended(Bytes &rest, Report &report) {
     report.event_type = load_little<std::uint16_t>(rest.data()) & defined_bits;
     report.address = read_address(rest[2], rest.data() + 3);
     report.advertising_set = rest[11];
-    report.tx_power_dbm = static_cast<std::int8_t>(rest[12]);
-    report.rssi_dbm = static_cast<std::int8_t>(rest[13]);
+    report.tx_power_dbm = signed_dbm(rest[12]);
+    report.rssi_dbm = signed_dbm(rest[13]);
     report.data = rest.subspan(24, length);
     rest = rest.subspan(24 + length);
     return true;
@@ -65,7 +69,10 @@ bool read_extended(Bytes &rest, Report &report) {
 
 bool read_reports(const HciPacket &packet, std::vector<Report> &reports) {
     const Bytes event = packet.data;
-    if (packet.type != HciPacket::event || event.size() < 4 || event[0] != le_meta_event) return true;
+    if (packet.type != HciPacket::event) return true;
+    if (event.size() < 2) return false;
+    if (event[0] != le_meta_event) return true;
+    if (event[1] == 0 || event.size() < 3) return false;
     const auto subevent = event[2];
     const auto read = subevent == advertising_report ? read_legacy
                       : subevent == extended_report  ? read_extended

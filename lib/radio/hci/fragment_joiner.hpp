@@ -1,9 +1,16 @@
 // Extended advertising data that the controller hands over in several reports, put together again.
 //
-// A report with data status 1 ("more to come") is held until the same advertiser's, advertising set's and kind's next
-// one ends it. Bounded: 64 advertisers at once, 1650 bytes each (the longest data there is), one second of waiting.
-// What has to be given up is handed on as far as it came, as truncated (data status 2): no report is lost.
+// A report with data status 1 ("more to come") is held until a later part of the same adapter or capture interface,
+// advertiser, advertising set and kind ends it. A controller sends the parts back to back, so waiting is short: it ends a
+// second after the first part, or 80 ms after the last one, by the clock of the reports, whatever comes meanwhile, or when the
+// same first part comes again. What is given up then is handed on as far as it came, as truncated (data status 2), with the
+// time at which its last part was heard: no report is lost. A tail that comes after its beginning was given up is marked
+// truncated as well.
+// A later part without an address (00:00:00:00:00:00, or of an anonymous type) belongs to the set of its adapter that
+// was heard last.
 // Parts that were sent before we listened are not missed: what is left of their data looks like whole data.
+// Bounded, over all adapters together: 64 advertisers held at once, 1650 bytes each (the longest data there is), and the
+// names of 256 that were given up.
 #pragma once
 
 #include <functional>
@@ -16,31 +23,48 @@ namespace ble {
 
 class FragmentJoiner {
   public:
-    static constexpr std::size_t most_open = 64, longest_data = 1650;
+    static constexpr std::size_t most_open = 64, most_given_up = 256, longest_data = 1650;
+    static constexpr std::chrono::milliseconds patience{1000}, longest_pause{80};
 
     // Called with each whole report; its data is valid during the call.
     using Sink = std::function<void(const Report &)>;
     explicit FragmentJoiner(Sink sink) : sink_(std::move(sink)) {}
 
-    // Passes the report on, holds it or completes it.
-    void add(const Report &report);
+    // Passes the report on, holds it or completes it. `source`: a number for the adapter or interface that heard it.
+    // Of a report that is held, `adapter` must stay valid.
+    void add(const Report &report, std::uint64_t source);
+    // The clock of the reports has reached `now`, or was set to it: hands on what has waited too long.
+    void advance(Time now);
+    bool holds() const { return !open_.empty(); }
     // Hands on what is held.
     void finish();
 
   private:
     struct Open {
-        Report report;
+        std::uint64_t source;
+        Report report;  // that of the last part
+        Time first;
         std::vector<std::uint8_t> data;
+        std::size_t first_part;  // bytes of data that came with it
         bool overlong = false;
+    };
+    struct GivenUp {
+        std::uint64_t source;
+        Report report;  // without its data
+        Time when;
     };
     using Place = std::list<Open>::iterator;
 
-    Place find(const Report &report);
+    Place find(const Report &report, std::uint64_t source);
+    void hold(const Report &report, std::uint64_t source);
     void append(Open &open, const Report &report);
     void hand_on(Place open, bool truncated);
+    void give_up(Place open, Time now);
+    bool forget_given_up(const Report &report, std::uint64_t source);
 
     Sink sink_;
-    std::list<Open> open_;  // the longest held first
+    std::list<Open> open_;         // the longest held first
+    std::list<GivenUp> given_up_;  // the longest ago first
 };
 
 }  // namespace ble

@@ -16,7 +16,9 @@ struct HciPacket {
     Time timestamp{};
     std::uint8_t type = 0;               // H4 packet type, or note; 0: something else that was recorded
     std::span<const std::uint8_t> data;  // without the packet type
-    std::uint16_t adapter = no_adapter;  // 0 is hci0; btsnoop's data link 2001 only
+    std::uint16_t adapter =
+        no_adapter;               // 0 is hci0; the monitor channel, data link 2001 and link type 254 only
+    std::uint32_t interface = 0;  // of the capture, when that has several: any number, of its own for each
 };
 
 // Takes the H4 packet type (Core Specification 5.4, Vol 4 Part A 2) off the front of `packet.data`, and sets `type`.

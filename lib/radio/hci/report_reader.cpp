@@ -4,34 +4,34 @@
 
 namespace ble {
 
-ReportReader::ReportReader(Counters &counters, Sink sink)
-    : counters_(counters), sink_([this, sink = std::move(sink)](const Report &report) {
+ReportReader::ReportReader(Counters &counters, Sink sink, Heard heard)
+    : counters_(counters),
+      heard_(std::move(heard)),
+      joiner_([this, sink = std::move(sink)](const Report &report) {
           counters_.in.fetch_add(1, std::memory_order_relaxed);
           sink(report);
       }) {}
 
-// Each has a joiner of its own: two that hear the same advertiser each have their own parts.
-ReportReader::Adapter &ReportReader::adapter(std::uint16_t index) {
-    const auto found = adapters_.find(index);
-    if (found != adapters_.end()) return found->second;
-    const std::string name = index == HciPacket::no_adapter ? "" : "hci" + std::to_string(index);
-    return adapters_.emplace(index, Adapter{name, FragmentJoiner(sink_)}).first->second;
+const std::string &ReportReader::name(std::uint16_t adapter) {
+    auto &name = names_[adapter];
+    if (name.empty() && adapter != HciPacket::no_adapter) name = "hci" + std::to_string(adapter);
+    return name;
 }
 
 void ReportReader::read(const HciPacket &packet) {
     if (packet.type != HciPacket::event) return;
     reports_.clear();
     if (!read_reports(packet, reports_)) counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    if (reports_.empty()) return;
-    auto &from = adapter(packet.adapter);
+    const auto source = std::uint64_t{packet.interface} << 16 | packet.adapter;
     for (auto &report : reports_) {
-        report.adapter = from.name;
-        from.joiner.add(report);
+        report.adapter = name(packet.adapter);
+        if (heard_) heard_(report);
+        joiner_.add(report, source);
     }
 }
 
 void ReportReader::finish() {
-    for (auto &[index, adapter] : adapters_) adapter.joiner.finish();
+    joiner_.finish();
 }
 
 }  // namespace ble

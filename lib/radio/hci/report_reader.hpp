@@ -17,25 +17,28 @@ class ReportReader {
   public:
     // Called with each report; its data and adapter are valid during the call. Counted as `in`.
     using Sink = std::function<void(const Report &)>;
-    ReportReader(Counters &counters, Sink sink);
+    // Called at once for each report and part of one, before it is joined; empty: nobody asks.
+    using Heard = std::function<void(const Report &)>;
+    ReportReader(Counters &counters, Sink sink, Heard heard = {});
     ReportReader(const ReportReader &) = delete;
     ReportReader &operator=(const ReportReader &) = delete;
 
     // Passes the packet's reports on, or holds them until they are whole. Malformed events are counted as `rejected`.
     void read(const HciPacket &packet);
+    // The clock has reached `now`: hands on what has waited too long for its rest. To be called with each packet's time before
+    // anybody else hears of it, so that what was held is still in time.
+    void advance(Time now) { joiner_.advance(now); }
+    bool holds() const { return joiner_.holds(); }
     // Hands on what is held.
     void finish();
 
   private:
-    struct Adapter {
-        std::string name;
-        FragmentJoiner joiner;
-    };
-    Adapter &adapter(std::uint16_t index);
+    const std::string &name(std::uint16_t adapter);
 
     Counters &counters_;
-    Sink sink_;
-    std::map<std::uint16_t, Adapter> adapters_;  // by index
+    Heard heard_;
+    FragmentJoiner joiner_;
+    std::map<std::uint16_t, std::string> names_;  // of adapters, by index; they stay where they are
     std::vector<Report> reports_;
 };
 

@@ -49,7 +49,7 @@ std::optional<Time> WindowReducer::due() const {
 }
 
 void WindowReducer::add(const Report &report) {
-    const bool weak = report.rssi_dbm > 20 || report.rssi_dbm < options_.min_rssi_dbm;
+    const bool weak = report.rssi_dbm == Report::not_available || report.rssi_dbm < options_.min_rssi_dbm;
     if (options_.min_rssi_dbm > -127 && weak) {
         ++left_out_.weak;
     } else if (latest_ < start_) {
@@ -67,7 +67,7 @@ void WindowReducer::add(const Report &report) {
         // A clock that steps back a little does not put a detection outside its window.
         const Time heard = std::clamp<Time>(report.timestamp, start_, end() - milliseconds(1));
         advertiser.last_heard = std::max(advertiser.last_heard, heard);
-        if (report.rssi_dbm <= 20) advertiser.rssi.add(report.rssi_dbm);  // above: not available
+        if (report.rssi_dbm != Report::not_available) advertiser.rssi.add(report.rssi_dbm);
         if (options_.profile.data() || options_.filter.data()) read_advertisement(report.data, scratch_);
         if (options_.profile.data()) advertiser.profile.add(report, scratch_);
         if (options_.filter.any()) options_.filter.judge(report, scratch_, advertiser.verdict);

@@ -13,7 +13,7 @@
 #include "base/unique_fd.hpp"
 #include "radio/capture/capture_file.hpp"
 #include "radio/hci/event.hpp"
-#include "radio/hci/fragment_joiner.hpp"
+#include "radio/hci/report_reader.hpp"
 
 namespace captures {
 
@@ -131,10 +131,11 @@ inline ble::UniqueFd memory_file(const Bytes &bytes) {
     return fd;
 }
 
-// A report with data of its own.
+// A report with data, and its adapter's name, of its own.
 struct Heard {
     ble::Report report;
     Bytes data;
+    std::string adapter;
 };
 
 struct Read {
@@ -148,18 +149,20 @@ inline Read read(const Bytes &bytes) {
     ble::ByteSource source(fd.get(), "capture");
     ble::CaptureFile capture(source);
     Read out;
-    ble::FragmentJoiner joiner([&](const ble::Report &report) {
-        out.reports.push_back({report, {report.data.begin(), report.data.end()}});
+    ble::Counters counters;
+    ble::ReportReader reader(counters, [&](const ble::Report &report) {
+        out.reports.push_back(
+            {report, {report.data.begin(), report.data.end()}, std::string(report.adapter)});
         out.reports.back().report.data = {};
+        out.reports.back().report.adapter = {};
     });
-    std::vector<ble::Report> reports;
     while (const auto packet = capture.next()) {
         ++out.packets;
-        reports.clear();
-        if (!ble::read_reports(*packet, reports)) ++out.malformed;
-        for (const auto &report : reports) joiner.add(report);
+        reader.advance(packet->timestamp);
+        reader.read(*packet);
     }
-    joiner.finish();
+    reader.finish();
+    out.malformed = counters.rejected;
     out.problem = capture.problem();
     return out;
 }

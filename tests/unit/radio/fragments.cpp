@@ -83,6 +83,21 @@ TEST_CASE("legacy advertisements pass between the parts of another") {
     CHECK(got.reports[2].data == letters(2, 'a') + letters(2, 'b'));
 }
 
+TEST_CASE("a later part without an address belongs to its adapter's set") {
+    auto tail = extended_event(complete, letters(2, 'b'), 0xc4, 0, 1);
+    for (const std::size_t at : {7, 8, 9, 10, 11, 12}) tail[at] = 0;
+    const auto got = Script()
+                         .event(extended_event(more, letters(2, 'x'), 0xc4, 1, 2))
+                         .event(extended_event(more, letters(2, 'a'), 0xc4, 1, 1))
+                         .event(tail)
+                         .read();
+    REQUIRE(got.reports.size() == 2);
+    CHECK(got.reports[0].data == letters(2, 'a') + letters(2, 'b'));
+    CHECK(got.reports[0].report.event_type == complete);
+    CHECK(ble::format_address(got.reports[0].report.address) == "c0:11:22:33:44:01");
+    CHECK(got.reports[1].report.event_type == truncated);
+}
+
 TEST_CASE("parts that nothing completes are reported as truncated, none is lost") {
     SECTION("at the end of the capture") {
         const auto got = Script().event(extended_event(more, letters(2, 'a'))).read();
@@ -98,6 +113,53 @@ TEST_CASE("parts that nothing completes are reported as truncated, none is lost"
         REQUIRE(got.reports.size() == 2);
         CHECK(got.reports[0].report.event_type == truncated);
         CHECK(got.reports[1].data == letters(2, 'b'));
+    }
+    SECTION("when the first part comes again and again, each time at its own time") {
+        for (const unsigned step_us : {20'000u, 100'000u}) {
+            Script script;
+            for (unsigned i = 0; i < 30; ++i) script.event(extended_event(more, letters(20, 'a')), step_us);
+            const auto got = script.read();
+            REQUIRE(got.reports.size() == 30);
+            for (unsigned i = 0; i < 30; ++i) {
+                CHECK(got.reports[i].report.event_type == truncated);
+                CHECK(got.reports[i].data == letters(20, 'a'));
+                CHECK(micros(got.reports[i].report.timestamp) == sample_us + i * step_us);
+            }
+        }
+    }
+    SECTION("when beginnings that differ come without their rest") {
+        Script script;
+        for (std::uint8_t i = 0; i < 30; ++i) script.event(extended_event(more, letters(20, i)), 100'000);
+        const auto got = script.read();
+        REQUIRE(got.reports.size() == 30);
+        for (const auto &heard : got.reports) CHECK(heard.report.event_type == truncated);
+    }
+    SECTION("a second after the first part, however fast others follow") {
+        Script script;
+        for (unsigned i = 0; i < 110; ++i)
+            script.event(extended_event(more, letters(5, static_cast<std::uint8_t>(i))), 10'000);
+        const auto got = script.read();
+        REQUIRE(got.reports.size() == 2);
+        CHECK(got.reports[0].data.size() == 5 * 101);
+        CHECK(got.reports[0].report.event_type == truncated);
+    }
+    SECTION("and a tail that comes after its beginning was given up is marked as well, what follows is not") {
+        const auto got = Script()
+                             .event(extended_event(more, letters(2, 'a')), 200'000)
+                             .event(extended_event(complete, letters(2, 'b')), 200'000)
+                             .event(extended_event(complete, letters(2, 'c')))
+                             .read();
+        REQUIRE(got.reports.size() == 3);
+        CHECK(got.reports[0].report.event_type == truncated);
+        CHECK(got.reports[1].report.event_type == truncated);
+        CHECK(got.reports[2].report.event_type == complete);
+    }
+    SECTION("when a legacy advertiser's event moves the clock: before that") {
+        const auto got =
+            Script().event(extended_event(more, letters(2, 'a')), 90'000).event(legacy_event()).read();
+        REQUIRE(got.reports.size() == 2);
+        CHECK(got.reports[0].data == letters(2, 'a'));
+        CHECK(micros(got.reports[0].report.timestamp) == sample_us);
     }
     SECTION(
         "when listening began in the middle: a tail looks like whole data, and a middle is joined with it") {
@@ -123,7 +185,7 @@ TEST_CASE("parts that nothing completes are reported as truncated, none is lost"
             report.extended = true;
             report.event_type = type;
             report.data = data;
-            joiner.add(report);
+            joiner.add(report, 0);
         };
         add(more, letters(2, 'a'));
         joiner.finish();
@@ -138,7 +200,7 @@ TEST_CASE("parts that nothing completes are reported as truncated, none is lost"
     }
     SECTION("when they grow beyond the longest data there is") {
         Script script;
-        for (unsigned i = 0; i < 20; ++i) script.event(extended_event(more, letters(200, 'a')));
+        for (std::uint8_t i = 0; i < 20; ++i) script.event(extended_event(more, letters(200, i)));
         const auto got = script.event(extended_event(complete, letters(200, 'a'))).read();
         REQUIRE(got.reports.size() == 1);
         CHECK(got.reports[0].data.size() == ble::FragmentJoiner::longest_data);

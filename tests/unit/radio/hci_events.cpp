@@ -50,6 +50,24 @@ TEST_CASE("an event that promises more reports than it holds gives those it hold
     CHECK(got.reports.size() == 1);
 }
 
+TEST_CASE("an event without its parameters is malformed") {
+    for (const auto *hex : {"", "3e", "3e00", "3e01", "3e0002", "3e0102", "3e0202", "3e010d", "0e"})
+        CHECK_FALSE(parse(from_hex(hex)).well_formed);
+    for (const auto *hex : {"0e00", "3e0101", "3e020200"}) CHECK(parse(from_hex(hex)).well_formed);
+}
+
+TEST_CASE("an RSSI is -127 to 20 dBm, all else is not available") {
+    for (const int dbm : {-127, -1, 0, 20})
+        CHECK(parse(legacy(1, one_legacy(1, {}, static_cast<std::uint8_t>(dbm)))).reports[0].rssi_dbm == dbm);
+    for (const int dbm : {-128, 21, 127}) {
+        const auto byte = static_cast<std::uint8_t>(dbm);
+        CHECK(parse(legacy(1, one_legacy(1, {}, byte))).reports[0].rssi_dbm == ble::Report::not_available);
+        CHECK(parse(extended_event(0, {}, byte)).reports[0].rssi_dbm == ble::Report::not_available);
+    }
+    CHECK(ble::known_dbm(-200) == ble::Report::not_available);
+    CHECK(ble::known_dbm(300) == ble::Report::not_available);
+}
+
 TEST_CASE("an event cut at any byte gives its whole reports") {
     const Bytes whole =
         legacy(2, one_legacy(1, from_hex("020106"), 0xc4) + one_legacy(2, from_hex("020104"), 0xc4));

@@ -45,8 +45,9 @@ void use(const Bytes &bytes) {
         options.window = std::chrono::minutes(10);
         options.profile = {true, true, true};
         ble::WindowReducer windows(options, hasher, [](ble::Batch &batch) { ble::print_batch(batch); });
-        for (auto [report, data] : got.reports) {
+        for (auto [report, data, adapter] : got.reports) {
             report.data = data;
+            report.adapter = adapter;
             windows.advance(report.timestamp);
             windows.add(report);
         }

@@ -29,7 +29,7 @@ struct Scan {
         report.address.type = type;
         for (std::size_t i = 0; i < 4; ++i)
             report.address.bytes[5 - i] = static_cast<std::uint8_t>(advertiser >> (8 * i));
-        report.rssi_dbm = static_cast<std::int8_t>(rssi);
+        report.rssi_dbm = ble::known_dbm(rssi);
         windows.advance(report.timestamp);
         windows.add(report);
         return *this;
