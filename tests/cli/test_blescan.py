@@ -383,10 +383,25 @@ class Batches(FolderTest):
         self.assertNotIn(b"rssi_min", out)
 
     def test_a_jump_of_days_makes_no_millions_of_lines(self):
-        records = [(T0 + day * 86400, legacy(b"")) for day in range(0, 3000, 100)]
+        records = [(T0 + day * 86400 + second, legacy(b"")) for day in range(0, 3000, 100) for second in (0, 1)]
         lines, err = replay(capture=btsnoop(records))
         self.assertEqual(len(lines), 30)
         self.assertEqual(err.count("windows begin anew"), 29)
+
+    def test_one_absurd_clock_makes_no_windows_and_leads_no_end_astray(self):
+        for ahead in (3540, 365 * 86400):
+            for place in range(4):
+                with self.subTest(ahead=ahead, place=place):
+                    times = [T0 + i for i in range(4)]
+                    times[place] += ahead
+                    path = self.file("c.btsnoop", btsnoop([(at, legacy(b"")) for at in times]))
+                    _, out, _ = run("blescan", "--replay", path)
+                    batches = [json.loads(line) for line in out.splitlines()]
+                    self.assertEqual([4], [batch["detections"][0]["count"] for batch in batches])
+                    self.assertTrue(batches[0]["timestamp"].startswith("2023-11-14T22:13:2"), batches)
+                    _, out, _ = run("blescan", "--replay", path, "--now")
+                    end = datetime.datetime.fromisoformat(json.loads(out)["timestamp"].replace("Z", "+00:00"))
+                    self.assertLess(abs((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()), 600)
 
     def test_now_ends_now(self):
         path = self.file("c.btsnoop", self.capture())
@@ -402,7 +417,7 @@ class Batches(FolderTest):
 
 class Pace(FolderTest):
     def test_now_counts_no_silence_that_is_not_waited_for(self):
-        path = self.file("c", btsnoop([(T0, legacy(b"")), (T0 + 3600 * 24, legacy(b""))]))
+        path = self.file("c", btsnoop([(T0 + s, legacy(b"")) for s in (0, 0.1, 3600 * 24, 3600 * 24 + 0.1)]))
         code, out, err = run("blescan", "--replay", path, "--now", "--speed", "1")
         self.assertEqual(code, 0, err)
         end = datetime.datetime.fromisoformat(json.loads(out.splitlines()[-1])["timestamp"].replace("Z", "+00:00"))
@@ -416,8 +431,8 @@ class Pace(FolderTest):
         self.assertEqual(len(lines), 9)
 
     def test_a_batch_comes_when_its_window_ends(self):
-        """The window ends after 0.1 s; the next packet would come an hour later."""
-        capture = btsnoop([(T0, legacy(b"")), (T0 + 3600, legacy(b""))])
+        """The window ends after 0.1 s; the next packet would come a minute later."""
+        capture = btsnoop([(T0, legacy(b"")), (T0 + 60, legacy(b""))])
         with Tool("blescan", "--replay", self.file("c", capture), "--speed", "1", "--window", "0.1") as tool:
             self.assertEqual(json.loads(tool.line())["window_ms"], 100)
             self.assertTrue(tool.running())
@@ -594,7 +609,7 @@ class Ends(FolderTest):
 
     def test_a_stop_is_not_forgotten_when_the_last_batch_finds_no_room(self):
         names = [legacy(b"\x1e\x09" + b"x" * 29, address=f"c0:11:22:33:44:{n:02x}") for n in range(99)]
-        path = self.file("c", btsnoop([(T0, one) for one in names] + [(T0 + 3000, names[0])]))
+        path = self.file("c", btsnoop([(T0, one) for one in names] + [(T0 + 60, names[0])]))
         for words in (["--run-for", "0.3"], []):
             with Tool("blescan", "--replay", path, "--speed", "1", "--window", "1h", "--names", *words) as tool:
                 fcntl.fcntl(tool.process.stdout, fcntl.F_SETPIPE_SZ, 4096)

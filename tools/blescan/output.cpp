@@ -23,7 +23,8 @@ WindowOptions window_options(const ScanOptions &o) {
     window.counts = o.counts;
     window.count = static_cast<std::uint64_t>(o.count);
     // The loop of a live scan turns once a second: after more it was stopped, or the clock was set.
-    if (o.live()) window.longest_silence = std::chrono::milliseconds(10'000);
+    window.longest_silence =
+        o.live() ? std::chrono::milliseconds(10'000) : std::max(window.longest_silence, window.window);
     return window;
 }
 

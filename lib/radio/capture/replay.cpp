@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "radio/capture/btsnoop_writer.hpp"
+#include "radio/capture/steady_packets.hpp"
 #include "radio/hci/report_reader.hpp"
 
 namespace ble {
@@ -19,8 +20,7 @@ namespace {
 
 // Is the clock set, or nothing recorded for long, between two packets? That is not waited for.
 bool jumps(Time before, Time time) {
-    constexpr auto longest_silence = std::chrono::hours(1);
-    return time < before || time > before + longest_silence;
+    return time < before || time > before + SteadyPackets::longest_silence;
 }
 
 }  // namespace
@@ -67,13 +67,15 @@ void Replay::shift_to_now() {
     auto source = open_source();
     if (!source.need(1) && source.given_up()) return;
     CaptureFile capture(source);
+    SteadyPackets packets(capture);
     std::optional<Time> before, last;
     microseconds waited_for{0};
-    while (const auto packet = capture.next()) {
+    while (const auto packet = packets.next()) {
         const Time time = packet->timestamp;
         if (before && !jumps(*before, time)) waited_for += time - *before;
         before = time;
-        last = std::max(last.value_or(time), time);
+        // What was recorded before the clock was set back ends in no present.
+        if (!last || time > *last || time < *last - SteadyPackets::leap) last = time;
     }
     if (begin < 0 || ::lseek(fd_, begin, SEEK_SET) < 0) throw system_error("rewind " + name_, ExitCode::io);
     if (!last) return;
@@ -92,9 +94,10 @@ void Replay::run(ReportSink &sink) {
     constexpr std::size_t longest_header = 28;
     if (!source.need(longest_header) && source.given_up()) return;  // stopped before there was anything
     CaptureFile capture(source);
+    SteadyPackets packets(capture);
     ReportReader reader(counters_, [&](const Report &report) { sink.add(report); });
     while (!sink.satisfied()) {
-        auto packet = capture.next();
+        auto packet = packets.next();
         if (!packet) break;
         packet->timestamp += shift_;
         if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;

@@ -30,7 +30,7 @@ struct WindowOptions {
     bool counts = false;      // how many advertisers in each zone, instead of detections
     std::uint64_t count = 0;  // batches until satisfied(); 0: no end
     // When the clock stands still for longer, nobody was listening: the series of windows begins anew.
-    std::chrono::milliseconds longest_silence = std::chrono::hours(1);
+    std::chrono::milliseconds longest_silence = std::chrono::minutes(1);
 };
 
 class WindowReducer : public ReportSink {

@@ -142,9 +142,10 @@ TEST_CASE("a clock that jumps begins the windows anew, and makes no millions of 
     CHECK(scan.batches[1].timestamp == start + std::chrono::hours(24 * 365) + 1ms);
     CHECK(scan.batches[2].timestamp == start + 5001ms);
     CHECK(scan.windows.restarts() == 2);
-    Scan hour(ten_seconds());
-    hour.hear(0s, 1, -50).hear(1h, 1, -50).windows.finish();
-    CHECK(hour.batches.size() == 361);
+    Scan minute(ten_seconds());
+    minute.hear(0s, 1, -50).hear(60s, 1, -50).hear(121s, 1, -50).windows.finish();
+    CHECK(minute.batches.size() == 8);
+    CHECK(minute.windows.restarts() == 1);
 }
 
 TEST_CASE("a clock may be set back by ten seconds, or by a window that is longer") {
@@ -296,7 +297,7 @@ TEST_CASE("a window that ends with its epoch is not cut, and pauses go on as pla
     Scan scan(ten_seconds(20s), 30s);
     scan.hear(0s, 1, -60);
     CHECK(scan.windows.due() == start + 10s);
-    scan.hear(65s, 1, -60);
+    scan.hear(55s, 1, -60);
     REQUIRE(scan.batches.size() == 2);
     CHECK(scan.batches[1].timestamp == start + 40s);
     Scan whole(ten_seconds(), 30s);
