@@ -3,6 +3,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "transport/assertion_guard.hpp"
 #include "transport/mqtt_reason.hpp"
 
 namespace ble {
@@ -198,7 +200,7 @@ void MosquittoLink::step() {
         if (now >= deadline_)
             return give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
     if (state_ == State::dialling || state_ == State::ended) return;
-    check(mosquitto_loop_read(client_->handle, packets_at_once));
+    read();
     if (state_ != State::ended && mosquitto_want_write(client_->handle))
         check(mosquitto_loop_write(client_->handle, packets_at_once));
     if (state_ != State::ended && now >= next_care_) {
@@ -206,6 +208,16 @@ void MosquittoLink::step() {
         check(mosquitto_loop_misc(client_->handle));
     }
     watch();
+}
+
+void MosquittoLink::read() {
+    int code = MOSQ_ERR_SUCCESS;
+    const auto failed =
+        guard_assertions([&] { code = mosquitto_loop_read(client_->handle, packets_at_once); });
+    if (failed.empty()) return check(code);
+    ::close(mosquitto_socket(client_->handle));
+    client_->handle = nullptr;  // the rest is left as it is: libmosquitto may hold its locks
+    give_up("a packet that libmosquitto fails at (" + failed + ")");
 }
 
 // Follows what libmosquitto waits for.
@@ -226,12 +238,21 @@ void MosquittoLink::check(int code) {
     const int error = errno;
     if (code == MOSQ_ERR_SUCCESS || state_ == State::ended) return;
     hung_up_ = state_ == State::greeting && code == MOSQ_ERR_CONN_LOST;
-    give_up(trouble_text(code, error));
+    // To libmosquitto the short CONNACK of an old broker is a malformed packet of MQTT 5; 2.0.11 tells the callback first.
+    const bool no_mqtt_5 = state_ == State::greeting && five_ &&
+                           (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET);
+    if (no_mqtt_5) {
+        end(mqtt::unsupported_version, "its answer is none of MQTT 5");
+        return client_.reset();
+    }
+    // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
+    const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
+    give_up(trouble_text(code, error), answer_unknown ? mqtt::protocol_error : 0);
 }
 
 // Not from a callback.
-void MosquittoLink::give_up(const std::string &text) {
-    end(0, text);
+void MosquittoLink::give_up(const std::string &text, int reason) {
+    end(reason, text);
     client_.reset();  // the connection may be whole, and nobody reads it any more
 }
 
@@ -254,6 +275,9 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
             return "no sign of life within the keep-alive time";
         case MOSQ_ERR_ERRNO:
             return error != 0 ? std::strerror(error) : "no connection";
+        case MOSQ_ERR_PROTOCOL:
+        case MOSQ_ERR_MALFORMED_PACKET:
+            return "what it sends is not what MQTT says";
         default:
             return mosquitto_strerror(code);
     }

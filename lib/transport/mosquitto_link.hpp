@@ -54,9 +54,10 @@ class MosquittoLink final : public MqttLink {
 
     void configure(const PublisherSession &session);
     void configure_tls();
+    void read();
     void watch();
     void check(int code);
-    void give_up(const std::string &text);
+    void give_up(const std::string &text, int reason = 0);
     std::string trouble_text(int code, int error) const;
     void end(int reason, const std::string &text);
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }

@@ -1,6 +1,7 @@
 #include "transport/mqtt_publisher.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unordered_set>
 #include <utility>
@@ -64,6 +65,8 @@ struct MqttPublisher::Impl {
     std::uint64_t links = 0;
     bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
     bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
+    bool suspicious = false;  // a link ended because of what we had sent: likewise
+    std::optional<std::uint64_t> suspect;  // what was outstanding alone then
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
     Throttle deafness_said;
@@ -75,6 +78,7 @@ struct MqttPublisher::Impl {
     void greet(const MqttEvent &event);
     void acknowledge(const MqttEvent &event);
     void deny(const MqttEvent &event);
+    void lose(const MqttEvent &event);
     void finish(std::uint64_t id, Outcome outcome, const std::string &reason);
 };
 
@@ -129,6 +133,7 @@ std::vector<Result> MqttPublisher::step() {
 std::size_t MqttPublisher::window() const {
     if (!connected() || impl_->announcing) return 0;
     if (impl_->denied) return Clock::now() < impl_->paused_until ? 0 : 1;
+    if (impl_->suspicious) return 1;
     return std::min(impl_->inflight, impl_->connection.receive_maximum());
 }
 
@@ -157,12 +162,9 @@ void MqttPublisher::Impl::take(MqttEvent event) {
         case MqttEvent::Kind::connected:
             greet(event);
             break;
-        case MqttEvent::Kind::lost: {
-            announcing = false;
-            for (const auto id : outstanding) results.push_back({id, Outcome::retry, event.text});
-            outstanding.clear();
+        case MqttEvent::Kind::lost:
+            lose(event);
             break;
-        }
         case MqttEvent::Kind::acknowledged:
             acknowledge(event);
             break;
@@ -178,6 +180,20 @@ void MqttPublisher::Impl::take(MqttEvent event) {
         case MqttEvent::Kind::subscribed:
             break;
     }
+}
+
+// Some brokers answer what they cannot take by ending the link. Sent alone, it shows: what ends two links is set aside.
+void MqttPublisher::Impl::lose(const MqttEvent &event) {
+    announcing = false;
+    if (event.reason == mqtt::protocol_error || event.reason == mqtt::packet_too_large) {
+        const auto before = std::exchange(suspect, std::nullopt);
+        suspicious = true;
+        if (outstanding.size() == 1) suspect = *outstanding.begin();
+        if (suspect && suspect == before)
+            finish(*suspect, Outcome::refused, "the broker ends the link at it (too large?): " + event.text);
+    }
+    for (const auto id : outstanding) results.push_back({id, Outcome::retry, event.text});
+    outstanding.clear();
 }
 
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
@@ -204,6 +220,7 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (std::exchange(denied, false))
             log_info("the broker takes messages on " + options.topic + " again");
         pause.reset();
+        suspicious = false;
         finish(event.id, Outcome::delivered, "");
     }
 }

@@ -12,7 +12,7 @@ std::string mqtt_reason_text(int reason) {
             return "nobody is subscribed";
         case 0x80:
             return "refused without a reason";
-        case 0x82:
+        case mqtt::protocol_error:
             return "protocol error";
         case mqtt::unsupported_version:
             return "protocol version not supported";

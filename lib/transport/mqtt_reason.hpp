@@ -9,6 +9,7 @@ namespace mqtt {
 constexpr int success = 0x00;
 constexpr int no_subscribers = 0x10;
 constexpr int first_failure = 0x80;
+constexpr int protocol_error = 0x82;
 constexpr int unsupported_version = 0x84;
 constexpr int bad_client_id = 0x85;
 constexpr int bad_user_or_password = 0x86;

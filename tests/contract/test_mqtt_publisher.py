@@ -178,6 +178,28 @@ class Answers(unittest.TestCase):
                     self.assertIn("refuses MQTT 5", tool.err)
                     self.assertEqual(self.seqs(server), [1])
 
+    def test_an_answer_that_fails_an_assertion_of_libmosquitto_ends_a_link_and_nothing_else(self):
+        unknown_property = bytes.fromhex("2d0d00002f00000000000000000000")
+        with MqttServer() as server, send(server) as tool:
+            server.connack = lambda level: unknown_property
+            tool.write(lines(1))
+            wait_until(lambda: len(server.levels) >= 3, "further attempts")
+            server.connack = lambda level: 0
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(self.seqs(server), [1])
+
+    def test_what_ends_two_links_alone_is_set_aside(self):
+        """So do brokers that know no other answer to what is too large; an answer that is none for libmosquitto does, too."""
+        for answer in (0x82, 0x95):
+            with self.subTest(answer=answer), MqttServer() as server, send(server) as tool:
+                server.disconnect_at = lambda payload, answer=answer: answer if b'"seq": 7' in payload else None
+                tool.write(lines(*range(10)))
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 0, tool.err)
+                self.assertEqual([batch(7).decode()], self.rejected(tool))
+                self.assertEqual({*range(10), "gap"}, set(self.seqs(server)))
+
     def test_a_broker_that_hangs_up_is_tried_again(self):
         with MqttServer() as server, send(server) as tool:
             server.connack = lambda level: b""  # and the connection closed; the next one is let in

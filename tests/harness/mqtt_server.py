@@ -10,14 +10,15 @@ class MqttServer:
     """Speaks enough MQTT 3.1.1 and 5 on a loopback port of its own.
 
     connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
-    bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer). Each
-    may be replaced at any time.
+    bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer);
+    disconnect_at(payload) the reason of a DISCONNECT in its place (None: none). Each may be replaced at any time.
     """
 
     def __init__(self, receive_maximum=None):
         self.connack = lambda level: 0
         self.suback = lambda level, topic: 1
         self.puback = lambda level, payload: 0
+        self.disconnect_at = lambda payload: None
         self.receive_maximum = receive_maximum
         self.levels, self.topics, self.payloads = [], [], []
         self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
@@ -106,7 +107,8 @@ class MqttServer:
                         if not self._send_connack(s, level):
                             return
                     elif kind == 3:
-                        self._take_publish(s, level, head, body)
+                        if not self._take_publish(s, level, head, body):
+                            return
                     elif kind == 8:
                         at = 2 if level < 5 else 3 + body[2]
                         size = int.from_bytes(body[at:at + 2], "big")
@@ -143,8 +145,12 @@ class MqttServer:
         rest = body[2 + size + (2 if head & 6 else 0):]
         payload = rest[1 + rest[0]:] if level == 5 else rest
         self.payloads.append(payload)
+        farewell = self.disconnect_at(payload)
+        if farewell is not None:
+            s.sendall(bytes([0xE0, 1, farewell]))
+            return False
         if message_id is None:
-            return
+            return True
         code = self.puback(level, payload)
         if code is None:
             self._held.append((s, level, message_id))
@@ -152,6 +158,7 @@ class MqttServer:
             self.most_unanswered = max(self.most_unanswered, self.unanswered)
         else:
             self._send_puback(s, level, message_id, code)
+        return True
 
     def _send_puback(self, s, level, message_id, code):
         s.sendall(self._packet(0x40, message_id + (bytes([code, 0]) if level == 5 and code else b"")))
