@@ -24,13 +24,18 @@ def _authority(folder):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=test {name}",
                 "-keyout", f"{name}.key", "-out", f"{name}.pem")
     here = "DNS:localhost,IP:127.0.0.1,IP:::ffff:127.0.0.1"
-    for name, names, days in [("server", here, "2"), ("expired", here, "-1"), ("elsewhere", "DNS:broker.example", "2"),
-                              ("client", "DNS:client.example", "2")]:
-        with open(os.path.join(folder, "names"), "w", encoding="ascii") as f:
-            f.write(f"subjectAltName={names}\n")
+    # `openssl ca`, since of the others no version both takes a time that is over and is in Debian 12.
+    with open(os.path.join(folder, "ca.conf"), "w", encoding="ascii") as f:
+        f.write("[ca]\ndefault_ca=test\n[test]\ndatabase=issued\nnew_certs_dir=.\ndefault_md=sha256\nrand_serial=yes\n"
+                "unique_subject=no\npolicy=any\n[any]\ncommonName=supplied\n")
+    for name, names in [("server", here), ("expired", here), ("elsewhere", "DNS:broker.example"), ("client", "DNS:client.example")]:
+        for file, text in [("names", f"subjectAltName={names}\n"), ("issued", "")]:
+            with open(os.path.join(folder, file), "w", encoding="ascii") as f:
+                f.write(text)
+        valid = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] if name == "expired" else ["-days", "2"]
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
-        openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days,
-                "-extfile", "names", "-out", f"{name}.pem")
+        openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "csr",
+                "-extfile", "names", "-out", f"{name}.pem", *valid)
     openssl("rehash", ".")
 
 
