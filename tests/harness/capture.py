@@ -34,3 +34,10 @@ def replay(*argv, capture=b"", code=0, env=None):
     if got != code:
         raise AssertionError(f"exit {got}: {err}")
     return [json.loads(line) for line in out.splitlines()], err
+
+
+def detection(*chunks):
+    """The detection of an advertiser that sent these data."""
+    records = [(T0 + i / 10, extended(chunk)) for i, chunk in enumerate(chunks)]
+    lines, _ = replay("--detail", "--names", capture=btsnoop(records))
+    return lines[0]["detections"][0]

@@ -39,7 +39,7 @@ def preload(name, **env):
 
 
 def shared_path(*parts):
-    """A file of the third-party data beside the checkout; a test that needs it fails loudly without it."""
+    """A file of the third-party data beside the checkout, for the tests of the label `others`, which fail without it."""
     root = os.environ.get("BLEPIPE_SHARED") or os.path.join(os.environ["BLEPIPE_SOURCE"], "..", "shared")
     path = os.path.join(root, *parts)
     if not os.path.exists(path):

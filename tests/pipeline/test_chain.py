@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from harness import (Broker, Database, EventStream, Tool, WebSocketClient, details, end_pipeline, flatten, free_port,
-                     make_batches, pipeline, positions, shared_path, source_path, wait_port, wait_until)
+                     make_batches, pipeline, positions, source_path, wait_port, wait_until)
 
 
 class Chain(unittest.TestCase):
@@ -54,7 +54,7 @@ class Chain(unittest.TestCase):
         broker = self.stack.enter_context(Broker())
         tools, clients = self.backend("blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend")
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
-        lines = self.scan([shared_path("captures", "govee-15min-legacy.btsnoop")], ["blesend"],
+        lines = self.scan([source_path("examples", "sample.btsnoop"), "--window", "1"], ["blesend"],
                           env={"COMMUNICATION_MODE": "mqtt", "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
         self.check(lines, clients)
         end_pipeline(tools)

@@ -1,8 +1,5 @@
 #include "catch.hpp"
 
-#include <cstdlib>
-#include <fstream>
-
 #include "base/digest.hpp"
 #include "base/error.hpp"
 #include "radio/air/hex_text.hpp"
@@ -34,16 +31,6 @@ bool made_by(const std::string &text, const ble::Address &address) {
     const auto &b = address.bytes;
     return ble::is_resolvable(address) && ble::private_address_hash(aes(text), {b[0], b[1], b[2]}) ==
                                               std::array<std::uint8_t, 3>{b[3], b[4], b[5]};
-}
-
-// The text of a member of a flat JSON object; true and false as they are.
-std::string member(const std::string &line, const std::string &name) {
-    const auto at = line.find('"' + name + "\": ");
-    if (at == line.npos) return {};
-    auto rest = line.substr(at + name.size() + 4);
-    const bool quoted = rest.front() == '"';
-    if (quoted) rest.erase(0, 1);
-    return rest.substr(0, rest.find_first_of(quoted ? "\"" : ",}"));
 }
 
 std::string reason(const std::string &lines) {
@@ -81,25 +68,6 @@ TEST_CASE("the specification's sample address is resolved by its key, in no othe
     CHECK(made_by(key, random_address(sample)));
     CHECK_FALSE(made_by("9b7d390aa610103405adc857a33402ec", random_address(sample)));
     CHECK_FALSE(made_by(key, random_address("aa:fb:0d:94:81:70")));
-}
-
-TEST_CASE("all vectors of other projects are resolved, or not, as they say") {
-    const char *shared = std::getenv("BLEPIPE_SHARED"), *source = std::getenv("BLEPIPE_SOURCE");
-    const std::string folder = shared ? shared : std::string(source ? source : ".") + "/../shared";
-    const std::string path = folder + "/vectors/irk_rpa.jsonl";
-    std::ifstream file(path);
-    INFO(path << " is needed: see CONTRIBUTING.md");
-    REQUIRE(file);
-    std::size_t count = 0;
-    for (std::string line; std::getline(file, line); ++count) {
-        INFO(line);
-        const auto address = random_address(member(line, "rpa"));
-        CHECK(made_by(member(line, "irk_msb_first"), address) == (member(line, "match") == "true"));
-        const auto &b = address.bytes;
-        CHECK(ble::hex(ble::private_address_hash(aes(member(line, "irk_msb_first")), {b[0], b[1], b[2]})) ==
-              member(line, "ah_openssl"));
-    }
-    CHECK(count == 13);
 }
 
 TEST_CASE("keys are read with names, addresses, comments and in both byte orders") {
