@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from harness import (Database, Tool, flatten, make_batches, positions, random_source, source_path, standing, tool_path,
+from harness import (PAST_QUOTA, Database, Tool, as_other_user, flatten, make_batches, positions, random_source, source_path, standing, tool_path,
                      wait_until)
 from harness.process import run
 from harness.trace import kill_at_system_call
@@ -25,13 +25,6 @@ GAP = {"format": 1, "device_id": "pi-test", "run_id": "00000000000000ab",
 
 def text(lines):
     return "".join(line + "\n" for line in lines).encode()
-
-
-def as_other_user(*argv):
-    """Root's rights hide what a user runs into: tests that need an ordinary user become one when run by root."""
-    if os.geteuid() != 0:
-        return list(argv)
-    return ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *argv]
 
 
 class Ingest(unittest.TestCase):
@@ -115,7 +108,7 @@ class CommandLine(Ingest):
         secret = self.folder / "secret"
         secret.touch(0o000)
         self.folder.chmod(0o777)
-        code, _, err = run(*as_other_user(tool_path("bleingest"), secret), cwd=self.folder)
+        code, _, err = run(*as_other_user("bleingest", secret), cwd=self.folder)
         self.assertEqual(code, 77, err)
 
     def test_databases_that_cannot_be_used(self):
@@ -139,7 +132,7 @@ class CommandLine(Ingest):
         self.folder.chmod(0o777)
         (self.folder / "closed").mkdir()
         for words in ([], ["--db", "/ble.db"], ["--db", self.folder / "closed" / "ble.db"]):
-            code, _, err = run(*as_other_user(tool_path("bleingest"), *words), cwd=self.folder)
+            code, _, err = run(*as_other_user("bleingest", *words), cwd=self.folder)
             self.assertEqual(code, 77, err)
 
 
@@ -270,7 +263,7 @@ class Inputs(Ingest):
                    "        fcntl.fcntl(fd, 1031, 1 << 20)\n"
                    "except OSError: pass\n"
                    "os.execv(sys.argv[1], sys.argv[1:])\n")
-        tool = self.stack.enter_context(Tool(*as_other_user("/usr/bin/python3", "-c", exhaust, tool_path("bleingest")),
+        tool = self.stack.enter_context(Tool(*as_other_user("bleingest", before=["/usr/bin/python3", "-c", exhaust], uid=PAST_QUOTA),
                                              cwd=self.folder))
         self.assertEqual(tool.wait(), 71, tool.err)
         self.assertIn("pipe-user-pages-soft", tool.err)

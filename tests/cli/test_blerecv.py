@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from harness import DEADLINE_S, Notify, Tool, run_past_pipe_quota, self_signed, standing, tool_path, wait_until
+from harness import DEADLINE_S, Notify, Tool, as_other_user, run_past_pipe_quota, self_signed, standing, tool_path, wait_until
 from harness.process import run
 
 BULK = "/api/v1/detections/bulk"
@@ -197,8 +197,7 @@ class CommandLine(unittest.TestCase):
     def test_a_port_that_only_root_may_take_is_77(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as f:
             self.assertGreater(int(f.read()), 1, "this machine gives every port to everybody")
-        drop = (lambda: os.setuid(65534)) if os.getuid() == 0 else None
-        code, _, err = run("blerecv", "--port", "1", preexec_fn=drop, cwd="/")
+        code, _, err = run(*as_other_user("blerecv", "--port", "1"), cwd="/")
         self.assertEqual(code, 77, err)
         self.assertIn("--port", err)
 

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from harness import (Closed, DEADLINE_S, EventStream, Notify, Refused, Tool, WebSocketClient, http, run_past_pipe_quota,
+from harness import (Closed, DEADLINE_S, EventStream, Notify, Refused, Tool, WebSocketClient, as_other_user, http, run_past_pipe_quota,
                      self_signed, tool_path, wait_until)
 from harness.process import run
 
@@ -828,8 +828,7 @@ class Ends(unittest.TestCase):
     def test_a_port_that_only_root_may_take_is_77(self):
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as f:
             self.assertGreater(int(f.read()), 1, "this machine gives every port to everybody")
-        drop = (lambda: os.setuid(65534)) if os.getuid() == 0 else None
-        code, _, err = run("blews", "--port", "1", preexec_fn=drop, cwd="/")
+        code, _, err = run(*as_other_user("blews", "--port", "1"), cwd="/")
         self.assertEqual(code, 77, err)
 
     def test_a_pipe_too_small_for_the_longest_line_is_71(self):

@@ -1,15 +1,9 @@
 """A user whose pipe quota is used up: pipes are small and stay small."""
-import os
-import shutil
-import sys
-import tempfile
-
-from .process import Tool, tool_path
+from .other_user import PAST_QUOTA, as_other_user
+from .process import Tool
 
 _SCRIPT = """
 import fcntl, os, subprocess, sys
-if os.getuid() == 0:
-    os.setuid(65534)
 held = []
 try:
     while True:
@@ -24,9 +18,7 @@ sys.exit(done.returncode)
 
 
 def run_past_pipe_quota(name, *words):
-    """Runs a tool with pipes on its three descriptors: (exit code, stderr). A copy of it, since that user may not see ours."""
-    with tempfile.TemporaryDirectory(prefix="blepipe-quota-") as folder:
-        os.chmod(folder, 0o755)
-        copy = shutil.copy(tool_path(name), folder)
-        with Tool(sys.executable, "-c", _SCRIPT, copy, *words, cwd="/", stdin=None, stdout=None) as tool:
-            return tool.wait(), tool.err
+    """Runs a tool with pipes on its three descriptors: (exit code, stderr)."""
+    command = as_other_user(name, *words, before=["/usr/bin/python3", "-c", _SCRIPT], uid=PAST_QUOTA)
+    with Tool(*command, cwd="/", stdin=None, stdout=None) as tool:
+        return tool.wait(), tool.err
