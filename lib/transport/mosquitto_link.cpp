@@ -26,6 +26,7 @@ constexpr seconds connect_limit(10);       // for TCP, TLS and CONNACK together
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int most_outstanding = 65'535;   // MQTT 5, 3.3.4: a receive maximum's largest value
 constexpr int packets_at_once = 100;
+constexpr char no_tls[] = "TLS: what answers there does not speak it";
 constexpr char system_authorities[] = "/etc/ssl/certs";
 
 void require(int code, const char *what) {
@@ -242,7 +243,7 @@ void MosquittoLink::check(int code) {
     const bool no_mqtt_5 = state_ == State::greeting && five_ &&
                            (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET);
     if (no_mqtt_5) {
-        end(mqtt::unsupported_version, "its answer is none of MQTT 5");
+        end(mqtt::unsupported_version, mqtt_reason_text(mqtt::unsupported_version));
         return client_.reset();
     }
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
@@ -267,13 +268,15 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
             std::string text = client_->trouble.substr(client_->trouble.rfind(':') + 1);
             text.erase(0, text.find_first_not_of(' '));
             if (text.ends_with('.')) text.pop_back();
-            return text.empty() ? "no TLS there" : "TLS: " + text;
+            return text.empty() ? no_tls : "TLS: " + text;
         }
         case MOSQ_ERR_EAI:
             return "unknown host name";
         case MOSQ_ERR_KEEPALIVE:
             return "no sign of life within the keep-alive time";
         case MOSQ_ERR_ERRNO:
+            if (options_.tls && error == EPROTO)
+                return no_tls;  // so says libmosquitto of some of OpenSSL's errors
             return error != 0 ? std::strerror(error) : "no connection";
         case MOSQ_ERR_PROTOCOL:
         case MOSQ_ERR_MALFORMED_PACKET:

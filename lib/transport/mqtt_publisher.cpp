@@ -63,9 +63,9 @@ struct MqttPublisher::Impl {
     std::unordered_set<std::uint64_t> outstanding;
     std::vector<Result> results;
     std::uint64_t links = 0;
-    bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
-    bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
-    bool suspicious = false;  // a link ended because of what we had sent: likewise
+    bool announcing = false;   // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
+    bool denied = false;       // the last PUBACK refused: one message at a time until one is taken
+    std::size_t suspects = 0;  // a link ended because of one of so many: likewise, until all have been taken
     std::optional<std::uint64_t> suspect;  // what was outstanding alone then
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
@@ -133,7 +133,7 @@ std::vector<Result> MqttPublisher::step() {
 std::size_t MqttPublisher::window() const {
     if (!connected() || impl_->announcing) return 0;
     if (impl_->denied) return Clock::now() < impl_->paused_until ? 0 : 1;
-    if (impl_->suspicious) return 1;
+    if (impl_->suspects > 0) return 1;
     return std::min(impl_->inflight, impl_->connection.receive_maximum());
 }
 
@@ -187,10 +187,12 @@ void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
     if (event.reason == mqtt::protocol_error || event.reason == mqtt::packet_too_large) {
         const auto before = std::exchange(suspect, std::nullopt);
-        suspicious = true;
+        suspects = std::max(suspects, outstanding.size());
         if (outstanding.size() == 1) suspect = *outstanding.begin();
-        if (suspect && suspect == before)
+        if (suspect && suspect == before) {
+            --suspects;
             finish(*suspect, Outcome::refused, "the broker ends the link at it (too large?): " + event.text);
+        }
     }
     for (const auto id : outstanding) results.push_back({id, Outcome::retry, event.text});
     outstanding.clear();
@@ -220,7 +222,7 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (std::exchange(denied, false))
             log_info("the broker takes messages on " + options.topic + " again");
         pause.reset();
-        suspicious = false;
+        if (suspects > 0) --suspects;
         finish(event.id, Outcome::delivered, "");
     }
 }
