@@ -14,6 +14,14 @@ ExitCode outcome(const ScanOptions &o, const Replay &replay, const Counters &cou
     if (counters.rejected > 0)
         log_warning(std::to_string(counters.rejected) +
                     " malformed events; what could be read of them was used");
+    if (replay.wrong_checksums() > 0)
+        log_info(std::to_string(replay.wrong_checksums()) +
+                 " packets were damaged on the air (wrong checksum), and left out");
+    if (!replay.left_out().empty()) {
+        const std::string said = replay.left_out() + " in " + replay.name() + " were left out";
+        if (o.strict) throw Error(ExitCode::data, said);
+        log_warning(said);
+    }
     if (!replay.problem().empty()) {
         if (o.strict) throw Error(ExitCode::data, replay.problem());
         log_warning(replay.problem() + "; all before that was used");

@@ -9,8 +9,6 @@ namespace ble {
 
 namespace {
 
-constexpr std::uint32_t h4 = 187, h4_with_direction = 201, linux_monitor = 254;
-
 std::unique_ptr<CaptureFile::Format> open_format(ByteSource &source) {
     if (const auto *start = source.need(4)) {
         const auto magic = load_little<std::uint32_t>(start);
@@ -18,23 +16,39 @@ std::unique_ptr<CaptureFile::Format> open_format(ByteSource &source) {
         if (magic == 0x0a0d0d0a) return open_pcapng(source);
         if (is_pcap_magic(magic)) return open_pcap(source);
     }
-    throw Error(ExitCode::data, source.name() +
-                                    (source.available() == 0 ? " is empty" : " is no capture file") +
-                                    ": blescan reads btsnoop (btmon -w FILE), pcap and pcapng");
+    if (const auto *start = source.need(13); start && is_packet_logger(start))
+        return open_packet_logger(source);
+    if (!source.damage().empty()) throw Error(ExitCode::data, source.name() + " " + source.damage());
+    throw Error(
+        ExitCode::data,
+        source.name() + (source.available() == 0 ? " is empty" : " is no capture file") +
+            ": blescan reads btsnoop (btmon -w FILE), pcap, pcapng and pklg, also compressed by gzip");
 }
 
 }  // namespace
 
-CaptureFile::CaptureFile(ByteSource &source) : format_(open_format(source)) {}
+CaptureFile::CaptureFile(ByteSource &source) : source_(source), format_(open_format(source)) {}
 CaptureFile::~CaptureFile() = default;
 
 std::optional<HciPacket> CaptureFile::next() {
-    if (!format_->problem().empty()) return std::nullopt;
+    if (!problem().empty()) return std::nullopt;
     return format_->next();
 }
 
-const std::string &CaptureFile::problem() const {
-    return format_->problem();
+std::string CaptureFile::problem() const {
+    return source_.damage().empty() ? format_->problem() : source_.damage();
+}
+
+std::string CaptureFile::left_out() const {
+    std::uint64_t packets = 0;
+    std::string types;
+    for (const auto &[type, count] : format_->left_out()) {
+        packets += count;
+        types += (types.empty() ? "" : ", ") + std::to_string(type);
+    }
+    return packets == 0
+               ? ""
+               : std::to_string(packets) + " packets of link types that are not read (" + types + ")";
 }
 
 const std::uint8_t *CaptureFile::Format::need(std::size_t bytes, std::uint64_t record) {
@@ -51,23 +65,6 @@ bool CaptureFile::Format::at_end() {
 std::nullopt_t CaptureFile::Format::damaged(std::uint64_t record, const std::string &why) {
     problem_ = "is damaged at byte " + std::to_string(record) + ": " + why;
     return std::nullopt;
-}
-
-bool known_link_type(std::uint32_t link_type) {
-    return link_type == h4 || link_type == h4_with_direction || link_type == linux_monitor;
-}
-
-void unwrap(std::uint32_t link_type, HciPacket &packet) {
-    if (link_type == h4) return unwrap_h4(packet);
-    if (packet.data.size() >= 4 && link_type == h4_with_direction) {
-        packet.data = packet.data.subspan(4);
-        unwrap_h4(packet);
-    } else if (packet.data.size() >= 4 && link_type == linux_monitor) {
-        packet.adapter = load_big<std::uint16_t>(packet.data.data());
-        const auto opcode = load_big<std::uint16_t>(packet.data.data() + 2);
-        packet.data = packet.data.subspan(4);
-        unwrap_monitor(opcode, packet);
-    }
 }
 
 Time clamp_time(std::int64_t microseconds) {

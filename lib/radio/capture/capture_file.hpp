@@ -1,9 +1,10 @@
-// Capture files: btsnoop, pcap and pcapng, as a stream of HCI packets. The format shows in the first bytes.
+// Capture files: btsnoop, pcap, pcapng and Apple's PacketLogger, each as it is or compressed by gzip, as a stream of packets. The
+// format shows in the first bytes.
 //
 // btsnoop: data links 1001 (HCI), 1002 (H4), 2001 (Linux monitor). pcap: micro- and nanoseconds, both byte orders.
 // pcapng: several sections and interfaces, any if_tsresol and if_tsoffset, both byte orders; enhanced, simple and
 // obsolete packet blocks (a simple one has no time: it gets that of the packet before it).
-// Link types of both: 187 (H4), 201 (H4 with direction), 254 (Linux monitor).
+// Link types of both: link_type.hpp.
 #pragma once
 
 #include <memory>
@@ -23,12 +24,16 @@ class CaptureFile {
 
     // The next packet in file order, of any type; its data is valid until the next call. Empty: the end, or problem().
     std::optional<HciPacket> next();
+    // How many packets are of link types that are not read, and which: "12 packets of link types 1 and 105"; empty: none. Error(data) out
+    // of next() at the end of the capture when there was nothing else in it.
+    std::string left_out() const;
     // Why reading ended before the end of a well-formed file: "ends inside a record at byte 4711"; empty: it did not.
-    const std::string &problem() const;
+    std::string problem() const;
 
     class Format;
 
   private:
+    ByteSource &source_;
     std::unique_ptr<Format> format_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,8 @@ class CaptureFile::Format {
     virtual std::optional<HciPacket> next() = 0;
 
     const std::string &problem() const { return problem_; }
+    // By link type, packets that are not read.
+    const std::map<std::uint32_t, std::uint64_t> &left_out() const { return left_out_; }
 
   protected:
     // The next `bytes` bytes of a record that began at byte `record`; nullptr, and problem() is set, when the input ends.
@@ -31,6 +34,8 @@ class CaptureFile::Format {
 
     ByteSource &source_;
     std::string problem_;
+    std::map<std::uint32_t, std::uint64_t> left_out_;
+    bool any_read_ = false;  // is there something of a link type that is read?
 };
 
 // The formats; the magic number stands unread at the source's start.
@@ -38,11 +43,9 @@ std::unique_ptr<CaptureFile::Format> open_btsnoop(ByteSource &source);
 std::unique_ptr<CaptureFile::Format> open_pcap(ByteSource &source);
 std::unique_ptr<CaptureFile::Format> open_pcapng(ByteSource &source);
 bool is_pcap_magic(std::uint32_t little_endian);
-
-// Link types of pcap and pcapng (tcpdump.org/linktypes.html).
-bool known_link_type(std::uint32_t link_type);
-// Sets type and data of `packet`, whose data is the whole record.
-void unwrap(std::uint32_t link_type, HciPacket &packet);
+// The same of a PacketLogger file, which has no magic number. Does it begin like one? Needs 13 bytes.
+std::unique_ptr<CaptureFile::Format> open_packet_logger(ByteSource &source);
+bool is_packet_logger(const std::uint8_t *start);
 
 // btsnoop counts microseconds from the year 0: so many of them until 1970.
 constexpr std::int64_t btsnoop_epoch = 0x00dc'ddb3'0f2f'8000;

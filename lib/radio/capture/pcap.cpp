@@ -1,6 +1,7 @@
 // pcap, the classic format: one link type a file, the writer's byte order, micro- or nanoseconds.
 #include "base/error.hpp"
 #include "radio/capture/capture_format.hpp"
+#include "radio/capture/link_type.hpp"
 
 namespace ble {
 
@@ -54,7 +55,7 @@ std::unique_ptr<CaptureFile::Format> open_pcap(ByteSource &source) {
         load<std::uint32_t>(header + 20, big_endian) & 0xffff;  // above: the frame check sequence
     if (!known_link_type(link))
         throw Error(ExitCode::data, source.name() + ": pcap link type " + std::to_string(link) +
-                                        " is no Bluetooth HCI; blescan reads 187, 201 and 254");
+                                        " is not read here; known are " + known_link_types);
     source.take(24);
     return std::make_unique<Pcap>(source, big_endian, nanoseconds, link);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "radio/capture/capture_format.hpp"
+#include "radio/capture/link_type.hpp"
 
 namespace ble {
 
@@ -90,6 +91,11 @@ std::optional<HciPacket> Pcapng::next() {
             case Step::go_on:
                 break;
             case Step::end:
+                if (!any_read_ && !left_out_.empty() && problem_.empty())
+                    throw Error(ExitCode::data, source_.name() +
+                                                    " has no packets of a link type that is read: those of " +
+                                                    std::to_string(left_out_.begin()->first) +
+                                                    " are none of " + known_link_types);
                 return std::nullopt;
         }
     }
@@ -128,9 +134,18 @@ Pcapng::Step Pcapng::step(HciPacket &packet) {
         return Step::go_on;
     }
     packet = HciPacket{};
-    if (read_packet({type, body}, packet)) return Step::packet;
-    damaged(record, "a packet block that contradicts itself");
-    return Step::end;
+    if (!read_packet({type, body}, packet)) {
+        damaged(record, "a packet block that contradicts itself");
+        return Step::end;
+    }
+    const auto link = interfaces_[packet.interface - interfaces_before_].link;
+    if (!known_link_type(link)) {  // not even its time counts: nobody listened there
+        ++left_out_[link];
+        return Step::go_on;
+    }
+    any_read_ = true;
+    unwrap(link, packet);
+    return Step::packet;
 }
 
 bool Pcapng::read_section(std::uint64_t record) {
@@ -169,7 +184,6 @@ void Pcapng::add_interface(std::span<const std::uint8_t> body) {
     interfaces_.push_back(added);
 }
 
-// Packets of interfaces that carry no HCI keep the type 0; the clock still moves with them.
 bool Pcapng::read_packet(const Block &block, HciPacket &packet) {
     const auto *body = block.body.data();
     const std::size_t head = block.type == simple_packet ? 4 : 20;
@@ -193,7 +207,6 @@ bool Pcapng::read_packet(const Block &block, HciPacket &packet) {
     packet.timestamp = last_;
     packet.interface = interfaces_before_ + interface;
     packet.data = block.body.subspan(head, length);
-    if (known_link_type(from.link)) unwrap(from.link, packet);
     return true;
 }
 

@@ -55,7 +55,7 @@ Replay::Replay(const ReplayOptions &options, Counters &counters, Wait wait)
 
 double Replay::fraction() const {
     if (!source_ || size_ == 0) return -1;
-    return static_cast<double>(source_->offset()) / static_cast<double>(size_);
+    return static_cast<double>(source_->read_of_input()) / static_cast<double>(size_);
 }
 
 ByteSource Replay::open_source() {
@@ -110,6 +110,8 @@ void Replay::run(ReportSink &sink) {
     reader.finish();
     sink.finish();
     if (!capture.problem().empty()) problem_ = name_ + " " + capture.problem();
+    left_out_ = capture.left_out();
+    wrong_checksums_ = reader.wrong_checksums();
     source_ = nullptr;
 }
 

@@ -39,6 +39,10 @@ class Replay {
 
     // What is wrong with the file, after run(): "FILE ends inside …"; empty: nothing.
     const std::string &problem() const { return problem_; }
+    // Packets that are not understood, after run(): see CaptureFile::left_out(). Empty: none.
+    const std::string &left_out() const { return left_out_; }
+    // Packets of a sniffer that were damaged on the air.
+    std::uint64_t wrong_checksums() const { return wrong_checksums_; }
     const std::string &name() const { return name_; }
     // Part of the file that has been read, 0 to 1; negative: its length is not known.
     double fraction() const;
@@ -53,7 +57,8 @@ class Replay {
     ReplayOptions options_;
     Counters &counters_;
     Wait wait_;
-    std::string name_, problem_;
+    std::string name_, problem_, left_out_;
+    std::uint64_t wrong_checksums_ = 0;
     UniqueFd file_;
     int fd_ = -1;
     std::uint64_t size_ = 0;

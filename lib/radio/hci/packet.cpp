@@ -2,6 +2,14 @@
 
 namespace ble {
 
+std::uint8_t channel_of_frequency_index(std::uint8_t index) {
+    if (index == 0) return 37;
+    if (index == 12) return 38;
+    if (index == 39) return 39;
+    if (index > 39) return AirPacket::no_channel;
+    return static_cast<std::uint8_t>(index < 12 ? index - 1 : index - 2);
+}
+
 void unwrap_h4(HciPacket &packet) {
     if (packet.data.empty()) return;
     packet.type = packet.data[0];

@@ -1,4 +1,4 @@
-// One packet between a host and its Bluetooth controller, recorded or heard just now.
+// One packet between a host and its Bluetooth controller, recorded or heard just now; or one that a sniffer heard on the air.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,34 @@
 
 namespace ble {
 
+// What a sniffer says about a packet that it heard on the air.
+struct AirPacket {
+    static constexpr std::uint8_t no_channel = 0xff;
+    enum class Checksum { not_told, right, wrong };
+
+    std::uint8_t channel = no_channel;  // 0 to 39; 37 to 39 are the primary advertising channels
+    std::int8_t rssi_dbm = 127;         // a value of known_dbm()
+    Checksum checksum = Checksum::not_told;
+    bool coded = false;  // of LE Coded: the coding indicator follows the access address
+};
+
+// The channel of the radio frequency 2402 + 2 * `index` MHz (Core Specification 5.4, Vol 6 Part B 1.4.1).
+std::uint8_t channel_of_frequency_index(std::uint8_t index);
+
 struct HciPacket {
     static constexpr std::uint8_t event = 4;   // the H4 packet type
     static constexpr std::uint8_t note = 128;  // no packet, but a text for readers (monitor only)
+    static constexpr std::uint8_t sniffed =
+        129;  // no packet of HCI, but one of the link layer, from its access address on
     static constexpr std::uint16_t no_adapter = 0xffff;
 
     Time timestamp{};
-    std::uint8_t type = 0;               // H4 packet type, or note; 0: something else that was recorded
+    std::uint8_t type = 0;  // H4 packet type, note or sniffed; 0: something else that was recorded
     std::span<const std::uint8_t> data;  // without the packet type
     std::uint16_t adapter =
         no_adapter;               // 0 is hci0; the monitor channel, data link 2001 and link type 254 only
     std::uint32_t interface = 0;  // of the capture, when that has several: any number, of its own for each
+    AirPacket air{};              // of a sniffed one
 };
 
 // Takes the H4 packet type (Core Specification 5.4, Vol 4 Part A 2) off the front of `packet.data`, and sets `type`.

@@ -18,10 +18,18 @@ const std::string &ReportReader::name(std::uint16_t adapter) {
     return name;
 }
 
-void ReportReader::read(const HciPacket &packet) {
-    if (packet.type != HciPacket::event) return;
+// False: it is malformed.
+bool ReportReader::reports_of(const HciPacket &packet) {
     reports_.clear();
-    if (!read_reports(packet, reports_)) counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    if (packet.type != HciPacket::sniffed) return read_reports(packet, reports_);
+    const auto outcome = air_.read(packet, reports_);
+    if (outcome == LinkLayerReader::Outcome::wrong_checksum) ++wrong_checksums_;
+    return outcome != LinkLayerReader::Outcome::malformed;
+}
+
+void ReportReader::read(const HciPacket &packet) {
+    if (packet.type != HciPacket::event && packet.type != HciPacket::sniffed) return;
+    if (!reports_of(packet)) counters_.rejected.fetch_add(1, std::memory_order_relaxed);
     const auto source = std::uint64_t{packet.interface} << 16 | packet.adapter;
     for (auto &report : reports_) {
         report.adapter = name(packet.adapter);

@@ -9,6 +9,7 @@
 #include "base/counters.hpp"
 #include "radio/air/report.hpp"
 #include "radio/hci/fragment_joiner.hpp"
+#include "radio/hci/link_layer.hpp"
 #include "radio/hci/packet.hpp"
 
 namespace ble {
@@ -23,6 +24,9 @@ class ReportReader {
     ReportReader(const ReportReader &) = delete;
     ReportReader &operator=(const ReportReader &) = delete;
 
+    // Packets of a sniffer that were damaged on the air, and left out.
+    std::uint64_t wrong_checksums() const { return wrong_checksums_; }
+
     // Passes the packet's reports on, or holds them until they are whole. Malformed events are counted as `rejected`.
     void read(const HciPacket &packet);
     // The clock has reached `now`: hands on what has waited too long for its rest. To be called with each packet's time before
@@ -33,11 +37,14 @@ class ReportReader {
     void finish();
 
   private:
+    bool reports_of(const HciPacket &packet);
     const std::string &name(std::uint16_t adapter);
 
     Counters &counters_;
     Heard heard_;
     FragmentJoiner joiner_;
+    LinkLayerReader air_;
+    std::uint64_t wrong_checksums_ = 0;
     std::map<std::uint16_t, std::string> names_;  // of adapters, by index; they stay where they are
     std::vector<Report> reports_;
 };

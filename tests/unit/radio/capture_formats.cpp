@@ -162,7 +162,7 @@ TEST_CASE("pcapng: packets belong to the interface they name") {
         read(section(false) + interface(1, false) + interface(187, false, 3) + interface(254, false, 9) +
              enhanced(0, 1, h4(legacy_event()), false) + enhanced(1, 1'000, h4(legacy_event()), false) +
              enhanced(2, 2'000'000'000, monitor + legacy_event(), false));
-    CHECK(got.packets == 3);
+    CHECK(got.packets == 2);  // and one that is of no link type that is read
     REQUIRE(got.reports.size() == 2);
     CHECK(micros(got.reports[0].report.timestamp) == 1'000'000);
     CHECK(micros(got.reports[1].report.timestamp) == 2'000'000);

@@ -1,0 +1,51 @@
+// Advertising reports out of what a sniffer heard: packets of the link layer on the advertising channels, as a controller would
+// have reported them (Core Specification 5.4, Vol 6 Part B 2.3).
+//
+// Legacy advertising gives a report each. Of extended advertising the first packet (ADV_EXT_IND) only points to another one, which has
+// the data; that may point to further ones. They are followed as far as the capture holds them: the parts are handed on as parts
+// (data status 1), for a FragmentJoiner. A continuation whose beginning is not in the capture is an anonymous, truncated report.
+// Bounded: 256 pointers that wait.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "radio/air/report.hpp"
+#include "radio/hci/packet.hpp"
+
+namespace ble {
+
+class LinkLayerReader {
+  public:
+    static constexpr std::size_t most_pointers = 256;
+
+    enum class Outcome { fine, malformed, wrong_checksum };
+
+    // Appends the reports of a packet of the type HciPacket::sniffed to `reports`; their data points into the packet. Packets of
+    // connections, and requests, have none. A packet whose checksum (CRC) is wrong is damaged, and left out whole; it is
+    // computed where the capture does not say.
+    Outcome read(const HciPacket &packet, std::vector<Report> &reports);
+
+  private:
+    struct Extended;
+    // What an ADV_EXT_IND or a packet behind it has promised.
+    struct Pointer {
+        std::uint32_t interface;
+        std::uint16_t set;  // as in the ADI field: SID and DID; no_set: none
+        std::uint8_t channel;
+        bool has_data;  // the promise of a continuation, not of a beginning
+        Report report;  // who it was; without data
+        Time until;
+    };
+
+    Outcome read_extended(const HciPacket &packet, std::span<const std::uint8_t> pdu,
+                          std::vector<Report> &reports);
+    bool take_pointer(const HciPacket &packet, const Extended &header, Pointer &found);
+    void keep_pointer(const HciPacket &packet, const Extended &header, const Report &report, bool has_data);
+
+    std::deque<Pointer> pointers_;  // the oldest first
+    Address asked_;                 // of the last AUX_SCAN_REQ …
+    Time asked_at_{};               // … and when it was
+};
+
+}  // namespace ble

@@ -1,0 +1,191 @@
+"""blescan and captures of every kind: the same reports from each, what is not understood is said, and tshark agrees."""
+import gzip
+import json
+import shutil
+import struct
+import subprocess
+import unittest
+
+from harness import FolderTest, air
+from harness.capture import T0, btsnoop, extended, legacy, packet_logger, pcap, pcapng, replay
+from harness.process import run
+
+LINKS = (air.LINK_LAYER, air.WITH_RADIO, air.NORDIC)
+ONE, TWO, THREE = "c4:f7:00:00:00:01", "c4:f7:00:00:00:02", "00:11:22:33:44:55"
+
+
+def short(lines):
+    return [(line["address"], line["address_type"], line["event_type"], line["rssi"], line["data"]) for line in lines]
+
+
+class Formats(FolderTest):
+    RECORDS = [(T0 + i, packet) for i, packet in enumerate(
+        [legacy(b"\x02\x01\x06", ONE), extended(b"\x04\x09abc", TWO, kind=0x01), legacy(b"", THREE, rssi=127, address_type=0)])]
+
+    def every_format(self):
+        direction = [(at, b"\0\0\0\1" + packet) for at, packet in self.RECORDS]
+        monitor = [(at, struct.pack(">HH", 0, 3) + packet[1:]) for at, packet in self.RECORDS]
+        bare = [(at, packet[1:]) for at, packet in self.RECORDS]
+        yield "btsnoop 1001", btsnoop(bare, link=1001)
+        yield "btsnoop 1002", btsnoop(self.RECORDS, link=1002)
+        for name, records, link in [("H4", self.RECORDS, 187), ("direction", direction, 201), ("monitor", monitor, 254)]:
+            yield "pcap " + name, pcap(records, link)
+            yield "pcapng " + name, pcapng([(at, 0, packet) for at, packet in records], [link])
+        yield "pklg", packet_logger(self.RECORDS)
+        yield "pklg, little-endian", packet_logger(self.RECORDS, "<")
+
+    def test_every_format_gives_the_same_reports_compressed_or_not(self):
+        expected = [(ONE, "random", 0, -60, "020106"), (TWO, "random", 1, -60, "0409616263"), (THREE, "public", 0, None, "")]
+        times = [f"2023-11-14T22:13:2{i}.000000Z" for i in range(3)]
+        for name, capture in self.every_format():
+            for packed in (capture, gzip.compress(capture), gzip.compress(capture[:40]) + gzip.compress(capture[40:])):
+                with self.subTest(name, packed=packed != capture):
+                    lines, err = replay("--each", "--strict", capture=packed)
+                    self.assertEqual(expected, short(lines))
+                    self.assertEqual(times, [line["timestamp"] for line in lines])
+                    self.assertEqual("", err)
+
+    def test_compressed_data_that_is_cut_or_damaged_is_said_and_what_came_before_is_used(self):
+        capture = btsnoop([(T0 + i / 100, legacy(bytes([i % 256] * 20))) for i in range(20_000)])
+        packed = gzip.compress(capture)
+        lines, err = replay("--each", capture=packed[:len(packed) // 2])
+        self.assertIn("ends inside its gzip data; all before that was used", err)
+        self.assertGreater(len(lines), 5000)
+        replay("--each", "--strict", capture=packed[:len(packed) // 2], code=65)
+        damaged = packed[:len(packed) // 2] + bytes(64) + packed[len(packed) // 2 + 64:]
+        _, err = replay("--each", capture=damaged)
+        self.assertIn("is damaged", err)  # which may not show before its checksum, at the end
+        for start in (b"\x1f\x8b", b"\x1f\x8bnonsense", gzip.compress(b""), gzip.compress(b"nonsense")):
+            _, err = replay("--each", capture=start, code=65)
+            self.assertNotIn("reading", err)
+
+    def test_now_reads_a_compressed_capture_twice(self):
+        path = self.file("c.gz", gzip.compress(btsnoop([(T0 + i, legacy(b"")) for i in range(3)])))
+        code, out, err = run("blescan", "--replay", path, "--now")
+        self.assertEqual((0, 3), (code, json.loads(out)["detections"][0]["count"]), err)
+
+
+class LeftOut(FolderTest):
+    ETHERNET = 1
+
+    def test_a_capture_of_nothing_that_is_read_is_refused(self):
+        for capture in (pcapng([(T0, 0, b"x" * 60), (T0 + 30, 0, b"x" * 60)], [self.ETHERNET]), pcap([(T0, b"x" * 60)], self.ETHERNET)):
+            for words in ([], ["--strict"], ["--each"]):
+                code, out, err = run("blescan", "--replay", "-", *words, input=capture)
+                self.assertEqual((65, b""), (code, out), err)
+                self.assertIn("187, 201, 251, 254, 256 and 272", err)
+
+    def test_of_a_mixed_capture_what_was_left_out_is_counted(self):
+        records = [(T0, 1, b"x" * 60), (T0 + 1, 0, legacy(b"")), (T0 + 2, 1, b"x" * 60), (T0 + 50, 1, b"x" * 60)]
+        capture = pcapng(records, [187, self.ETHERNET])
+        batches, err = replay(capture=capture)
+        self.assertIn("3 packets of link types that are not read (1) in standard input were left out", err)
+        self.assertEqual([1], [len(batch["detections"]) for batch in batches])  # nobody listened for the 50 s
+        replay("--strict", capture=capture, code=65)
+
+
+class Sniffers(FolderTest):
+    def capture(self, link, packets):
+        """packets: (seconds after T0, channel, PDU and options of air.packet())."""
+        return pcap([(T0 + at, air.packet(body, link, channel, **options)) for at, channel, body, options in packets], link)
+
+    def legacy_packets(self):
+        kinds = (air.ADV_IND, air.ADV_NONCONN_IND, air.SCAN_RSP, air.ADV_SCAN_IND)
+        for i in range(200):
+            address, random = (ONE, True) if i % 3 else (THREE, False)
+            body = air.pdu(kinds[i % 4], air.address_bytes(address) + bytes([2, 1, 6, i % 24 + 3, 255]) + bytes(i % 24 + 2), random)
+            yield i / 100, 37 + i % 3, body, {"rssi": -40 - i % 50, "damaged": i % 10 == 9}
+        yield 3, 37, air.pdu(air.ADV_DIRECT_IND, air.address_bytes(ONE) + air.address_bytes(TWO)), {}
+        yield 3.1, 37, air.pdu(air.SCAN_REQ, air.address_bytes(TWO) + air.address_bytes(ONE)), {}
+        yield 3.2, 12, b"\x02\x05hello", {"access_address": 0x50655535}  # of a connection
+
+    def test_legacy_advertising(self):
+        event_types = {air.ADV_IND: 0, air.ADV_DIRECT_IND: 1, air.ADV_SCAN_IND: 2, air.ADV_NONCONN_IND: 3, air.SCAN_RSP: 4}
+        for link in LINKS:
+            with self.subTest(link=link):
+                expected = []
+                for _, _, body, options in self.legacy_packets():
+                    if options.get("damaged") or "access_address" in options or body[0] & 15 == air.SCAN_REQ:
+                        continue
+                    address = body[2:8][::-1].hex(":")
+                    expected.append((address, "random" if body[0] & 0x40 else "public", event_types[body[0] & 15],
+                                     None if link == air.LINK_LAYER else options.get("rssi", -50),
+                                     "" if body[0] & 15 == air.ADV_DIRECT_IND else body[8:].hex()))
+                lines, err = replay("--each", "--strict", capture=self.capture(link, self.legacy_packets()))
+                self.assertEqual(expected, short(lines))
+                self.assertIn("20 packets were damaged on the air", err)
+
+    def test_extended_advertising_is_followed_as_far_as_the_capture_holds_it(self):
+        adi, other = (3, 0x123), (3, 0x456)
+        long = bytes([0xFF]) * 180
+        packets = [
+            # Three pointers to one packet, and that packet with all the data.
+            *[(i / 1000, 37 + i, air.pdu(air.ADV_EXT_IND, air.extended(adi=adi, pointer=(10, 50))), {}) for i in range(3)],
+            (0.010, 10, air.pdu(air.ADV_EXT_IND, air.extended(b"\x02\x01\x06", 0, ONE, adi=adi, tx_power=4)), {"rssi": -61}),
+            # Two chains with the same set number at once.
+            (1.000, 37, air.pdu(air.ADV_EXT_IND, air.extended(adi=adi, pointer=(10, 50), mode=1)), {}),
+            (1.001, 37, air.pdu(air.ADV_EXT_IND, air.extended(adi=other, pointer=(20, 50))), {}),
+            (1.002, 10, air.pdu(air.ADV_EXT_IND, air.extended(long + b"1", 1, ONE, adi=adi, pointer=(11, 50))), {}),
+            (1.003, 20, air.pdu(air.ADV_EXT_IND, air.extended(long + b"2", 0, TWO, adi=other, pointer=(21, 50))), {}),
+            (1.004, 11, air.pdu(air.ADV_EXT_IND, air.extended(b"one", adi=adi)), {}),
+            (1.005, 21, air.pdu(air.ADV_EXT_IND, air.extended(b"two", adi=other)), {}),
+            # A chain whose rest is not there.
+            (2.000, 10, air.pdu(air.ADV_EXT_IND, air.extended(b"cut", 0, ONE, adi=adi, pointer=(12, 50))), {}),
+            # No pointer: no data.
+            (3.000, 37, air.pdu(air.ADV_EXT_IND, air.extended(address=TWO, adi=None)), {}),
+            # Asked and answered.
+            (4.000, 10, air.pdu(air.SCAN_REQ, air.address_bytes(THREE) + air.address_bytes(ONE), random_target=True), {}),
+            (4.001, 10, air.pdu(air.ADV_EXT_IND, air.extended(b"\x03\x09hi", 0, ONE, adi=adi)), {}),
+            # A continuation without its beginning.
+            (6.000, 15, air.pdu(air.ADV_EXT_IND, air.extended(b"rest", adi=(5, 9))), {}),
+            # Directed.
+            (8.000, 37, air.pdu(air.ADV_EXT_IND, air.extended(mode=1, adi=(6, 1), pointer=(30, 5))), {}),
+            (8.001, 30, air.pdu(air.ADV_EXT_IND, air.extended(mode=1, address=ONE, target=TWO, adi=(6, 1))), {}),
+        ]
+        truncated, response = 0x40, 0x08
+        expected = [(ONE, 0, "020106"), (ONE, 1, (long + b"1one").hex()), (TWO, 0, (long + b"2two").hex()),
+                    (ONE, truncated, b"cut".hex()), (TWO, 0, ""), (ONE, response, b"\x03\x09hi".hex()),
+                    ("00:00:00:00:00:00", truncated, b"rest".hex()), (ONE, 5, "")]
+        for link in (air.WITH_RADIO, air.NORDIC):
+            with self.subTest(link=link):
+                lines, err = replay("--each", "--strict", capture=self.capture(link, packets))
+                self.assertEqual(expected, [(line["address"], line["event_type"], line["data"]) for line in lines])
+                self.assertEqual("", err)
+        # Where no channel is told, the chains are joined by their sets.
+        lines, _ = replay("--each", capture=self.capture(air.LINK_LAYER, packets[:10]))
+        self.assertEqual(expected[:3], [(line["address"], line["event_type"], line["data"]) for line in lines])
+
+    def test_a_packet_cut_at_any_byte_is_malformed_or_left_out_and_nothing_else(self):
+        body = air.pdu(air.ADV_EXT_IND, air.extended(b"data", 1, ONE, TWO, (3, 1), (10, 50), 4))
+        for link in LINKS:
+            whole = air.packet(body, link, 10)
+            records = [(T0 + i, whole[:i]) for i in range(len(whole))]
+            lines, _ = replay("--each", capture=pcap(records, link))
+            self.assertLessEqual(len(lines), 3)  # those that miss some of the checksum only
+
+    def test_tshark_agrees(self):
+        self.assertTrue(shutil.which("tshark"), "install tshark: scripts/packages test")
+        fields = ["frame.time_epoch", "btle.advertising_address", "btle.advertising_header.pdu_type", "btle.advertising_header.randomized_tx",
+                  "btle.crc.incorrect", "nordic_ble.crc.bad"]
+        event_types = {"0x00": 0, "0x01": 1, "0x06": 2, "0x02": 3, "0x04": 4}
+        for link, strength in [(air.LINK_LAYER, None), (air.WITH_RADIO, "btle_rf.signal_dbm"), (air.NORDIC, "nordic_ble.rssi")]:
+            path = self.file("c.pcap", self.capture(link, self.legacy_packets()))
+            words = [word for field in [*fields, *([strength] if strength else [])] for word in ("-e", field)]
+            told = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=,", *words], capture_output=True, text=True, check=True)
+            expected = []
+            for row in told.stdout.splitlines():
+                at, address, kind, random, computed_wrong, told_wrong, *rssi = row.split(",")
+                kind = f"0x{int(kind, 0):02x}" if kind else ""
+                if kind not in event_types or computed_wrong or told_wrong:
+                    continue
+                expected.append((f"{float(at):.3f}", address, event_types[kind], "random" if random in ("1", "True") else "public",
+                                 int(rssi[0]) if rssi else None))
+            lines, _ = replay("--each", capture=path.read_bytes())
+            got = [(f"{T0 + (int(line['timestamp'][17:19]) - 20) + float('0' + line['timestamp'][19:26]):.3f}", line["address"],
+                    line["event_type"], line["address_type"], line["rssi"]) for line in lines]
+            self.assertGreater(len(expected), 180)
+            self.assertEqual(expected, got, link)
+
+
+if __name__ == "__main__":
+    unittest.main()
