@@ -26,8 +26,10 @@ std::int64_t wall_ms() {
 std::int64_t to_wall(Clock::time_point since) {
     return wall_ms() - std::chrono::floor<milliseconds>(Clock::now() - since).count();
 }
+// Whatever the file says: nothing is older than 100 years, or of the future.
 Clock::time_point from_wall(std::int64_t since_ms) {
-    return Clock::now() - milliseconds(std::max<std::int64_t>(wall_ms() - since_ms, 0));
+    const std::int64_t oldest = wall_ms() - milliseconds(std::chrono::years(100)).count();
+    return Clock::now() - milliseconds(std::max<std::int64_t>(wall_ms() - std::max(since_ms, oldest), 0));
 }
 
 std::uint64_t kept_free_on_disk_of(const std::string &path) {

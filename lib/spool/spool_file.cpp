@@ -16,6 +16,8 @@ namespace {
 // "BLEq" in PRAGMA application_id: file(1) shows it, and no other program's database is taken for ours.
 constexpr std::int64_t application_id = 0x424c4571;
 constexpr std::int64_t version = 1;
+// No version will be beyond that: a number that is there is damage.
+constexpr std::int64_t last_version = 1000;
 
 // Batches and gaps share one numbering, the order of delivery. Ids are reserved in steps, so that not every commit has
 // to write how far they are; since is milliseconds since 1970, UTC.
@@ -33,6 +35,9 @@ constexpr char settings[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY";
 
+// The end of the year 9998: what a time in the file may be at most, to be printed.
+constexpr std::int64_t latest_ms = 253'370'764'799'999;
+
 [[noreturn]] void fail_to_open(const std::string &path) {
     const int error = errno;
     const bool no_right = error == EACCES || error == EPERM || error == EROFS;
@@ -44,15 +49,25 @@ constexpr char settings[] =
     throw why;
 }
 
-// Throws for what is not ours to touch; true: it has our tables.
+[[noreturn]] void fail_as_damaged(const std::string &why) {
+    throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, why);
+}
+
+// Throws for what is not ours to touch; true: it has our tables. A database that has our tables and no others is ours,
+// whatever the numbers in its header say: another program would have others.
 bool is_made(Database &database) {
     const auto id = database.integer("PRAGMA application_id").value_or(0);
     const auto tables = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
+    const auto ours = database.integer(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('state', 'batches', 'gaps')");
     if (id == 0 && tables == 0) return false;
-    if (id != application_id)
+    if (id != application_id) {
+        if (tables == 3 && ours == 3) fail_as_damaged("its application id is " + std::to_string(id));
         throw Error(ExitCode::config,
                     database.path() + " is a database of another program: give another path for the spool");
+    }
     const auto found = database.integer("PRAGMA user_version").value_or(0);
+    if (found < 0 || found > last_version) fail_as_damaged("its version is " + std::to_string(found));
     if (found > version)
         throw Error(ExitCode::config, "the spool " + database.path() + " has version " +
                                           std::to_string(found) + ", this program knows versions up to " +
@@ -66,6 +81,18 @@ void make_tables(Database &database) {
     database.execute("PRAGMA application_id=" + std::to_string(application_id) +
                      "; PRAGMA user_version=" + std::to_string(version));
     transaction.commit();
+}
+
+// What SQLite cannot know to be wrong: numbers that no spool of ours has.
+void check_content(Database &database) {
+    const auto sound = database.integer(
+        "SELECT (SELECT count(*) FROM state) = 1 AND next_id > 0 AND dropped >= 0 AND unnamed >= 0"
+        " AND coalesce((SELECT min(id) FROM batches), 1) > 0 AND coalesce((SELECT max(id) FROM batches), 0) "
+        "< next_id"
+        " AND coalesce((SELECT min(id) FROM gaps), 1) > 0 AND coalesce((SELECT max(id) FROM gaps), 0) < "
+        "next_id"
+        " FROM state");
+    if (sound != 1) fail_as_damaged("its counters contradict its rows");
 }
 
 // A spool that was long and is empty now gives its space back.
@@ -90,11 +117,14 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
         damage = database_->text("PRAGMA quick_check(1)");
         damage.erase(0, damage.rfind('\n') + 1);  // a heading
         if (damage == "ok") {
+            check_content(*database_);
             shrink(*database_);
             return;
         }
     } catch (const SqliteError &error) {
-        if (error.kind() != SqliteError::Kind::foreign) throw;
+        // A full disk, a lock and absent rights say nothing of the file; all else that SQLite says of it at start does.
+        if (error.kind() == SqliteError::Kind::trouble || error.kind() == SqliteError::Kind::permission)
+            throw;
         damage = error.what();
     }
     set_aside(damage);
@@ -130,6 +160,7 @@ void SpoolFile::open() {
         throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is empty and its log is not");
     database_ = std::make_unique<Database>(path_, std::chrono::milliseconds(100));
     const bool made = is_made(*database_);
+    if (database_->read_only()) fail_as_damaged("it is marked as one that is only read");
     database_->execute(settings);
     if (!made) make_tables(*database_);
 }
@@ -171,7 +202,7 @@ SpoolStatus read_spool_status(const std::string &path) {
             "SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
             " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"
             " ORDER BY id LIMIT 1"))
-        status.oldest = Time(std::chrono::milliseconds(*since));
+        status.oldest = Time(std::chrono::milliseconds(std::clamp<std::int64_t>(*since, 0, latest_ms)));
     return status;
 }
 

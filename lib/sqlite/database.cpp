@@ -116,6 +116,10 @@ bool Database::in_transaction() const {
     return ::sqlite3_get_autocommit(handle_) == 0;
 }
 
+bool Database::read_only() const {
+    return ::sqlite3_db_readonly(handle_, "main") == 1;
+}
+
 bool Database::moved() const {
     int moved = 0;
     return ::sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;

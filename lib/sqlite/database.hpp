@@ -58,6 +58,8 @@ class Database {
     bool in_transaction() const;
     // Was the file renamed or deleted since it was opened? What is written then is lost.
     bool moved() const;
+    // Will SQLite only read it, although it was opened for writing?
+    bool read_only() const;
     const std::string &path() const { return path_; }
 
     // Throws what SQLite says about the last error on this connection.
