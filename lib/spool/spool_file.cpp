@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 
 #include "base/log.hpp"
@@ -16,6 +17,7 @@ namespace {
 // "BLEq" in PRAGMA application_id: file(1) shows it, and no other program's database is taken for ours.
 constexpr std::int64_t application_id = 0x424c4571;
 constexpr std::int64_t version = 1;
+constexpr int most_differing_bits = 8;  // of a byte that was damaged
 // No version will be beyond that: a number that is there is damage.
 constexpr std::int64_t last_version = 1000;
 
@@ -53,8 +55,8 @@ constexpr std::int64_t latest_ms = 253'370'764'799'999;
     throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, why);
 }
 
-// Throws for what is not ours to touch; true: it has our tables. A database that has our tables and no others is ours,
-// whatever the numbers in its header say: another program would have others.
+// Throws for what is not ours to touch; true: it has our tables. A database that has our tables, no others, and nearly our
+// application id is ours, and damaged: another program would have others.
 bool is_made(Database &database) {
     const auto id = database.integer("PRAGMA application_id").value_or(0);
     const auto tables = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
@@ -62,7 +64,9 @@ bool is_made(Database &database) {
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('state', 'batches', 'gaps')");
     if (id == 0 && tables == 0) return false;
     if (id != application_id) {
-        if (tables == 3 && ours == 3) fail_as_damaged("its application id is " + std::to_string(id));
+        const auto differing = std::popcount(static_cast<std::uint32_t>(id ^ application_id));
+        if (tables == 3 && ours == 3 && differing <= most_differing_bits)
+            fail_as_damaged("its application id is " + std::to_string(id));
         throw Error(ExitCode::config,
                     database.path() + " is a database of another program: give another path for the spool");
     }

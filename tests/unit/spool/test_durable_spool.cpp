@@ -451,10 +451,13 @@ TEST_CASE("a spool of a newer version and a database of another program are refu
         Database(path).execute("PRAGMA user_version=99");
     }
     SECTION("another program") {
-        Database(path).execute("PRAGMA application_id=7; ALTER TABLE batches RENAME TO letters");
+        Database(path).execute("PRAGMA application_id=7");
+    }
+    SECTION("another program, whose name is like ours") {
+        Database(path).execute("PRAGMA application_id=1112294768; CREATE TABLE more (x)");
     }
     SECTION("unnamed") {
-        Database(path).execute("PRAGMA application_id=0; CREATE TABLE more (x)");
+        Database(path).execute("PRAGMA application_id=0");
     }
     const std::string before = bytes_of(path);
     CHECK(refusal(path) == ExitCode::config);
