@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "spool/spool_schema.hpp"
+
 namespace ble {
 namespace {
 
@@ -26,10 +28,12 @@ std::int64_t wall_ms() {
 std::int64_t to_wall(Clock::time_point since) {
     return wall_ms() - std::chrono::floor<milliseconds>(Clock::now() - since).count();
 }
-// Whatever the file says: nothing is older than 100 years, or of the future.
+// What cannot be, and what no clock of this machine can express, counts from now.
 Clock::time_point from_wall(std::int64_t since_ms) {
-    const std::int64_t oldest = wall_ms() - milliseconds(std::chrono::years(100)).count();
-    return Clock::now() - milliseconds(std::max<std::int64_t>(wall_ms() - std::max(since_ms, oldest), 0));
+    const Time wall = now();
+    const auto age = wall - time_of_row(since_ms, wall).value_or(wall);
+    return Clock::now() -
+           (age < std::chrono::years(100) ? std::chrono::duration_cast<milliseconds>(age) : milliseconds(0));
 }
 
 std::uint64_t kept_free_on_disk_of(const std::string &path) {

@@ -6,29 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 
 #include "base/log.hpp"
+#include "spool/spool_schema.hpp"
 
 namespace ble {
 namespace {
-
-// "BLEq" in PRAGMA application_id: file(1) shows it, and no other program's database is taken for ours.
-constexpr std::int64_t application_id = 0x424c4571;
-constexpr std::int64_t version = 1;
-constexpr int most_differing_bits = 8;  // of a byte that was damaged
-// No version will be beyond that: a number that is there is damage.
-constexpr std::int64_t last_version = 1000;
-
-// Batches and gaps share one numbering, the order of delivery. Ids are reserved in steps, so that not every commit has
-// to write how far they are; since is milliseconds since 1970, UTC.
-constexpr char schema[] = R"sql(
-CREATE TABLE state (next_id INTEGER NOT NULL, dropped INTEGER NOT NULL, unnamed INTEGER NOT NULL) STRICT;
-INSERT INTO state VALUES (1, 0, 0);
-CREATE TABLE batches (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL) STRICT;
-CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL, ours INTEGER NOT NULL) STRICT;
-)sql";
 
 // One commit is one write and one sync of the log, which is copied into the file once it is long enough (4 MiB, on all but
 // the smallest disks) and then used again from its beginning: so what comes and goes within that time never reaches
@@ -36,9 +20,6 @@ CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT
 constexpr char settings[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "PRAGMA journal_size_limit=8388608; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY";
-
-// The end of the year 9998: what a time in the file may be at most, to be printed.
-constexpr std::int64_t latest_ms = 253'370'764'799'999;
 
 [[noreturn]] void fail_to_open(const std::string &path) {
     const int error = errno;
@@ -49,54 +30,6 @@ constexpr std::int64_t latest_ms = 253'370'764'799'999;
     if (error == ENOSPC || error == EDQUOT)
         throw SqliteError(SqliteError::Kind::trouble, ExitCode::io, why.what());
     throw why;
-}
-
-[[noreturn]] void fail_as_damaged(const std::string &why) {
-    throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, why);
-}
-
-// Throws for what is not ours to touch; true: it has our tables. A database that has our tables, no others, and nearly our
-// application id is ours, and damaged: another program would have others.
-bool is_made(Database &database) {
-    const auto id = database.integer("PRAGMA application_id").value_or(0);
-    const auto tables = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
-    const auto ours = database.integer(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('state', 'batches', 'gaps')");
-    if (id == 0 && tables == 0) return false;
-    if (id != application_id) {
-        const auto differing = std::popcount(static_cast<std::uint32_t>(id ^ application_id));
-        if (tables == 3 && ours == 3 && differing <= most_differing_bits)
-            fail_as_damaged("its application id is " + std::to_string(id));
-        throw Error(ExitCode::config,
-                    database.path() + " is a database of another program: give another path for the spool");
-    }
-    const auto found = database.integer("PRAGMA user_version").value_or(0);
-    if (found < 0 || found > last_version) fail_as_damaged("its version is " + std::to_string(found));
-    if (found > version)
-        throw Error(ExitCode::config, "the spool " + database.path() + " has version " +
-                                          std::to_string(found) + ", this program knows versions up to " +
-                                          std::to_string(version) + ": upgrade blepipe");
-    return true;
-}
-
-void make_tables(Database &database) {
-    Transaction transaction(database);
-    database.execute(schema);
-    database.execute("PRAGMA application_id=" + std::to_string(application_id) +
-                     "; PRAGMA user_version=" + std::to_string(version));
-    transaction.commit();
-}
-
-// What SQLite cannot know to be wrong: numbers that no spool of ours has.
-void check_content(Database &database) {
-    const auto sound = database.integer(
-        "SELECT (SELECT count(*) FROM state) = 1 AND next_id > 0 AND dropped >= 0 AND unnamed >= 0"
-        " AND coalesce((SELECT min(id) FROM batches), 1) > 0 AND coalesce((SELECT max(id) FROM batches), 0) "
-        "< next_id"
-        " AND coalesce((SELECT min(id) FROM gaps), 1) > 0 AND coalesce((SELECT max(id) FROM gaps), 0) < "
-        "next_id"
-        " FROM state");
-    if (sound != 1) fail_as_damaged("its counters contradict its rows");
 }
 
 // A spool that was long and is empty now gives its space back.
@@ -118,17 +51,13 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
     std::string damage;
     try {
         open();
-        damage = database_->text("PRAGMA quick_check(1)");
-        damage.erase(0, damage.rfind('\n') + 1);  // a heading
-        if (damage == "ok") {
-            check_content(*database_);
+        damage = damage_of_spool(*database_);
+        if (damage.empty()) {
             shrink(*database_);
             return;
         }
     } catch (const SqliteError &error) {
-        // A full disk, a lock and absent rights say nothing of the file; all else that SQLite says of it at start does.
-        if (error.kind() == SqliteError::Kind::trouble || error.kind() == SqliteError::Kind::permission)
-            throw;
+        if (error.kind() != SqliteError::Kind::foreign) throw;
         damage = error.what();
     }
     set_aside(damage);
@@ -163,10 +92,12 @@ void SpoolFile::open() {
         ::stat((path_ + "-wal").c_str(), &log) == 0 && log.st_size > 0)
         throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is empty and its log is not");
     database_ = std::make_unique<Database>(path_, std::chrono::milliseconds(100));
-    const bool made = is_made(*database_);
-    if (database_->read_only()) fail_as_damaged("it is marked as one that is only read");
+    const bool made = is_spool(*database_);
+    // Rights were asked before: it is the file that says so.
+    if (database_->read_only())
+        throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is marked as one that is only read");
     database_->execute(settings);
-    if (!made) make_tables(*database_);
+    if (!made) make_spool_tables(*database_);
 }
 
 void SpoolFile::set_aside(const std::string &why) {
@@ -186,16 +117,16 @@ void SpoolFile::set_aside(const std::string &why) {
               ", and begun anew. What it held is not sent; sqlite3's .recover may find it");
 }
 
-SpoolStatus read_spool_status(const std::string &path) {
+SpoolStatus read_spool_status(const std::string &path) try {
     if (::access(path.c_str(), F_OK) != 0)
         throw system_error("read the spool " + path, ExitCode::unavailable);
     if (::access(path.c_str(), R_OK) != 0) throw system_error("read the spool " + path, ExitCode::permission);
     Database database(path, std::chrono::seconds(5), Database::Access::read);
     SpoolStatus status;
     database.execute("BEGIN");  // one moment's view
-    if (!is_made(database)) return status;
+    if (!is_spool(database)) return status;
     const auto number = [&](const char *sql) {
-        return static_cast<std::uint64_t>(database.integer(sql).value_or(0));
+        return static_cast<std::uint64_t>(std::max<std::int64_t>(database.integer(sql).value_or(0), 0));
     };
     status.batches = number("SELECT count(*) FROM batches");
     status.bytes = number("SELECT sum(length(line)) FROM batches");
@@ -206,8 +137,13 @@ SpoolStatus read_spool_status(const std::string &path) {
             "SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
             " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"
             " ORDER BY id LIMIT 1"))
-        status.oldest = Time(std::chrono::milliseconds(std::clamp<std::int64_t>(*since, 0, latest_ms)));
+        status.oldest = time_of_row(*since, now());
     return status;
+} catch (const SqliteError &error) {
+    if (error.kind() != SqliteError::Kind::foreign) throw;
+    throw SqliteError(
+        error.kind(), ExitCode::io,
+        "the spool " + path + " is damaged: " + error.what() + "; the next start sets it aside");
 }
 
 }  // namespace ble

@@ -35,11 +35,11 @@ class SpoolFile {
 // What a spool holds; what was delivered in the last minute may still be among it.
 struct SpoolStatus {
     std::uint64_t batches = 0, bytes = 0, gaps = 0;
-    std::optional<Time> oldest;
+    std::optional<Time> oldest;              // of the first line; empty as well when its time cannot be
     std::uint64_t dropped = 0, unnamed = 0;  // since the spool was made
 };
 
-// Takes no lock: works beside a process that uses the spool, and changes nothing.
+// Throws what SpoolFile throws, and SqliteError(foreign) for a damaged one. Takes no lock: works beside a process that uses the spool, and changes nothing.
 SpoolStatus read_spool_status(const std::string &path);
 
 }  // namespace ble

@@ -91,6 +91,15 @@ void Database::fail() const {
     throw SqliteError(found.kind, found.code, text);
 }
 
+std::int64_t Database::count_schema() {
+    try {
+        return integer("SELECT count(*) FROM sqlite_schema").value_or(0);
+    } catch (const SqliteError &error) {
+        if (error.kind() != Kind::other) throw;
+        throw SqliteError(Kind::foreign, ExitCode::io, error.what());
+    }
+}
+
 void Database::execute(const std::string &sql) {
     if (::sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail();
 }

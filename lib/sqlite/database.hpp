@@ -47,6 +47,9 @@ class Database {
     Database(const Database &) = delete;
     Database &operator=(const Database &) = delete;
 
+    // How many tables, indexes and views it has. The first question to a file that others may have written: what is wrong
+    // with it is the file's fault (foreign), never the question's.
+    std::int64_t count_schema();
     // Runs statements separated by semicolons; rows are ignored.
     void execute(const std::string &sql);
     // The first column of the first row; empty: no row, or NULL.

@@ -6,7 +6,13 @@ namespace ble {
 namespace {
 
 constexpr std::size_t most_remembered = 10'000;
+// No seq of a line is larger (blepipe-batch(5)). What the database says is bounded by it as well: people edit it.
+constexpr std::int64_t most_seq = (std::int64_t{1} << 53) - 1;
 const std::string missing = "missing";
+
+std::int64_t seq_of(std::int64_t stored) {
+    return std::clamp<std::int64_t>(stored, 0, most_seq + 1);
+}
 
 // Two tools may give different reasons for one hole; which line came first must not matter.
 const std::string &stronger(const std::string &one, const std::string &other) {
@@ -77,7 +83,7 @@ RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
         find_.bind(1, device).bind(2, run_id);
         if (find_.step()) {
             run.id = find_.integer(0);
-            run.next_seq = find_.integer(1);
+            run.next_seq = seq_of(find_.integer(1));
             find_.reset();
         } else {
             run.id = insert_.insert(device, run_id);
@@ -96,7 +102,7 @@ std::vector<Piece> RunLedger::touching(const Run &run, std::int64_t from, std::i
     std::vector<Piece> pieces;
     touching_.bind(1, run.id).bind(2, from).bind(3, to);
     while (touching_.step())
-        pieces.push_back({touching_.integer(0), touching_.integer(1), std::string(touching_.text(2)),
+        pieces.push_back({touching_.integer(0), seq_of(touching_.integer(1)), std::string(touching_.text(2)),
                           touching_.integer(3)});
     return pieces;
 }
@@ -117,7 +123,8 @@ bool RunLedger::take(Run &run, std::int64_t seq, std::vector<Piece> &holes) {
     }
     gap_at_.bind(1, run.id).bind(2, seq);
     if (!gap_at_.step()) return false;
-    const Piece gap{gap_at_.integer(0), gap_at_.integer(1), std::string(gap_at_.text(2)), gap_at_.integer(3)};
+    const Piece gap{gap_at_.integer(0), seq_of(gap_at_.integer(1)), std::string(gap_at_.text(2)),
+                    gap_at_.integer(3)};
     gap_at_.reset();
     if (seq > gap.to) return false;
     std::vector<Piece> rest;

@@ -275,7 +275,7 @@ void refuse_newer(Database &database, std::int64_t version, std::int64_t known) 
 
 void refuse_foreign(Database &database) {
     // In this order: another process may be creating the tables, and writes its id in the same transaction.
-    const auto count = database.integer("SELECT count(*) FROM sqlite_schema").value_or(0);
+    const auto count = database.count_schema();
     const auto id = database.integer("PRAGMA application_id").value_or(0);
     if (id == application_id || (id == 0 && count == 0)) return;
     throw Error(ExitCode::config, database.path() + " is a database of another program: give another path");

@@ -131,17 +131,51 @@ class Spool(Case):
         self.assertIn("another process uses the spool", err)
 
     def test_a_newer_version_and_another_programs_database_are_refused(self):
-        for change in ("PRAGMA user_version=99", "PRAGMA application_id=7"):
+        for change in ("ALTER TABLE gaps ADD COLUMN told INTEGER; PRAGMA user_version=99",
+                       "CREATE TABLE theirs (id INTEGER); PRAGMA application_id=7"):
             with self.subTest(change):
                 self.spool.unlink(missing_ok=True)
                 self.drain(self.blesend(*self.nobody()))
                 with contextlib.closing(sqlite3.connect(self.spool)) as other:
-                    other.execute(change)
+                    other.executescript(change)
                 for words in ([], ["--status"]):
                     code, _, err = run("blesend", *self.nobody(), "--spool", self.spool, *words)
                     self.assertEqual(code, 78, err)
                     self.assertIn(str(self.spool), err)
                 self.assertEqual(list(self.folder.glob("spool.damaged*")), [])
+
+    def test_a_spool_with_one_flipped_bit_is_set_aside_and_not_taken_for_anothers(self):
+        """In the format of its tables, in its application id, and in its version."""
+        for at, bit in ((47, 0x40), (68, 0x10), (63, 0x02)):
+            with self.subTest(at=at):
+                for old in self.folder.glob("spool*"):
+                    old.unlink()
+                self.drain(self.blesend(*self.nobody()))
+                damaged = bytearray(self.spool.read_bytes())
+                damaged[at] ^= bit
+                self.spool.write_bytes(damaged)
+                code, out, err = run("blesend", "--status", "--spool", self.spool)
+                self.assertEqual((code, out), (74, b""), err)
+                self.assertIn("is damaged", err)
+                server = self.server()
+                tool = self.blesend("--url", server.url)
+                self.assertIn("is damaged", tool.err)
+                tool.write(batches(1))
+                self.drain(tool)
+                self.assertEqual(seqs(server.bodies), [0])
+                aside, = self.folder.glob("spool.damaged-*")
+                self.assertEqual(aside.read_bytes(), damaged)
+
+    def test_a_stored_time_that_cannot_be_counts_from_now(self):
+        for since in (-8392867086515, -2**63, 2**63 - 1):
+            with self.subTest(since=since):
+                self.fill(batches(0, 3), 3)
+                with contextlib.closing(sqlite3.connect(self.spool, isolation_level=None)) as other:
+                    other.execute("UPDATE batches SET since = ?", (since,))
+                self.assertIsNone(self.status()["oldest"])
+                server = self.server()
+                self.drain(self.blesend("--url", server.url))
+                self.assertEqual(seqs(server.bodies), [0, 1, 2])
 
     def test_a_damaged_spool_is_set_aside(self):
         self.spool.write_bytes(b"no database, but somebody's data\n" * 1000)
