@@ -16,6 +16,13 @@ scan exact {SCAN} --record /out/exact.btsnoop
 until_heard exact
 finish exact
 """
+# Over several of bluetoothd's discoveries, of 10 s each: it may rest between them.
+LONG = f"""
+new_controller many.truth "-i 100 -n 650" /etc/few
+scan long {SCAN}
+until_heard long
+finish long
+"""
 REPLAY = "blescan --replay /out/exact.btsnoop --window 1 --detail --addresses"
 # Short floods: the kernel ends a discovery after 10 s, and a bluetoothd that is out of breath may not hear of it.
 MANY_STEP = f"""
@@ -25,7 +32,7 @@ until_heard many
 finish many
 """
 EACH = """
-new_controller many.truth "-i 50 -n 100" /etc/few
+new_controller long.truth "-i 50 -n 100" /etc/few
 blescan --source monitor --each -n 20 >/out/each.lines
 """
 FULL = f"""
@@ -42,7 +49,7 @@ new_controller full.truth "-i 1" /etc/many
 scan stalled --source monitor --window 1 --interval 0 --metrics /out/metrics
 until_true 60 has_sent 1000
 kill -STOP "$(cat /run/stalled)"
-until_true 60 has_sent 10000
+until_true 90 has_sent 25000
 empty_room
 kill -CONT "$(cat /run/stalled)"
 until_true 60 last_is_empty /out/stalled.lines
@@ -83,7 +90,7 @@ class Monitor(BluezTest):
     def setUpClass(cls):
         files = {"/etc/many": "\n".join(MANY), "/etc/few": "\n".join(FEW),
                  "/etc/passwd": "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"}
-        steps = [("exact", EXACT), ("replay", REPLAY), ("many", MANY_STEP), ("each", EACH), ("full", FULL), ("stalled", STALLED),
+        steps = [("exact", EXACT), ("replay", REPLAY), ("many", MANY_STEP), ("long", LONG), ("each", EACH), ("full", FULL), ("stalled", STALLED),
                  ("restarts", RESTARTS), ("forbidden", FORBIDDEN)]
         cls.booted = boot(steps, FEW, controller="-i 50 -n 40", files=files)
 
@@ -96,6 +103,11 @@ class Monitor(BluezTest):
         self.assertNotIn("lost", self.said("many"))
         self.assertEqual(len(self.booted.sent("many.truth")), 4000)
         self.assertEqual(reports_in(self.lines("many")), self.booted.reports("many.truth"))
+
+    def test_it_is_never_off_the_air_for_more_than_a_minute(self):
+        self.step("long")
+        self.assertGreater(self.booted.sent("long.truth")[-1].seconds - self.booted.sent("long.truth")[0].seconds, 60)
+        self.assertEqual(reports_in(self.lines("long")), self.booted.reports("long.truth"))
 
     def test_a_replay_of_the_recording_gives_the_same_batches(self):
         self.assertEqual(comparable(self.step("replay").out), comparable(self.booted.files["exact.lines"]))

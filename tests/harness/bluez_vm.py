@@ -1,6 +1,6 @@
 """A virtual machine with the real Bluetooth of Debian and a virtual controller, in which programs of the build run.
 
-A boot takes some seconds, so a test file boots once (setUpClass) and looks at the results in many tests.
+Its bluetoothd is of the version in $BLEPIPE_BLUEZ, one of those that tests/bluez-vm/prepare has. A boot takes some seconds, so a test file boots once (setUpClass) and looks at the results in many tests.
 """
 import collections
 import datetime
@@ -18,6 +18,9 @@ from .process import source_path, tool_path
 
 # Software emulation on a busy machine is slow; a boot and short steps take 4 to 10 s.
 DEADLINE_S = 500
+
+# The tests have to pass with each: bluetoothd of Debian 12 and 13.
+BLUEZ = os.environ.get("BLEPIPE_BLUEZ", "5.82")
 
 Result = collections.namedtuple("Result", "code out err")
 Sent = collections.namedtuple("Sent", "seconds address rssi")
@@ -105,7 +108,7 @@ def boot(steps, advertisers, programs=("blescan",), files=None, controller="", b
         root = os.path.join(folder, "tree")
         _copy_programs(root, image, programs)
         settings = f"CONTROLLER_OPTIONS={shlex.quote(controller)}\nBLUETOOTHD_OPTIONS={shlex.quote(bluetoothd)}\n"
-        tree = {"/etc/advertisers": "\n".join(advertisers) + "\n", "/etc/settings": settings,
+        tree = {"/etc/advertisers": "\n".join(advertisers) + "\n", "/etc/settings": settings, "/etc/bluez": BLUEZ + "\n",
                 "/etc/steps": "\n".join(f"say step {name}; sh -e /etc/{name}.sh >/out/{name}.out 2>/out/{name}.err; "
                                         f"echo $? >/out/{name}.code" for name, _ in steps) + "\n"}
         tree.update({f"/etc/{name}.sh": ". /etc/functions\n. /etc/settings\n" + script + "\n" for name, script in steps})

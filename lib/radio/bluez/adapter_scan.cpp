@@ -49,6 +49,7 @@ void AdapterScan::detach(const std::string &why) {
     log_warning(why + "; waiting for it to come back");
     path_.clear();
     state_ = State::waiting;
+    refused_ = false;
     rung_ = Rung::none;
     registered_ = false;
     ++turn_;
@@ -67,11 +68,11 @@ void AdapterScan::changed(const AdapterChange &change) {
 }
 
 // Goes on with `next` once it has succeeded.
-void AdapterScan::call(BusMessage message, Next next) {
-    bus_.send(std::move(message), [this, turn = ++turn_, next](const BusAnswer &answer) {
+void AdapterScan::call(BusMessage message, Next next, Refused refused) {
+    bus_.send(std::move(message), [this, turn = ++turn_, next, refused](const BusAnswer &answer) {
         if (turn_ != turn) return;
         check_permission(answer);
-        if (answer.failed()) return refuse(answer.error, answer.text);
+        if (answer.failed()) return (this->*refused)(answer.error, answer.text);
         (this->*next)();
     });
 }
@@ -109,16 +110,25 @@ void AdapterScan::begin() {
     });
 }
 
-// DuplicateData: each report is signalled, not only what has changed.
+// DuplicateData: each report is signalled, not only what has changed. When somebody else hears the reports bluetoothd need
+// hear of none: the RSSI that it may know at least keeps the kernel from telling it, for as long as no other program
+// wants to know. Either is what makes it a filter: without, bluetoothd 5.67 and later rests for 5 s of 15.
 void AdapterScan::set_filter() {
+    constexpr int strongest = 20;
     auto message = method(adapter_interface, "SetDiscoveryFilter");
-    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", "DuplicateData", "b",
-                          options_.reports ? 1 : 0);
+    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", options_.reports ? "DuplicateData" : "RSSI",
+                          options_.reports ? "b" : "n", options_.reports ? 1 : strongest);
     call(std::move(message), &AdapterScan::start_discovery);
 }
 
 void AdapterScan::start_discovery() {
-    call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning);
+    call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning, &AdapterScan::discovery_refused);
+}
+
+// bluetoothd says that it is in progress, too, when several programs start at once: it discovers for all of them, though
+// it never answers some. When it stops it says so, and is asked again.
+void AdapterScan::discovery_refused(const std::string &error, const std::string &text) {
+    error == "org.bluez.Error.InProgress" && discovering_ ? scanning() : refuse(error, text);
 }
 
 void AdapterScan::ask_features() {
@@ -144,7 +154,20 @@ void AdapterScan::register_monitors() {
                       AdvertisementMonitors::Callbacks{[this] { monitor_active(); },
                                                        [this](bool all_are) { monitors_refused(all_are); },
                                                        [this] { monitor_dropped(); }});
-    call(monitors_method("RegisterMonitor"), &AdapterScan::monitors_registered);
+    call(monitors_method("RegisterMonitor"), &AdapterScan::monitors_registered,
+         &AdapterScan::registration_refused);
+}
+
+void AdapterScan::registration_refused(const std::string &error, const std::string &text) {
+    if (error == "org.freedesktop.DBus.Error.UnknownMethod")
+        throw Error(ExitCode::unavailable,
+                    "--passive needs the advertisement monitors of bluetoothd, which offers none on " +
+                        label_ +
+                        "; try: Experimental = true in /etc/bluetooth/main.conf and systemctl restart "
+                        "bluetooth, or scan without --passive");
+    if (error != "org.bluez.Error.AlreadyExists") return refuse(error, text);
+    registered_ = true;  // an earlier answer came too late: they are taken back first
+    try_later();
 }
 
 void AdapterScan::monitors_registered() {
@@ -165,6 +188,7 @@ void AdapterScan::monitor_active() {
 
 void AdapterScan::scanning() {
     state_ = State::scanning;
+    refused_ = false;
     if (rung_ == Rung::none) return callbacks_.started(label_);
     // The adapter does what it is told: there may be nobody in the room.
     constexpr milliseconds most = std::chrono::hours(1);
@@ -189,6 +213,7 @@ void AdapterScan::monitors_refused(bool all_are) {
     if (++refusals_ > tolerated)
         throw Error(ExitCode::unavailable,
                     label_ + " takes no advertisement monitor; scan without --passive");
+    refused_ = true;
     try_later();
 }
 
@@ -200,25 +225,13 @@ void AdapterScan::monitor_dropped() {
 }
 
 void AdapterScan::refuse(const std::string &error, const std::string &text) {
-    // bluetoothd says so, too, when several programs start at once: it discovers for all of them, though it never
-    // answers some. When it stops it says so, and is asked again.
-    if (!options_.passive && error == "org.bluez.Error.InProgress" && discovering_) return scanning();
-    if (options_.passive && error == "org.bluez.Error.AlreadyExists") {
-        registered_ = true;  // an earlier answer came too late: they are taken back first
-        return try_later();
-    }
     const std::string reason = printable(text.empty() ? error : text);
-    if (options_.passive && error == "org.freedesktop.DBus.Error.UnknownMethod")
-        throw Error(ExitCode::unavailable,
-                    "--passive needs the advertisement monitors of bluetoothd, which offers none on " +
-                        label_ +
-                        "; try: Experimental = true in /etc/bluetooth/main.conf and systemctl restart "
-                        "bluetooth, or scan without --passive");
     if (rung_ == Rung::cycling)
         throw Error(ExitCode::unavailable,
                     label_ + " does not scan, not even after a power cycle (" + reason +
                         "); unplug it, or try: rfkill unblock bluetooth, systemctl restart bluetooth");
     log_warning(label_ + " does not scan: " + reason + "; trying again");
+    refused_ = true;
     try_later();
 }
 
@@ -249,7 +262,7 @@ bool AdapterScan::silent() const {
 
 void AdapterScan::look_after() {
     if (state_ == State::pausing && Clock::now() >= again_)
-        return rung_ == Rung::restarting || silent() ? cycle() : start();
+        return refused_ && (rung_ == Rung::restarting || silent()) ? cycle() : start();
     if (state_ == State::activating && Clock::now() >= again_)
         return refuse({}, "the advertisement monitors do not become active");
     if (state_ != State::scanning || !silent()) return;
@@ -266,7 +279,14 @@ void AdapterScan::restart() {
     state_ = State::starting;
     ++restarts_;
     if (options_.passive) return begin();
-    call(method(adapter_interface, "StopDiscovery"), &AdapterScan::set_filter);
+    call(method(adapter_interface, "StopDiscovery"), &AdapterScan::set_filter, &AdapterScan::start_again);
+}
+
+// Whatever bluetoothd says of the stop (the session may be gone already), it is the start that tells of the adapter.
+void AdapterScan::start_again(const std::string &error, const std::string &text) {
+    log_info(label_ + " does not stop discovery: " + printable(text.empty() ? error : text) +
+             "; starting it all the same");
+    set_filter();
 }
 
 void AdapterScan::cycle() {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/backoff.hpp"
 #include "radio/bluez/advertisement_monitors.hpp"
@@ -73,16 +74,21 @@ class AdapterScan {
     enum class Rung : std::uint8_t { none, restarting, cycling };
 
     using Next = void (AdapterScan::*)();
-    void call(BusMessage message, Next next);
+    using Refused = void (AdapterScan::*)(const std::string &error, const std::string &text);
+    // What an error means depends on the call that it answers.
+    void call(BusMessage message, Next next, Refused refused);
+    void call(BusMessage message, Next next) { call(std::move(message), next, &AdapterScan::refuse); }
     BusMessage method(const char *interface, const char *member);
     BusMessage monitors_method(const char *member);
     BusMessage power(bool on);
     void begin();
     void set_filter();
     void start_discovery();
+    void discovery_refused(const std::string &error, const std::string &text);
     void ask_features();
     void register_monitors();
     void monitors_registered();
+    void registration_refused(const std::string &error, const std::string &text);
     void monitor_active();
     void monitors_refused(bool all_are);
     void monitor_dropped();
@@ -91,6 +97,7 @@ class AdapterScan {
     void try_later();
     bool silent() const;
     void restart();
+    void start_again(const std::string &error, const std::string &text);
     void cycle();
     void cycle_on();
 
@@ -107,6 +114,7 @@ class AdapterScan {
     std::string path_, label_;
     bool powered_ = false, discovering_ = false;
     State state_ = State::waiting;
+    bool refused_ = false;  // the last start was
     std::uint64_t turn_ = 0;  // answers to calls of an earlier turn are stale
     Backoff backoff_{std::chrono::seconds(1), std::chrono::minutes(1)};
     Clock::time_point again_{};  // pausing: when to go on; activating: until when to wait
