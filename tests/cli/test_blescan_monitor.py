@@ -31,6 +31,13 @@ class Channel(LiveTest):
         self.assertEqual((line["address"], line["address_type"], line["event_type"], line["rssi"], line["data"]),
                          (BEACON, "random", 3, -71, "020106"))
 
+    def test_bluetoothd_is_asked_for_reports_that_there_are_none_of(self):
+        """Without a filter it would rest between discoveries; of the reports themselves it need not hear."""
+        fake = self.fake()
+        self.scan_monitor("--each")
+        self.assertEqual([arguments for _, method, arguments in fake.do("calls") if method == "SetDiscoveryFilter"],
+                         [["RSSI=20", "Transport=le"]])
+
     def test_two_adapters_in_one_stream(self):
         self.fake(("hci0", HCI0), ("hci1", HCI1))
         tool = self.scan_monitor("--adapter", "hci0", "--adapter", "hci1", "--window", "1", "--interval", "0", "--detail")

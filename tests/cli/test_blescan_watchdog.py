@@ -1,6 +1,6 @@
 """systemd's watchdog and a live scan: it is fed as long as a restart of blescan would mend nothing."""
 from harness import Notify, wait_until
-from harness.bluez import LiveTest
+from harness.bluez import LiveTest, MonitorChannel, SystemBus
 
 
 class Watchdog(LiveTest):
@@ -55,8 +55,71 @@ class Watchdog(LiveTest):
     def test_it_starves_when_discovery_does_not_start_again(self):
         fake = self.fake()
         tool = self.hangs(fake, "StartDiscovery")
-        self.hear(fake, tool)  # and yet the adapter scans
+        self.hear(fake, tool, ManufacturerData={"65535": "01"})  # and yet the adapter scans
         self.notify.fed(3)
 
     def test_it_starves_when_the_adapter_cannot_be_switched(self):
         self.hangs(self.fake(), "Set")
+
+
+class Ladder(LiveTest):
+    """What blescan's own watchdog makes of what bluetoothd answers, and of what is reported."""
+
+    def test_a_stop_that_is_refused_does_not_keep_it_from_starting(self):
+        for error in ("InProgress", "Failed", "NotReady"):
+            with self.subTest(error):
+                self.bus = self.enterContext(SystemBus())
+                fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.2")
+                tool.wait_err("scanning hci0")
+                fake.do("fail", method="StopDiscovery", error=f"org.bluez.Error.{error}", times=1000)
+                fake.wait_calls("StartDiscovery", 3)
+                methods = [method for method in fake.methods() if method.startswith(("St", "Set"))]
+                self.assertEqual(methods[:8], ["SetDiscoveryFilter", "StartDiscovery"] + 2 * ["StopDiscovery", "SetDiscoveryFilter",
+                                                                                             "StartDiscovery"])
+                self.assertIn("starting it all the same", tool.err)
+                tool.wait_err("answers and scans")
+
+    def test_a_power_that_is_in_progress_is_no_scan(self):
+        fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.2")
+        tool.wait_err("scanning hci0")
+        fake.do("fail", method="Set", error="org.bluez.Error.InProgress", times=1000)
+        self.assertEqual(tool.wait(), 69, tool.err)
+        self.assertIn("not even after a power cycle", tool.err)
+
+    def test_discovery_that_others_end_in_a_silence_is_only_started(self):
+        fake, tool = self.fake(), self.scan("--each", "--watchdog", "0.8")  # its first pause is longer
+        tool.wait_err("scanning hci0")
+        fake.do("change", path="/org/bluez/hci0", Discovering=False)
+        fake.wait_calls("StartDiscovery", 2)
+        self.assertNotIn("Set", fake.methods())
+
+    def haunted(self, tool, appear):
+        """An address without data again and again, each a new one, are an adapter that is silent."""
+        number = iter(range(1 << 24))
+
+        def restarted():
+            appear(f"c0:00:00:{(n := next(number)) >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}")
+            return "restarting discovery" in tool.err
+        wait_until(restarted, "the restart")
+        self.assertGreater(tool.stats()["blank"], 0)
+
+    def test_new_addresses_without_data_are_no_sign_of_life(self):
+        fake, tool = self.fake(), self.scan("--each", "--watchdog", "1")
+        tool.wait_err("scanning hci0")
+        self.haunted(tool, lambda address: fake.do("heard", adapter="hci0", address=address, RSSI=-60))
+
+    def test_nor_are_they_in_the_monitor_channel(self):
+        self.fake()
+        channel = self.enterContext(MonitorChannel())
+        tool = self.scan("--each", "--watchdog", "1", "--source", "monitor", env=channel.env)
+        tool.wait_err("scanning hci0")
+        self.haunted(tool, channel.report)
+
+    def test_who_is_heard_again_is_one(self):
+        fake, tool = self.fake(), self.scan("--each")
+        tool.wait_err("scanning hci0")
+        self.hear(fake, tool)
+        self.hear(fake, tool, RSSI=-61)
+        self.hear(fake, tool, address="c0:11:22:33:44:02", ManufacturerData={"65535": "01"})
+        stats = tool.stats()
+        self.assertEqual((stats["in"], stats["blank"]), (3, 1))

@@ -116,13 +116,15 @@ void AdapterScan::begin() {
 void AdapterScan::set_filter() {
     constexpr int strongest = 20;
     auto message = method(adapter_interface, "SetDiscoveryFilter");
-    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le", options_.reports ? "DuplicateData" : "RSSI",
-                          options_.reports ? "b" : "n", options_.reports ? 1 : strongest);
+    sd_bus_message_append(message.get(), "a{sv}", 2, "Transport", "s", "le",
+                          options_.reports ? "DuplicateData" : "RSSI", options_.reports ? "b" : "n",
+                          options_.reports ? 1 : strongest);
     call(std::move(message), &AdapterScan::start_discovery);
 }
 
 void AdapterScan::start_discovery() {
-    call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning, &AdapterScan::discovery_refused);
+    call(method(adapter_interface, "StartDiscovery"), &AdapterScan::scanning,
+         &AdapterScan::discovery_refused);
 }
 
 // bluetoothd says that it is in progress, too, when several programs start at once: it discovers for all of them, though

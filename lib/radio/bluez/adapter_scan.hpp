@@ -114,7 +114,7 @@ class AdapterScan {
     std::string path_, label_;
     bool powered_ = false, discovering_ = false;
     State state_ = State::waiting;
-    bool refused_ = false;  // the last start was
+    bool refused_ = false;    // the last start was
     std::uint64_t turn_ = 0;  // answers to calls of an earlier turn are stale
     Backoff backoff_{std::chrono::seconds(1), std::chrono::minutes(1)};
     Clock::time_point again_{};  // pausing: when to go on; activating: until when to wait

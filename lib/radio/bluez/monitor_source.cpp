@@ -21,7 +21,7 @@ MonitorSource::MonitorSource(const std::string &record, BluezScanner &scanner, R
           [this](const Report &report) {
               if (!clock_.satisfied()) clock_.add(report);
           },
-          [this](const Report &report) { scanner_.heard(report.adapter); }) {
+          [this](const Report &report) { scanner_.heard(report); }) {
     if (recorder_) recorder_->note(now(), note_recording);
 }
 

@@ -110,7 +110,6 @@ void BluezReports::ask_next() {
 }
 
 void BluezReports::report(const std::string &path, const BluezDevice &device) {
-    if (!counts_(path)) return;
     device.advertising_data(data_);
     Report report;
     report.timestamp = present_;
@@ -119,6 +118,7 @@ void BluezReports::report(const std::string &path, const BluezDevice &device) {
     report.rssi_dbm = device.rssi_dbm;
     report.data = data_;
     report.adapter = adapter_name(path);
+    if (!counts_(path, report)) return;
     counters_.in.fetch_add(1, std::memory_order_relaxed);
     sink_->advance(present_);
     if (!sink_->satisfied()) sink_->add(report);

@@ -21,8 +21,8 @@ namespace ble {
 
 class BluezReports {
   public:
-    // Asked before each report; false: it does not count.
-    using Counts = std::function<bool(std::string_view device_path)>;
+    // Asked before each report, with the device's path; false: it does not count.
+    using Counts = std::function<bool(std::string_view device_path, const Report &report)>;
 
     // passive: reports are found(), signals only tell of the device.
     BluezReports(Bus &bus, bool passive, Counters &counters, Counts counts);

@@ -26,7 +26,8 @@ bool same_address(const std::string &one, const std::string &other) {
 BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, Started started)
     : options_(options),
       counters_(counters),
-      reports_(bus_, options.passive, counters, [this](std::string_view device) { return counts(device); }) {
+      reports_(bus_, options.passive, counters,
+               [this](std::string_view device, const Report &report) { return counts(device, report); }) {
     auto wanted = options_.adapters;
     if (wanted.empty()) wanted.emplace_back("any");
     for (const auto &one : wanted)
@@ -218,15 +219,20 @@ bool BluezScanner::scans(std::uint16_t adapter) {
     return seat_of(std::string(bluez_root) + "hci" + std::to_string(adapter)) != nullptr;
 }
 
-void BluezScanner::heard(std::string_view adapter) {
-    if (auto *seat = seat_of(std::string(bluez_root).append(adapter))) seat->scan.heard();
+void BluezScanner::heard(const Report &report) {
+    if (auto *seat = seat_of(std::string(bluez_root).append(report.adapter))) heard(*seat, report);
+}
+
+void BluezScanner::heard(Seat &seat, const Report &report) {
+    seat.signs.is(report.address.number(), !report.data.empty()) ? seat.scan.heard()
+                                                                 : static_cast<void>(++counters_.blank);
 }
 
 // Is a report of that device one of ours? Another program's discovery is not: there is no window yet.
-bool BluezScanner::counts(std::string_view device) {
+bool BluezScanner::counts(std::string_view device, const Report &report) {
     auto *seat = seat_of(device);
     if (seat == nullptr || !seat->scan.listens()) return false;
-    seat->scan.heard();
+    heard(*seat, report);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include "radio/bluez/live_source.hpp"
 #include "radio/bluez/properties.hpp"
 #include "radio/bluez/reports.hpp"
+#include "radio/bluez/signs_of_life.hpp"
 
 namespace ble {
 
@@ -47,8 +48,8 @@ class BluezScanner : public LiveSource {
 
     // Is the adapter of that index one of ours?
     bool scans(std::uint16_t adapter);
-    // For the watchdog: there was a report, of the adapter of that name.
-    void heard(std::string_view adapter);
+    // For the watchdog: there was a report.
+    void heard(const Report &report);
     bool listening() const override;
     bool alive() const override;
 
@@ -64,6 +65,7 @@ class BluezScanner : public LiveSource {
         std::string wanted;   // as the options name it
         std::string address;  // of the adapter found: it is known again when it comes back under another name
         AdapterScan scan;
+        SignsOfLife signs;
     };
 
     void subscribe();
@@ -81,7 +83,8 @@ class BluezScanner : public LiveSource {
     std::string label(const std::string &path) const;
     std::string there() const;
     Seat *seat_of(std::string_view object_path);
-    bool counts(std::string_view device);
+    bool counts(std::string_view device, const Report &report);
+    void heard(Seat &seat, const Report &report);
 
     BluezOptions options_;
     Counters &counters_;
