@@ -50,11 +50,43 @@ class LeftOut(FolderTest):
                 self.assertEqual((65, b""), (code, out), err)
                 self.assertIn("187, 201, 251, 254, 256 and 272", err)
 
+    def test_interfaces_that_are_not_read_are_refused_without_any_packet(self):
+        _, err = replay(capture=pcapng([], [self.ETHERNET]), code=65)
+        self.assertIn("holds nothing that is understood: of link type 1;", err)
+        self.assertEqual([], replay("--strict", capture=pcapng([], [self.ETHERNET, 187]))[0])
+
+    def test_a_cut_capture_of_nothing_that_is_read_is_refused_too(self):
+        capture = pcapng([(T0 + i, 0, b"x" * 60) for i in range(3)], [self.ETHERNET])
+        for packed in (capture[:-10], gzip.compress(capture)[:-5]):
+            replay(capture=packed, code=65)
+
+    def test_a_version_of_a_sniffer_that_is_not_known_is_left_out(self):
+        body = air.pdu(air.ADV_IND, air.address_bytes(ONE))
+        known, unknown = (air.packet(body, air.NORDIC, version=version) for version in (3, 4))
+        odd_kind = known[:6] + b"\5" + known[7:]
+        for packet in (unknown, odd_kind, known[:16], b""):
+            for capture in (pcap([(T0, packet)], air.NORDIC), pcapng([(T0, 0, packet)], [air.NORDIC])):
+                replay(capture=capture, code=65)
+            both = pcap([(T0, known), (T0 + 30, packet)], air.NORDIC)
+            batches, err = replay(capture=both)
+            self.assertEqual([1], [len(batch["detections"]) for batch in batches])
+            self.assertIn("1 packets that are not understood (of link type 272)", err)
+            replay("--strict", capture=both, code=65)
+
+    def test_records_shorter_than_what_stands_around_a_packet_are_left_out(self):
+        good = {187: legacy(b""), 201: b"\0\0\0\1" + legacy(b""), 254: b"\0\0\0\3" + legacy(b"")[1:],
+                256: air.packet(air.pdu(air.ADV_IND, air.address_bytes(ONE)), 256)}
+        for link, head in ((187, 1), (201, 5), (254, 4), (256, 10)):
+            for size in range(head):
+                lines, err = replay("--each", capture=pcap([(T0, good[link]), (T0, good[link][:size])], link))
+                self.assertEqual(1, len(lines))
+                self.assertIn(f"1 packets that are not understood (of link type {link})", err)
+
     def test_of_a_mixed_capture_what_was_left_out_is_counted(self):
         records = [(T0, b"x" * 60, 1), (T0 + 1, legacy(b"")), (T0 + 2, b"x" * 60, 1), (T0 + 50, b"x" * 60, 1)]
         capture = pcapng(records, links=[187, self.ETHERNET])
         batches, err = replay(capture=capture)
-        self.assertIn("3 packets of link types that are not read (1) in standard input were left out", err)
+        self.assertIn("3 packets that are not understood (of link type 1) in standard input were left out", err)
         self.assertEqual([1], [len(batch["detections"]) for batch in batches])  # nobody listened for the 50 s
         replay("--strict", capture=capture, code=65)
 
@@ -89,6 +121,20 @@ class Sniffers(FolderTest):
                 lines, err = replay("--each", "--strict", capture=self.capture(link, self.legacy_packets()))
                 self.assertEqual(expected, short(lines))
                 self.assertIn("20 packets were damaged on the air", err)
+
+    def test_what_sniffers_say_of_a_packet_is_heeded(self):
+        body, hurt = (air.pdu(air.ADV_IND, air.address_bytes(ONE) + b"\x02\x01\x06"), {"damaged": True})
+        for version in (1, 2, 3):
+            for coded in (False, True):
+                lines, err = replay("--each", "--strict", capture=self.capture(air.NORDIC, [
+                    (0, 37, body, {"version": version, "coded": coded}), (1, 37, body, {"version": version, "coded": coded, **hurt})]))
+                self.assertEqual([(ONE, "random", 0, -50, "020106")], short(lines), (version, coded))
+                self.assertIn("1 packets were damaged", err)
+        for options in ({}, {"coded": True}, {"told": False}, {"told": False, "coded": True}, {"dewhitened": False}):
+            lines, err = replay("--each", "--strict", capture=self.capture(air.WITH_RADIO, [
+                (0, 37, body, options), (1, 37, body, {**options, **hurt})]))
+            self.assertEqual([(ONE, "random", 0, -50, "020106")], short(lines), options)
+            self.assertIn("1 packets were damaged", err)
 
     def test_extended_advertising_is_followed_as_far_as_the_capture_holds_it(self):
         adi, other = (3, 0x123), (3, 0x456)

@@ -34,16 +34,27 @@ def extended(data=b"", mode=0, address=None, target=None, adi=None, pointer=None
     return bytes([mode << 6 | len(header)]) + header + data
 
 
-def packet(body, link, channel=37, rssi=-50, damaged=False, access_address=0x8E89BED6):
-    """The record of a sniffer: of a damaged one the checksum is wrong, and the sniffer says so where it can."""
+def packet(body, link, channel=37, rssi=-50, damaged=False, access_address=0x8E89BED6, coded=False, told=True, dewhitened=True,
+           auxiliary=0, version=3):
+    """The record of a sniffer: of a damaged one the checksum is wrong, and the sniffer says so where it can, if it is `told`.
+
+    auxiliary: 0 AUX_ADV_IND, 1 AUX_CHAIN_IND, 3 AUX_SCAN_RSP, told with the packets of secondary channels by nRF Sniffer (version: of its
+    header).
+    """
     check = bytes(3 - i for i in range(3)) if damaged else crc(body)
-    air = struct.pack("<I", access_address) + body + check
+    air = struct.pack("<I", access_address) + (b"\0" if coded else b"") + body + check
+    secondary = channel < 37 and access_address == 0x8E89BED6
     if link == LINK_LAYER:
         return air
     if link == WITH_RADIO:
         index = {37: 0, 38: 12, 39: 39}.get(channel, channel + 1 if channel < 11 else channel + 2)
-        flags = 0x0001 | 0x0002 | 0x0010 | 0x0400 | (0 if damaged else 0x0800)
+        flags = 0x0002 | 0x0010 | (0x0001 if dewhitened else 0) | (0x0080 if secondary else 0) | (0x8000 if coded else 0)
+        if told:
+            flags |= 0x0400 | (0 if damaged else 0x0800)
         return struct.pack("<BbbBIH", index, rssi, 0, 0, access_address, flags) + air
-    head = struct.pack("<BBBHI", 0 if damaged else 1, channel, -rssi, 0, 0)
-    kind = 2 if access_address == 0x8E89BED6 else 6  # advertising, or of a connection
-    return b"\0" + struct.pack("<HBHB", 1 + len(head) + len(air), 3, 1, kind) + bytes([1 + len(head)]) + head + air
+    flags = (0 if damaged else 1) | (auxiliary << 1 if secondary else 0) | (0x20 if coded else 0)
+    head = struct.pack("<BBBHI", flags, channel, -rssi, 0, 0)
+    kind = 2 if access_address == 0x8E89BED6 and version > 1 else 6  # advertising, or of a connection
+    size = 1 + len(head) + len(air)
+    start = struct.pack("<HBHB", size, version, 1, kind) if version > 1 else struct.pack("<BBBHB", 6, size, version, 1, kind)
+    return b"\0" + start + bytes([1 + len(head)]) + head + air

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "radio/capture/capture_format.hpp"
+#include "radio/capture/link_type.hpp"
 
 namespace ble {
 
@@ -43,12 +44,11 @@ std::string CaptureFile::left_out() const {
     std::uint64_t packets = 0;
     std::string types;
     for (const auto &[type, count] : format_->left_out()) {
+        if (count == 0) continue;
         packets += count;
-        types += (types.empty() ? "" : ", ") + std::to_string(type);
+        types += (types.empty() ? "of link type " : ", ") + std::to_string(type);
     }
-    return packets == 0
-               ? ""
-               : std::to_string(packets) + " packets of link types that are not read (" + types + ")";
+    return packets == 0 ? "" : std::to_string(packets) + " packets that are not understood (" + types + ")";
 }
 
 const std::uint8_t *CaptureFile::Format::need(std::size_t bytes, std::uint64_t record) {
@@ -65,6 +65,32 @@ bool CaptureFile::Format::at_end() {
 std::nullopt_t CaptureFile::Format::damaged(std::uint64_t record, const std::string &why) {
     problem_ = "is damaged at byte " + std::to_string(record) + ": " + why;
     return std::nullopt;
+}
+
+bool CaptureFile::Format::take(std::uint32_t link_type, HciPacket &packet) {
+    const bool understood = unwrap(link_type, packet);
+    if (understood)
+        any_read_ = true;
+    else
+        ++left_out_[link_type];
+    return understood;
+}
+
+void CaptureFile::Format::described(std::uint32_t link_type) {
+    if (known_link_type(link_type))
+        any_known_ = true;
+    else
+        left_out_.try_emplace(link_type, 0);
+}
+
+void CaptureFile::Format::refuse_what_is_not_understood() const {
+    if (any_read_ || left_out_.empty() || source_.given_up()) return;
+    const bool packets =
+        std::any_of(left_out_.begin(), left_out_.end(), [](auto &of) { return of.second > 0; });
+    if (packets || !any_known_)
+        throw Error(ExitCode::data, source_.name() + " holds nothing that is understood: of link type " +
+                                        std::to_string(left_out_.begin()->first) + "; read are " +
+                                        known_link_types + ", of known versions");
 }
 
 Time clamp_time(std::int64_t microseconds) {

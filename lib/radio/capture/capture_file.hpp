@@ -24,8 +24,8 @@ class CaptureFile {
 
     // The next packet in file order, of any type; its data is valid until the next call. Empty: the end, or problem().
     std::optional<HciPacket> next();
-    // How many packets are of link types that are not read, and which: "12 packets of link types 1 and 105"; empty: none. Error(data) out
-    // of next() at the end of the capture when there was nothing else in it.
+    // How many packets are not understood: "12 packets that are not understood (of link type 1, 105)"; empty: none. Error(data) out of
+    // next() at the end of the capture when there was nothing else in it.
     std::string left_out() const;
     // Why reading ended before the end of a well-formed file: "ends inside a record at byte 4711"; empty: it did not.
     std::string problem() const;

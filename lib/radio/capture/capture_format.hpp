@@ -22,7 +22,7 @@ class CaptureFile::Format {
     virtual std::optional<HciPacket> next() = 0;
 
     const std::string &problem() const { return problem_; }
-    // By link type, packets that are not read.
+    // By link type, packets that are not understood.
     const std::map<std::uint32_t, std::uint64_t> &left_out() const { return left_out_; }
 
   protected:
@@ -31,11 +31,19 @@ class CaptureFile::Format {
     // True at the end of the input, where a record may end the file.
     bool at_end();
     std::nullopt_t damaged(std::uint64_t record, const std::string &why);
+    // Unwraps the packet; false: it is not understood, and counted as left out. Not even its time counts: nobody listened there.
+    bool take(std::uint32_t link_type, HciPacket &packet);
+    // An interface of the link type is described.
+    void described(std::uint32_t link_type);
+    // To be called at the end. Error(data) when there was something and nothing of it is understood.
+    void refuse_what_is_not_understood() const;
 
     ByteSource &source_;
     std::string problem_;
     std::map<std::uint32_t, std::uint64_t> left_out_;
-    bool any_read_ = false;  // is there something of a link type that is read?
+
+  private:
+    bool any_known_ = false, any_read_ = false;  // interfaces, packets
 };
 
 // The formats; the magic number stands unread at the source's start.

@@ -13,7 +13,8 @@ bool known_link_type(std::uint32_t link_type);
 // For messages.
 constexpr const char *known_link_types = "187, 201, 251, 254, 256 and 272";
 
-// Sets type, adapter and data of `packet`, whose data is the whole record; what contradicts itself keeps the type 0.
-void unwrap(std::uint32_t link_type, HciPacket &packet);
+// Sets type, adapter and data of `packet`, whose data is the whole record. False: it is not understood: of a link type that is not
+// known, shorter than what stands around a packet, or of an unknown version of that.
+bool unwrap(std::uint32_t link_type, HciPacket &packet);
 
 }  // namespace ble

@@ -15,24 +15,30 @@ class Pcap : public CaptureFile::Format {
         : Format(source), big_endian_(big_endian), nanoseconds_(nanoseconds), link_(link) {}
 
     std::optional<HciPacket> next() override {
+        for (;;) {
+            auto packet = record();
+            if (!packet) refuse_what_is_not_understood();
+            if (!packet || take(link_, *packet)) return packet;
+        }
+    }
+
+  private:
+    std::optional<HciPacket> record() {
         if (at_end()) return std::nullopt;
-        const auto record = source_.offset();
-        const auto *header = need(16, record);
+        const auto start = source_.offset();
+        const auto *header = need(16, start);
         if (!header) return std::nullopt;
         const std::int64_t seconds = load<std::uint32_t>(header, big_endian_);
         const std::int64_t fraction = load<std::uint32_t>(header + 4, big_endian_);
         const auto length = load<std::uint32_t>(header + 8, big_endian_);
-        if (length > max_record) return damaged(record, "a record of " + std::to_string(length) + " bytes");
-        const auto *data = need(16 + length, record);
+        if (length > max_record) return damaged(start, "a record of " + std::to_string(length) + " bytes");
+        const auto *data = need(16 + length, start);
         if (!data) return std::nullopt;
         source_.take(16 + length);
         const std::int64_t micros = nanoseconds_ ? fraction / 1000 : fraction;
-        HciPacket packet{clamp_time(seconds * 1'000'000 + micros), 0, {data + 16, length}};
-        unwrap(link_, packet);
-        return packet;
+        return HciPacket{clamp_time(seconds * 1'000'000 + micros), 0, {data + 16, length}};
     }
 
-  private:
     bool big_endian_, nanoseconds_;
     std::uint32_t link_;
 };

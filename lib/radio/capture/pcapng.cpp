@@ -5,7 +5,6 @@
 
 #include "base/error.hpp"
 #include "radio/capture/capture_format.hpp"
-#include "radio/capture/link_type.hpp"
 
 namespace ble {
 
@@ -91,11 +90,7 @@ std::optional<HciPacket> Pcapng::next() {
             case Step::go_on:
                 break;
             case Step::end:
-                if (!any_read_ && !left_out_.empty() && problem_.empty())
-                    throw Error(ExitCode::data, source_.name() +
-                                                    " has no packets of a link type that is read: those of " +
-                                                    std::to_string(left_out_.begin()->first) +
-                                                    " are none of " + known_link_types);
+                refuse_what_is_not_understood();
                 return std::nullopt;
         }
     }
@@ -139,13 +134,7 @@ Pcapng::Step Pcapng::step(HciPacket &packet) {
         return Step::end;
     }
     const auto link = interfaces_[packet.interface - interfaces_before_].link;
-    if (!known_link_type(link)) {  // not even its time counts: nobody listened there
-        ++left_out_[link];
-        return Step::go_on;
-    }
-    any_read_ = true;
-    unwrap(link, packet);
-    return Step::packet;
+    return take(link, packet) ? Step::packet : Step::go_on;
 }
 
 bool Pcapng::read_section(std::uint64_t record) {
@@ -182,6 +171,7 @@ void Pcapng::add_interface(std::span<const std::uint8_t> body) {
         }
     }
     interfaces_.push_back(added);
+    described(added.link);
 }
 
 bool Pcapng::read_packet(const Block &block, HciPacket &packet) {
