@@ -18,6 +18,8 @@ constexpr std::uint16_t connectable = 0x01, scannable = 0x02, directed = 0x04, s
                         more_to_come = 0x20, truncated = 0x40;
 // The farthest that a pointer reaches (13 bits of 300 us), and some for the packets' lengths and the sniffer's clock.
 constexpr std::chrono::milliseconds pointer_reach{2500}, answer_reach{10};
+// How exact a sniffer's clock has to be where it alone tells a packet from the next one, which comes 2.4 ms later when both are full.
+constexpr std::chrono::milliseconds clock_error{1};
 
 // PDU types on the advertising channels (2.3, table 2.3) and the event types of their legacy reports (Vol 4 Part E 7.7.65.2).
 enum Pdu : std::uint8_t {
@@ -74,6 +76,7 @@ struct LinkLayerReader::Extended {
     bool is_directed = false;
     std::uint16_t set = no_set;
     std::optional<std::uint8_t> next_channel;
+    std::chrono::microseconds next_in{0};  // from the start of this packet to that of the next
     std::int8_t tx_power_dbm = Report::not_available;
     Bytes data;
 
@@ -96,7 +99,11 @@ struct LinkLayerReader::Extended {
             if (field == 0) advertiser = address_at(rest.data(), random);
             if (field == 1) is_directed = true;
             if (field == 3) set = load_little<std::uint16_t>(rest.data());
-            if (field == 4) next_channel = rest[0] & 0x3f;
+            if (field == 4) {
+                next_channel = rest[0] & 0x3f;
+                const int units = load_little<std::uint16_t>(rest.data() + 1) & 0x1fff;
+                next_in = std::chrono::microseconds(units * (rest[0] & 0x80 ? 300 : 30));
+            }
             if (field == 6) tx_power_dbm = known_dbm(static_cast<std::int8_t>(rest[0]));
             rest = rest.subspan(sizes[field]);
         }
@@ -128,7 +135,9 @@ LinkLayerReader::Outcome LinkLayerReader::read(const HciPacket &packet, std::vec
     const bool random = pdu[0] & 0x40;
     const auto payload = pdu.subspan(header_size);
     if (type == adv_ext_ind) return read_extended(packet, pdu, reports);
-    if (type == scan_req && packet.air.channel < first_primary_channel && payload.size() >= 12) {
+    const bool auxiliary =
+        packet.air.channel < first_primary_channel || packet.air.channel == AirPacket::no_channel;
+    if (type == scan_req && auxiliary && payload.size() >= 2 * address_size) {
         asked_ = address_at(payload.data() + address_size, pdu[0] & 0x80);
         asked_at_ = packet.timestamp;
     }
@@ -169,37 +178,49 @@ LinkLayerReader::Outcome LinkLayerReader::read_extended(const HciPacket &packet,
         return Outcome::fine;
     }
     Pointer from;
+    ++last_chain_;
+    chain_ = last_chain_;
     if (!primary && take_pointer(packet, header, from)) {
         if (!header.advertiser) report.address = from.report.address;
         if (from.has_data) {
             report.event_type = from.report.event_type;
             report.advertising_set = from.report.advertising_set;
+            chain_ = from.chain;
         }
     } else if (!primary && !header.advertiser) {
         report.event_type |= truncated;
     }
     const bool answers = !primary && header.advertiser && header.advertiser->number() == asked_.number() &&
                          packet.timestamp >= asked_at_ && packet.timestamp - asked_at_ < answer_reach;
-    if (answers) report.event_type |= scan_response;
+    if (answers) {
+        report.event_type |= scan_response;
+        asked_ = {};
+    }
     if (header.next_channel) {
         keep_pointer(packet, header, report, true);
-        report.event_type |= more_to_come;
+        report.event_type = static_cast<std::uint16_t>((report.event_type & ~truncated) | more_to_come);
     }
     reports.push_back(report);
     return Outcome::fine;
 }
 
+bool LinkLayerReader::may_be(const Pointer &pointer, const HciPacket &packet, const Extended &header) {
+    if (pointer.interface != packet.interface) return false;
+    if (header.set != no_set && pointer.set != no_set && pointer.set != header.set) return false;
+    const auto &promised = pointer.report.address;
+    // A continuation does not name its advertiser again (2.3.4.4): this is a beginning.
+    if (header.advertiser && (pointer.has_data || (promised.type != AddressType::anonymous &&
+                                                   promised.number() != header.advertiser->number())))
+        return false;
+    if (packet.air.channel != AirPacket::no_channel) return pointer.channel == packet.air.channel;
+    return !pointer.has_data || std::chrono::abs(packet.timestamp - pointer.due) <= clock_error;
+}
+
 // The promise that this packet keeps: of the same set, on that channel as far as the capture tells it.
 bool LinkLayerReader::take_pointer(const HciPacket &packet, const Extended &header, Pointer &found) {
     std::erase_if(pointers_, [&](const Pointer &pointer) { return pointer.until < packet.timestamp; });
-    const auto kept = std::find_if(pointers_.rbegin(), pointers_.rend(), [&](const Pointer &pointer) {
-        const auto channel = packet.air.channel;
-        return pointer.interface == packet.interface &&
-               (header.set == no_set || pointer.set == no_set || pointer.set == header.set) &&
-               (channel == AirPacket::no_channel || pointer.channel == channel) &&
-               (!header.advertiser || pointer.report.address.type == AddressType::anonymous ||
-                pointer.report.address.number() == header.advertiser->number());
-    });
+    const auto kept = std::find_if(pointers_.rbegin(), pointers_.rend(),
+                                   [&](const Pointer &pointer) { return may_be(pointer, packet, header); });
     if (kept == pointers_.rend()) return false;
     found = *kept;
     // Each of the three primary channels has pointed there.
@@ -213,8 +234,8 @@ bool LinkLayerReader::take_pointer(const HciPacket &packet, const Extended &head
 void LinkLayerReader::keep_pointer(const HciPacket &packet, const Extended &header, const Report &report,
                                    bool has_data) {
     if (pointers_.size() == most_pointers) pointers_.pop_front();
-    pointers_.push_back({packet.interface, header.set, *header.next_channel, has_data, report,
-                         packet.timestamp + pointer_reach});
+    pointers_.push_back({packet.interface, header.set, *header.next_channel, has_data, chain_, report,
+                         packet.timestamp + header.next_in, packet.timestamp + pointer_reach});
     pointers_.back().report.data = {};
 }
 

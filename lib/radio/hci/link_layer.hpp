@@ -3,8 +3,9 @@
 //
 // Legacy advertising gives a report each. Of extended advertising the first packet (ADV_EXT_IND) only points to another one, which has
 // the data; that may point to further ones. They are followed as far as the capture holds them: the parts are handed on as parts
-// (data status 1), for a FragmentJoiner. A continuation whose beginning is not in the capture is an anonymous, truncated report.
-// Bounded: 256 pointers that wait.
+// (data status 1), for a FragmentJoiner, with a number for each chain of them. Which packet a pointer means is told by its channel and
+// set; where the capture does not tell the channel, a continuation also has to come when it was promised.
+// A continuation whose beginning is not in the capture is an anonymous, truncated report. Bounded: 256 pointers that wait.
 #pragma once
 
 #include <deque>
@@ -25,6 +26,8 @@ class LinkLayerReader {
     // connections, and requests, have none. A packet whose checksum (CRC) is wrong is damaged, and left out whole; it is
     // computed where the capture does not say.
     Outcome read(const HciPacket &packet, std::vector<Report> &reports);
+    // The chain of packets that the last report is of: only parts of one are to be joined. The numbers come again after 65536 chains.
+    std::uint16_t chain() const { return chain_; }
 
   private:
     struct Extended;
@@ -34,8 +37,9 @@ class LinkLayerReader {
         std::uint16_t set;  // as in the ADI field: SID and DID; no_set: none
         std::uint8_t channel;
         bool has_data;  // the promise of a continuation, not of a beginning
+        std::uint16_t chain;
         Report report;  // who it was; without data
-        Time until;
+        Time due, until;
     };
 
     Outcome read_extended(const HciPacket &packet, std::span<const std::uint8_t> pdu,
@@ -43,9 +47,12 @@ class LinkLayerReader {
     bool take_pointer(const HciPacket &packet, const Extended &header, Pointer &found);
     void keep_pointer(const HciPacket &packet, const Extended &header, const Report &report, bool has_data);
 
+    static bool may_be(const Pointer &pointer, const HciPacket &packet, const Extended &header);
+
     std::deque<Pointer> pointers_;  // the oldest first
-    Address asked_;                 // of the last AUX_SCAN_REQ …
-    Time asked_at_{};               // … and when it was
+    std::uint16_t chain_ = 0, last_chain_ = 0;
+    Address asked_;    // of the last AUX_SCAN_REQ …
+    Time asked_at_{};  // … and when it was
 };
 
 }  // namespace ble

@@ -30,7 +30,8 @@ bool ReportReader::reports_of(const HciPacket &packet) {
 void ReportReader::read(const HciPacket &packet) {
     if (packet.type != HciPacket::event && packet.type != HciPacket::sniffed) return;
     if (!reports_of(packet)) counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    const auto source = std::uint64_t{packet.interface} << 16 | packet.adapter;
+    const std::uint64_t chain = packet.type == HciPacket::sniffed ? air_.chain() : 0;
+    const auto source = std::uint64_t{packet.interface} << 32 | chain << 16 | packet.adapter;
     for (auto &report : reports_) {
         report.adapter = name(packet.adapter);
         if (heard_) heard_(report);
