@@ -51,12 +51,12 @@ class LeftOut(FolderTest):
                 self.assertIn("187, 201, 251, 254, 256 and 272", err)
 
     def test_interfaces_that_are_not_read_are_refused_without_any_packet(self):
-        _, err = replay(capture=pcapng([], [self.ETHERNET]), code=65)
+        _, err = replay(capture=pcapng([], links=[self.ETHERNET]), code=65)
         self.assertIn("holds nothing that is understood: of link type 1;", err)
-        self.assertEqual([], replay("--strict", capture=pcapng([], [self.ETHERNET, 187]))[0])
+        self.assertEqual([], replay("--strict", capture=pcapng([], links=[self.ETHERNET, 187]))[0])
 
     def test_a_cut_capture_of_nothing_that_is_read_is_refused_too(self):
-        capture = pcapng([(T0 + i, 0, b"x" * 60) for i in range(3)], [self.ETHERNET])
+        capture = pcapng([(T0 + i, b"x" * 60) for i in range(3)], links=[self.ETHERNET])
         for packed in (capture[:-10], gzip.compress(capture)[:-5]):
             replay(capture=packed, code=65)
 
@@ -65,7 +65,7 @@ class LeftOut(FolderTest):
         known, unknown = (air.packet(body, air.NORDIC, version=version) for version in (3, 4))
         odd_kind = known[:6] + b"\5" + known[7:]
         for packet in (unknown, odd_kind, known[:16], b""):
-            for capture in (pcap([(T0, packet)], air.NORDIC), pcapng([(T0, 0, packet)], [air.NORDIC])):
+            for capture in (pcap([(T0, packet)], air.NORDIC), pcapng([(T0, packet)], links=[air.NORDIC])):
                 replay(capture=capture, code=65)
             both = pcap([(T0, known), (T0 + 30, packet)], air.NORDIC)
             batches, err = replay(capture=both)
@@ -78,7 +78,7 @@ class LeftOut(FolderTest):
                 256: air.packet(air.pdu(air.ADV_IND, air.address_bytes(ONE)), 256)}
         for link, head in ((187, 1), (201, 5), (254, 4), (256, 10)):
             for size in range(head):
-                lines, err = replay("--each", capture=pcap([(T0, good[link]), (T0, good[link][:size])], link))
+                lines, err = replay("--each", capture=pcap([(T0, good[link]), (T0, good[link][:size])], link, framed=True))
                 self.assertEqual(1, len(lines))
                 self.assertIn(f"1 packets that are not understood (of link type {link})", err)
 

@@ -47,10 +47,11 @@ def _framed(record, link):
     return packet
 
 
-def pcap(records, link=201, order="<", nanoseconds=False):
+def pcap(records, link=201, order="<", nanoseconds=False, framed=False):
+    """framed: the packets are as the link type has them already."""
     out = [struct.pack(order + "IHHiIII", 0xA1B23C4D if nanoseconds else 0xA1B2C3D4, 2, 4, 0, 0, 65535, link)]
     for record in records:
-        body = _framed(record, link)
+        body = record[1] if framed else _framed(record, link)
         seconds, micros = divmod(_micros(record), 1_000_000)
         fraction = micros * 1000 + 999 if nanoseconds else micros  # below a microsecond it is cut off
         out.append(struct.pack(order + "IIII", seconds, fraction, len(body), len(body)) + body)
@@ -76,7 +77,7 @@ class _Section:
 
 
 def pcapng(*sections, links=(201,), order="<", digits=6):
-    """Each section has its own interfaces, one for each adapter, and another byte order than the one before it.
+    """Each section has its own interfaces, one for each link and each adapter, and another byte order than the one before it.
 
     links: of the interfaces; the last is that of all further ones, too. digits: how many of a second's decimal digits its times
     have. Blocks that hold no packets stand in between.
@@ -86,7 +87,7 @@ def pcapng(*sections, links=(201,), order="<", digits=6):
     out = []
     for records in sections:
         section = _Section(order)
-        for adapter in range(1 + max(map(_adapter, records), default=0)):
+        for adapter in range(max([len(links), *(1 + _adapter(record) for record in records)])):
             options = section.option(2, b"hci%d" % adapter) + section.option(9, bytes((digits,))) + section.option(0, b"")
             section.block(1, section.pack("HHI", link_of(adapter), 0, 65535) + options)
         for number, record in enumerate(records):
