@@ -300,6 +300,8 @@ class Receivers(Case):
             self.write("mqtt", stranger.encode())
             self.write("given", text([line]))
             wait_until(lambda: self.database.count() + len(self.rejected("bleingest")) > lines.index(line), "the line")
+            # Until blesub has seen that it was consumed: after that, a stranger's bytes are in the way of the next line only.
+            wait_until(lambda: tools[0].stats()["out"] > lines.index(line), "blesub to be done with it")
         self.assertEqual(self.database.detections(), flatten([lines[0], lines[2]]))
         self.assertEqual(self.database.gaps(), [(1, 1, "missing")])
         self.assertEqual(self.rejected("bleingest"), ['{"format":1,' + lines[1]])
