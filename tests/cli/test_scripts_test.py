@@ -6,7 +6,7 @@ import unittest
 from harness import FolderTest, source_path
 from harness.process import run
 
-LABELS = ("unit", "cli", "contract", "pipeline", "faults", "bluez", "others")
+LABELS = ("unit", "cli", "contract", "pipeline", "faults", "bluez", "bluez-other", "others")
 
 # Has one test of each label but $ABSENT, all of which pass but $FAILING; notes what it was asked for.
 CTEST = r"""#!/bin/bash
@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
 done
 echo "$preset $regex" >>"$ASKED"
 number=0 failed=no
-for label in unit cli contract pipeline faults bluez others; do
+for label in unit cli contract pipeline faults bluez bluez-other others; do
     number=$((number + 1)) passed=Passed
     [[ $label =~ $regex ]] && [ $label != "$ABSENT" ] || continue
     [ $label != "$FAILING" ] || { passed='***Failed' && failed=yes; }
@@ -59,7 +59,11 @@ class ScriptsTest(FolderTest):
         out = self.run_script()
         self.assertEqual(self.ran(), ["dev ^(unit)$", "dev ^(cli)$", "dev ^(contract|pipeline|faults|others)$", "dev ^(bluez)$"])
         self.assertNotIn("Not compared", out)
-        self.assertTrue(out.endswith("All tests passed.\n"), out)
+        self.assertTrue(out.endswith("\nNot run with the bluetoothd of the other Debian release: scripts/test bluez-other\nAll tests passed.\n"), out)
+
+    def test_the_other_release_is_run_when_it_is_named(self):
+        self.assertNotIn("Not run", self.run_script("bluez-other"))
+        self.assertEqual(self.ran(), ["dev ^(bluez-other)$"])
 
     def test_without_the_data_of_others_it_says_so_and_passes(self):
         out = self.run_script()
@@ -85,8 +89,8 @@ class ScriptsTest(FolderTest):
         self.assertTrue(out.endswith("FAILED\n"), out)
 
     def test_a_label_without_tests_is_a_failure(self):
-        for label in LABELS[:-1]:
-            out = self.run_script(ABSENT=label, code=1)
+        for label in LABELS:
+            out = self.run_script(*LABELS, ABSENT=label, code=1)
             self.assertIn(f"FAILED, no test of {label}, see", out)
 
     def test_it_remembers_how_long_things_took(self):
