@@ -3,7 +3,9 @@ import collections
 import datetime
 import hashlib
 import json
+import os
 import signal
+import tempfile
 import time
 
 from harness import Notify, wait_until
@@ -326,16 +328,38 @@ class Passive(LiveTest):
         self.assertEqual((got["address"], got["rssi"], got["data"]), (BEACON, -50, "02096e"))
         self.assertNotIn("GetAll", self.bluez.methods())
 
-    def test_bluetoothd_can_bear_the_patterns(self):
-        self.scan_passively()
+    def scan_of_version(self, version):
+        """A passive scan, by what says that it is a bluetoothd of that version."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        with open(os.path.join(folder, "bluetoothd"), "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o755)) as script:
+            script.write(f"#!/bin/sh\necho {version}\n")
+        self.bluez.do("experimental")
+        tool = self.scan("--passive", env={"PATH": f"{folder}:{os.environ['PATH']}"})
+        tool.wait_err("scanning hci0")
         self.wait_active()
+        return tool
+
+    def check_patterns(self, *usual):
         monitors = self.patterns()
         self.assertLess(len(monitors), 32)
         self.assertLessEqual(max(map(len, monitors)), 7)
         patterns = [pattern for monitor in monitors for pattern in monitor]
         self.assertEqual(len(set(patterns)), len(patterns))
-        for usual in ("01@0:06", "01@0:1a", "ff@1:00", "ff@1:04", "16@1:fe", "03@1:18", "07@9:40"):
-            self.assertIn(usual, patterns)
+        for pattern in ("01@0:06", "01@0:1a", "ff@1:00", "ff@1:04", *usual):
+            self.assertIn(pattern, patterns)
+
+    def test_bluetoothd_can_bear_the_patterns(self):
+        tool = self.scan_of_version("5.66")
+        self.check_patterns("16@1:fe", "03@1:18", "07@9:40")
+        self.assertNotIn("hears no advertiser", tool.err)
+
+    def test_one_that_takes_advertisements_apart_has_others_and_is_warned_of(self):
+        for version in ("5.69", "5.82", "6.0", ""):
+            with self.subTest(version):
+                self.setUp()
+                tool = self.scan_of_version(version)
+                self.check_patterns("16@0:00", "16@0:af")
+                self.assertRegex(tool.err, rf"bluetoothd ?{version}, scanning passively, hears no advertiser .*--source monitor")
 
     def test_without_advertisement_monitors(self):
         err = self.ends(69, "--passive")

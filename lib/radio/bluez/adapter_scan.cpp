@@ -8,6 +8,7 @@
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "radio/bluez/version.hpp"
 
 namespace ble {
 
@@ -39,6 +40,8 @@ AdapterScan::AdapterScan(Bus &bus, std::string root, const Options &options, Cal
 void AdapterScan::attach(const std::string &path, const std::string &label, const AdapterChange &known) {
     path_ = path;
     label_ = label;
+    // It may be another one after a restart.
+    if (options_.passive && options_.reports) version_ = version_of_bluetoothd();
     powered_ = known.powered.value_or(false);
     discovering_ = known.discovering.value_or(false);
     heard_ = Clock::now();
@@ -152,7 +155,8 @@ void AdapterScan::ask_features() {
 void AdapterScan::register_monitors() {
     using enum AdvertisementMonitors::Match;
     incomplete_ = active_ = false;
-    monitors_.emplace(bus_, root_, options_.reports ? all : nothing, callbacks_.found,
+    const auto match = !options_.reports ? nothing : takes_advertisements_apart(version_) ? most : all;
+    monitors_.emplace(bus_, root_, match, callbacks_.found,
                       AdvertisementMonitors::Callbacks{[this] { monitor_active(); },
                                                        [this](bool all_are) { monitors_refused(all_are); },
                                                        [this] { monitor_dropped(); }});
@@ -191,6 +195,10 @@ void AdapterScan::monitor_active() {
 void AdapterScan::scanning() {
     state_ = State::scanning;
     refused_ = false;
+    if (options_.passive && options_.reports && takes_advertisements_apart(version_) &&
+        !std::exchange(told_, true))
+        log_warning("bluetoothd" + (version_.empty() ? "" : " " + version_) + ", scanning passively, " +
+                    AdvertisementMonitors::deaf_to + "; to hear all: --passive --source monitor");
     if (rung_ == Rung::none) return callbacks_.started(label_);
     // The adapter does what it is told: there may be nobody in the room.
     constexpr milliseconds most = std::chrono::hours(1);

@@ -111,6 +111,9 @@ class AdapterScan {
     bool incomplete_ = false;  // it was told that some are refused
     unsigned refusals_ = 0;    // of all of them, one after the other
 
+    std::string version_;  // of bluetoothd, if it matters
+    bool told_ = false;    // whom it does not hear
+
     std::string path_, label_;
     bool powered_ = false, discovering_ = false;
     State state_ = State::waiting;

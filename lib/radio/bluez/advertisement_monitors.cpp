@@ -80,20 +80,36 @@ std::vector<AdvertisementMonitors::Pattern> AdvertisementMonitors::patterns(Matc
                            all_uuid128 = 0x07, service_data16 = 0x16, manufacturer_data = 0xff;
     // A Flags structure is never that long.
     if (match == Match::nothing) return {{flags, 30, 0xff}};
-    // The most usual ones in one monitor: most reports match no other.
-    std::vector<Pattern> all{
-        {flags, 0, 0x06},          {flags, 0, 0x1a},          {manufacturer_data, 1, 0x00},
-        {service_data16, 1, 0xfe}, {service_data16, 1, 0xfc}, {service_data16, 1, 0xfd},
-        {all_uuid16, 1, 0xfe}};
+    std::vector<Pattern> all;
     const auto add = [&](std::uint8_t ad_type, std::uint8_t start, unsigned first, unsigned last) {
         for (auto byte = first; byte <= last; ++byte) {
             const Pattern pattern{ad_type, start, static_cast<std::uint8_t>(byte)};
             if (std::find(all.begin(), all.end(), pattern) == all.end()) all.push_back(pattern);
         }
     };
-    add(flags, 0, 0x00, 0x1f);  // the other bits are reserved (Core Specification Supplement, part A, 1.3)
+    // The most usual ones in one monitor: most reports match no other.
+    add(flags, 0, 0x06, 0x06);
+    add(flags, 0, 0x1a, 0x1a);
+    add(manufacturer_data, 1, 0x00, 0x00);
+    if (match == Match::most) {
+        add(service_data16, 0, 0x00, 0x00);
+        add(service_data16, 0, 0x10, 0x10);
+        add(service_data16, 0, 0x40, 0x40);
+        add(flags, 0, 0x04, 0x04);
+    } else {
+        add(service_data16, 1, 0xfc, 0xfe);
+        add(all_uuid16, 1, 0xfe, 0xfe);
+    }
+    // The other bits are reserved (Core Specification Supplement, part A, 1.3), and nobody is discoverable in both ways, the
+    // lowest two, at once: where the patterns are few that has none.
+    for (unsigned value = 0; value <= 0x1f; ++value)
+        if (match == Match::all || (value & 3U) != 3U) add(flags, 0, value, value);
     add(manufacturer_data, 1, 0x00, 0x0f);
     add(manufacturer_data, 1, 0xff, 0xff);
+    if (match == Match::most) {
+        add(service_data16, 0, 0x00, 0xaf);
+        return all;
+    }
     for (const auto type : {service_data16, all_uuid16, some_uuid16}) {
         add(type, 1, 0xfc, 0xff);
         add(type, 1, 0x18, 0x18);

@@ -1,8 +1,10 @@
 // Objects of org.bluez.AdvertisementMonitor1, by which bluetoothd scans passively and tells of advertisements.
 //
 // An object has patterns, each an AD type and at least one byte of its data (BlueZ, org.bluez.AdvertisementMonitor), and
-// bluetoothd takes 32 objects with 7 patterns: nothing matches whatever is on the air. "All" is who sends Flags,
-// manufacturer data, or 16-bit service data or UUIDs that are assigned, or 128-bit UUIDs of the usual versions.
+// bluetoothd takes 32 objects with 7 patterns: nothing matches whatever is on the air. All of them are who sends Flags,
+// manufacturer data, or 16-bit service data or UUIDs that are assigned, or 128-bit UUIDs of the usual versions. A bluetoothd
+// that takes advertisements apart does not compare UUIDs: most are who sends Flags, manufacturer data, or 16-bit service
+// data whose first byte is 0xaf or less.
 #pragma once
 
 #include <chrono>
@@ -19,7 +21,12 @@ namespace ble {
 
 class AdvertisementMonitors {
   public:
-    enum class Match : std::uint8_t { all, nothing };
+    enum class Match : std::uint8_t { all, most, nothing };
+    // What is not among most, for people.
+    static constexpr auto deaf_to =
+        "hears no advertiser that sends neither Flags nor manufacturer data nor 16-bit service data with a "
+        "first byte "
+        "up to 0xaf";
     // A report of that device; bluetoothd has told of its new properties before. Two reports of one device that different
     // monitors match are taken for one when they come within 50 ms and nobody else is heard between them.
     using Found = std::function<void(const std::string &device_path)>;

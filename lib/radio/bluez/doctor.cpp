@@ -17,9 +17,11 @@
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "batch/json_text.hpp"
+#include "radio/bluez/advertisement_monitors.hpp"
 #include "radio/bluez/bus.hpp"
 #include "radio/bluez/monitor_socket.hpp"
 #include "radio/bluez/properties.hpp"
+#include "radio/bluez/version.hpp"
 
 namespace ble {
 namespace {
@@ -158,21 +160,8 @@ Service ask_bluez(Bus &bus) {
     return service;
 }
 
-// Asked of the program itself: D-Bus does not tell. Debian keeps it outside of $PATH.
-std::string version_of_bluetoothd() {
-    const auto close = [](FILE *stream) { ::pclose(stream); };
-    const std::unique_ptr<FILE, decltype(close)> said(
-        ::popen("PATH=/usr/libexec/bluetooth:/usr/lib/bluetooth:$PATH bluetoothd --version 2>/dev/null",
-                "re"),
-        close);
-    char text[32] = {};
-    if (!said || std::fgets(text, sizeof text, said.get()) == nullptr) return {};
-    return printable(std::string_view(text, std::strcspn(text, "\n")));
-}
-
-Check check_service(const Service &service) {
+Check check_service(const Service &service, const std::string &version) {
     constexpr const char *name = "bluetoothd";
-    const auto version = version_of_bluetoothd();
     const std::string which = version.empty() ? "bluetoothd" : "bluetoothd " + version;
     if (!service.owner.came) return failed(name, "D-Bus does not answer", "systemctl status dbus");
     if (!service.owner.error.empty())
@@ -215,11 +204,16 @@ Check check_adapters(const Service &service) {
     return ok(name, join(all));
 }
 
-Check check_monitors(const Service &service) {
+Check check_monitors(const Service &service, const std::string &version) {
     constexpr const char *name = "passive";
     if (service.adapters.empty()) return {name, Verdict::unknown, {}, {}};
     const bool all = std::all_of(service.adapters.begin(), service.adapters.end(),
                                  [](const Adapter &adapter) { return adapter.monitors; });
+    if (all && takes_advertisements_apart(version))
+        return warning(name,
+                       "advertisement monitors are offered: --passive, which by bluetoothd alone " +
+                           std::string(AdvertisementMonitors::deaf_to),
+                       "to hear all: --passive --source monitor");
     if (all) return ok(name, "advertisement monitors are offered: --passive");
     return warning(name, "no advertisement monitors, which only --passive needs",
                    "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
@@ -258,12 +252,13 @@ const char *word(Verdict verdict) {
 
 std::vector<Check> examine_radio() {
     std::vector<Check> checks{check_kernel(), check_rfkill()};
+    const auto version = version_of_bluetoothd();
     Service service;
     try {
         Bus bus;
         service = ask_bluez(bus);
         checks.push_back(ok("D-Bus", "the system's bus answers"));
-        checks.push_back(check_service(service));
+        checks.push_back(check_service(service, version));
     } catch (const Error &error) {
         checks.push_back(
             failed("D-Bus", error.what(), "sudo systemctl start dbus; in a container: mount /run/dbus"));
@@ -271,7 +266,7 @@ std::vector<Check> examine_radio() {
     }
     checks.push_back(check_permission(service));
     checks.push_back(check_adapters(service));
-    checks.push_back(check_monitors(service));
+    checks.push_back(check_monitors(service, version));
     checks.push_back(check_monitor_channel());
     checks.push_back(check_clock());
     return checks;

@@ -1,0 +1,29 @@
+#include "radio/bluez/version.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "base/log.hpp"
+
+namespace ble {
+
+// Debian keeps it outside of $PATH.
+std::string version_of_bluetoothd() {
+    const auto close = [](FILE *stream) { ::pclose(stream); };
+    const std::unique_ptr<FILE, decltype(close)> said(
+        ::popen("PATH=$PATH:/usr/libexec/bluetooth:/usr/lib/bluetooth bluetoothd --version 2>/dev/null",
+                "re"),
+        close);
+    char text[32] = {};
+    if (!said || std::fgets(text, sizeof text, said.get()) == nullptr) return {};
+    return printable(std::string_view(text, std::strcspn(text, "\n")));
+}
+
+bool takes_advertisements_apart(const std::string &version) {
+    unsigned major = 0, minor = 0;
+    if (std::sscanf(version.c_str(), "%u.%u", &major, &minor) != 2) return true;
+    return major > 5 || (major == 5 && minor >= 69);
+}
+
+}  // namespace ble
