@@ -12,10 +12,11 @@ STEPS = [
     ("nobody", "chmod 755 /app; su nobody -c '/app/blescan --doctor --json'"),
     ("stopped", "stop_bluetoothd; blescan --doctor --json"),
     ("experimental", "BLUETOOTHD_OPTIONS=--experimental; start_bluetoothd; blescan --doctor --json"),
+    ("small", "echo 212992 >/proc/sys/net/core/rmem_default; blescan --doctor --json"),
     ("no_bus", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere blescan --doctor --json"),
     ("no_controller", "stop_controller; blescan --doctor --json"),
 ]
-NAMES = ["kernel", "rfkill", "D-Bus", "bluetoothd", "permission", "adapters", "passive", "monitor", "clock"]
+NAMES = ["kernel", "rfkill", "D-Bus", "bluetoothd", "permission", "adapters", "passive", "buffer", "monitor", "clock"]
 
 
 class Doctor(BluezTest):
@@ -78,6 +79,13 @@ class Doctor(BluezTest):
         passive = self.checks("experimental", 0)["passive"]
         self.assertEqual(passive["verdict"], "ok" if BLUEZ == "5.66" else "warning")
         self.assertIn("advertisement monitors are offered", passive["found"])
+
+    def test_a_small_buffer_is_named(self):
+        self.assertEqual(self.checks("fine", 0)["buffer"]["found"], "net.core.rmem_default is 4194304")
+        buffer = self.checks("small", 0)["buffer"]
+        self.assertEqual(buffer["verdict"], "warning")
+        self.assertIn("net.core.rmem_default is 212992", buffer["found"])
+        self.assertIn("net.core.rmem_default=4194304", buffer["advice"])
 
     def test_no_controller(self):
         self.assertEqual(self.failed("no_controller"), {"kernel", "adapters"})

@@ -93,6 +93,16 @@ class Ladder(LiveTest):
         fake.wait_calls("StartDiscovery", 2)
         self.assertNotIn("Set", fake.methods())
 
+    def test_a_crowd_that_falls_silent_is_asked_for_at_once(self):
+        """Not after the 90 s that an empty room is borne."""
+        fake, tool = self.fake(), self.scan()
+        tool.wait_err("scanning hci0")
+        fake.do("flood", adapter="hci0", first=0, count=1100)
+        tool.wait_err("no advertisement for 3 s after so many")
+        fake.wait_calls("StartDiscovery", 2)
+        tool.wait_err("it is asked again in 180 s")
+        self.assertNotIn("Set", fake.methods())
+
     def haunted(self, tool, appear):
         """An address without data again and again, each a new one, are an adapter that is silent."""
         number = iter(range(1 << 24))

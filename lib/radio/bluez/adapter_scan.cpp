@@ -258,16 +258,26 @@ void AdapterScan::stop() {
 }
 
 void AdapterScan::heard() {
-    heard_ = Clock::now();
+    constexpr milliseconds soon(200);
+    const auto time = Clock::now();
+    crowd_ = time - heard_ <= soon ? crowd_ + 1 : 0;
+    heard_ = time;
     patience_ = options_.watchdog;
     restarts_ = 0;
     cycled_ = false;
     backoff_.reset();
 }
 
-// For longer than its patience.
-bool AdapterScan::silent() const {
-    return options_.watchdog.count() > 0 && Clock::now() >= heard_ + patience_;
+// Many reports without a pause: such a room does not fall silent from one moment to the next.
+bool AdapterScan::in_a_crowd() const {
+    constexpr unsigned many = 1000;
+    return crowd_ >= many;
+}
+
+// How long silence lasts before it is too long. In a crowd it is the sign that bluetoothd has missed the end of a discovery.
+AdapterScan::Clock::time_point AdapterScan::bears_until() const {
+    constexpr milliseconds at_once(3000);
+    return heard_ + (in_a_crowd() ? std::min(patience_, at_once) : patience_);
 }
 
 void AdapterScan::look_after() {
@@ -283,8 +293,14 @@ void AdapterScan::look_after() {
 }
 
 void AdapterScan::restart() {
-    log_warning(label_ + ": no advertisement for " + in_seconds(patience_) + "; restarting " +
-                (options_.passive ? "the passive scan" : "discovery"));
+    const auto borne = std::chrono::duration_cast<milliseconds>(bears_until() - heard_);
+    log_warning(label_ + ": no advertisement for " + in_seconds(borne) +
+                (in_a_crowd()
+                     ? " after so many (bluetoothd falls behind in a crowd: set net.core.rmem_default, "
+                       "see --doctor)"
+                     : "") +
+                "; restarting " + (options_.passive ? "the passive scan" : "discovery"));
+    crowd_ = 0;
     rung_ = Rung::restarting;
     state_ = State::starting;
     ++restarts_;
@@ -313,7 +329,7 @@ void AdapterScan::cycle_on() {
 
 std::optional<AdapterScan::Clock::time_point> AdapterScan::due() const {
     if (state_ == State::pausing || state_ == State::activating) return again_;
-    if (state_ == State::scanning && options_.watchdog.count() > 0) return heard_ + patience_;
+    if (state_ == State::scanning && options_.watchdog.count() > 0) return bears_until();
     return {};
 }
 

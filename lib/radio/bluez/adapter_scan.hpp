@@ -95,7 +95,9 @@ class AdapterScan {
     void scanning();
     void refuse(const std::string &error, const std::string &text);
     void try_later();
-    bool silent() const;
+    bool silent() const { return options_.watchdog.count() > 0 && Clock::now() >= bears_until(); }
+    bool in_a_crowd() const;
+    Clock::time_point bears_until() const;
     void restart();
     void start_again(const std::string &error, const std::string &text);
     void cycle();
@@ -126,6 +128,7 @@ class AdapterScan {
     Clock::time_point heard_ = Clock::now();  // the last report, or the last answer to the watchdog
     std::chrono::milliseconds patience_;      // how long silence is borne from then on
     unsigned restarts_ = 0;                   // answered, and still not a report
+    unsigned crowd_ = 0;                      // reports in a row, each soon after the one before
     bool cycled_ = false;                     // in this silence
 };
 

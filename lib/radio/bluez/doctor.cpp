@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -219,6 +220,21 @@ Check check_monitors(const Service &service, const std::string &version) {
                    "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
 }
 
+// bluetoothd has the buffer that was the default when it started.
+Check check_buffer() {
+    constexpr const char *name = "buffer";
+    constexpr long enough = 4 << 20, small = 1 << 20;
+    const auto size = word_in("/proc/sys/net/core/rmem_default");
+    if (size.empty()) return {name, Verdict::unknown, {}, {}};
+    const auto found = "net.core.rmem_default is " + size;
+    if (std::strtol(size.c_str(), nullptr, 10) >= small) return ok(name, found);
+    return warning(name,
+                   found + ": in a crowd bluetoothd may miss that a discovery has ended, and scan no more",
+                   "echo net.core.rmem_default=" + std::to_string(enough) +
+                       " | sudo tee /etc/sysctl.d/60-bluetooth.conf; sudo sysctl --system; "
+                       "sudo systemctl restart bluetooth");
+}
+
 Check check_monitor_channel() {
     try {
         const MonitorSocket socket;
@@ -267,6 +283,7 @@ std::vector<Check> examine_radio() {
     checks.push_back(check_permission(service));
     checks.push_back(check_adapters(service));
     checks.push_back(check_monitors(service, version));
+    checks.push_back(check_buffer());
     checks.push_back(check_monitor_channel());
     checks.push_back(check_clock());
     return checks;
