@@ -192,6 +192,70 @@ TEST_CASE("pcapng: a packet of an interface that was not described is damage") {
     CHECK(got.problem.find("damaged at byte") != std::string::npos);
 }
 
+TEST_CASE("sniffers: each link type tells of a packet in its own way") {
+    const Bytes packet = air_packet(2, from_hex("0144332211c0") + from_hex("020106"));  // ADV_NONCONN_IND
+    for (const bool big : {false, true}) {
+        check_one_report(pcap_header(256, big) + pcap_record(with_radio(0, packet), big));
+        check_one_report(section(big) + interface(256, big) +
+                         enhanced(0, sample_us, with_radio(0, packet), big));
+        for (const std::uint8_t version : Bytes{1, 2, 3})
+            check_one_report(pcap_header(272, big) + pcap_record(by_nordic(37, packet, version), big));
+    }
+    const auto got = read(pcap_header(251, false) + pcap_record(packet, false));
+    REQUIRE(got.reports.size() == 1);
+    CHECK(got.reports[0].report.rssi_dbm == ble::Report::not_available);
+    CHECK(got.reports[0].data == from_hex("020106"));
+}
+
+TEST_CASE("sniffers: an RSSI that is said not to be valid is not available") {
+    Bytes record = with_radio(0, air_packet(0, from_hex("0144332211c0")));
+    record[8] &= 0xfd;
+    const auto got = read(pcap_header(256, false) + pcap_record(record, false));
+    REQUIRE(got.reports.size() == 1);
+    CHECK(got.reports[0].report.rssi_dbm == ble::Report::not_available);
+}
+
+TEST_CASE("sniffers: what is of an unknown version is refused when there is nothing else, else left out") {
+    const Bytes packet = air_packet(0, from_hex("0144332211c0"));
+    for (const std::uint8_t version : Bytes{0, 4, 255}) {
+        const Bytes record = by_nordic(37, packet, version);
+        CHECK(refusal(pcap_header(272, false) + pcap_record(record, false)).find("link type 272") !=
+              std::string::npos);
+        const auto got = read(pcap_header(272, false) + pcap_record(by_nordic(37, packet), false) +
+                              pcap_record(record, false));
+        CHECK(got.packets == 1);
+        CHECK(got.reports.size() == 1);
+    }
+}
+
+TEST_CASE("the primary channels are 0, 12 and 39 of the radio's frequencies") {
+    CHECK(ble::channel_of_frequency_index(0) == 37);
+    CHECK(ble::channel_of_frequency_index(12) == 38);
+    CHECK(ble::channel_of_frequency_index(39) == 39);
+    CHECK(ble::channel_of_frequency_index(40) == ble::AirPacket::no_channel);
+    std::vector<std::uint8_t> others;
+    for (std::uint8_t index = 1; index < 39; ++index)
+        if (index != 12) others.push_back(ble::channel_of_frequency_index(index));
+    for (std::size_t i = 0; i < others.size(); ++i) CHECK(others[i] == i);
+    CHECK(others.size() == 37);
+}
+
+TEST_CASE("PacketLogger: both byte orders, and only events are read") {
+    for (const bool big : {false, true}) {
+        check_one_report(packet_logger_record(legacy_event(), big));
+        for (const std::uint8_t kind : from_hex("0002030809f7fcff"))
+            CHECK(read(packet_logger_record(legacy_event(), big, sample_us, kind)).reports.empty());
+    }
+}
+
+TEST_CASE("PacketLogger: a time that has no year of four digits does no harm") {
+    for (const bool big : {false, true}) {
+        const Bytes record = u32(9 + legacy_event().size(), big) + u32(0xffffffff, big) + u32(999'999, big) +
+                             Bytes{1} + legacy_event();
+        check_one_report(record, 4'294'967'295'999'999);
+    }
+}
+
 TEST_CASE("no capture file at all is refused") {
     CHECK(refusal({}).find("is empty") != std::string::npos);
     CHECK(refusal(from_hex("00")).find("no capture file") != std::string::npos);
@@ -230,14 +294,17 @@ TEST_CASE("a capture cut at any byte gives what is whole, and says that it was c
         {btsnoop_header(1002), btsnoop_record(event)},
         {pcap_header(187, true), pcap_record(event, true)},
         {section(false) + interface(187, false, 9), enhanced(0, sample_us * 1000, event, false)},
+        {pcap_header(256, false), pcap_record(with_radio(0, air_packet(0, from_hex("0144332211c0"))), false)},
+        {{}, packet_logger_record(legacy_event(), true)},
     };
     for (const auto &[header, record] : kinds) {
         const Bytes whole = header + record + record;
         for (std::size_t length = 0; length <= whole.size(); ++length) {
             const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
             INFO("cut to " << length << " of " << whole.size());
-            const bool pcapng = header[0] == 0x0a;
-            if (length < (pcapng ? section(false).size() : header.size())) {
+            const bool pcapng = !header.empty() && header[0] == 0x0a;
+            constexpr std::size_t logger_head = 13;  // the format shows in that much
+            if (length < (pcapng ? section(false).size() : header.empty() ? logger_head : header.size())) {
                 CHECK_THROWS_AS(read(cut), ble::Error);
                 continue;
             }

@@ -124,6 +124,27 @@ inline Bytes obsolete(unsigned interface_id, std::uint64_t ticks, const Bytes &d
                  big);
 }
 
+// A packet of an advertising channel, without its checksum: type 0 is ADV_IND, 7 ADV_EXT_IND.
+inline Bytes air_packet(std::uint8_t type, const Bytes &payload) {
+    return from_hex("d6be898e") +
+           Bytes{static_cast<std::uint8_t>(0x40 | type), static_cast<std::uint8_t>(payload.size())} + payload;
+}
+// As link type 256 has it: RSSI -60, the checksum is right.
+inline Bytes with_radio(std::uint8_t frequency_index, const Bytes &packet) {
+    return Bytes{frequency_index, 0xc4, 0, 0} + from_hex("d6be898e130c") + packet;
+}
+// As link type 272 has it: the same.
+inline Bytes by_nordic(std::uint8_t channel, const Bytes &packet, std::uint8_t version = 3) {
+    return Bytes{0} + u16(static_cast<unsigned>(10 + packet.size()), false) +
+           Bytes{version, 1, 0, 2, 10, 1, channel, 60} + Bytes(6) + packet;
+}
+
+inline Bytes packet_logger_record(const Bytes &event, bool big, std::uint64_t us = sample_us,
+                                  std::uint8_t kind = 1) {
+    return u32(9 + event.size(), big) + u32(us / 1'000'000, big) + u32(us % 1'000'000, big) + Bytes{kind} +
+           event;
+}
+
 inline ble::UniqueFd memory_file(const Bytes &bytes) {
     ble::UniqueFd fd(::memfd_create("capture", MFD_CLOEXEC));
     if (!fd || ::pwrite(fd.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
