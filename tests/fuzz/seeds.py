@@ -1,0 +1,99 @@
+"""Writes what the fuzzers begin with: seeds.py FOLDER, one folder in it for each target."""
+import gzip
+import json
+import pathlib
+import struct
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from harness import air  # noqa: E402  (after the path)
+from harness.capture import T0, btsnoop, extended, legacy, packet_logger, pcap, pcapng  # noqa: E402
+
+ONE, TWO = "c4:f7:00:00:00:01", "c4:f7:00:00:00:02"
+HASH = "b1e91be0" * 8
+TIME = "2026-11-22T06:30:10.000Z"
+RUN = {"run_id": "9f2c41d07a6be813", "seq": 41}
+
+
+def batches():
+    seen = {"device_hash": HASH, "rssi": -61, "zone": "medium", "timestamp": TIME, "count": 7}
+    head = {"format": 1, "device_id": "pi-lab-1", "timestamp": TIME}
+    full = {**head, **RUN, "name": "Lab", "location": "Zürich \U0001f4e1", "window_ms": 10000, "interval_ms": 40000, "clock": "synced",
+            "hash_id": "a41c09d2"}
+    detail = {"local_name": "x\u0000\"\\", "beacons": [{"type": "ibeacon", "major": 1}], "flags": [1, 2.5e3, None, True, -0.0]}
+    yield {**full, "detections": [seen, {**seen, **detail, "rssi": -127}]}
+    yield {**full, "occupancy": {"near": 1, "medium": 2, "far": 3}, "detections": []}
+    yield {**head, "detections": [{**seen, "rssi": 99}, {**seen, "zone": "far", "count": 4294967295}, 7]}
+    yield {"device_id": "old-pi", "timestamp": "2026-11-22 06:30:10,5+01:00", "detections": [seen], "more": {"deep": [[[[]]]]}}
+    yield {"format": 1, "device_id": "pi-lab-1", "run_id": RUN["run_id"], "gap": {"from_seq": 3, "to_seq": 9, "reason": "buffer_full"}}
+    yield {**head, "run_id": "a", "seq": 9007199254740991, "detections": []}
+
+
+def line(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def subscriptions():
+    data = json.loads(line(next(batches())))
+    events = [line({"type": "detection_event", "data": data}), line({"type": "gap_event", "data": {"device_id": "pi-lab-1"}}),
+              line({"type": "lagged", "data": {"missed": 3}})]
+    filters = [{}, {"device_id": ["pi-lab-1"]}, {"device_hash": [HASH, "0" * 64], "rssi_min": -100}, {"rssi_min": -60}, {"device_id": "x"}]
+    for wanted in filters:
+        for event in events:
+            yield line({"subscribe": wanted}) + b"\n" + event
+
+
+def bodies():
+    lines = [line(batch) for batch in batches()]
+    yield b"0" + b"\n".join(lines[:2]) + b"\n\n" + lines[4] + b"\r\n"
+    yield b"1" + json.dumps(json.loads(lines[0]), indent=2).replace("\n", "\r\n").encode()
+    yield b"1" + lines[3]
+    yield b"0{}\n \t{\n}\n{\r}"
+    yield b"0" + line({"device_id": "pi-lab-1", "run_id": RUN["run_id"], "stored": [[3, 17], [20, 20]], "gaps": [[18, 19]]})
+
+
+def sniffed(link):
+    adi = (3, 0x123)
+    packets = [
+        (37, air.pdu(air.ADV_IND, air.address_bytes(ONE) + b"\x02\x01\x06")), (38, air.pdu(air.SCAN_RSP, air.address_bytes(ONE) + b"\x03\x09ab")),
+        (39, air.pdu(air.ADV_DIRECT_IND, air.address_bytes(ONE) + air.address_bytes(TWO))),
+        (37, air.pdu(air.ADV_EXT_IND, air.extended(adi=adi, pointer=(10, 50), mode=1))),
+        (10, air.pdu(air.ADV_EXT_IND, air.extended(b"\x02\x01\x06", 1, TWO, adi=adi, pointer=(11, 50), tx_power=4))),
+        (11, air.pdu(air.ADV_EXT_IND, air.extended(b"\x04\x09one", adi=adi)))]
+    return [(T0 + i / 500, air.packet(body, link, channel)) for i, (channel, body) in enumerate(packets)]
+
+
+def captures():
+    beacon = b"\x02\x01\x06\x1a\xff\x4c\x00\x02\x15" + bytes(range(16)) + b"\0\x01\0\x02\xc5"
+    records = [(T0, legacy(beacon, ONE)), (T0 + 0.2, extended(b"\x03\x09ab\x05\x16\xaa\xfe\x20\x00", TWO, kind=0x20)),
+               (T0 + 0.4, extended(b"\x04\x16\x0f\x18\x64", TWO, rssi=127)), (T0 + 3, legacy(b"", ONE, rssi=-128, address_type=0))]
+    direction = [(at, b"\0\0\0\1" + packet) for at, packet in records]
+    monitor = [(at, struct.pack(">HH", i % 2, 3) + packet[1:]) for i, (at, packet) in enumerate(records)]
+    note = [(T0 + 1, struct.pack(">HH", 0, 12) + b"note\0")]
+    yield btsnoop([(at, packet[1:]) for at, packet in records], link=1001)
+    yield btsnoop(records)
+    # Data link 2001 has the adapter and the opcode where others have flags.
+    monitor_link = bytearray(btsnoop([(at, packet[4:]) for at, packet in monitor], link=2001))
+    monitor_link[16 + 8:16 + 12] = struct.pack(">HH", 0, 3)
+    yield bytes(monitor_link)
+    for link, what in ((187, records), (201, direction), (254, sorted(monitor + note)), *((link, sniffed(link)) for link in (251, 256, 272))):
+        yield pcap(what, link)
+        yield pcapng([(at, 0, packet) for at, packet in what], [link])
+    yield pcapng([(at, i % 2, packet) for i, (at, packet) in enumerate(records)], [187, 1])
+    yield packet_logger(records)
+    yield packet_logger(records, "<")
+    yield gzip.compress(btsnoop(records), mtime=0)
+    yield btsnoop([(T0 + step, legacy(beacon, ONE)) for step in (0, 1, 3540, 2, -40, 3e7, 5)])
+    yield pcap([(T0, records[0][1])], 187) + bytes(5)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for target, seeds in {"batches": map(line, batches()), "bodies": bodies(), "captures": captures(), "subscribe": subscriptions()}.items():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(seeds):
+            (folder / target / f"seed-{number:02}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main()
