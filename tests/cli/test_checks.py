@@ -22,10 +22,14 @@ class Checks(unittest.TestCase):
             elif entry.is_file() and entry.name != ".git":  # in a worktree it is a file, and leads back here
                 shutil.copy(entry.path, self.top)
 
-    def check(self, *argv):
+    def check(self, *argv, env=None):
         done = subprocess.run([self.top / "scripts" / argv[0], *argv[1:]], stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env={**os.environ, **(env or {})})
         return done.returncode, done.stdout
+
+    def script(self, path, text):
+        path.write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
+        path.chmod(0o755)
 
     def passes(self, *argv):
         code, said = self.check(*argv)
@@ -134,6 +138,23 @@ class Checks(unittest.TestCase):
         self.passes("check", "--no-install", "paths")
         self.append("README.md", f"see {self.top}/README.md\n")
         self.fails(["check", "--no-install", "paths"], "README.md")
+
+    def test_a_finding_of_one_fuzzer_fails_the_run_and_stops_none(self):
+        """The fuzzers themselves are stood in for: this is about the script around them."""
+        programs = self.top / "build/fuzz/tests/fuzz"
+        programs.mkdir(parents=True)
+        targets = sorted(source.stem for source in (self.top / "tests/fuzz").glob("*.cpp"))
+        for target in targets:
+            self.script(programs / f"fuzz_{target}", f"echo 'stat::number_of_executed_units: 1'; [ {target} != {targets[0]} ] || exit 77")
+        self.script(self.top / "cmake", "true")
+        path = {"PATH": f"{self.top}:{os.environ['PATH']}"}
+        code, said = self.check("fuzz", "--no-install", env=path)
+        self.assertEqual((1, len(targets)), (code, said.count("stat::")), said)
+        self.assertIn(f"FINDINGS in {targets[0]}:", said)
+        code, said = self.check("fuzz", "--no-install", "--seconds", "1", *targets[1:], env=path)
+        self.assertEqual((0, len(targets) - 1), (code, said.count("stat::")), said)
+        for words in (["nobody"], ["--seconds", "0"], ["--seconds", "1m"]):
+            self.assertEqual(64, self.check("fuzz", "--no-install", *words, env=path)[0], words)
 
     def test_an_unknown_check_is_a_usage_error(self):
         self.assertEqual(self.check("check", "--no-install", "nonsense")[0], 64)
