@@ -2,12 +2,12 @@
 import gzip
 import json
 import pathlib
-import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from harness import air  # noqa: E402  (after the path)
-from harness.capture import T0, btsnoop, extended, legacy, packet_logger, pcap, pcapng  # noqa: E402
+from harness.capture import T0, extended, legacy  # noqa: E402
+from harness.capture_writers import btsnoop, packet_logger, pcap, pcapng  # noqa: E402
 
 ONE, TWO = "c4:f7:00:00:00:01", "c4:f7:00:00:00:02"
 HASH = "b1e91be0" * 8
@@ -67,19 +67,16 @@ def captures():
     beacon = b"\x02\x01\x06\x1a\xff\x4c\x00\x02\x15" + bytes(range(16)) + b"\0\x01\0\x02\xc5"
     records = [(T0, legacy(beacon, ONE)), (T0 + 0.2, extended(b"\x03\x09ab\x05\x16\xaa\xfe\x20\x00", TWO, kind=0x20)),
                (T0 + 0.4, extended(b"\x04\x16\x0f\x18\x64", TWO, rssi=127)), (T0 + 3, legacy(b"", ONE, rssi=-128, address_type=0))]
-    direction = [(at, b"\0\0\0\1" + packet) for at, packet in records]
-    monitor = [(at, struct.pack(">HH", i % 2, 3) + packet[1:]) for i, (at, packet) in enumerate(records)]
-    note = [(T0 + 1, struct.pack(">HH", 0, 12) + b"note\0")]
-    yield btsnoop([(at, packet[1:]) for at, packet in records], link=1001)
-    yield btsnoop(records)
-    # Data link 2001 has the adapter and the opcode where others have flags.
-    monitor_link = bytearray(btsnoop([(at, packet[4:]) for at, packet in monitor], link=2001))
-    monitor_link[16 + 8:16 + 12] = struct.pack(">HH", 0, 3)
-    yield bytes(monitor_link)
-    for link, what in ((187, records), (201, direction), (254, sorted(monitor + note)), *((link, sniffed(link)) for link in (251, 256, 272))):
-        yield pcap(what, link)
-        yield pcapng([(at, 0, packet) for at, packet in what], [link])
-    yield pcapng([(at, i % 2, packet) for i, (at, packet) in enumerate(records)], [187, 1])
+    two = [(at, packet, i % 2) for i, (at, packet) in enumerate(records)]
+    for link in (1001, 1002, 2001):
+        yield btsnoop(two, link)
+    for link in (187, 201, 254):
+        yield pcap(two, link)
+        yield pcapng(two, links=[link])
+    for link in (251, 256, 272):
+        yield pcap(sniffed(link), link, framed=True)
+        yield pcapng(sniffed(link), links=[link])
+    yield pcapng(two, links=[187, 1])
     yield packet_logger(records)
     yield packet_logger(records, "<")
     yield gzip.compress(btsnoop(records), mtime=0)
