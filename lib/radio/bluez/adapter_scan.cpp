@@ -258,7 +258,7 @@ void AdapterScan::stop() {
 }
 
 void AdapterScan::heard() {
-    constexpr milliseconds soon(200);
+    constexpr milliseconds soon(500);
     const auto time = Clock::now();
     crowd_ = time - heard_ <= soon ? crowd_ + 1 : 0;
     heard_ = time;
@@ -270,7 +270,7 @@ void AdapterScan::heard() {
 
 // Many reports without a pause: such a room does not fall silent from one moment to the next.
 bool AdapterScan::in_a_crowd() const {
-    constexpr unsigned many = 1000;
+    constexpr unsigned many = 200;
     return crowd_ >= many;
 }
 
