@@ -119,6 +119,13 @@ class Sniffers(FolderTest):
                 self.assertEqual(expected, short(lines))
                 self.assertIn("20 packets were damaged on the air", err)
 
+    def test_where_no_rssi_is_told_there_are_no_detections(self):
+        packet = [(0, 37, air.pdu(air.ADV_IND, air.address_bytes(ONE)), {})]
+        for link, detections in ((air.LINK_LAYER, 0), (air.WITH_RADIO, 1)):
+            batches, err = replay(capture=self.capture(link, packet))
+            self.assertEqual([detections], [len(batch["detections"]) for batch in batches])
+            self.assertEqual(detections == 0, "1 reports of advertisers without RSSI left out" in err)
+
     def test_what_sniffers_say_of_a_packet_is_heeded(self):
         body, hurt = (air.pdu(air.ADV_IND, air.address_bytes(ONE) + b"\x02\x01\x06"), {"damaged": True})
         for version in (1, 2, 3):
