@@ -150,6 +150,16 @@ class Batches(FolderTest):
         self.assertIn(last["clock"], ("synced", "unsynced"))
 
 
+    def test_now_takes_no_time_out_of_the_years_that_bleingest_takes(self):
+        """The clock was set ahead by ages in the middle: the shift of what came after is too much for what came before."""
+        times = [T0, T0 + 1, T0 + 250e9, T0 + 250e9 + 1]
+        path = self.file("c.btsnoop", btsnoop([(at, legacy(b"")) for at in times]))
+        code, out, err = run("blescan", "--replay", path, "--now", "--device-id", "pi-1")
+        self.assertEqual(code, 0, err)
+        code, _, err = run("bleingest", "--strict", "--db", self.folder / "db", input=out)
+        self.assertEqual(code, 0, err)
+
+
 class Pace(FolderTest):
     def test_now_counts_no_silence_that_is_not_waited_for(self):
         path = self.file("c", btsnoop([(T0 + s, legacy(b"")) for s in (0, 0.1, 3600 * 24, 3600 * 24 + 0.1)]))

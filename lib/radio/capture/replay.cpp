@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "radio/capture/btsnoop_writer.hpp"
+#include "radio/capture/capture_format.hpp"
 #include "radio/capture/steady_packets.hpp"
 #include "radio/hci/report_reader.hpp"
 
@@ -99,7 +100,8 @@ void Replay::run(ReportSink &sink) {
     while (!sink.satisfied()) {
         auto packet = packets.next();
         if (!packet) break;
-        packet->timestamp += shift_;
+        // The shift of a capture whose clock was set by ages takes the others out of the years that can be printed.
+        packet->timestamp = clamp_time((packet->timestamp + shift_).time_since_epoch().count());
         if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
         if (packet->type == HciPacket::note) take_note(*packet, sink, reader);
         if (!listening_) continue;
