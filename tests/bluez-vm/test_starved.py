@@ -21,7 +21,7 @@ silent() { tail -n 1 /out/truth | grep -q 'cmd 200c len 2 off'; }
 scan starved --source bluez --each --watchdog 5
 hears starved 100
 starve
-until_true 60 said starved 'no advertisement for 5 s' 1
+until_true 60 said starved 'restarting discovery' 1
 silent
 wait "$(cat /run/starved)"
 """

@@ -180,7 +180,8 @@ class Answers(unittest.TestCase):
 
     def test_an_answer_that_fails_an_assertion_of_libmosquitto_ends_a_link_and_nothing_else(self):
         unknown_property = bytes.fromhex("2d0d00002f00000000000000000000")
-        with MqttServer() as server, send(server) as tool:
+        left_as_it_is = {"ASAN_OPTIONS": "detect_leaks=0"}  # what libmosquitto held where it failed
+        with MqttServer() as server, send(server, env=left_as_it_is) as tool:
             server.connack = lambda level: unknown_property
             tool.write(lines(1))
             wait_until(lambda: len(server.levels) >= 3, "further attempts")
