@@ -29,6 +29,9 @@ struct Report {
     // HCI's number. Legacy: 0 ADV_IND … 4 SCAN_RSP. Extended: bits 0 connectable, 1 scannable, 2 directed, 3 scan
     // response, 4 legacy PDU, 5-6 data status; reserved bits are cleared.
     std::uint16_t event_type = 0;
+    bool truncated() const {
+        return extended && event_type != event_type_unknown && (event_type >> 5 & 3) == 2;
+    }
     bool extended = false;
     std::uint8_t advertising_set = 0xff;       // extended: Advertising_SID; 0xff: none
     std::int8_t rssi_dbm = not_available;      // a value of known_dbm()

@@ -29,7 +29,7 @@ void append_name(std::string &out, std::string_view name) {
     out.append(out.size() > 1 ? ",\"" : "\"").append(name).append("\":");
 }
 
-void append_number(std::string &out, std::string_view name, int value) {
+void append_number(std::string &out, std::string_view name, std::int64_t value) {
     append_name(out, name);
     out += std::to_string(value);
 }
@@ -52,6 +52,7 @@ void append_data(std::string &out, std::string_view name, const Entries &entries
 }  // namespace
 
 void Profile::add(const Report &report, const Advertisement &advertisement) {
+    if (report.truncated()) ++truncated_;
     const bool new_adapter = !report.adapter.empty() && adapters_.size() < most_adapters &&
                              std::find(adapters_.begin(), adapters_.end(), report.adapter) == adapters_.end();
     if (new_adapter) adapters_.emplace_back(report.adapter);
@@ -103,6 +104,7 @@ void Profile::print_detail(std::string &out, AddressType type, const RssiCounts 
                            CompanyNames &companies) const {
     append_number(out, "rssi_min", rssi.least());
     append_number(out, "rssi_max", rssi.most());
+    if (truncated_ > 0) append_number(out, "truncated", truncated_);
     append_name(out, "address_type");
     out.append("\"").append(address_type_name(type)).append("\"");
     if (!adapters_.empty()) {

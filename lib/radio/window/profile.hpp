@@ -38,6 +38,7 @@ class Profile {
     void print_detail(std::string &out, AddressType type, const RssiCounts &rssi,
                       CompanyNames &companies) const;
 
+    unsigned truncated_ = 0;             // reports whose rest was not heard
     std::vector<std::string> adapters_;  // that heard it
     std::optional<std::string> name_;
     bool name_complete_ = false;

@@ -198,6 +198,32 @@ TEST_CASE("a profile gathers what several reports say") {
     CHECK(profile.print({true, false, false}, {}, rssi, companies).find("local_name") == std::string::npos);
 }
 
+TEST_CASE("a profile tells how many reports hold only the beginning of their data") {
+    ble::RssiCounts rssi;
+    rssi.add(-50);
+    ble::CompanyNames companies("/nonexistent");
+    ble::Profile profile;
+    const auto said = [&] { return profile.print({true, false, false}, {}, rssi, companies); };
+    ble::Report report;
+    for (const int event_type : {0x00, 0x13, 0x1a}) {  // whole
+        report.extended = true;
+        report.event_type = static_cast<std::uint16_t>(event_type);
+        profile.add(report, {});
+    }
+    report.event_type = 0x40;
+    report.extended = false;
+    profile.add(report, {});
+    report.event_type = ble::Report::event_type_unknown;
+    profile.add(report, {});
+    CHECK(said().find("truncated") == std::string::npos);
+    report.extended = true;
+    for (const int event_type : {0x40, 0x4a, 0x40}) {
+        report.event_type = static_cast<std::uint16_t>(event_type);
+        profile.add(report, {});
+    }
+    CHECK(said().find(R"("truncated":3,)") != std::string::npos);
+}
+
 TEST_CASE("a profile stays small whatever an advertiser sends") {
     ble::Profile profile;
     for (unsigned i = 0; i < 3000; ++i) {
