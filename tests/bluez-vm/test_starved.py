@@ -5,11 +5,17 @@ from harness.bluez_vm import BluezTest, boot
 ADVERTISERS = [f"C0:00:00:00:00:{i:02X} random nonconn -60 02010607FF9904NN010203" for i in range(250)]
 # The kernel ends a discovery after 10 s, to be started again; until then its events fill the socket of bluetoothd.
 STARVE = """
-ended() { [ "$(grep -c 'cmd 200c len 2 off' /out/truth)" -gt "$1" ]; }
+scans() { grep 'cmd 200c len 2' /out/truth | tail -n 1 | grep -q 'len 2 on'; }
+rests() { ! scans; }
 starve() {
-    discoveries=$(grep -c 'cmd 200c len 2 off' /out/truth || true)
+    until_true 60 scans
     kill -STOP "$(cat /run/bluetoothd.pid)"
-    until_true 60 ended "$discoveries"
+    until scans; do  # it has ended in this very moment: without bluetoothd there is no other
+        kill -CONT "$(cat /run/bluetoothd.pid)"
+        until_true 60 scans
+        kill -STOP "$(cat /run/bluetoothd.pid)"
+    done
+    until_true 60 rests
     kill -CONT "$(cat /run/bluetoothd.pid)"
 }
 """
@@ -17,12 +23,11 @@ STARVED = STARVE + """
 stop_bluetoothd
 echo 212992 >/proc/sys/net/core/rmem_default  # as on every Debian
 start_bluetoothd
-silent() { tail -n 1 /out/truth | grep -q 'cmd 200c len 2 off'; }
 scan starved --source bluez --each --watchdog 5
 hears starved 100
 starve
 until_true 60 said starved 'restarting discovery' 1
-silent
+rests
 wait "$(cat /run/starved)"
 """
 RESTARTED = STARVE + """
@@ -32,8 +37,7 @@ start_bluetoothd
 scan again --source bluez --each
 hears again 100
 starve
-begun() { tail -n 300 /out/truth | grep -q 'cmd 200c len 2 on'; }
-until_true 60 begun
+until_true 60 scans
 hears again 100
 finish again
 """
