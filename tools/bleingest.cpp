@@ -17,12 +17,12 @@
 #include "base/log.hpp"
 #include "base/looking_reader.hpp"
 #include "batch/reject_file.hpp"
+#include "bleingest/expiry.hpp"
 #include "store/intake.hpp"
 #include "store/store.hpp"
 
 using namespace ble;
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -33,7 +33,7 @@ struct Options {
     std::string reject = default_state_path("bleingest.rejected.ndjson");
     std::int64_t reject_max = 16 << 20, count = 0;
     milliseconds event_timeout{1000}, retain{0};
-    bool hold = false, strict = false;
+    bool hold = false, strict = false, clock_is_right = false;
 };
 
 void declare(Options &o, CommandLine &line) {
@@ -46,6 +46,8 @@ void declare(Options &o, CommandLine &line) {
     line.group("Store");
     line.text("-d,--db PATH", o.db, "the SQLite database; :memory: to try things out");
     line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
+    line.flag("--clock-is-right", o.clock_is_right,
+              "an operator's word, for one start: let --retain believe the clock and all times of receipt");
     line.text("--reject FILE", o.reject, "where lines go that are no valid batch");
     line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "how large that file may grow");
     line.group("Output");
@@ -61,6 +63,8 @@ void declare(Options &o, CommandLine &line) {
 void validate(Options &o, const CommandLine &line) {
     if (const auto problem = why_no_store(o.db); !problem.empty())
         throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
+    if (o.clock_is_right && o.retain.count() == 0)
+        throw Error(ExitCode::usage, "--clock-is-right is about --retain, which is not given");
     if (o.inputs.empty()) o.inputs = {"-"};
     if (std::count(o.inputs.begin(), o.inputs.end(), "-") > 1)
         throw Error(ExitCode::usage, "- is given twice: there is one standard input");
@@ -88,7 +92,8 @@ class Ingest {
         : options_(options),
           lifecycle_(options.common, counters_),
           reject_(options.reject, static_cast<std::uint64_t>(options.reject_max)),
-          events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }) {}
+          events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }),
+          expiry_(options.retain, counters_) {}
 
     ExitCode run();
 
@@ -106,7 +111,6 @@ class Ingest {
     bool step(Input &input);
     bool take(LookingReader &reader, std::span<const Line> lines);
     void tell(const std::vector<std::string> &events);
-    void retain();
     ExitCode finish();
 
     const Options &options_;
@@ -114,13 +118,13 @@ class Ingest {
     Lifecycle lifecycle_;
     RejectFile reject_;
     EventWriter events_;
+    Expiry expiry_;
     std::unique_ptr<Store> store_;
     std::list<Input> inputs_;
     Intake intake_;
     Intake::Counts stored_;
     Backoff backoff_{milliseconds(50), milliseconds(5000)};
     Throttle trouble_said_, drops_said_;
-    Clock::time_point retain_at_ = Clock::now();
     bool unstored_ = false;  // stopped while the store could not take what was in hand
 };
 
@@ -149,8 +153,7 @@ void Ingest::wait() {
                              {STDOUT_FILENO, static_cast<short>(events_.pending() ? POLLOUT : 0), 0}};
     for (const auto &input : inputs_) asks.push_back({input.reader.event_fd(), POLLIN, 0});
     constexpr milliseconds look_again(100);
-    const auto due = std::chrono::ceil<milliseconds>(retain_at_ - Clock::now());
-    const auto most = options_.retain.count() > 0 ? std::clamp(due, milliseconds(0), look_again) : look_again;
+    const auto most = std::min(expiry_.due_in(), look_again);
     ::poll(asks.data(), asks.size(), static_cast<int>(most.count()));
     lifecycle_.progress();
     if (events_.pending() || (asks[1].revents & (POLLERR | POLLHUP)) != 0) events_.pump();
@@ -172,7 +175,8 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     intake_.read(lines);
     StoreResult result;
     counters_.queued = lines.size();
-    if (!intake_.items().empty() && !persist([&] { result = store_->store(intake_.items(), now()); })) {
+    if (!intake_.items().empty() &&
+        !persist([&] { result = store_->store(intake_.items(), read_clocks()); })) {
         unstored_ = true;
         return false;
     }
@@ -209,30 +213,19 @@ void Ingest::tell(const std::vector<std::string> &events) {
     }
 }
 
-void Ingest::retain() {
-    constexpr auto period = std::chrono::minutes(1);
-    if (options_.retain.count() == 0 || Clock::now() < retain_at_) return;
-    bool more = false;
-    try {
-        const Time present = now();
-        more = store_->retain(present - options_.retain, present);
-    } catch (const StoreTrouble &trouble) {
-        if (trouble_said_.due()) log_warning(std::string(trouble.what()) + "; old rows stay for now");
-    }
-    retain_at_ = more ? Clock::now() : Clock::now() + period;
-}
-
 ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
     for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold));
     if (!persist([&] { store_ = make_store(options_.db); })) return ExitCode::temporary;
+    if (options_.clock_is_right && !persist([&] { store_->trust_times(read_clocks()); }))
+        return ExitCode::temporary;
     lifecycle_.ready("storing into " + options_.db);
     while (!inputs_.empty() && !stopping() && !full() && !events_.gone()) {
         wait();
         for (auto input = inputs_.begin(); input != inputs_.end() && !full() && !lifecycle_.stopping();)
             input = step(*input) ? std::next(input) : inputs_.erase(input);
-        retain();
+        expiry_.step(*store_);
     }
     return finish();
 }

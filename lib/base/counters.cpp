@@ -37,6 +37,7 @@ std::string Counters::json(const std::string &tool) const {
     std::string text = R"({"tool":")" + tool + '"';
     for (const auto &row : rows)
         text.append(",\"").append(row.name).append("\":") += std::to_string((this->*row.value).load());
+    if (expired > 0) text += ",\"expired\":" + std::to_string(expired.load());
     if (blank > 0) text += ",\"blank\":" + std::to_string(blank.load());
     for (const auto &[by, reports] : hidden)
         text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(quoted(by)).append(":") +=
@@ -51,6 +52,9 @@ std::string Counters::prometheus(const std::string &tool) const {
         text += "# TYPE " + name + (row.total ? " counter\n" : " gauge\n");
         text += name + "{tool=\"" + tool + "\"} " + std::to_string((this->*row.value).load()) + "\n";
     }
+    if (expired > 0)
+        text += "# TYPE blepipe_expired_total counter\nblepipe_expired_total{tool=\"" + tool + "\"} " +
+                std::to_string(expired.load()) + "\n";
     if (blank > 0)
         text += "# TYPE blepipe_blank_total counter\nblepipe_blank_total{tool=\"" + tool + "\"} " +
                 std::to_string(blank.load()) + "\n";

@@ -17,6 +17,8 @@ struct Counters {
     std::atomic<std::uint64_t> queued{0};     // waiting now
     std::atomic<std::uint64_t> oldest_ms{0};  // age of the oldest that waits
 
+    std::atomic<std::uint64_t> expired{0};  // deleted because they were old
+
     // Of those taken in: reports without data of addresses that were never heard before, which a failing adapter makes up.
     std::atomic<std::uint64_t> blank{0};
 
@@ -28,7 +30,7 @@ struct Counters {
     };
     std::deque<Hidden> hidden;
 
-    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…} and, when there is any, "blank":… and "hidden":{BY:…}
+    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…} and, when there is any, "expired":…, "blank":… and "hidden":{BY:…}
     std::string json(const std::string &tool) const;
     // The same as a Prometheus text exposition: blepipe_in_total{tool="blesend"} …
     std::string prometheus(const std::string &tool) const;

@@ -29,11 +29,14 @@ Catalog::Catalog(Database &database)
       insert_device_(database, "INSERT INTO devices (device_id, last_received) VALUES (?, ?) RETURNING id"),
       update_device_(
           database,
-          "UPDATE devices SET last_received = max(last_received, ?2),"
-          " first_seen = min(coalesce(first_seen, ?3), ?3), last_seen = max(coalesce(last_seen, ?4), ?4),"
-          " name = iif(name IS NULL OR ?4 >= last_seen, coalesce(?5, name), name),"
-          " location = iif(location IS NULL OR ?4 >= last_seen, coalesce(?6, location), location),"
-          " last_batch = iif(last_batch IS NULL OR ?4 >= last_seen, ?7, last_batch) WHERE id = ?1"),
+          // What was seen later than now was seen by a clock that was ahead: it is no longer the newest.
+          "UPDATE devices SET last_received = ?2, first_seen = min(coalesce(first_seen, ?3), ?3),"
+          " last_seen = iif(last_seen BETWEEN ?4 AND ?2, last_seen, ?4),"
+          " name = iif(name IS NULL OR last_seen NOT BETWEEN ?4 + 1 AND ?2, coalesce(?5, name), name),"
+          " location = iif(location IS NULL OR last_seen NOT BETWEEN ?4 + 1 AND ?2, coalesce(?6, location), "
+          "location),"
+          " last_batch = iif(last_batch IS NULL OR last_seen NOT BETWEEN ?4 + 1 AND ?2, ?7, last_batch)"
+          " WHERE id = ?1"),
       find_place_(database, "SELECT id FROM places WHERE name = ? AND location = ?"),
       insert_place_(database, "INSERT INTO places (name, location) VALUES (?, ?) RETURNING id"),
       find_advertiser_(database, "SELECT id FROM advertisers WHERE device_hash = ?"),
@@ -42,8 +45,9 @@ Catalog::Catalog(Database &database)
                          "VALUES (?, ?, ?, ?, ?)"),
       update_advertiser_(
           database,
-          "UPDATE advertisers SET first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?3),"
-          " detections = detections + ?4 WHERE id = ?1") {}
+          "UPDATE advertisers SET first_seen = min(first_seen, ?2),"
+          " last_seen = iif(last_seen BETWEEN ?3 AND ?5, last_seen, ?3), detections = detections + ?4"
+          " WHERE id = ?1") {}
 
 Catalog::~Catalog() = default;
 
@@ -159,7 +163,8 @@ void Catalog::flush_advertisers() {
                                    advertiser.first, advertiser.last, advertiser.heard);
             if (database_.changes() == 0) Statement::kept_out();
         } else {
-            update_advertiser_.run(advertiser.id, advertiser.first, advertiser.last, advertiser.heard);
+            update_advertiser_.run(advertiser.id, advertiser.first, advertiser.last, advertiser.heard,
+                                   received_at_ms_);
         }
         advertiser.is_new = false;
         advertiser.heard = 0;

@@ -5,18 +5,37 @@
 namespace ble {
 namespace {
 
-constexpr std::int64_t rows_a_step = 2'000;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr std::int64_t rows_a_step = 2'000, batches_a_step = 200;
 // Detections this far apart (a clock was set within the window) are far apart in the table: a long way for one step.
 constexpr std::int64_t long_way_ms = 3'600'000;
 // Batches without run_id are recognised by their hash for at least this long, however short the retention.
-constexpr std::int64_t hashes_kept_ms = std::int64_t{90} * 86'400'000;
+constexpr seconds hashes_kept = hours(24 * 90);
+
+// Of the batches there are, an hour may delete a 24th, so that a wrong word is noticed before all is gone; or twice the
+// share that an hour has in a short retention, so that it keeps up. A few go in any case, so that it comes to an end.
+constexpr std::int64_t parts_of_store = 24, always_allowed = 100;
+
+std::int64_t milliseconds(Time time) {
+    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+Time time_of(std::int64_t ms) {
+    return Time(std::chrono::milliseconds(ms));
+}
 
 }  // namespace
 
-Retention::Retention(Database &database)
+Retention::Retention(Database &database, StoreAge &age)
     : database_(database),
-      old_batch_(database,
-                 "SELECT id, oldest, newest FROM batches WHERE received_at < ? ORDER BY received_at LIMIT 1"),
+      age_(age),
+      hour_(database, "SELECT hour_began_s, hour_left FROM age"),
+      begin_hour_(database, "UPDATE age SET hour_began_s = ?, hour_left = ?"),
+      spend_hour_(database, "UPDATE age SET hour_left = hour_left - ?"),
+      old_batches_(database,
+                   "SELECT id, oldest, newest, received_at FROM batches"
+                   " WHERE lived_s < ? AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT ?"),
       delete_detections_(
           database,
           "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING advertiser"),
@@ -27,50 +46,85 @@ Retention::Retention(Database &database)
       delete_advertiser_(database, "DELETE FROM advertisers WHERE id = ? AND detections <= 0"),
       delete_hashes_(
           database,
-          "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE received_at < ? "
-          "ORDER BY received_at LIMIT 1000)"),
+          "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE lived_s < ? "
+          "AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT 1000)"),
+      first_batch_(database, "SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"),
       new_epoch_(database, "UPDATE state SET epoch = epoch + 1") {}
 
-bool Retention::step(std::int64_t before_ms, std::int64_t now_ms) {
+Expired Retention::step(seconds keep, const Clocks &clocks) {
     gone_.clear();
+    Expired result;
     Transaction transaction(database_);
-    bool more = delete_batches(before_ms);
+    const auto lived_s = age_.look(clocks);
+    const auto older_than = [&](seconds time) {
+        return Old{lived_s - time.count(), milliseconds(clocks.wall - time), milliseconds(clocks.wall)};
+    };
+    result.more = delete_batches(older_than(keep), left_of_hour(lived_s, keep), result);
     delete_advertisers();
-    if (!more) more = delete_hashes(std::min(before_ms, now_ms - hashes_kept_ms));
+    if (!result.more) result.more = delete_hashes(older_than(std::max(keep, hashes_kept)));
+    if (!result.more) result.held_back = held_back(lived_s, keep, older_than(keep));
     transaction.commit();
-    deleted_ = deleted_ || more || !gone_.empty();
-    if (!more && deleted_) {
+    result.step = age_.take_step();
+    deleted_ = deleted_ || result.more || !gone_.empty();
+    if (!result.more && deleted_) {
         // Deleted content still stands in the log until that is overwritten. When a reader is in the way, next time.
         deleted_ = database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) != 0;
     }
-    return more;
+    return result;
 }
 
-bool Retention::delete_batches(std::int64_t before_ms) {
-    for (std::int64_t rows = 0; rows < rows_a_step;) {
-        old_batch_.bind(1, before_ms);
-        if (!old_batch_.step()) return false;
-        const auto batch = old_batch_.integer(0), oldest = old_batch_.integer(1),
-                   newest = old_batch_.integer(2);
-        const bool empty = old_batch_.is_null(1);
-        old_batch_.reset();
-        rows += 1 + (empty ? 0 : delete_batch(batch, oldest, newest));
-        if (newest / 2 - oldest / 2 > long_way_ms / 2)
-            rows = rows_a_step;  // halves: a database may say anything
-        unlink_batch_.run(batch);
-        delete_batch_.run(batch);
-    }
-    return true;
+// How many batches may still be deleted in this hour, which is one of the store's age: a new start does not begin it anew.
+std::int64_t Retention::left_of_hour(std::int64_t lived_s, seconds keep) {
+    constexpr seconds hour = hours(1);
+    if (!hour_.step()) return 0;
+    const auto began_s = hour_.integer(0), left = hour_.integer(1);
+    hour_.reset();
+    if (lived_s >= began_s && lived_s < began_s + hour.count()) return left;
+    const auto batches = database_.integer("SELECT count(*) FROM batches").value_or(0);
+    const auto share =
+        std::max(batches / parts_of_store, 2 * batches * hour.count() / std::max(keep, hour).count());
+    const auto allowed = std::max(share, always_allowed);
+    begin_hour_.run(lived_s, allowed);
+    return allowed;
 }
 
-std::int64_t Retention::delete_batch(std::int64_t batch, std::int64_t oldest, std::int64_t newest) {
+std::vector<Retention::Found> Retention::find(const Old &old, std::int64_t most) {
+    std::vector<Found> found;
+    old_batches_.bind(1, old.lived_s).bind(2, old.before_ms).bind(3, old.present_ms).bind(4, most);
+    while (old_batches_.step())
+        found.push_back({old_batches_.integer(0), old_batches_.integer(1), old_batches_.integer(2),
+                         old_batches_.integer(3), old_batches_.is_null(1)});
+    return found;
+}
+
+bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &result) {
     std::int64_t rows = 0;
-    delete_detections_.bind(1, oldest).bind(2, newest).bind(3, batch);
+    const auto most = std::clamp<std::int64_t>(left, 0, batches_a_step);
+    const auto found = find(old, most);
+    for (auto batch = found.begin(); batch != found.end() && rows < rows_a_step; ++batch) {
+        rows += 1 + (batch->empty ? 0 : delete_batch(*batch));
+        if (batch->newest / 2 - batch->oldest / 2 > long_way_ms / 2)
+            rows = rows_a_step;  // halves: a database may say anything
+        unlink_batch_.run(batch->id);
+        delete_batch_.run(batch->id);
+        const Time received = time_of(batch->received_ms);
+        result.first = result.batches == 0 ? received : std::min(result.first, received);
+        result.last = result.batches == 0 ? received : std::max(result.last, received);
+        ++result.batches;
+    }
+    const auto deleted = static_cast<std::int64_t>(result.batches);
+    if (deleted > 0) spend_hour_.run(deleted);
+    return deleted < left && (rows >= rows_a_step || deleted == batches_a_step);
+}
+
+std::int64_t Retention::delete_batch(const Found &batch) {
+    std::int64_t rows = 0;
+    delete_detections_.bind(1, batch.oldest).bind(2, batch.newest).bind(3, batch.id);
     while (delete_detections_.step()) {
         ++gone_[delete_detections_.integer(0)];
         ++rows;
     }
-    delete_details_.run(batch);
+    delete_details_.run(batch.id);
     return rows;
 }
 
@@ -84,9 +138,22 @@ void Retention::delete_advertisers() {
     if (deleted > 0) new_epoch_.run();
 }
 
-bool Retention::delete_hashes(std::int64_t before_ms) {
-    delete_hashes_.run(before_ms);
+bool Retention::delete_hashes(const Old &old) {
+    delete_hashes_.run(old.lived_s, old.before_ms, old.present_ms);
     return database_.changes() > 0;
+}
+
+// By the wall clock the first batch is old, and by what has passed it is not: they are further apart than short pauses of
+// the machine make them.
+std::optional<HeldBack> Retention::held_back(std::int64_t lived_s, seconds keep, const Old &old) {
+    constexpr seconds usual = hours(24);
+    if (!first_batch_.step()) return {};
+    const auto age_s = lived_s - first_batch_.integer(0), received_ms = first_batch_.integer(1);
+    first_batch_.reset();
+    if (age_s > keep.count() || received_ms >= old.before_ms) return {};
+    const auto wall_age_s = old.present_ms / 1000 - received_ms / 1000;
+    if (wall_age_s - age_s <= std::min(usual, keep / 2).count()) return {};
+    return HeldBack{time_of(received_ms), seconds(std::max<std::int64_t>(age_s, 0))};
 }
 
 }  // namespace ble

@@ -3,27 +3,45 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "sqlite/database.hpp"
+#include "store/age.hpp"
+#include "store/store.hpp"
 
 namespace ble {
 
 class Retention {
   public:
-    explicit Retention(Database &database);
+    Retention(Database &database, StoreAge &age);
 
-    // Deletes some of what was received before that time. True: there may be more. Makes its own transaction.
-    bool step(std::int64_t before_ms, std::int64_t now_ms);
+    // As Store::retain() says. Makes its own transaction.
+    Expired step(std::chrono::seconds keep, const Clocks &clocks);
 
   private:
-    std::int64_t delete_batch(std::int64_t batch, std::int64_t oldest, std::int64_t newest);
-    bool delete_batches(std::int64_t before_ms);
+    // What is older than `keep` by both clocks: stored before the store was so old, received before that time or, by a
+    // clock that was ahead, after the present.
+    struct Old {
+        std::int64_t lived_s, before_ms, present_ms;
+    };
+    struct Found {
+        std::int64_t id, oldest, newest, received_ms;
+        bool empty;
+    };
+
+    std::int64_t left_of_hour(std::int64_t lived_s, std::chrono::seconds keep);
+    std::vector<Found> find(const Old &old, std::int64_t most);
+    bool delete_batches(const Old &old, std::int64_t left, Expired &result);
+    std::int64_t delete_batch(const Found &batch);
     void delete_advertisers();
-    bool delete_hashes(std::int64_t before_ms);
+    bool delete_hashes(const Old &old);
+    std::optional<HeldBack> held_back(std::int64_t lived_s, std::chrono::seconds keep, const Old &old);
 
     Database &database_;
-    Statement old_batch_, delete_detections_, delete_details_, unlink_batch_, delete_batch_;
-    Statement count_down_, delete_advertiser_, delete_hashes_, new_epoch_;
+    StoreAge &age_;
+    Statement hour_, begin_hour_, spend_hour_, old_batches_;
+    Statement delete_detections_, delete_details_, unlink_batch_, delete_batch_;
+    Statement count_down_, delete_advertiser_, delete_hashes_, first_batch_, new_epoch_;
     std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections deleted in this step
     bool deleted_ = false;                       // in this round
 };

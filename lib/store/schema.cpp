@@ -257,10 +257,81 @@ SELECT devices.device_id, places.name, places.location,
  WHERE batches.near IS NOT NULL;
 )sql";
 
+constexpr char ages[] = R"sql(
+-- How old the store is, in seconds that have really passed while the machine ran, and what the clocks said when that was
+-- last written. The clock could be believed (sure_…) when it was synchronised and had not been set for a day of running.
+CREATE TABLE age (
+    lived_s        INTEGER NOT NULL,
+    boot           TEXT NOT NULL,     -- which start of the machine, and its uptime
+    uptime_s       INTEGER NOT NULL,
+    wall_ms        INTEGER NOT NULL,
+    steady_since_s INTEGER NOT NULL,  -- the age at which the machine was started or its clock set
+    sure_boot      TEXT NOT NULL,
+    sure_wall_ms   INTEGER NOT NULL,
+    sure_lived_s   INTEGER NOT NULL,
+    rest_began_s   INTEGER NOT NULL,  -- the age at the first start after that
+    hour_began_s   INTEGER NOT NULL,  -- of retention: the age at which the present hour began,
+    hour_left      INTEGER NOT NULL   -- and how many batches it may still delete in it
+) STRICT;
+INSERT INTO age VALUES (0, '', 0, 0, 0, '', 0, 0, 0, -3600, 0);
+
+-- The store's age when a row was stored. Rows of before are taken to be as young as can be.
+ALTER TABLE batches ADD COLUMN lived_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batch_hashes ADD COLUMN lived_s INTEGER NOT NULL DEFAULT 0;
+DROP INDEX batches_received_at;
+DROP INDEX batch_hashes_received_at;
+CREATE INDEX batches_age ON batches (lived_s, received_at);
+CREATE INDEX batch_hashes_age ON batch_hashes (lived_s, received_at);
+
+-- Since when a Pi is silent: when its last batch in order of arrival was received. A time that is still to come was the
+-- word of a clock that was ahead, and then that of its newest batch counts, by the Pi's own clock; NULL: that as well.
+CREATE VIEW last_heard AS
+SELECT devices.id AS device, batches.interval_ms, batches.clock, batches.run,
+       CASE WHEN devices.last_received <= (unixepoch('now') + 300) * 1000 THEN devices.last_received
+            WHEN batches.timestamp <= unixepoch('now') * 1000 THEN batches.timestamp END AS heard_ms
+  FROM devices
+  LEFT JOIN batches ON batches.id = devices.last_batch;
+
+DROP VIEW device_status;
+CREATE VIEW device_status AS
+SELECT devices.device_id, devices.name, devices.location, devices.is_active,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.first_seen / 1000.0, 'unixepoch') AS first_seen,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_seen / 1000.0, 'unixepoch') AS last_seen,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_received / 1000.0, 'unixepoch') AS last_received,
+       max(unixepoch('now') - last_heard.heard_ms / 1000, 0) AS silent_s,
+       CASE last_heard.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
+       runs.run_id, runs.hash_id,
+       (SELECT CAST(total(gaps.to_seq - gaps.from_seq + 1) AS INTEGER) FROM gaps JOIN runs AS other ON other.id = gaps.run
+         WHERE other.device = devices.id) AS batches_missing
+  FROM devices
+  JOIN last_heard ON last_heard.device = devices.id
+  LEFT JOIN runs ON runs.id = last_heard.run;
+
+-- What did not arrive: what, from whom, since when, why; the latest first. A Pi is silent after three of its intervals
+-- and five minutes.
+DROP VIEW missing;
+CREATE VIEW missing AS
+SELECT 'batches' AS what, devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', gaps.noticed_at / 1000.0, 'unixepoch') AS since, gaps.reason,
+       gaps.to_seq - gaps.from_seq + 1 AS batches, runs.run_id, gaps.from_seq, gaps.to_seq
+  FROM gaps
+  JOIN runs ON runs.id = gaps.run
+  JOIN devices ON devices.id = runs.device
+UNION ALL
+SELECT 'device', devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', last_heard.heard_ms / 1000.0, 'unixepoch'), 'silent', NULL, NULL, NULL, NULL
+  FROM devices
+  JOIN last_heard ON last_heard.device = devices.id
+ WHERE devices.is_active
+   AND coalesce(unixepoch('now') * 1000 - last_heard.heard_ms > max(300000, 3 * coalesce(last_heard.interval_ms, 0)), 1)
+ ORDER BY since DESC, device_id;
+)sql";
+
 const std::string first_version = std::string(tables) + views;
 const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {2, "join adjoining windows in the view coverage", joined_windows},
-                         {3, "take counts of advertisers without their hashes", occupancy}};
+                         {3, "take counts of advertisers without their hashes", occupancy},
+                         {4, "tell how old a batch is without the clock", ages}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);

@@ -50,21 +50,25 @@ SqliteStore::SqliteStore(const std::string &path)
       ready_(open(database_)),
       catalog_(database_),
       runs_(database_),
-      retention_(database_),
+      age_(database_),
+      retention_(database_, age_),
       epoch_(database_, "SELECT epoch FROM state"),
       insert_batch_(database_,
                     "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
                     "interval_ms,"
-                    " oldest, newest, near, medium, far) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                    " oldest, newest, near, medium, far, lived_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                    "?, ?, ?, ?)"),
       insert_detection_(database_,
                         "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
                         " VALUES (?, ?, ?, ?, ?, ?, ?)"),
       insert_details_(database_, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
-      insert_hash_(database_,
-                   "INSERT INTO batch_hashes (hash, received_at) VALUES (?, ?) ON CONFLICT DO NOTHING") {}
+      insert_hash_(
+          database_,
+          "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {}
 
-StoreResult SqliteStore::store(const std::vector<StoreItem> &items, Time received_at) {
-    received_at_ms_ = milliseconds(received_at);
+StoreResult SqliteStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
+    present_ = present;
+    received_at_ms_ = milliseconds(present.wall);
     if (database_.moved())
         throw Error(ExitCode::io,
                     "the database " + database_.path() + " was renamed or deleted while in use");
@@ -162,6 +166,7 @@ void SqliteStore::begin() {
         forget();
         known_epoch_ = epoch;
     }
+    lived_s_ = age_.look(present_);
     catalog_.begin(received_at_ms_);
     runs_.begin(received_at_ms_);
 }
@@ -195,7 +200,8 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
     if (!batch.position) {
         const Sha256 hash = sha256(line);
         insert_hash_.bind_blob(1, {reinterpret_cast<const char *>(hash.data()), hash.size()})
-            .bind(2, received_at_ms_);
+            .bind(2, received_at_ms_)
+            .bind(3, lived_s_);
         insert_hash_.step();
         if (database_.changes() == 0) return Outcome::duplicate;
         insert_batch(batch, device, nullptr);
@@ -236,7 +242,7 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
         far = batch.occupancy->far;
     }
     insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place,
-                      batch.window_ms, batch.interval_ms, oldest, newest, near, medium, far);
+                      batch.window_ms, batch.interval_ms, oldest, newest, near, medium, far, lived_s_);
     if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
     const auto id = database_.last_insert_id();
     catalog_.batch_stored(batch.device_id,
@@ -256,8 +262,16 @@ void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {
     }
 }
 
-bool SqliteStore::retain(Time before, Time now) {
-    return told_apart([&] { return retention_.step(milliseconds(before), milliseconds(now)); });
+Expired SqliteStore::retain(std::chrono::seconds keep, const Clocks &present) {
+    return told_apart([&] { return retention_.step(keep, present); });
+}
+
+void SqliteStore::trust_times(const Clocks &present) {
+    told_apart([&] {
+        Transaction transaction(database_);
+        age_.believe(present);
+        transaction.commit();
+    });
 }
 
 }  // namespace ble

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sqlite/database.hpp"
+#include "store/age.hpp"
 #include "store/catalog.hpp"
 #include "store/retention.hpp"
 #include "store/run_ledger.hpp"
@@ -17,8 +18,9 @@ class SqliteStore : public Store {
   public:
     explicit SqliteStore(const std::string &path);
 
-    StoreResult store(const std::vector<StoreItem> &items, Time received_at) override;
-    bool retain(Time before, Time now) override;
+    StoreResult store(const std::vector<StoreItem> &items, const Clocks &present) override;
+    Expired retain(std::chrono::seconds keep, const Clocks &present) override;
+    void trust_times(const Clocks &present) override;
 
   private:
     struct Tables;
@@ -46,9 +48,11 @@ class SqliteStore : public Store {
     bool ready_;  // orders opening the schema before the statements below
     Catalog catalog_;
     RunLedger runs_;
+    StoreAge age_;
     Retention retention_;
     Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_hash_;
-    std::int64_t known_epoch_ = -1, received_at_ms_ = 0;
+    Clocks present_;
+    std::int64_t known_epoch_ = -1, received_at_ms_ = 0, lived_s_ = 0;
 };
 
 }  // namespace ble

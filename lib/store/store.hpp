@@ -9,12 +9,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clocks.hpp"
 #include "base/error.hpp"
-#include "base/timestamp.hpp"
 #include "batch/batch.hpp"
 
 namespace ble {
@@ -51,16 +52,45 @@ struct StoreResult {
     static constexpr std::size_t most_holes = 10'000;  // one line can label any number of them anew
 };
 
+// The wall clock was set by more than a minute while the machine ran.
+struct ClockStep {
+    Time from, to;
+    std::chrono::seconds passed;  // really, between the two
+};
+
+// Batches that are older than they may be by the wall clock alone.
+struct HeldBack {
+    Time received;              // when the first one was received, as the clock had it
+    std::chrono::seconds here;  // how long it has been here, as far as the machine was running
+};
+
+// What one step of retention did.
+struct Expired {
+    bool more = false;          // there may be more to delete, and it may be deleted now
+    std::uint64_t batches = 0;  // that were deleted
+    Time first{}, last{};       // their times of receipt
+    std::optional<HeldBack> held_back;
+    std::optional<ClockStep> step;  // seen since the last call
+};
+
 class Store {
   public:
     virtual ~Store() = default;
 
-    // Stores all items in one transaction, durably. Throws StoreTrouble or Error, and then nothing was changed.
-    virtual StoreResult store(const std::vector<StoreItem> &items, Time received_at) = 0;
+    // Stores all items, received at that moment, in one transaction, durably. Throws StoreTrouble or Error, and then
+    // nothing was changed.
+    virtual StoreResult store(const std::vector<StoreItem> &items, const Clocks &present) = 0;
 
-    // One small step of retention: deletes some of what was received before `before`; what is needed to recognise
-    // batches and to show losses stays. True: there may be more to delete. Throws as store() does.
-    virtual bool retain(Time before, Time now) = 0;
+    // One small step of retention: deletes some of what is older than `keep`; what is needed to recognise batches and to
+    // show losses stays. Nothing goes on the word of one clock: a batch is old when the machine has run for so long since
+    // it was stored, and the wall clock says so too, or puts its receipt into the future. Time in which the machine was off
+    // counts when the clock was synchronised and had not been set for a day of running, before and after. An hour deletes
+    // at most a 24th of the batches, or twice an hour's share of `keep`, or 100. Throws as store() does.
+    virtual Expired retain(std::chrono::seconds keep, const Clocks &present) = 0;
+
+    // An operator's word that the wall clock and all times of receipt are right: batches are as old as these say. It goes
+    // through all batches. Throws as store() does.
+    virtual void trust_times(const Clocks &present) = 0;
 };
 
 // Opens or creates the store that `name` means: a file's path or ":memory:" for SQLite. Throws StoreTrouble when that

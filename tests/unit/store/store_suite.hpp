@@ -28,7 +28,8 @@ class Lines {
   public:
     Lines &batch(Batch batch, std::string line = "");
     Lines &gap(Gap gap);
-    StoreResult store(Store &store, Time received_at) const;
+    StoreResult store(Store &store, const Clocks &present) const;
+    StoreResult store(Store &store, Time received_at) const;  // clocks_at() that time
 
   private:
     struct Owned {
@@ -40,6 +41,10 @@ class Lines {
 };
 
 Time at(const char *text);
+// The clocks of a machine that runs since 1970, whose wall clock is right.
+Clocks clocks_at(Time time);
+// Retention at that time and each hour after it, until an hour deletes nothing. Returns the number of steps.
+int expire(Store &store, std::chrono::seconds keep, Time time);
 std::string hash_of(int advertiser);
 // Batch `seq` of run "run" of device "pi-1", taken 10 s after the one before, with `detections` advertisers.
 Batch make_batch(std::uint64_t seq, int detections = 2);

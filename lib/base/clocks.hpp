@@ -1,0 +1,23 @@
+// What this machine's clocks say at one moment. The wall clock may be set, by people, NTP or a hypervisor; the uptime
+// cannot, and says how much time has really passed since the machine started.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/timestamp.hpp"
+
+namespace ble {
+
+struct Clocks {
+    Time wall{};
+    std::chrono::seconds uptime{0};  // since the start of the machine, sleep included: sysinfo(2)
+    std::string boot;                // which start that was: /proc/sys/kernel/random/boot_id
+    bool synced = false;             // the kernel says that the wall clock is synchronised: adjtimex(2)
+};
+
+// Cheap enough for every transaction. Where boot_id cannot be read, each process takes its own start for the machine's.
+// Thread-safe.
+Clocks read_clocks();
+
+}  // namespace ble

@@ -1,0 +1,297 @@
+// Retention and clocks: what is younger than it may be, by the time that really passed, is never deleted.
+#include <unistd.h>
+
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "catch.hpp"
+#include "sqlite/database.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using std::chrono::years;
+
+namespace {
+
+// A store on a machine whose clock may be wrong, and which is switched off at times. The test alone knows the true time.
+class Machine {
+  public:
+    Machine() {
+        const std::filesystem::path memory = "/dev/shm";  // thousands of commits, and no power cut
+        std::string pattern =
+            (exists(memory) ? memory : std::filesystem::temp_directory_path()) / "blepipe-retention-XXXXXX";
+        folder_ = ::mkdtemp(pattern.data());
+        restart();
+    }
+    ~Machine() { std::filesystem::remove_all(folder_); }
+    Machine(const Machine &) = delete;
+    Machine &operator=(const Machine &) = delete;
+
+    Time real = at("2026-01-01T00:00:00Z");
+    std::chrono::microseconds error{0};  // of the wall clock
+    seconds uptime_error{0};
+    bool synced = true;
+
+    void pass(std::chrono::microseconds time) { real += time; }
+    void set_clock(const char *to) { error = at(to) - real; }
+    void restart() { store_ = make_store(folder_ / "ble.db"); }
+    void reboot(seconds off) {
+        store_.reset();
+        real += off;
+        booted_ = real;
+        ++boots_;
+        restart();
+    }
+    Clocks clocks() const {
+        return {real + error, std::chrono::ceil<seconds>(real - booted_) + uptime_error,
+                std::to_string(boots_), synced};
+    }
+
+    // Batches that are new, in one transaction. Half of them are named by their line.
+    void store(int batches = 1) {
+        Lines lines;
+        for (; batches > 0; --batches) {
+            const auto seq = stored_at_.size();
+            Batch batch = make_batch(seq, 1);
+            batch.timestamp = batch.detections[0].timestamp = real;
+            if (seq % 2 == 1) batch.position.reset();
+            lines.batch(batch, std::to_string(seq));
+            there_.insert(seq);
+            stored_at_.push_back(real);
+        }
+        lines.store(*store_, clocks());
+    }
+    Expired retain(seconds keep) {
+        const auto result = store_->retain(keep, clocks());
+        deleted_ += result.batches;
+        return result;
+    }
+    // As many steps as there are; how many batches went.
+    std::uint64_t retain_all(seconds keep) {
+        const auto before = deleted_;
+        while (retain(keep).more) {
+        }
+        return deleted_ - before;
+    }
+    // Retention once an hour; what its last step said.
+    Expired run(std::chrono::microseconds time, seconds keep) {
+        Expired last;
+        for (const Time end = real + time; real < end;) {
+            pass(std::min<std::chrono::microseconds>(end - real, hours(1)));
+            last = retain(keep);
+        }
+        return last;
+    }
+    void trust_times() { store_->trust_times(clocks()); }
+
+    // Of each batch that went since it was last asked, how long it was there.
+    std::vector<std::chrono::microseconds> gone() {
+        std::multiset<std::int64_t> left;  // known by the times of their detections
+        Database database(folder_ / "ble.db");
+        Statement rows(database, "SELECT timestamp FROM batches");
+        while (rows.step()) left.insert(rows.integer(0));
+        std::vector<std::chrono::microseconds> ages;
+        std::erase_if(there_, [&](auto seq) {
+            const Time stored = stored_at_[seq];
+            const auto found =
+                left.find(std::chrono::floor<std::chrono::milliseconds>(stored.time_since_epoch()).count());
+            if (found == left.end()) return ages.push_back(real - stored), true;
+            return left.erase(found), false;
+        });
+        return ages;
+    }
+    std::size_t left() const { return stored_at_.size() - deleted_; }
+    std::int64_t hashes() {
+        Database database(folder_ / "ble.db");
+        return database.integer("SELECT count(*) FROM batch_hashes").value();
+    }
+
+  private:
+    std::filesystem::path folder_;
+    std::unique_ptr<Store> store_;
+    Time booted_ = real;
+    int boots_ = 0;
+    std::vector<Time> stored_at_;
+    std::set<std::size_t> there_;
+    std::uint64_t deleted_ = 0;
+};
+
+constexpr seconds keep = days(30);
+
+void store_some(Machine &machine, int batches) {
+    for (int i = 0; i < batches; ++i, machine.pass(seconds(10))) machine.store();
+}
+
+}  // namespace
+
+TEST_CASE("no sequence of clock steps and restarts deletes what is younger than the retention") {
+    // The kernel's word "synchronised" is right, or it is a lie at any time and the machine is never off.
+    const bool honest = GENERATE(true, false);
+    const auto seed = GENERATE(range(0u, 24u));
+    INFO((honest ? "honest" : "lying") << " seed " << seed);
+    std::mt19937 random(seed);
+    const auto one_of = [&random](auto... choices) {
+        const std::common_type_t<decltype(choices)...> all[] = {choices...};
+        return all[random() % sizeof...(choices)];
+    };
+    using Length = std::chrono::microseconds;
+    Machine machine;
+    for (int turn = 0; turn < 250; ++turn) {
+        switch (random() % 8) {
+            case 0:
+            case 1:
+                store_some(machine, 3);
+                break;
+            case 2:
+                machine.error = one_of(Length(0), Length(0), Length(days(31)), Length(-days(31)),
+                                       Length(years(10)), Length(-years(10)), Length(hours(random() % 2000)),
+                                       -Length(hours(random() % 2000)));
+                break;
+            case 3:
+                machine.restart();
+                break;
+            case 4:
+                if (honest)
+                    machine.reboot(one_of(seconds(1), seconds(60), seconds(hours(3)), seconds(days(5)),
+                                          seconds(days(60))));
+                break;
+            default:
+                machine.pass(
+                    one_of(Length(seconds(1)), Length(minutes(10)), Length(days(1)), Length(days(4))));
+        }
+        machine.synced = honest ? machine.error == Length(0) && random() % 4 != 0 : random() % 2 == 0;
+        bool some = false;
+        for (auto looks = random() % 4; looks > 0; --looks) some |= machine.retain(keep).batches > 0;
+        if (!some) continue;
+        for (const auto age : machine.gone()) CHECK(age >= keep);
+    }
+}
+
+TEST_CASE("with a good clock everything goes at the end of the retention") {
+    Machine machine;
+    for (int day = 0; day < 70; ++day) {
+        store_some(machine, 2);
+        machine.run(hours(24) - seconds(20), keep);
+        for (const auto age : machine.gone()) {
+            CHECK(age >= keep);
+            // What was lost of the age is made up for within a day of running.
+            if (day != 51 && day != 52) CHECK(age <= keep + hours(26));
+        }
+        if (day % 5 == 4) machine.reboot(minutes(2));
+        if (day == 50) machine.reboot(days(10));  // … and so is a long time off
+    }
+    CHECK(machine.left() <= 60);
+    CHECK(machine.left() >= 40);
+}
+
+TEST_CASE("a clock that is ahead deletes nothing, and is told of") {
+    Machine machine;
+    store_some(machine, 200);
+    SECTION("at the next start") {
+        machine.restart();
+        machine.error = days(31);
+    }
+    SECTION("at the next start of the machine") {
+        machine.error = days(31);
+        machine.reboot(minutes(1));
+    }
+    SECTION("when it is set while the machine runs, for good") {
+        machine.error = days(31);
+        const auto step = machine.retain(keep).step;
+        REQUIRE(step);
+        CHECK(step->to - step->from > days(30));
+        CHECK(step->passed < hours(1));
+        CHECK_FALSE(machine.retain(keep).step);  // told once
+        machine.run(days(29), keep);
+    }
+    const auto first = machine.retain(keep);
+    REQUIRE(first.held_back);
+    CHECK(first.held_back->received < machine.real);
+    CHECK(first.held_back->here < days(30));
+    machine.error = years(1);
+    CHECK(machine.retain(keep).held_back);
+    CHECK(machine.left() == 200);
+    CHECK(machine.hashes() == 100);
+}
+
+TEST_CASE("what was stored under January is not old when the clock is set to November") {
+    Machine machine;
+    machine.pass(days(300));
+    machine.set_clock("2026-01-01T00:00:00Z");
+    machine.synced = false;
+    store_some(machine, 200);
+    machine.run(days(3), keep);
+    const bool rebooted = GENERATE(true, false);
+    if (rebooted) machine.reboot(minutes(1));
+    machine.error = {};
+    machine.synced = true;
+    machine.run(days(25), keep);  // the clock was good for days: that says nothing of January
+    CHECK(machine.left() == 200);
+    machine.run(days(4), keep);
+    CHECK(machine.left() < 200);
+}
+
+TEST_CASE("an operator's word makes the wall clock count") {
+    Machine machine;
+    store_some(machine, 200);
+    machine.synced = false;  // nobody else can tell
+    machine.reboot(days(60));
+    store_some(machine, 10);
+    CHECK(machine.run(days(2), keep).held_back);
+    CHECK(machine.left() == 210);
+    machine.trust_times();
+    machine.run(hours(2), keep);
+    CHECK(machine.left() == 10);
+    CHECK(machine.hashes() == 105);  // not yet 90 days
+    machine.synced = true;
+    machine.run(days(20), keep);  // the 60 days are not counted a second time
+    CHECK(machine.left() == 10);
+    machine.run(days(20), keep);
+    CHECK(machine.left() == 0);
+}
+
+TEST_CASE("batches received in the future go when they were here for long enough") {
+    Machine machine;
+    machine.error = years(10);
+    store_some(machine, 10);
+    machine.error = {};
+    machine.run(days(29), keep);
+    CHECK(machine.left() == 10);
+    machine.run(days(2), keep);
+    CHECK(machine.left() == 0);
+}
+
+TEST_CASE("an uptime that leaps deletes nothing by itself either") {
+    Machine machine;
+    store_some(machine, 10);
+    machine.uptime_error = days(40);
+    machine.run(days(1), keep);
+    CHECK(machine.left() == 10);
+}
+
+TEST_CASE("an hour deletes a part of the store only, whoever starts anew") {
+    Machine machine;
+    machine.store(3000);
+    machine.pass(days(31));
+    const auto hour = [&] {
+        std::uint64_t deleted = 0;
+        for (int minute = 0; minute < 60; ++minute, machine.pass(seconds(59))) {
+            if (minute % 20 == 19) machine.restart();
+            deleted += machine.retain_all(keep);
+        }
+        machine.pass(seconds(60));
+        return deleted;
+    };
+    CHECK(hour() == 3000 / 24);
+    CHECK(hour() == 2875 / 24);
+    CHECK(machine.retain_all(hours(12)) ==
+          2756 / 6);  // twice what comes in an hour, or it would never keep up
+    machine.pass(hours(2));
+    CHECK(machine.retain_all(hours(1)) == 2297);
+}
