@@ -13,8 +13,8 @@ import threading
 import time
 import unittest
 
-from harness import (PAST_QUOTA, Database, Tool, as_other_user, flatten, make_batches, positions, random_source, source_path, standing, tool_path,
-                     wait_until)
+from harness import (PAST_QUOTA, WRONG_CLOCK, Database, Tool, as_other_user, flatten, make_batches, positions, query_under_clock, random_source,
+                     source_path, standing, tool_path, under_clock, wait_until)
 from harness.process import run
 from harness.trace import kill_at_system_call
 
@@ -25,6 +25,14 @@ GAP = {"format": 1, "device_id": "pi-test", "run_id": "00000000000000ab",
 
 def text(lines):
     return "".join(line + "\n" for line in lines).encode()
+
+
+def taken(lines, seconds):
+    """The batches, taken so many seconds from now by the Pi's clock."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    batches = [json.loads(line) for line in lines]
+    return [json.dumps({**batch, "timestamp": stamp, "detections": [{**d, "timestamp": stamp} for d in batch["detections"]]})
+            for batch in batches]
 
 
 class Ingest(unittest.TestCase):
@@ -709,22 +717,6 @@ class Store(Ingest):
         self.assertEqual((code, len(events)), (0, 2), err)
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_retain(self):
-        lines = make_batches(200)
-        self.run_with(lines)
-        connection = sqlite3.connect(self.database.path)
-        connection.execute("UPDATE batches SET received_at = received_at - 11 * 86400000 WHERE seq < 150")
-        connection.commit()
-        connection.close()
-        tool = self.start("--retain", "10", stdout=None)
-        wait_until(lambda: self.database.count() == 50, "old batches to be deleted")
-        self.assertEqual(self.database.rows("SELECT count(*) FROM detections"), [(150,)])
-        tool.write(text(lines))
-        wait_until(lambda: tool.stats()["in"] == 200, "the lines")
-        self.assertEqual(self.database.count(), 50)  # what was deleted is still known
-        tool.close_stdin()
-        self.assertEqual(tool.wait(), 0, tool.err)
-
     def test_example_queries(self):
         self.run_with([*make_batches(10), json.dumps({**GAP, "run_id": "other"})])
         with open(source_path("examples", "queries.sql"), encoding="utf-8") as file:
@@ -733,3 +725,104 @@ class Store(Ingest):
         for query in queries:
             with self.subTest(query.strip().splitlines()[0]):
                 self.database.rows(query)
+
+
+class Clocks(Ingest):
+    """Nothing is destroyed on the word of one clock."""
+
+    def change(self, statement):
+        connection = sqlite3.connect(self.database.path)
+        connection.execute(statement)
+        connection.commit()
+        connection.close()
+
+    def store_under_clock(self, shift, lines, *words):
+        code, _, err = run(*under_clock(shift, "bleingest", *words), input=text(lines), cwd=self.folder, env=WRONG_CLOCK)
+        self.assertEqual(code, 0, err)
+        return err
+
+    def run_under_clock(self, shift, *words):
+        """For a second, with no input; what it says."""
+        out, _ = self.pipe()
+        with Tool(*under_clock(shift, "bleingest", "--run-for", "1", *words), stdin=out, stdout=None, cwd=self.folder,
+                  env=WRONG_CLOCK) as tool:
+            self.assertEqual(tool.wait(), 0, tool.err)
+            return tool.err
+
+    def test_retain(self):
+        lines = make_batches(140)
+        self.run_with(lines)
+        self.change("UPDATE batches SET received_at = received_at - 11 * 86400000, lived_s = lived_s - 11 * 86400 WHERE seq < 90")
+        first, last = self.database.rows("SELECT strftime('%Y-%m-%dT%H:%M:%f', min(received_at) / 1000.0, 'unixepoch'),"
+                                         " strftime('%Y-%m-%dT%H:%M:%f', max(received_at) / 1000.0, 'unixepoch') FROM batches WHERE seq < 90")[0]
+        tool = self.start("--retain", "10", stdout=None)
+        wait_until(lambda: self.database.count() == 50, "old batches to be deleted")
+        self.assertEqual(self.database.rows("SELECT count(*) FROM detections"), [(150,)])
+        tool.write(text(lines))
+        wait_until(lambda: tool.stats()["in"] == 140, "the lines")
+        self.assertEqual(tool.stats()["expired"], 90)
+        self.assertEqual(self.database.count(), 50)  # what was deleted is still known
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertIn(f"deleted 90 batches, received from {first}Z to {last}Z", tool.err)
+        self.assertNotIn("holds back", tool.err)
+
+    def test_retain_deletes_what_was_here_for_so_long(self):
+        self.run_with(make_batches(5))
+        stored = time.monotonic()
+        self.assertNotIn("deleted", self.run_under_clock("+0d", "--retain", "1h"))
+        wait_until(lambda: time.monotonic() > stored + 4, "the batches to become old")  # it is time that this is about
+        self.assertIn("deleted 5 batches", self.run_under_clock("+0d", "--retain", "2s"))
+        self.assertEqual(self.database.count(), 0)
+
+    def test_retain_deletes_nothing_under_a_clock_that_is_ahead(self):
+        self.run_with(make_batches(200))
+        for shift in ("+31d", "+366d"):
+            said = self.run_under_clock(shift, "--retain", "30")
+            self.assertEqual(self.database.count(), 200)
+            self.assertEqual(said.count("holds back"), 1)
+            self.assertIn("--clock-is-right", said)
+            self.assertIn("the clock was set from", said)
+        self.assertNotIn("holds back", self.run_under_clock("+0d", "--retain", "30"))
+
+    def test_retain_deletes_nothing_that_was_stored_under_a_clock_that_was_behind(self):
+        self.store_under_clock("-300d", make_batches(200), "--retain", "30")
+        said = self.run_under_clock("+0d", "--retain", "30")
+        self.assertEqual(self.database.count(), 200)
+        self.assertIn("holds back", said)
+        # Another start of the machine, so that no clock tells how much time has passed.
+        self.change("UPDATE age SET boot = 'another'")
+        self.assertIn("holds back", self.run_under_clock("+0d", "--retain", "30"))
+        self.assertEqual(self.database.count(), 200)
+
+    def test_an_operator_may_say_that_the_clock_is_right(self):
+        self.run_with(make_batches(200))
+        self.change("UPDATE age SET boot = 'another'")  # and 31 days off
+        self.assertEqual(self.run_with([], "--clock-is-right")[0], 64)
+        said = self.run_under_clock("+31d", "--retain", "30", "--clock-is-right")
+        self.assertIn("deleted 100 batches", said)  # so many at most in an hour
+        self.assertNotIn("holds back", said)
+        self.assertNotIn("deleted", self.run_under_clock("+31d", "--retain", "30"))
+        self.assertEqual(self.database.count(), 100)
+
+    def test_a_dead_pi_is_silent_whatever_the_clock_was(self):
+        lines, days = taken(make_batches(3), -60), 86400
+
+        def silence(shift):
+            silent_s = query_under_clock(shift, self.database.path, "SELECT silent_s FROM device_status")
+            missing = query_under_clock(shift, self.database.path, "SELECT what, device_id, reason FROM missing")
+            return int(silent_s[0]), missing
+        silent = ["device|pi-test|silent"]
+        with self.subTest("its last batch came under a clock ahead"):
+            self.store_under_clock("+30d", lines[:1])
+            self.assertLess(silence("+1h")[0], days)
+            self.assertGreaterEqual(silence("+1h")[0], 3600)
+            self.assertEqual(silence("+10d")[1], silent)
+            self.assertGreaterEqual(silence("+10d")[0], 10 * days)
+        with self.subTest("later ones came under the right clock"):
+            self.run_with(lines[1:])
+            self.assertLess(silence("+0d")[0], 3600)
+            self.assertEqual(silence("+0d")[1], [])
+            self.assertEqual(silence("+1h")[1], silent)
+            self.assertEqual(query_under_clock("+0d", self.database.path, "SELECT count(*) FROM advertisers WHERE last_seen > unixepoch('now') * 1000"),
+                             ["0"])

@@ -11,3 +11,4 @@ from .mqtt_server import MqttServer  # noqa: F401
 from .notify import Notify  # noqa: F401
 from .other_user import PAST_QUOTA, as_other_user  # noqa: F401
 from .quota import run_past_pipe_quota  # noqa: F401
+from .wrong_clock import WRONG_CLOCK, query_under_clock, under_clock  # noqa: F401

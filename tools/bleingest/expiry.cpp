@@ -16,7 +16,8 @@ using std::chrono::seconds;
 std::string in_words(seconds time) {
     if (time >= hours(48)) return std::to_string(time / hours(24)) + " days";
     if (time >= hours(2)) return std::to_string(time / hours(1)) + " hours";
-    return std::to_string(time / minutes(1)) + " minutes";
+    if (time >= minutes(2)) return std::to_string(time / minutes(1)) + " minutes";
+    return std::to_string(time.count()) + " s";
 }
 
 }  // namespace
