@@ -49,10 +49,10 @@ function ago(milliseconds) {
   return `${Math.floor(s / 3600)} h ago`;
 }
 
-// When it was heard: by its own clock if that is set, else when it came.
+// When it was heard: by its own clock if that is set and not ahead, else when it came.
 function heard(device) {
   const time = Date.parse(plain(device.batch.timestamp));
-  return device.batch.clock === "unsynced" || Number.isNaN(time) ? device.received : time;
+  return device.batch.clock === "unsynced" || Number.isNaN(time) ? device.received : Math.min(time, device.received);
 }
 
 function zone(detection) {

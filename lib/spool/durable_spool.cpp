@@ -85,6 +85,7 @@ void DurableSpool::load() {
     if (!state.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost its state");
     reserved_ = static_cast<std::uint64_t>(state.integer(0));
     next_id_ = std::max(next_id_, reserved_);
+    if (first_id_ == 0) first_id_ = next_id_;
     loss_ = {static_cast<std::uint64_t>(state.integer(1)), static_cast<std::uint64_t>(state.integer(2))};
     ahead_.clear();
     ahead_bytes_ = 0, read_to_ = 0;
@@ -98,7 +99,7 @@ void DurableSpool::load_gaps() {
     while (rows.step()) {
         const auto id = static_cast<std::uint64_t>(rows.integer(0));
         if (removed_gaps_.contains(id) || in_flight_.contains(id)) continue;
-        GapLedger::Item item{from_wall(rows.integer(1)), nullptr, {}};
+        GapLedger::Item item{since(id, rows.integer(1)), nullptr, {}};
         const ParsedLine parsed =
             rows.integer(3) != 0 ? parser_.parse(std::string(rows.text(2))) : InvalidLine();
         if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
@@ -109,6 +110,12 @@ void DurableSpool::load_gaps() {
     std::erase_if(touched_, [this](auto id) { return !in_flight_.contains(id); });
     for (const auto &[id, lost] : given_up_)
         if (!in_flight_.contains(id)) tell(id, lost);
+}
+
+// The clock may have been set meanwhile: what came in this run is no older than it, and what was there before no younger.
+DurableSpool::Clock::time_point DurableSpool::since(std::uint64_t id, std::int64_t since_ms) const {
+    const auto told = from_wall(since_ms);
+    return id < first_id_ ? std::min(told, started_) : std::max(told, started_);
 }
 
 // As long as a batch waits, the oldest one is in ahead_.
@@ -122,7 +129,7 @@ void DurableSpool::read_ahead() {
         const auto line = page_.text(2);
         ahead_bytes_ += line.size();
         ahead_.emplace_hint(ahead_.end(), read_to_,
-                            Item{std::string(line), from_wall(page_.integer(1)), false, {}});
+                            Item{std::string(line), since(read_to_, page_.integer(1)), false, {}});
     }
     page_.reset();
 }

@@ -62,6 +62,7 @@ class DurableSpool final : public Spool {
         std::string reason;
     };
 
+    Clock::time_point since(std::uint64_t id, std::int64_t since_ms) const;
     void load();
     void load_gaps();
     void read_ahead();
@@ -96,6 +97,8 @@ class DurableSpool final : public Spool {
     std::uint64_t bytes_ = 0;
     Loss loss_;
     std::uint64_t next_id_ = 1, reserved_ = 0;
+    std::uint64_t first_id_ = 0;  // of this run
+    Clock::time_point started_ = Clock::now();
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
     Clock::time_point removed_since_;

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <system_error>
 
@@ -23,7 +24,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kept_of_body = 300;  // for a log line
 constexpr std::size_t longest_body =
     1u << 20;  // past this the connection is cut; the status counts all the same
-constexpr seconds longest_retry_after(3600);
 
 // libcurl's results are values: a failure here is out of memory, or a bug of ours.
 void check(CURLcode code, const char *what) {
@@ -48,6 +48,22 @@ std::string advice(long status) {
 }
 
 }  // namespace
+
+std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date) {
+    std::int64_t asked_s = 0;
+    const char *const end = retry_after.data() + retry_after.size();
+    const auto [rest, error] = std::from_chars(retry_after.data(), end, asked_s);
+    if (rest != end) {
+        const std::int64_t until = curl_getdate(retry_after.c_str(), nullptr),
+                           present = curl_getdate(date.c_str(), nullptr);
+        if (until < 0 || present < 0) return {};
+        asked_s = until - present;
+    } else if (error == std::errc::result_out_of_range) {
+        return longest_retry_after;
+    }
+    if (asked_s <= 0) return {};
+    return std::min(seconds(asked_s), longest_retry_after);
+}
 
 struct HttpTransport::Impl {
     enum class State {
@@ -78,6 +94,7 @@ struct HttpTransport::Impl {
     void settle(Outcome outcome, const std::string &reason);
     void fail(const std::string &what, CURLcode code, long status);
     std::string describe(CURLcode code, long status) const;
+    std::optional<std::string> header(const char *name) const;
     milliseconds delay_after(CURLcode code, long status);
 
     HttpOptions options;
@@ -323,11 +340,16 @@ std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
     return text;
 }
 
+std::optional<std::string> HttpTransport::Impl::header(const char *name) const {
+    curl_header *found = nullptr;
+    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return {};
+    return found->value;
+}
+
 milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {
-    curl_off_t asked_s = 0;  // seconds, or a date that libcurl makes seconds
-    if (code == CURLE_OK && curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &asked_s) == CURLE_OK &&
-        asked_s > 0)
-        return std::min(seconds(asked_s), longest_retry_after);
+    if (code == CURLE_OK)
+        if (const auto asked = wait_asked(header("Retry-After").value_or(""), header("Date").value_or("")))
+            return *asked;
     const bool slow = code == CURLE_OK && outcome_of_status(status) == HttpOutcome::configuration;
     return slow ? slow_backoff.next() : backoff.next();
 }

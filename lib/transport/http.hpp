@@ -40,6 +40,11 @@ enum class HttpOutcome {
 };
 HttpOutcome outcome_of_status(long status);
 
+// How long an answer asks to wait by its Retry-After: seconds, or a date, which is one of the server's clock and read
+// against the same answer's Date. Empty: it does not ask, or nobody can tell; the usual back-off.
+constexpr std::chrono::seconds longest_retry_after(3600);
+std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date);
+
 class HttpTransport final : public Transport {
   public:
     explicit HttpTransport(HttpOptions options);

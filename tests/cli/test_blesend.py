@@ -440,14 +440,20 @@ class Http(Case):
         self.assertIn("timed out", tool.err)
 
     def test_retry_after_is_obeyed_in_seconds_and_as_a_date(self):
-        for name, value in (("seconds", lambda: "2"), ("date", lambda: email.utils.formatdate(time.time() + 4, usegmt=True))):
+        years = 10 * 365 * 86400
+
+        def date(ahead):
+            return email.utils.formatdate(time.time() + ahead, usegmt=True)
+        for name, server_time, value in (("seconds", 0, lambda: "2"), ("a date", 0, lambda: date(3)),
+                                         ("a date of a clock ahead", years, lambda: date(years + 3)),
+                                         ("a date of a clock behind", -years, lambda: date(-years + 3))):
             with self.subTest(name):
                 times = []
 
-                def answer(request):
+                def answer(request, times=times, value=value):
                     times.append(time.monotonic())
                     return (503, {"Retry-After": value()}, b"") if len(times) == 2 else (200, {}, b"")
-                self.deliver(self.server(answer=answer), batch(0))
+                self.deliver(self.server(answer=answer, clock=server_time), batch(0))
                 self.assertEqual(len(times), 4)
                 self.assertGreater(times[2] - times[1], 1.9)  # without it: a second at most
 

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections import namedtuple
 
 from .process import DEADLINE_S, free_port, wait_port
@@ -18,13 +19,14 @@ class HttpServer:
     checks get 200, and each POST the next status of `script`: a number, or what answer() may give; then 201.
     """
 
-    def __init__(self, answer=None, script=(), certificate=None):
+    def __init__(self, answer=None, script=(), certificate=None, clock=0):
         self.port = free_port()
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.requests, self.script = [], list(script)
         self.health = 200
         self._answer = answer or self._scripted
         self._certificate = certificate
+        self._clock = clock  # by how many seconds its clock is wrong
         self._lock = threading.Lock()
         self._sockets, self._connections = set(), 0
         self._server = None
@@ -92,6 +94,9 @@ class HttpServer:
                 self.wfile.write(content)
 
             do_GET = do_POST = respond
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((timestamp or time.time()) + outer._clock)
 
             def log_message(self, *_):
                 pass

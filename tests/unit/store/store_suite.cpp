@@ -321,6 +321,26 @@ void does_not_trust_a_wrong_clock(const StoreUnderTest &test) {
           Rows{"1971-01-01T00:00:00.000Z", "2036-01-01T00:00:00.000Z"});
 }
 
+// The backend's clock was ahead for one batch, whose Pi did not know better. The next ones are the newest all the same.
+void forgets_a_clock_that_was_ahead(const StoreUnderTest &test) {
+    Batch ahead = make_batch(0, 1), moved = make_batch(1, 1);
+    ahead.clock_synced = moved.clock_synced = false;
+    moved.location = "Cellar";
+    moved.timestamp = at("2026-11-22T06:00:00Z") - days(100);
+    Lines().batch(ahead).store(*test.store, received + days(30));
+    Lines().batch(moved).store(*test.store, received);
+    CHECK(test.rows("SELECT location, last_seen, last_received FROM device_status") ==
+          Rows{"Cellar|2026-11-22T12:00:00.000Z|2026-11-22T12:00:00.000Z"});
+    CHECK(test.rows("SELECT seq FROM devices JOIN batches ON batches.id = last_batch") == Rows{"1"});
+    CHECK(test.rows("SELECT last_seen FROM advertisers") == test.rows("SELECT last_seen FROM devices"));
+    // An older one that comes late is not the newest.
+    Batch late = make_batch(2, 1);
+    late.timestamp = at("2026-11-22T05:00:00Z");
+    Lines().batch(late).store(*test.store, received + seconds(1));
+    CHECK(test.rows("SELECT location, last_seen FROM device_status") ==
+          Rows{"Cellar|2026-11-22T12:00:00.000Z"});
+}
+
 void tells_who_is_where(const StoreUnderTest &test) {
     const Time present = now();
     Batch near = make_batch(0, 1), far = make_batch(0, 1), old = make_batch(1, 2);
@@ -342,6 +362,23 @@ void tells_who_is_where(const StoreUnderTest &test) {
 void names_silent_devices(const StoreUnderTest &test) {
     Lines().batch(make_batch(0)).store(*test.store, now() - std::chrono::minutes(6));
     CHECK(test.rows("SELECT what, device_id, reason FROM missing") == Rows{"device|pi-1|silent"});
+    // Received in the future, which no clock that is right can have said: then the Pi's own clock counts, if it can.
+    Batch dead = make_batch(0), lost = make_batch(0);
+    dead.device_id = "pi-2";
+    dead.timestamp = now() - std::chrono::hours(2);
+    lost.device_id = "pi-3";
+    lost.timestamp = now() + days(20);
+    Lines().batch(dead).batch(lost).store(*test.store, now() + days(30));
+    CHECK(test.rows("SELECT device_id, silent_s / 60 FROM device_status ORDER BY 1") ==
+          Rows{"pi-1|6", "pi-2|120", "pi-3|"});
+    CHECK(test.rows("SELECT device_id, reason FROM missing ORDER BY 1") ==
+          Rows{"pi-1|silent", "pi-2|silent", "pi-3|silent"});
+    Batch back = make_batch(1);
+    back.device_id = "pi-3";
+    back.timestamp = now();
+    Lines().batch(back).store(*test.store, now());
+    CHECK(test.rows("SELECT device_id FROM missing ORDER BY 1") == Rows{"pi-1", "pi-2"});
+    CHECK(test.rows("SELECT silent_s < 60 FROM device_status WHERE device_id = 'pi-3'") == Rows{"1"});
 }
 
 void deletes_what_is_old(const StoreUnderTest &test) {
@@ -488,6 +525,9 @@ void run_store_suite(const std::function<StoreUnderTest()> &open) {
     }
     SECTION("a wrong clock makes nothing seen in another age") {
         does_not_trust_a_wrong_clock(open());
+    }
+    SECTION("a clock that was ahead is forgotten") {
+        forgets_a_clock_that_was_ahead(open());
     }
     SECTION("presence names the Pi that hears best") {
         tells_who_is_where(open());

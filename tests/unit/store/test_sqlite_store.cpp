@@ -297,6 +297,10 @@ TEST_CASE("a database of version 1 is brought forward, with what it holds") {
     CHECK(rows_of(path, "SELECT count(*) FROM occupancy") == Rows{"0"});
     Batch known = make_batch(1), next = make_batch(3);
     CHECK(kinds(Lines().batch(known).batch(next).store(*store, received)) == "ds");
+    // Nobody knows how long its batches were there: they are as young as can be, and it is told of.
+    CHECK(store->retain(std::chrono::hours(24), clocks_at(received + std::chrono::hours(20))).held_back);
+    CHECK(rows_of(path, "SELECT count(*) FROM batches") == Rows{"3"});
+    CHECK(store->retain(std::chrono::hours(24), clocks_at(received + std::chrono::hours(25))).batches == 3);
 }
 
 TEST_CASE("no numbers of batches break a view") {

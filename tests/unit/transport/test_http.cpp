@@ -63,6 +63,28 @@ TEST_CASE("every HTTP status has one meaning") {
                                      409, 410, 411, 414, 415, 417, 418, 421, 426, 431, 451, 0,   600, 999});
 }
 
+TEST_CASE("a date in Retry-After is read by the server's own clock") {
+    using std::chrono::seconds;
+    const std::string present = "Tue, 01 Jan 2036 00:00:00 GMT", soon = "Tue, 01 Jan 2036 00:00:07 GMT";
+    CHECK(wait_asked(soon, present) == seconds(7));
+    CHECK(wait_asked("Wed, 02 Jan 2036 00:00:00 GMT", present) == longest_retry_after);
+    CHECK(wait_asked("Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:30 1994") == seconds(7));
+    for (const std::string unknown : {"", "soon", "99", "Tue, 99 Jan 2036"}) {
+        INFO(unknown);
+        CHECK_FALSE(wait_asked(soon, unknown));
+    }
+    CHECK_FALSE(wait_asked(present, soon));
+    CHECK_FALSE(wait_asked(present, present));
+    CHECK(wait_asked("7", "") == seconds(7));
+    CHECK(wait_asked("7", present) == seconds(7));
+    for (const char *long_wait : {"3600", "3601", "99999999999999999999999999"})
+        CHECK(wait_asked(long_wait, present) == longest_retry_after);
+    for (const char *none : {"", "0", "-5", "soon", "7 s"}) {
+        INFO(none);
+        CHECK_FALSE(wait_asked(none, present));
+    }
+}
+
 TEST_CASE("a base URL loses the slashes at its end") {
     CHECK(read_options({"--url", "https://a.example/base//"}).url == "https://a.example/base");
     CHECK(read_options({}).url == "http://localhost:8000");
