@@ -1,13 +1,19 @@
 #include "server/bulk_body.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <cstdint>
+#include <span>
+#include <utility>
 
+#include "base/gunzip.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 
 namespace ble {
 namespace {
+
+constexpr std::size_t unpacked_piece = std::size_t{64} << 10;
+constexpr std::string_view gzip_magic = "\x1f\x8b";  // RFC 1952, 2.3.1
 
 // Those at the beginning stay, so that positions are the body's.
 std::string_view without_blanks_at_end(std::string_view text) {
@@ -41,8 +47,29 @@ std::optional<BulkRefusal> add_line(Bulk &bulk, std::string_view line, const std
 
 }  // namespace
 
+std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit) {
+    Gunzip packed(std::span(reinterpret_cast<const std::uint8_t *>(body.data()), body.size()));
+    std::string unpacked;
+    std::size_t got;
+    do {
+        const std::size_t have = unpacked.size();
+        if (have > limit)
+            return BulkRefusal{413, "the body unpacks to more than " + std::to_string(limit) + " bytes"};
+        unpacked.resize(have + unpacked_piece);
+        got = packed.unpack(reinterpret_cast<std::uint8_t *>(unpacked.data()) + have, unpacked_piece);
+        unpacked.resize(have + got);
+    } while (got > 0);
+    if (packed.damaged()) return BulkRefusal{400, "the body's gzip data is damaged"};
+    if (!packed.complete()) return BulkRefusal{400, "the body ends inside its gzip data"};
+    body = std::move(unpacked);
+    return std::nullopt;
+}
+
 std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchParser &parser) {
     Bulk bulk;
+    if (body.starts_with(gzip_magic))
+        return BulkRefusal{415,
+                           "the body is packed by gzip: send the header 'Content-Encoding: gzip' with it"};
     if (!ndjson) {
         std::replace_if(
             body.begin(), body.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,9 +20,13 @@ struct Bulk {
 };
 
 struct BulkRefusal {
-    int status;  // 400: no JSON; 413: a line is too long; 422: JSON that is no batch
+    int status;  // 400: no JSON, or damaged; 413: a line or the body is too long; 415: packed; 422: JSON that is no batch
     std::string reason;
 };
+
+// Puts what is packed in a body of gzip data in its place. Refuses what unpacks to more than `limit` bytes, without unpacking
+// much more than those, and what is damaged or ends early.
+std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit);
 
 // `ndjson`: one batch a line, empty lines are skipped. Else one batch, perhaps pretty-printed: its line breaks become
 // blanks, in place, so that positions in the reason are the body's. One bad line refuses the whole body.

@@ -74,8 +74,8 @@ int HttpReceiver::on_event(lws *wsi, int reason, void *in, std::size_t length) {
         case LWS_CALLBACK_WSI_DESTROY:
             forget(wsi);
             return 0;
-        case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-            return -1;  // no WebSocket here
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+            return lower(static_cast<const char *>(in)) == "websocket" ? refuse_upgrade(wsi) : 0;
         default:
             return 0;
     }
@@ -120,7 +120,14 @@ std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::si
         return http_error(415,
                           "send the header 'Content-Type: application/json' with one batch, or "
                           "'Content-Type: application/x-ndjson' with one batch a line");
-    const std::size_t limit = request.ndjson ? options_.max_body : max_line;
+    const std::string encoding = lower(http_header(wsi, WSI_TOKEN_HTTP_CONTENT_ENCODING));
+    request.gzip = encoding == "gzip" || encoding == "x-gzip";
+    if (!request.gzip && !encoding.empty() && encoding != "identity")
+        return http_error(415,
+                          "the Content-Encoding " + printable(encoding) +
+                              " is not known: send the body as it is, or with 'Content-Encoding: gzip'",
+                          "accept-encoding: gzip, identity\r\n");
+    const std::size_t limit = longest(request);
     if (length > limit) return http_error(413, "the body is longer than " + std::to_string(limit) + " bytes");
     if (const std::string reason = unable(); !reason.empty()) return http_error(503, reason, retry_after);
     return std::nullopt;
@@ -131,21 +138,24 @@ int HttpReceiver::begin(lws *wsi) {
     Request request;
     request.close = http_wants_close(wsi);
     const std::string length_text = http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
-    const bool counted =
-        length_text.find_first_not_of("0123456789") == std::string::npos && length_text.size() < 16;
+    const bool number = length_text.find_first_not_of("0123456789") == std::string::npos;
+    const bool counted = number && length_text.size() < 16;
     const std::size_t length = counted && !length_text.empty() ? std::stoull(length_text) : 0;
     const bool chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     const std::string expectation = lower(http_header(wsi, WSI_TOKEN_HTTP_EXPECT));
     const bool post = lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0;
 
     request.decided = judge(wsi, request, length);
-    if (!counted) request.decided = http_error(400, "the Content-Length is no number");
+    if (!number)
+        request.decided = http_error(400, "the Content-Length is no number");
+    else if (!counted)
+        request.decided = http_error(413, "the body is longer than anything that is taken");
     if ((chunked || length_text.empty()) && post && (!request.decided || request.decided->status == 503))
         request.decided = http_error(411, "send the body with a Content-Length, not in chunks");
-    if (post && length == 0 && !request.decided) request.decided = http_error(400, "the body is empty");
+    if (post && length == 0 && !request.decided)
+        request.decided = http_error(411, "the body is empty: something on the way has taken it");
     if (!expectation.empty() && expectation != "100-continue")
         request.decided = http_error(417, "only 'Expect: 100-continue' is known");
-    if (request.decided && request.decided->status == 503) warn_of_refusal(request.decided->body);
 
     // A body is skipped if possible, so that the connection can be kept; of one that is long, or asks before it
     // comes, or that libwebsockets would not delimit, the connection is the end.
@@ -154,13 +164,22 @@ int HttpReceiver::begin(lws *wsi) {
                       !chunked && expectation.empty();
     if (request.decided && !skip) {
         request.decided->close = request.close || body;
-        count_rejected(*request.decided);
+        note(*request.decided);
         return http_answer(wsi, *request.decided);
     }
     if (!request.decided && !expectation.empty()) http_continue(wsi);
     if (requests_.empty()) loop_.arm(tick_timer_, tick_interval);
     requests_.emplace(wsi, std::move(request));
     return 0;
+}
+
+// libwebsockets would hang up on it without a word.
+int HttpReceiver::refuse_upgrade(lws *wsi) {
+    HttpReply reply =
+        http_error(404, "there is no WebSocket here; batches go to POST " + std::string(bulk_path));
+    reply.close = true;
+    note(reply);
+    return http_answer(wsi, reply);
 }
 
 int HttpReceiver::take_body(lws *wsi, std::string_view piece) {
@@ -192,7 +211,7 @@ int HttpReceiver::finish_body(lws *wsi) {
     if (!request.decided) request.decided = take(wsi, request);
     drop_body(request);
     if (request.decided) {
-        count_rejected(*request.decided);
+        note(*request.decided);
         answer_later(wsi, request, std::move(*request.decided));
     } else {
         pump();
@@ -200,15 +219,24 @@ int HttpReceiver::finish_body(lws *wsi) {
     return 0;
 }
 
-void HttpReceiver::count_rejected(const HttpReply &reply) {
+void HttpReceiver::note(const HttpReply &reply) {
     if (reply.status == 400 || reply.status == 413 || reply.status == 422) counters_.rejected++;
+    if (reply.status >= 400 && refusals_[reply.status].due())
+        log_warning("answering " + std::to_string(reply.status) + ": " + printable(reply.body));
+}
+
+std::size_t HttpReceiver::longest(const Request &request) const {
+    return request.ndjson ? options_.max_body : max_line;
 }
 
 // Writes the request's lines and lets it wait, or says why not: then nothing was written.
 std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
-    if (const std::string reason = unable(); !reason.empty()) {
-        warn_of_refusal(reason);
-        return http_error(503, reason, retry_after);
+    if (const std::string reason = unable(); !reason.empty()) return http_error(503, reason, retry_after);
+    if (request.gzip) {
+        body_bytes_ -= request.body.size();
+        const auto refusal = unpack_gzip(request.body, longest(request));
+        body_bytes_ += request.body.size();
+        if (refusal) return http_error(refusal->status, refusal->reason);
     }
     const auto read = read_bulk(request.body, request.ndjson, parser_);
     if (const auto *refusal = std::get_if<BulkRefusal>(&read))
@@ -287,18 +315,15 @@ void HttpReceiver::tick() {
         waiting_.pop_front();
         const std::string reason = "not consumed within " + in_seconds(options_.longest_wait) +
                                    "; send it again, it will not be stored twice";
-        warn_of_refusal(reason);
-        answer_later(wsi, requests_.at(wsi), http_error(503, reason, retry_after));
+        HttpReply reply = http_error(503, reason, retry_after);
+        note(reply);
+        answer_later(wsi, requests_.at(wsi), std::move(reply));
     }
     for (const auto &[wsi, request] : requests_)
         if (request.state == State::reading && now - request.since >= options_.body_timeout)
             lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
     if (!requests_.empty()) loop_.arm(tick_timer_, tick_interval);
     changed_();
-}
-
-void HttpReceiver::warn_of_refusal(std::string_view reason) {
-    if (refusals_.due()) log_warning("answering 503: " + printable(reason));
 }
 
 }  // namespace ble

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,7 +60,7 @@ class HttpReceiver {
     enum class State { reading, waiting, answering };
     struct Request {
         State state = State::reading;
-        bool ndjson = false;
+        bool ndjson = false, gzip = false;
         bool close = false;  // the client wants the connection to end after this
         Clock::time_point since = Clock::now();
         std::string body;
@@ -80,17 +81,18 @@ class HttpReceiver {
     int on_event(lws *wsi, int reason, void *in, std::size_t length);
     int begin(lws *wsi);
     std::optional<HttpReply> judge(lws *wsi, Request &request, std::size_t length);
+    int refuse_upgrade(lws *wsi);
     int take_body(lws *wsi, std::string_view piece);
     int finish_body(lws *wsi);
     std::optional<HttpReply> take(lws *wsi, Request &request);
-    void count_rejected(const HttpReply &reply);
+    std::size_t longest(const Request &request) const;  // in bytes: its body, packed or not
+    void note(const HttpReply &reply);  // every refusal, once: counted, and logged once a minute by status
     void answer_later(lws *wsi, Request &request, HttpReply reply);
     int answer(lws *wsi);
     void forget(lws *wsi);
     void drop_body(Request &request);
 
     std::string unable() const;  // why nothing is taken now; empty: it is
-    void warn_of_refusal(std::string_view reason);
     void pump();
     void tick();
 
@@ -102,9 +104,9 @@ class HttpReceiver {
     LwsLoop::Timer pump_timer_, tick_timer_;
     BatchParser parser_;
     std::unordered_map<lws *, Request> requests_;
-    std::deque<Standing> standing_;  // by position
-    std::deque<Waiting> waiting_;    // by position
-    Throttle refusals_;
+    std::deque<Standing> standing_;     // by position
+    std::deque<Waiting> waiting_;       // by position
+    std::map<int, Throttle> refusals_;  // by status
     std::size_t answering_ = 0, body_bytes_ = 0;
     bool stopping_ = false;
 };

@@ -97,7 +97,8 @@ struct LwsLoop::Impl {
     LwsLoop *owner;
     lws *accepting = nullptr;  // the listening socket, while it is watched
     Timer resume_timer = 0;
-    Throttle starved;
+    Throttle starved, crowded;
+    std::uint64_t refused = 0;
     bool stopped = false;
     std::exception_ptr failure;
 
@@ -204,6 +205,10 @@ void LwsLoop::Impl::pause_accepting(int reason) {
 
 void LwsLoop::Impl::serve_connection(UniqueFd fd) {
     if (connections.size() >= max_clients) {
+        refused++;
+        if (crowded.due())
+            log_warning("refusing connections (503): " + std::to_string(max_clients) +
+                        " stand already; allow more with --max-clients");
         refuse_connection(fd.get(), config.cert.empty());
         return;
     }
@@ -317,6 +322,10 @@ std::string LwsLoop::url() const {
 
 std::size_t LwsLoop::clients() const {
     return impl_->connections.size();
+}
+
+std::uint64_t LwsLoop::refused() const {
+    return impl_->refused;
 }
 
 void LwsLoop::stop_listening() {

@@ -68,8 +68,9 @@ class LwsLoop {
     // Error(permission) when it is privileged, Error(config) when the address is not ours or the certificate is no good.
     void listen(std::vector<Protocol> protocols);
     std::uint16_t port() const;
-    std::string url() const;      // "http://127.0.0.1:8000", "https://[::1]:8443"
-    std::size_t clients() const;  // connections that stand now
+    std::string url() const;        // "http://127.0.0.1:8000", "https://[::1]:8443"
+    std::size_t clients() const;    // connections that stand now
+    std::uint64_t refused() const;  // those that were too many, so far; said in the log once a minute
 
     // Closes the listening socket; connections stay.
     void stop_listening();

@@ -1,4 +1,5 @@
 """blerecv as its users meet it: real processes, real curl, clients that behave and clients that do not."""
+import gzip
 import http.client
 import json
 import os
@@ -317,7 +318,6 @@ class Requests(WithServer):
             self.assertEqual(answer.status, 400, body)
             self.assertIn(f"at byte {position}:", answer.json()["detail"])
         self.assertEqual(self.server.post(" \n ").status, 400)
-        self.assertEqual(self.server.post("").status, 400)
         self.assertEqual(self.server.standing(), 0)
 
     def test_json_that_is_no_batch_is_422(self):
@@ -330,7 +330,7 @@ class Requests(WithServer):
         self.assertEqual(self.server.stats()["rejected"], 6)
 
     def test_each_refused_request_is_counted_once(self):
-        for body, status in (("x" * (LINE_LIMIT + 1), 413), ("{", 400), ("", 400), ("{}", 422)):
+        for body, status in (("x" * (LINE_LIMIT + 1), 413), ("{", 400), (" ", 400), ("{}", 422)):
             before = self.server.stats()["rejected"]
             self.assertEqual(self.server.post(body).status, status)
             self.assertEqual(self.server.stats()["rejected"], before + 1, status)
@@ -399,6 +399,35 @@ class Requests(WithServer):
         self.assertTrue(reply.startswith(b"HTTP/1.1 411 "), reply)
         reply = raw(self.server, post_bytes(b"", "Content-Type: application/json", "Connection: close"))
         self.assertTrue(reply.startswith(b"HTTP/1.1 411 "), reply)
+
+    def test_an_empty_body_is_not_the_senders_fault(self):
+        for headers in (JSON, NDJSON):
+            answer = self.server.post("", headers)
+            self.assertEqual(answer.status, 411)
+            self.assertIn("empty", answer.json()["detail"])
+        self.assertEqual(self.server.stats()["rejected"], 0)
+
+    def test_lengths_that_are_none_and_those_beyond_all_bounds(self):
+        for length, status in (("-5", 400), ("5x", 400), ("9" * 15, 413), ("9" * 26, 413)):
+            reply = raw(self.server, post_bytes(b"", "Content-Type: application/json", f"Content-Length: {length}"))
+            self.assertTrue(reply.startswith(f"HTTP/1.1 {status} ".encode()), (length, reply))
+
+    def test_each_kind_of_refusal_is_said_once(self):
+        hostile = "text/\x1b[31m" + "x" * 3000
+        for _ in range(3):
+            self.assertEqual(self.server.post(batch(), {"Content-Type": hostile}).status, 415)
+            self.assertEqual(self.server.post("{").status, 400)
+            self.assertEqual(self.server.request("GET", "/nowhere").status, 404)
+        for status in (415, 400, 404):
+            self.server.wait_err(f"answering {status}: ")
+            self.assertEqual(self.server.err.count(f"answering {status}: "), 1)
+        self.assertNotIn("\x1b", self.server.err)
+        self.assertLess(max(map(len, self.server.err.splitlines())), 400)
+
+    def test_a_websocket_is_answered(self):
+        reply = raw(self.server, b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+                                 b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        self.assertTrue(reply.startswith(b"HTTP/1.1 404 "), reply)
 
     def test_the_body_is_awaited_only_after_100_continue(self):
         head = post_bytes(b"", "Content-Type: application/json", f"Content-Length: {len(batch())}", "Expect: 100-Continue")
@@ -469,6 +498,84 @@ class Requests(WithServer):
                 self.assertNotIn(b" 201 ", reply, data[:80])
                 self.assertNotIn(b" 101 ", reply, data[:80])
         self.assertEqual(self.server.standing(), 0)
+        self.assertEqual(self.server.request("GET", "/health").status, 200)
+
+
+class Packed(WithServer):
+    """Bodies that are compressed."""
+
+    def posted(self, body, kind=JSON, encoding="gzip"):
+        return self.server.post(body, {**kind, "Content-Encoding": encoding} if encoding else kind)
+
+    def test_gzip_is_read(self):
+        self.server.drain()
+        for encoding in ("gzip", "GZIP", "x-gzip"):
+            self.assertEqual(self.posted(gzip.compress(batch().encode()), encoding=encoding).status, 201, encoding)
+        lines = "\n".join(batch(n) for n in range(100)).encode()
+        self.assertEqual(self.posted(gzip.compress(lines), NDJSON).status, 201)
+        two_members = gzip.compress(lines[:1000]) + gzip.compress(lines[1000:])
+        self.assertEqual(self.posted(two_members, NDJSON).status, 201)
+        self.assertEqual(self.posted(batch(), encoding="identity").status, 201)
+        stats = self.server.stats()
+        self.assertEqual((stats["in"], stats["rejected"]), (204, 0))
+
+    def test_its_lines_are_those_that_were_packed(self):
+        answer = InBackground(lambda: self.posted(gzip.compress(f"{batch(1)}\n{batch(2)}".encode()), NDJSON))
+        self.assertEqual([self.server.line().decode() for _ in range(2)], [batch(1), batch(2)])
+        self.assertEqual((answer.wait().status, answer.result.json()["count"]), (201, 2))
+
+    def test_curl_packs_what_the_man_page_shows(self):
+        with tempfile.NamedTemporaryFile(suffix=".gz") as f:
+            f.write(gzip.compress(batch().encode()))
+            f.flush()
+            self.server.drain()
+            code, status, _, err = curl("-H", "Content-Type: application/json", "-H", "Content-Encoding: gzip",
+                                        "--data-binary", f"@{f.name}", self.server.url + BULK)
+        self.assertEqual((code, status), (0, 201), err)
+
+    def test_other_encodings_are_415_with_what_is_taken(self):
+        for encoding in ("br", "deflate", "zstd", "gzip, gzip", "gzip;q=1", "\x01"):
+            answer = self.posted(batch(), encoding=encoding)
+            self.assertEqual((answer.status, answer.headers["Accept-Encoding"]), (415, "gzip, identity"), encoding)
+            self.assertIn("Content-Encoding: gzip", answer.json()["detail"])
+        self.assertEqual(self.server.stats()["rejected"], 0)
+
+    def test_gzip_that_does_not_say_so_is_not_the_batchs_fault(self):
+        for kind in (JSON, NDJSON):
+            answer = self.posted(gzip.compress(batch().encode()), kind, encoding=None)
+            self.assertEqual(answer.status, 415)
+            self.assertIn("Content-Encoding: gzip", answer.json()["detail"])
+
+    def test_damaged_gzip_is_400(self):
+        whole = gzip.compress(batch().encode())
+        wrong_sum = whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:]
+        for body, named in ((whole[:-1], "ends inside"), (whole[:12], "ends inside"), (whole[:3], "ends inside"), (wrong_sum, "damaged"),
+                            (batch().encode(), "damaged"), (whole + b"more", "damaged"), (b"\0\0", "damaged")):
+            answer = self.posted(body)
+            self.assertEqual(answer.status, 400, body)
+            self.assertIn(named, answer.json()["detail"])
+        self.assertEqual(self.server.standing(), 0)
+
+    def test_the_limits_are_those_of_what_is_packed(self):
+        self.server.drain()
+        for kind, limit in ((JSON, LINE_LIMIT), (NDJSON, 4 * LINE_LIMIT)):
+            blanks = b" " * (limit - len(batch()))
+            self.assertEqual(self.posted(gzip.compress(batch().encode() + blanks), kind).status, 201)
+            answer = self.posted(gzip.compress(batch().encode() + blanks + b" "), kind)
+            self.assertEqual(answer.status, 413)
+            self.assertIn(str(limit), answer.json()["detail"])
+
+    def test_a_bomb_is_stopped_early(self):
+        bomb = gzip.compress(bytes(90 << 20)) * 20
+        self.assertLess(len(bomb), 4 * LINE_LIMIT)  # 1.8 GB in it
+        before, seconds = self.server.peak_memory(), self.server.processor_time()
+        for _ in range(20):
+            self.assertEqual(self.posted(bomb, NDJSON).status, 413)
+        self.assertLess(self.server.processor_time() - seconds, 5)
+        self.assertLess(self.server.peak_memory() - before, (30 if "asan" not in tool_path("") else 300) << 20)
+        many = gzip.compress(b"") * 100_000  # members with nothing in them
+        self.assertLess(len(many), 4 * LINE_LIMIT)
+        self.assertEqual(self.posted(many, NDJSON).status, 400)
         self.assertEqual(self.server.request("GET", "/health").status, 200)
 
 
@@ -718,6 +825,7 @@ class Stalls(unittest.TestCase):
                 self.assertTrue(sock.recv(4096).startswith(b"HTTP/1.1 200 "))
             with server.connect() as third:
                 self.assertTrue(third.recv(4096).startswith(b"HTTP/1.1 503 "))
+            server.wait_err("--max-clients")
             first.close()
 
             def served():
@@ -849,6 +957,7 @@ class Keys(unittest.TestCase):
             self.assertEqual(server.post(batch(), {**JSON, "Authorization": "Bearer " + key}).status, 201, key)
         for key in good:
             self.assertNotIn(key, server.err)
+        self.assertEqual(server.err.count("answering 401: "), 1)
 
     def test_several_keys_in_a_file(self):
         with tempfile.NamedTemporaryFile("w") as f:

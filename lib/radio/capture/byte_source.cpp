@@ -8,7 +8,7 @@
 #include <span>
 
 #include "base/error.hpp"
-#include "radio/capture/gunzip.hpp"
+#include "base/gunzip.hpp"
 
 namespace ble {
 

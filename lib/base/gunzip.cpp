@@ -1,4 +1,4 @@
-#include "radio/capture/gunzip.hpp"
+#include "base/gunzip.hpp"
 
 #include <zlib.h>
 
