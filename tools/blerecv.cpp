@@ -25,6 +25,7 @@ struct Options {
     CommonOptions common;
     std::string bind = "127.0.0.1";
     std::int64_t port = 8000;
+    std::string prefix;
     std::string keys_file;
     std::string cert, key;
     bool insecure = false;
@@ -42,6 +43,7 @@ void declare(Options &o, CommandLine &line) {
                 "port to listen on; 0: the system chooses, the log says which");
     line.text("--cert FILE", o.cert, "PEM file with the certificate chain: serve HTTPS");
     line.text("--key FILE", o.key, "PEM file with the certificate's private key");
+    line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blerecv, as /ble");
     line.number("--max-clients", o.max_clients, 1, 65000,
                 "connections at once; further ones are answered 503");
     line.duration("--client-timeout", o.client_timeout,
@@ -65,6 +67,7 @@ void validate(Options &o, const CommandLine &) {
         throw Error(ExitCode::usage, "--cert and --key belong together: name both or neither");
     if (o.client_timeout < std::chrono::seconds(1) || o.client_timeout > std::chrono::hours(1))
         throw Error(ExitCode::usage, "--client-timeout: between 1 s and 1 h");
+    PathPrefix{o.prefix};
     if (!o.keys_file.empty())
         o.keys = ApiKeys(read_small_file(o.keys_file, "the keys"), o.keys_file);
     else if (const auto secret = find_secret("", "API_KEY"))
@@ -111,6 +114,7 @@ ExitCode run(const Options &o) {
     };
     HttpReceiver::Options receiving;
     receiving.keys = o.keys;
+    receiving.prefix = PathPrefix(o.prefix);
     receiving.body_timeout = o.client_timeout;
     receiver.emplace(loop, output, counters, receiving, changed);
     loop.watch(lifecycle.fd(), [&] {

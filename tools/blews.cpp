@@ -14,7 +14,7 @@
 #include "server/event_input.hpp"
 #include "server/listener.hpp"
 #include "server/lws_loop.hpp"
-#include "server/static_folder.hpp"
+#include "server/web_site.hpp"
 
 using namespace ble;
 using namespace std::chrono_literals;
@@ -26,7 +26,8 @@ constexpr int send_buffer = 256 * 1024;  // of each client, in the kernel: what 
 struct Options {
     CommonOptions common;
     std::string bind = "127.0.0.1", cert, key, www, token_file, slow = "drop";
-    std::vector<std::string> origins;
+    std::string prefix;
+    std::vector<std::string> origins, proxies;
     std::int64_t port = 8765, max_clients = 1024, queue = 1024, count = 0;
     std::chrono::milliseconds ping = 30s, stats_update = 10s, linger = 5s;
     bool insecure = false, stay = false;
@@ -39,6 +40,9 @@ void declare(Options &o, CommandLine &line) {
     line.text("--cert FILE", o.cert, "certificate chain (PEM): serve https and wss");
     line.text("--key FILE", o.key, "its private key (PEM)");
     line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
+    line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
+    line.texts("--trusted-proxy ADDRESS", o.proxies,
+               "proxy that is believed when it says that a browser came by https (X-Forwarded-Proto)");
     line.group("Who may listen");
     line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
     line.texts("--origin ORIGIN", o.origins,
@@ -71,9 +75,10 @@ Access access_of(const Options &o) {
     return {token_of(o), o.origins, is_loopback(o.bind), !o.cert.empty()};
 }
 
-std::optional<StaticFolder> folder_of(const Options &o) {
+WebSite::Options pages_of(const Options &o) {
     const std::string path = o.www.empty() ? find_dashboard() : o.www;
-    return path.empty() ? std::nullopt : std::optional<StaticFolder>(path);
+    return {path.empty() ? std::nullopt : std::optional<StaticFolder>(path), PathPrefix(o.prefix),
+            TrustedProxies(o.proxies)};
 }
 
 void validate(Options &o, const CommandLine &) {
@@ -87,7 +92,7 @@ void validate(Options &o, const CommandLine &) {
         read_small_file(o.cert, "the certificate");
         read_small_file(o.key, "the key");
     }
-    folder_of(o);
+    pages_of(o);
 }
 
 ExitCode run(const Options &o) {
@@ -108,7 +113,7 @@ ExitCode run(const Options &o) {
     how.ping = o.ping;
     how.stats_update = o.stats_update;
     how.limits.events = static_cast<std::size_t>(o.queue);
-    broadcaster.emplace(loop, access, folder_of(o), counters, how);
+    broadcaster.emplace(loop, access, pages_of(o), counters, how);
 
     const auto finish = [&] { broadcaster->finish(o.linger, [&] { loop.stop(); }); };
     const std::size_t piece = std::max<std::size_t>(1, how.limits.events / 4);

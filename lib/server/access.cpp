@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view cookie_name = "blepipe_session";
 constexpr std::size_t least_token = 16;
+constexpr std::size_t longest_origin = 8 + 253 + 6;  // a scheme, a name (RFC 1035, 2.3.4), a port
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -80,8 +81,7 @@ Access::Access(std::optional<std::string> token, const std::vector<std::string> 
         const std::string_view origin = std::string_view(given).substr(0, given.find_last_not_of('/') + 1);
         if (given == "*") {
             every_origin_ = true;
-        } else if (const std::string host = authority_of(origin);
-                   host.empty() || host.find('/') != std::string::npos || !origin.starts_with("http")) {
+        } else if (nameable(origin).empty()) {
             throw Error(ExitCode::config,
                         "--origin " + given +
                             ": not an origin; write it as https://board.example.org or http://host:3000");
@@ -111,9 +111,17 @@ bool Access::authorized(std::string_view authorization, std::string_view cookies
     return false;
 }
 
-std::string Access::set_cookie() const {
-    return std::string(cookie_name) + "=" + cookie_ + "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict" +
-           (tls_ ? "; Secure" : "");
+std::string Access::set_cookie(bool proxied_tls) const {
+    return std::string(cookie_name) + "=" + cookie_ + "; Max-Age=2592000; HttpOnly; SameSite=Strict" +
+           (tls_ || proxied_tls ? "; Secure" : "");
+}
+
+std::string Access::nameable(std::string_view origin) {
+    const std::string text = lower(origin), authority = authority_of(origin);
+    const bool web = text.starts_with("http://") || text.starts_with("https://");
+    const bool plain =
+        authority.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._:[]") == std::string::npos;
+    return web && plain && !authority.empty() && text.size() <= longest_origin ? text : "";
 }
 
 bool Access::origin_listed(std::string_view origin) const {

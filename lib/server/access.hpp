@@ -23,13 +23,18 @@ class Access {
     bool token_matches(std::string_view candidate) const;
     // By the values of the request's Authorization and Cookie headers (empty: absent).
     bool authorized(std::string_view authorization, std::string_view cookies) const;
-    // The value of Set-Cookie after a login. It proves the token and does not contain it.
-    std::string set_cookie() const;
+    bool tls() const { return tls_; }
+    // The value of Set-Cookie after a login. It proves the token and does not contain it. It names no path, so that it is for
+    // all below the folder of the login's address as the browser sees it, behind a proxy too (RFC 6265, 5.1.4).
+    // `proxied_tls`: it is for TLS only, which a proxy speaks for us.
+    std::string set_cookie(bool proxied_tls) const;
 
     // A page of another site, open in the browser of somebody who can reach us, must not read our events: a request with
     // an Origin header must come from a page of ours (same host and port) or of the allowed origins. Other programs than
     // browsers send none.
     bool origin_allowed(std::string_view origin, std::string_view host) const;
+    // `origin`, which anybody may have written, as --origin could name it: harmless in a log and in a shell. Empty: it cannot.
+    static std::string nameable(std::string_view origin);
     // Is `origin` in the list of origins itself, so that a browser may be told so?
     bool origin_listed(std::string_view origin) const;
     // On loopback without a token, a foreign name in the Host header means that a page made its own name point at us (DNS

@@ -90,7 +90,8 @@ std::string Broadcaster::Impl::stats() const {
            ",\"streams\":" + std::to_string(streams) + ",\"events\":" + std::to_string(counters.in) +
            ",\"rejected\":" + std::to_string(counters.rejected) +
            ",\"delivered\":" + std::to_string(counters.out) +
-           ",\"missed\":" + std::to_string(counters.dropped) + ",\"uptime_s\":" +
+           ",\"missed\":" + std::to_string(counters.dropped) +
+           ",\"refused\":" + refusals.json(loop.refused()) + ",\"uptime_s\":" +
            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(uptime).count());
 }
 
@@ -120,9 +121,9 @@ void Broadcaster::Impl::end() {
     if (auto call = std::exchange(done, nullptr)) call();
 }
 
-Broadcaster::Broadcaster(LwsLoop &loop, const Access &access, std::optional<StaticFolder> folder,
-                         Counters &counters, const Options &options)
-    : impl_(std::make_unique<Impl>(loop, access, std::move(folder), counters, options)) {}
+Broadcaster::Broadcaster(LwsLoop &loop, const Access &access, WebSite::Options pages, Counters &counters,
+                         const Options &options)
+    : impl_(std::make_unique<Impl>(loop, access, std::move(pages), counters, options)) {}
 
 Broadcaster::~Broadcaster() = default;
 

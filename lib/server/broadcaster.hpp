@@ -12,7 +12,7 @@
 #include "server/access.hpp"
 #include "server/feed.hpp"
 #include "server/lws_loop.hpp"
-#include "server/static_folder.hpp"
+#include "server/web_site.hpp"
 
 namespace ble {
 
@@ -27,7 +27,7 @@ class Broadcaster {
 
     // Counts in: events taken; out: events handed to clients' sockets; dropped: events that clients missed; rejected: lines
     // that are no events. `access` and `counters` are borrowed and, as this, must outlive the loop.
-    Broadcaster(LwsLoop &loop, const Access &access, std::optional<StaticFolder> folder, Counters &counters,
+    Broadcaster(LwsLoop &loop, const Access &access, WebSite::Options pages, Counters &counters,
                 const Options &options);
     ~Broadcaster();
     Broadcaster(const Broadcaster &) = delete;

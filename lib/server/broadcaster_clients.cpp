@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "batch/event.hpp"
 #include "batch/json_text.hpp"
 #include "server/broadcaster_impl.hpp"
+#include "server/handshake.hpp"
 #include "server/lws_http.hpp"
 
 namespace ble {
@@ -53,7 +55,7 @@ int Broadcaster::Impl::on_event(lws *wsi, int reason, void *user, void *in, std:
     const std::string_view piece(static_cast<const char *>(in), in != nullptr ? length : 0);
     switch (reason) {
         case LWS_CALLBACK_HTTP:
-            return http_path(wsi) == "/events" ? open_stream(wsi, user) : site.begin(wsi);
+            return site.path(wsi) == "/events" ? open_stream(wsi, user) : site.begin(wsi);
         case LWS_CALLBACK_HTTP_BODY:
             return site.take_body(wsi, piece);
         case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -112,12 +114,21 @@ void Broadcaster::Impl::remove(void *user) {
 // The answers that a WebSocket client can get instead of the upgrade.
 int Broadcaster::Impl::on_upgrade(lws *wsi) {
     std::optional<HttpReply> refused = site.refusal(wsi);
-    if (!refused && http_path(wsi) != "/ws") refused = http_error(404, "the WebSocket is at /ws");
     if (!refused) {
+        std::string fault =
+            handshake_fault({http_header(wsi, WSI_TOKEN_HOST), http_header(wsi, WSI_TOKEN_CONNECTION),
+                             http_header(wsi, WSI_TOKEN_KEY), http_header(wsi, WSI_TOKEN_PROTOCOL)},
+                            lines_protocol);
+        const bool elsewhere = site.path(wsi) != "/ws";
+        if (elsewhere) fault = "the WebSocket is at /ws";
         const auto parsed = parse_subscribe(subscribe_message(wsi));
-        if (const auto *reason = std::get_if<std::string>(&parsed)) refused = http_error(400, *reason);
+        if (const auto *reason = std::get_if<std::string>(&parsed); reason != nullptr && fault.empty())
+            fault = *reason;
+        if (fault.empty()) return 0;
+        refused = http_error(elsewhere ? 404 : 400, fault);
+        refusals.note(Refusals::Kind::handshake,
+                      "refusing (" + std::to_string(refused->status) + ") a WebSocket: " + printable(fault));
     }
-    if (!refused) return 0;
     refused->close = true;
     return site.answer(wsi, std::move(*refused));
 }

@@ -32,14 +32,14 @@ struct Client {
 int close_with(lws *wsi, int code, std::string_view reason);
 
 struct Broadcaster::Impl {
-    Impl(LwsLoop &l, const Access &a, std::optional<StaticFolder> folder, Counters &c, const Options &o)
+    Impl(LwsLoop &l, const Access &a, WebSite::Options pages, Counters &c, const Options &o)
         : loop(l),
           access(a),
           counters(c),
           options(o),
           feed(o.limits),
           hangups(l),
-          site(a, std::move(folder), hangups, [this] { return health(); }),
+          site(a, std::move(pages), hangups, refusals, [this] { return health(); }),
           ping_timer(l.timer([this] { ping_round(); })),
           stats_timer(l.timer([this] { announce_stats(); })),
           finish_timer(l.timer([this] { end(); })) {
@@ -72,6 +72,7 @@ struct Broadcaster::Impl {
     const Options options;
     Feed feed;
     HangupWatch hangups;
+    Refusals refusals;
     WebSite site;
     std::vector<std::unique_ptr<Client>> clients;
     LwsLoop::Timer ping_timer, stats_timer, finish_timer;

@@ -96,7 +96,7 @@ std::string HttpReceiver::unable() const {
 
 // What the headers alone decide: an answer, or that the body shall come (empty).
 std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::size_t length) {
-    const std::string method = http_method(wsi), path = http_path(wsi);
+    const std::string method = http_method(wsi), path = options_.prefix.strip(http_path(wsi));
     if (path == "/health") {
         if (method != "GET" && method != "HEAD")
             return http_error(405, "GET " + path + " is what there is", "allow: GET, HEAD\r\n");

@@ -22,6 +22,7 @@
 #include "server/bulk_body.hpp"
 #include "server/lws_http.hpp"
 #include "server/lws_loop.hpp"
+#include "server/path_prefix.hpp"
 
 namespace ble {
 
@@ -31,6 +32,7 @@ class HttpReceiver {
 
     struct Options {
         ApiKeys keys;
+        PathPrefix prefix;
         // Nothing is written, and 503 answered at once, while the oldest byte in the pipe has stood this long.
         std::chrono::milliseconds stalled_after{2000};
         // A request that waits for the reader is answered 503 after this: clients give up at 10 s.

@@ -26,7 +26,7 @@ constexpr std::string_view login_page = R"(<!DOCTYPE html>
 <title>blepipe: log in</title>
 <style>body{font:16px system-ui,sans-serif;max-width:24em;margin:20vh auto;padding:0 1em;color-scheme:light dark}
 input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5em;margin:.4em 0}</style></head>
-<body><h1>blepipe</h1><form method="post" action="/login">
+<body><h1>blepipe</h1><form method="post" action="login">
 <label>Token <input type="password" name="token" autocomplete="current-password" required autofocus></label>
 <button>Log in</button></form><p>@</p></body></html>
 )";
@@ -39,6 +39,20 @@ HttpReply login_form(int status, std::string_view remark) {
     reply.body = login_page;
     reply.body.replace(reply.body.find('@'), 1, remark);
     return reply;
+}
+
+bool says_https(lws *wsi) {
+    return http_header(wsi, "x-forwarded-proto") == "https";
+}
+
+std::string advice_on_origin(std::string_view origin) {
+    if (const std::string option = Access::nameable(origin); !option.empty())
+        return "allow it with --origin " + option +
+               "; behind nginx, 'proxy_set_header Host $http_host' does it as well";
+    if (origin == "null")
+        return "it has no origin, as a file and a frame in a sandbox have none; --origin '*' allows every "
+               "page";
+    return "that is no origin, and --origin cannot name it";
 }
 
 int hex_digit(char c) {
@@ -67,6 +81,7 @@ std::string form_value(std::string_view form, std::string_view name) {
     return {};
 }
 
+// All addresses that we give are relative: a proxy may serve us under a path that only it knows.
 HttpReply redirect(const std::string &where) {
     HttpReply reply;
     reply.status = 303;
@@ -74,11 +89,22 @@ HttpReply redirect(const std::string &where) {
     return reply;
 }
 
+// From a page to the one beside the first page: "login" from "/", "../login" from "/sub/page".
+std::string beside_root(std::string_view path, const std::string &name) {
+    std::string up;
+    for (auto slashes = std::count(path.begin(), path.end(), '/'); slashes > 1; slashes--) up += "../";
+    return up + name;
+}
+
 }  // namespace
 
-WebSite::WebSite(const Access &access, std::optional<StaticFolder> folder, HangupWatch &hangups,
+WebSite::WebSite(const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
                  std::function<std::string()> health)
-    : access_(access), folder_(std::move(folder)), hangups_(hangups), health_(std::move(health)) {}
+    : access_(access),
+      options_(std::move(options)),
+      hangups_(hangups),
+      refusals_(refusals),
+      health_(std::move(health)) {}
 
 int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
     reply.headers += common_headers;
@@ -90,28 +116,72 @@ int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
 // A browser that was lured here by a page of another site.
 std::optional<HttpReply> WebSite::foreign(lws *wsi) const {
     const std::string host = http_header(wsi, WSI_TOKEN_HOST), origin = http_header(wsi, WSI_TOKEN_ORIGIN);
-    if (!access_.host_allowed(host))
+    if (!access_.host_allowed(host)) {
+        const std::string option = Access::nameable((says_https(wsi) ? "https://" : "http://") + host);
+        refusals_.note(Refusals::Kind::host,
+                       "refusing (403) a request that calls this server '" + printable(host) +
+                           "', since a page could have made that name point here" +
+                           (option.empty() ? "" : ": if the name is yours, say --origin " + option));
         return http_error(403,
                           "called by the name " + printable(host) +
                               ", which is none of this machine: use localhost, or allow it with --origin");
-    if (!access_.origin_allowed(origin, host))
+    }
+    if (!access_.origin_allowed(origin, host)) {
+        refusals_.note(Refusals::Kind::origin, "refusing (403) a page of '" + printable(origin) +
+                                                   "', which calls this server '" + printable(host) +
+                                                   "': " + advice_on_origin(origin));
         return http_error(403,
                           "pages of " + printable(origin) + " may not read this: allow them with --origin");
+    }
     return std::nullopt;
+}
+
+bool WebSite::authorized(lws *wsi) const {
+    return access_.authorized(http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION),
+                              http_header(wsi, WSI_TOKEN_HTTP_COOKIE));
+}
+
+HttpReply WebSite::unauthorized() const {
+    refusals_.note(Refusals::Kind::token,
+                   "refusing (401) a client that does not know the token: programs send the header "
+                   "'Authorization: Bearer TOKEN', browsers log in");
+    return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in with a browser",
+                      "www-authenticate: Bearer realm=\"blepipe\"\r\n");
 }
 
 std::optional<HttpReply> WebSite::refusal(lws *wsi) const {
     if (auto reply = foreign(wsi)) return reply;
-    if (access_.authorized(http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION),
-                           http_header(wsi, WSI_TOKEN_HTTP_COOKIE)))
-        return std::nullopt;
-    return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in at /login",
-                      "www-authenticate: Bearer realm=\"blepipe\"\r\n");
+    if (!authorized(wsi)) return unauthorized();
+    return std::nullopt;
+}
+
+// Proxies take the headers of an upgrade off, and leave the others of a WebSocket.
+HttpReply WebSite::no_upgrade(lws *wsi) const {
+    if (!http_header(wsi, WSI_TOKEN_KEY).empty())
+        refusals_.note(Refusals::Kind::handshake,
+                       "refusing (426) a WebSocket that came without its header Upgrade; nginx needs "
+                       "'proxy_http_version 1.1', 'proxy_set_header Upgrade $http_upgrade' and "
+                       "'proxy_set_header Connection upgrade' for it");
+    return http_error(426, "this is a WebSocket", "upgrade: websocket\r\n");
+}
+
+// Did the browser speak TLS with a proxy that we believe?
+bool WebSite::proxied_tls(lws *wsi) {
+    if (access_.tls() || !says_https(wsi)) return false;
+    std::array<char, 64> address{};
+    const std::string peer = lws_get_peer_simple(wsi, address.data(), address.size());
+    if (options_.proxies.trusts(peer)) return true;
+    if (unbelieved_.due())
+        log_warning(
+            "a login over https, as " + peer +
+            " says, gets a cookie that is not for https alone: if that is your proxy, say --trusted-proxy " +
+            peer);
+    return false;
 }
 
 int WebSite::begin(lws *wsi) {
     forget(wsi);
-    const std::string method = http_method(wsi), path = http_path(wsi);
+    const std::string method = http_method(wsi), path = this->path(wsi);
     const bool head_only = method == "HEAD";
     HttpReply reply;
     // A body that nobody reads would be taken for the next request.
@@ -127,21 +197,23 @@ int WebSite::begin(lws *wsi) {
     }
     if (method != "GET" && !head_only)
         return refuse(http_error(405, "only GET and HEAD", "allow: GET, HEAD\r\n"));
+    if (path.empty()) return refuse(redirect(options_.prefix.last_part()));
     if (path == "/health") {
         reply.body = health_();
         reply.headers = "cache-control: no-store\r\n";
         return answer(wsi, std::move(reply), head_only);
     }
-    if (auto refused = refusal(wsi)) {
+    if (!authorized(wsi)) {
         const bool browser = http_header(wsi, WSI_TOKEN_HTTP_ACCEPT).find("text/html") != std::string::npos;
-        return refuse(browser && refused->status == 401 ? redirect("/login") : std::move(*refused));
+        return refuse(browser ? redirect(beside_root(path, "login")) : unauthorized());
     }
-    if (path == "/login") return refuse(redirect("/"));
-    if (path == "/ws") return refuse(http_error(426, "this is a WebSocket", "upgrade: websocket\r\n"));
-    auto file = folder_ ? folder_->open(path) : std::nullopt;
+    if (path == "/login") return refuse(redirect("./"));
+    if (path == "/ws") return refuse(no_upgrade(wsi));
+    const auto &folder = options_.folder;
+    auto file = folder ? folder->open(path) : std::nullopt;
     if (!file)
         return refuse(http_error(
-            404, folder_ || path != "/"
+            404, folder || path != "/"
                      ? "there is no such page"
                      : "no page is installed: name a folder with --www; the events are at /ws and /events"));
     reply.content_type = file->type;
@@ -171,7 +243,9 @@ int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
     } else if (length.size() > 4 || std::stoul(length) > max_login) {
         reply = http_error(413, "that is no token");
     } else {
-        open_[wsi].reply.close = http_wants_close(wsi);
+        Open &open = open_[wsi];
+        open.reply.close = http_wants_close(wsi);
+        open.proxied_tls = proxied_tls(wsi);
         return 0;
     }
     reply.close = true;
@@ -189,9 +263,11 @@ int WebSite::finish_body(lws *wsi) {
     const auto found = open_.find(wsi);
     if (found == open_.end()) return 0;
     const bool right = access_.token_matches(form_value(found->second.body, "token"));
-    HttpReply reply = right ? redirect("/") : login_form(401, "That token is not the right one.");
-    if (right) reply.headers += "set-cookie: " + access_.set_cookie() + "\r\n";
-    if (!right) log_info("a login with a wrong token");
+    HttpReply reply = right ? redirect("./") : login_form(401, "That token is not the right one.");
+    if (right)
+        reply.headers += "set-cookie: " + access_.set_cookie(found->second.proxied_tls) + "\r\n";
+    else
+        refusals_.note(Refusals::Kind::token, "refusing (401) a login with a wrong token");
     reply.close = found->second.reply.close;
     open_.erase(found);
     return answer(wsi, std::move(reply));

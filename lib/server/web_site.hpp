@@ -11,16 +11,26 @@
 #include "server/access.hpp"
 #include "server/hangup_watch.hpp"
 #include "server/lws_http.hpp"
+#include "server/path_prefix.hpp"
+#include "server/refusals.hpp"
 #include "server/static_folder.hpp"
+#include "server/trusted_proxies.hpp"
 
 namespace ble {
 
 class WebSite {
   public:
-    // `folder`: none: there are no pages. `health`: the JSON object for GET /health. `access`, `hangups` are borrowed.
-    WebSite(const Access &access, std::optional<StaticFolder> folder, HangupWatch &hangups,
+    struct Options {
+        std::optional<StaticFolder> folder;  // none: there are no pages
+        PathPrefix prefix;
+        TrustedProxies proxies;
+    };
+    // `health`: the JSON object for GET /health. `access`, `hangups`, `refusals` are borrowed.
+    WebSite(const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
             std::function<std::string()> health);
 
+    // The path of a request, without the prefix.
+    std::string path(lws *wsi) const { return options_.prefix.strip(http_path(wsi)); }
     // Why the sender of these headers may not see anything; for every path but /health.
     std::optional<HttpReply> refusal(lws *wsi) const;
 
@@ -41,16 +51,23 @@ class WebSite {
         std::string body;
         std::optional<StaticFile> file;
         std::uint64_t sent = 0;
+        bool proxied_tls = false;
     };
     int begin_login(lws *wsi, const std::string &method, HttpReply reply);
     int send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only);
     std::optional<HttpReply> foreign(lws *wsi) const;
+    bool authorized(lws *wsi) const;
+    HttpReply unauthorized() const;
+    HttpReply no_upgrade(lws *wsi) const;
+    bool proxied_tls(lws *wsi);
 
     const Access &access_;
-    std::optional<StaticFolder> folder_;
+    const Options options_;
     HangupWatch &hangups_;
+    Refusals &refusals_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
+    Throttle unbelieved_;
 };
 
 }  // namespace ble

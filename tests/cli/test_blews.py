@@ -148,13 +148,33 @@ class Broadcast(unittest.TestCase):
 
     def test_an_unknown_subprotocol_is_not_promised(self):
         with Server() as server:
-            try:
-                with WebSocketClient(server.port, subprotocol="chess") as client:
-                    self.assertIsNone(client.subprotocol)
-            except (Refused, Closed):
-                pass
-            with WebSocketClient(server.port, subprotocol="chess, blepipe.ndjson") as client:
-                self.assertEqual(client.subprotocol, "blepipe.ndjson")
+            unknown = ("chess", "chess,go", "blepipe", "BLEPIPE.NDJSON", "blepipe.ndjson.x", "x" * 70, "x" * 5000, "\x7f", "a b",
+                       '"blepipe.ndjson"', "blepipe.ndjson;q=1", ", ".join(["chess"] * 30 + ["blepipe.ndjson"]), ",",
+                       "7, blepipe.ndjson", "1.5, blepipe.ndjson", "x" * 63 + ",blepipe.ndjson",
+                       *(f"a{sign}b, blepipe.ndjson" for sign in '"()/:;<=>?@[\\]{}\t'))
+            for names in unknown:
+                with self.assertRaises(Refused, msg=names) as refused:
+                    WebSocketClient(server.port, subprotocol=names)
+                self.assertEqual(refused.exception.status, 400, names)
+                self.assertIn(b"subprotocols", refused.exception.body)
+            for names in ("chess, blepipe.ndjson", "blepipe.ndjson,chess", "a!b,x_y , blepipe.ndjson", "x" * 62 + ",blepipe.ndjson",
+                          "7a, -1, v1.5, blepipe.ndjson", "blepipe.ndjson, ((("):
+                with WebSocketClient(server.port, subprotocol=names) as client:
+                    self.assertEqual(client.subprotocol, "blepipe.ndjson", names)
+            self.assertEqual(server.err.count("refusing (400) a WebSocket"), 1)
+            self.assertEqual(server.health()["refused"]["handshake"], len(unknown))
+            self.assertNotIn("libwebsockets", server.err)
+
+    def test_a_broken_handshake_is_answered(self):
+        with Server() as server:
+            for headers in ({"Connection": "close"}, {"Connection": None}, {"Connection": "7, Upgrade"}, {"Connection": "x" * 200 + ", Upgrade"},
+                            {"Sec-WebSocket-Key": None}, {"Sec-WebSocket-Key": "x" * 128}, {"Host": None}):
+                with self.assertRaises(Refused, msg=headers) as refused:
+                    WebSocketClient(server.port, headers=headers)
+                self.assertEqual(refused.exception.status, 400, headers)
+                self.assertIn(next(iter(headers)).encode(), refused.exception.body)
+            with WebSocketClient(server.port, headers={"Connection": "keep-alive, Upgrade"}) as client:
+                live(client)
 
     def test_stats_are_told_to_those_who_listen(self):
         with Server("--stats-update", "50ms") as server, WebSocketClient(server.port) as client:
@@ -508,7 +528,9 @@ class Rights(unittest.TestCase):
     def test_a_browser_logs_in_and_has_a_cookie(self):
         with Server("--token-file", self.token_file()) as server:
             status, headers, _ = http(server.port, headers={"Accept": "text/html,*/*"})
-            self.assertEqual((status, headers["location"]), (303, "/login"))
+            self.assertEqual((status, headers["location"]), (303, "login"))
+            status, headers, _ = http(server.port, path="/sub/page.html?x=/y", headers={"Accept": "text/html"})
+            self.assertEqual((status, headers["location"]), (303, "../login"))
             status, headers, body = http(server.port, path="/login")
             self.assertEqual((status, headers["cache-control"]), (200, "no-store"))
             self.assertIn(b"<form", body)
@@ -527,10 +549,12 @@ class Rights(unittest.TestCase):
             self.assertEqual(http(server.port, "PUT", "/login", form, b"x")[0], 405)
             escaped = b"a=b&token=%30" + TOKEN[1:].encode()
             status, headers, _ = http(server.port, "POST", "/login", form, escaped)
-            self.assertEqual((status, headers["location"]), (303, "/"))
+            self.assertEqual((status, headers["location"]), (303, "./"))
             cookie = headers["set-cookie"]
-            for word in ("HttpOnly", "SameSite=Strict", "Path=/"):
+            for word in ("HttpOnly", "SameSite=Strict"):
                 self.assertIn(word, cookie)
+            self.assertNotIn("Path", cookie, "it would not fit what a proxy serves us under")
+            self.assertNotIn("Secure", cookie)
             self.assertNotIn(TOKEN, cookie)
             with_cookie = {"Cookie": "a=b; " + cookie.split(";")[0]}
             with WebSocketClient(server.port, headers=with_cookie) as client:
@@ -554,11 +578,49 @@ class Rights(unittest.TestCase):
                     live(stream)
                     self.assertEqual(stream.headers.get("access-control-allow-origin"),
                                      None if origin == own else origin)
-            for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}", "https://board.example.evil"):
+            strange = ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}", "https://board.example.evil")
+            for origin in strange:
                 for kind in (WebSocketClient, EventStream):
                     with self.assertRaises(Refused) as refused:
                         kind(server.port, headers={"Origin": origin})
                     self.assertEqual(refused.exception.status, 403)
+            self.assertEqual(server.health()["refused"]["origin"], 2 * len(strange))
+            self.assertEqual(server.err.count("refusing (403)"), 1)  # once a minute
+            self.assertIn("'https://evil.example'", server.err)
+
+    def test_what_the_log_says_of_a_strange_page_lets_it_in(self):
+        for page in ("https://board.example", "http://board.example:3000", "https://BOARD.example:443", "http://[fd00::1]:80"):
+            headers = {"Origin": page}
+            with Server() as server:
+                with self.assertRaises(Refused):
+                    WebSocketClient(server.port, headers=headers)
+                server.wait_err("--origin ")
+                option = server.err.split("--origin ")[1].split(";")[0]
+            with Server("--origin", option) as server, WebSocketClient(server.port, headers=headers) as client:
+                live(client)
+
+    def test_hostile_bytes_in_an_origin_are_harmless_in_the_log(self):
+        for hostile in ("https://x;rm -rf ~", "https://$(reboot)", "https://`id`", "https://a'b", "https://\x1b[2J", "https://x\x9b1m",
+                        "https://" + "x" * 8000, "x" * 8000, "https://a b --insecure", "javascript:1", "https://a/b", "https://",
+                        "https://x&y", "https://-\"", "\xff\xfe"):
+            with Server() as server:
+                status, _, _ = http(server.port, path="/events", headers={"Origin": hostile})
+                self.assertEqual(status, 403)
+                server.wait_err("refusing (403)")
+                line = next(line for line in server.err.splitlines() if "refusing" in line)
+            self.assertNotIn("allow it", line)
+            self.assertRegex(line, r"^[\x20-\x7e]{1,600}$")
+
+    def test_refusals_are_counted_and_said(self):
+        with Server("--token-file", self.token_file()) as server:
+            for _ in range(3):
+                with self.assertRaises(Refused):
+                    WebSocketClient(server.port)
+            self.assertEqual(http(server.port, headers={"Accept": "text/html"})[0], 303)  # led to the login: not refused
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            self.assertEqual(http(server.port, "POST", "/login", form, b"token=wrong")[0], 401)
+            self.assertEqual(server.health()["refused"], {"host": 0, "origin": 0, "token": 4, "handshake": 0, "clients": 0})
+            self.assertEqual(server.err.count("refusing (401)"), 1)
 
     def test_a_foreign_name_for_loopback_is_refused(self):
         with Server() as server:
@@ -569,8 +631,17 @@ class Rights(unittest.TestCase):
                         kind(server.port, headers=headers)
                     self.assertEqual(refused.exception.status, 403)
                 self.assertEqual(http(server.port, headers={"Host": host})[0], 403)
+            self.assertEqual(server.health()["refused"]["host"], 6)
+            self.assertEqual(server.err.count("--origin http://evil.example"), 1)
             for host in ("localhost", f"localhost:{server.port}", "[::1]:80"):
                 self.assertEqual(http(server.port, headers={"Host": host})[0], 200)
+        with Server("--origin", "http://evil.example") as server:
+            self.assertEqual(http(server.port, headers={"Host": "evil.example"})[0], 200)
+        with Server() as server:
+            self.assertEqual(http(server.port, headers={"Host": "x;\x1b[2J" + "y" * 5000})[0], 403)
+            server.wait_err("refusing (403)")
+            self.assertRegex(server.err.splitlines()[-1], r"^[\x20-\x7e]{1,600}$")
+            self.assertNotIn("--origin", server.err)
 
     def test_so_many_clients_and_no_more(self):
         with Server("--max-clients", "2") as server, WebSocketClient(server.port) as one:
@@ -580,6 +651,7 @@ class Rights(unittest.TestCase):
                 status, headers, _ = http(server.port, path="/health")
                 self.assertEqual(status, 503)
                 self.assertIn("retry-after", headers)
+                server.wait_err("--max-clients")
 
             def room_again():
                 try:
@@ -587,6 +659,7 @@ class Rights(unittest.TestCase):
                 except AssertionError:
                     return False
             wait_until(room_again, "room for another client")
+            self.assertGreaterEqual(server.health()["refused"]["clients"], 1)
 
     def test_tls(self):
         with tempfile.TemporaryDirectory() as folder:

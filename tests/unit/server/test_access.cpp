@@ -9,7 +9,7 @@ namespace {
 const std::string token = "0123456789abcdef0123";
 
 std::string cookie_pair(const Access &access) {
-    const std::string header = access.set_cookie();
+    const std::string header = access.set_cookie(false);
     return header.substr(0, header.find(';'));
 }
 }  // namespace
@@ -41,11 +41,12 @@ TEST_CASE("a token is wanted as Bearer or as the cookie of a login") {
 TEST_CASE("the cookie hides the token and is for browsers alone") {
     const Access plain(token, {}, false, false), tls(token, {}, false, true),
         other(token + "1", {}, false, false);
-    CHECK(plain.set_cookie().find(token) == std::string::npos);
-    CHECK(plain.set_cookie().find("HttpOnly") != std::string::npos);
-    CHECK(plain.set_cookie().find("SameSite=Strict") != std::string::npos);
-    CHECK(plain.set_cookie().find("Secure") == std::string::npos);
-    CHECK(tls.set_cookie().find("; Secure") != std::string::npos);
+    CHECK(plain.set_cookie(false).find(token) == std::string::npos);
+    CHECK(plain.set_cookie(false).find("HttpOnly") != std::string::npos);
+    CHECK(plain.set_cookie(false).find("SameSite=Strict") != std::string::npos);
+    CHECK(plain.set_cookie(false).find("Secure") == std::string::npos);
+    CHECK(tls.set_cookie(false).find("; Secure") != std::string::npos);
+    CHECK(plain.set_cookie(true).find("; Secure") != std::string::npos);
     CHECK_FALSE(other.authorized("", cookie_pair(plain)));
 }
 
@@ -72,6 +73,20 @@ TEST_CASE("a page may listen when it is ours or on the list") {
     CHECK_FALSE(access.origin_allowed("null", "localhost:8765"));
     CHECK_FALSE(access.origin_allowed("null", ""));
     CHECK(Access(std::nullopt, {"*"}, true, false).origin_allowed("https://evil.example", "localhost"));
+}
+
+TEST_CASE("what an origin is called in advice can be typed, and lets it in") {
+    for (const std::string good : {"https://board.example", "http://dev.example:3000",
+                                   "https://BOARD.example:443", "http://[fd00::1]:81"}) {
+        const std::string option = Access::nameable(good);
+        CHECK_FALSE(option.empty());
+        CHECK(Access(std::nullopt, {option}, true, false).origin_allowed(good, "localhost"));
+    }
+    for (const std::string bad :
+         {"", "null", "https://", "https://a/b", "https://a b", "https://a;b", "https://$(a)",
+          "https://a\x1b", "https://a'", "ftp://a", "httpx://a", "board.example"})
+        CHECK(Access::nameable(bad).empty());
+    CHECK(Access::nameable("https://" + std::string(300, 'a')).empty());
 }
 
 TEST_CASE("what is no origin is refused as one") {

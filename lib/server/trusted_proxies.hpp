@@ -1,0 +1,26 @@
+// Proxies before a server that are believed when they say how the client reached them.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ble {
+
+class TrustedProxies {
+  public:
+    TrustedProxies() = default;  // nobody is believed: anybody who reaches the server could say so
+    // IPv4 or IPv6 addresses. Error(config) for what is none.
+    explicit TrustedProxies(const std::vector<std::string> &addresses);
+
+    // `peer`: the address at the other end of the connection, as text; an IPv4 address may be written as an IPv6 one.
+    bool trusts(const std::string &peer) const;
+
+  private:
+    using Address = std::array<unsigned char, 16>;
+    static bool parse(const std::string &text, Address &address);
+    std::vector<Address> addresses_;
+};
+
+}  // namespace ble
