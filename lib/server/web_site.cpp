@@ -41,20 +41,6 @@ HttpReply login_form(int status, std::string_view remark) {
     return reply;
 }
 
-bool says_https(lws *wsi) {
-    return http_header(wsi, "x-forwarded-proto") == "https";
-}
-
-std::string advice_on_origin(std::string_view origin) {
-    if (const std::string option = Access::nameable(origin); !option.empty())
-        return "allow it with --origin " + option +
-               "; behind nginx, 'proxy_set_header Host $http_host' does it as well";
-    if (origin == "null")
-        return "it has no origin, as a file and a frame in a sandbox have none; --origin '*' allows every "
-               "page";
-    return "that is no origin, and --origin cannot name it";
-}
-
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -102,6 +88,7 @@ WebSite::WebSite(const Access &access, Options options, HangupWatch &hangups, Re
                  std::function<std::string()> health)
     : access_(access),
       options_(std::move(options)),
+      gate_(access, options_.proxies, refusals),
       hangups_(hangups),
       refusals_(refusals),
       health_(std::move(health)) {}
@@ -113,48 +100,6 @@ int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
     return http_end_answer(wsi, reply);
 }
 
-// A browser that was lured here by a page of another site.
-std::optional<HttpReply> WebSite::foreign(lws *wsi) const {
-    const std::string host = http_header(wsi, WSI_TOKEN_HOST), origin = http_header(wsi, WSI_TOKEN_ORIGIN);
-    if (!access_.host_allowed(host)) {
-        const std::string option = Access::nameable((says_https(wsi) ? "https://" : "http://") + host);
-        refusals_.note(Refusals::Kind::host,
-                       "refusing (403) a request that calls this server '" + printable(host) +
-                           "', since a page could have made that name point here" +
-                           (option.empty() ? "" : ": if the name is yours, say --origin " + option));
-        return http_error(403,
-                          "called by the name " + printable(host) +
-                              ", which is none of this machine: use localhost, or allow it with --origin");
-    }
-    if (!access_.origin_allowed(origin, host)) {
-        refusals_.note(Refusals::Kind::origin, "refusing (403) a page of '" + printable(origin) +
-                                                   "', which calls this server '" + printable(host) +
-                                                   "': " + advice_on_origin(origin));
-        return http_error(403,
-                          "pages of " + printable(origin) + " may not read this: allow them with --origin");
-    }
-    return std::nullopt;
-}
-
-bool WebSite::authorized(lws *wsi) const {
-    return access_.authorized(http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION),
-                              http_header(wsi, WSI_TOKEN_HTTP_COOKIE));
-}
-
-HttpReply WebSite::unauthorized() const {
-    refusals_.note(Refusals::Kind::token,
-                   "refusing (401) a client that does not know the token: programs send the header "
-                   "'Authorization: Bearer TOKEN', browsers log in");
-    return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in with a browser",
-                      "www-authenticate: Bearer realm=\"blepipe\"\r\n");
-}
-
-std::optional<HttpReply> WebSite::refusal(lws *wsi) const {
-    if (auto reply = foreign(wsi)) return reply;
-    if (!authorized(wsi)) return unauthorized();
-    return std::nullopt;
-}
-
 // Proxies take the headers of an upgrade off, and leave the others of a WebSocket.
 HttpReply WebSite::no_upgrade(lws *wsi) const {
     if (!http_header(wsi, WSI_TOKEN_KEY).empty())
@@ -163,20 +108,6 @@ HttpReply WebSite::no_upgrade(lws *wsi) const {
                        "'proxy_http_version 1.1', 'proxy_set_header Upgrade $http_upgrade' and "
                        "'proxy_set_header Connection upgrade' for it");
     return http_error(426, "this is a WebSocket", "upgrade: websocket\r\n");
-}
-
-// Did the browser speak TLS with a proxy that we believe?
-bool WebSite::proxied_tls(lws *wsi) {
-    if (access_.tls() || !says_https(wsi)) return false;
-    std::array<char, 64> address{};
-    const std::string peer = lws_get_peer_simple(wsi, address.data(), address.size());
-    if (options_.proxies.trusts(peer)) return true;
-    if (unbelieved_.due())
-        log_warning(
-            "a login over https, as " + peer +
-            " says, gets a cookie that is not for https alone: if that is your proxy, say --trusted-proxy " +
-            peer);
-    return false;
 }
 
 int WebSite::begin(lws *wsi) {
@@ -192,7 +123,7 @@ int WebSite::begin(lws *wsi) {
         return answer(wsi, std::move(refused), head_only);
     };
     if (path != "/health") {
-        if (auto refused = foreign(wsi)) return refuse(std::move(*refused));
+        if (auto refused = gate_.foreign(wsi)) return refuse(std::move(*refused));
         if (path == "/login" && access_.needs_token()) return begin_login(wsi, method, std::move(reply));
     }
     if (method != "GET" && !head_only)
@@ -203,9 +134,9 @@ int WebSite::begin(lws *wsi) {
         reply.headers = "cache-control: no-store\r\n";
         return answer(wsi, std::move(reply), head_only);
     }
-    if (!authorized(wsi)) {
+    if (!gate_.authorized(wsi)) {
         const bool browser = http_header(wsi, WSI_TOKEN_HTTP_ACCEPT).find("text/html") != std::string::npos;
-        return refuse(browser ? redirect(beside_root(path, "login")) : unauthorized());
+        return refuse(browser ? redirect(beside_root(path, "login")) : gate_.unauthorized());
     }
     if (path == "/login") return refuse(redirect("./"));
     if (path == "/ws") return refuse(no_upgrade(wsi));
@@ -245,7 +176,7 @@ int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
     } else {
         Open &open = open_[wsi];
         open.reply.close = http_wants_close(wsi);
-        open.proxied_tls = proxied_tls(wsi);
+        open.proxied_tls = !access_.tls() && gate_.proxied_tls(wsi);
         return 0;
     }
     reply.close = true;

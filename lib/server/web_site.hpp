@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "server/access.hpp"
+#include "server/gate.hpp"
 #include "server/hangup_watch.hpp"
 #include "server/lws_http.hpp"
 #include "server/path_prefix.hpp"
@@ -32,7 +33,7 @@ class WebSite {
     // The path of a request, without the prefix.
     std::string path(lws *wsi) const { return options_.prefix.strip(http_path(wsi)); }
     // Why the sender of these headers may not see anything; for every path but /health.
-    std::optional<HttpReply> refusal(lws *wsi) const;
+    std::optional<HttpReply> refusal(lws *wsi) { return gate_.refusal(wsi); }
 
     // For the callback reasons HTTP, HTTP_BODY, HTTP_BODY_COMPLETION, HTTP_WRITEABLE. Return their value.
     int begin(lws *wsi);
@@ -55,19 +56,15 @@ class WebSite {
     };
     int begin_login(lws *wsi, const std::string &method, HttpReply reply);
     int send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only);
-    std::optional<HttpReply> foreign(lws *wsi) const;
-    bool authorized(lws *wsi) const;
-    HttpReply unauthorized() const;
     HttpReply no_upgrade(lws *wsi) const;
-    bool proxied_tls(lws *wsi);
 
     const Access &access_;
     const Options options_;
+    Gate gate_;
     HangupWatch &hangups_;
     Refusals &refusals_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
-    Throttle unbelieved_;
 };
 
 }  // namespace ble

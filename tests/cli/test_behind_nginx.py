@@ -39,6 +39,9 @@ class Browser:
 
     def open(self, url, *words):
         """(status, the address that it came to, headers of all answers, body)."""
+        if "-d" in words:
+            at = urlsplit(url)
+            words = [*words, "-H", f"Origin: {at.scheme}://{at.netloc}"]  # as browsers do with what they post
         done = subprocess.run([*self._words, "-L", "-i", "-b", self.jar, "-c", self.jar, "-w", "\n%{http_code} %{url_effective}", *words, url],
                               capture_output=True, check=True, timeout=DEADLINE_S + 10)
         text, _, last = done.stdout.decode().rpartition("\n")
@@ -132,9 +135,9 @@ class Login(BehindNginx):
 
 
 class Https(BehindNginx):
-    def cookie(self, *options, proto=PROTO):
+    def cookie(self, *options, proto=PROTO, address="127.0.0.1"):
         blews = self.blews("--token-file", self.token_file, *options)
-        nginx = self.start(Nginx(f"location / {{ proxy_pass http://127.0.0.1:{blews.port}; {HOST}{proto} }}", self.tls))
+        nginx = self.start(Nginx(f"location / {{ proxy_pass http://{address}:{blews.port}; {HOST}{proto} }}", self.tls))
         browser = self.browser(True)
         for _ in range(2):
             self.assertEqual(browser.open(nginx.url + "/login", "-d", f"token={TOKEN}")[0], 200)
@@ -149,6 +152,14 @@ class Https(BehindNginx):
             (_, _, secure), blews = self.cookie(*options)
             self.assertTrue(secure, options)
             self.assertNotIn("say --trusted-proxy", blews.err)
+
+    def test_ipv6_and_both_families(self):
+        for bind, address, proxy in (("::1", "[::1]", "::1"), ("::", "[::1]", "::1"), ("::", "127.0.0.1", "127.0.0.1")):
+            self.assertTrue(self.cookie("--bind", bind, "--trusted-proxy", proxy, address=address)[0][2], (bind, proxy))
+            (_, _, secure), blews = self.cookie("--bind", bind, address=address)
+            self.assertFalse(secure)
+            told = blews.err.split("say --trusted-proxy ")[1].split()[0]
+            self.assertTrue(self.cookie("--bind", bind, "--trusted-proxy", told, address=address)[0][2], told)
 
     def test_it_says_https_and_nothing_else(self):
         for proto in ("", "proxy_set_header X-Forwarded-Proto http;", 'proxy_set_header X-Forwarded-Proto "http, https";'):
