@@ -1,5 +1,5 @@
-// What comes in messages: bodies of HTTP requests (the first byte says whether there is one batch a line), payloads of MQTT,
-// confirmations.
+// What comes in messages: bodies of HTTP requests (the first byte says whether there is one batch a line), packed or not, payloads
+// of MQTT, confirmations.
 #include <utility>
 
 #include "base/limits.hpp"
@@ -31,6 +31,13 @@ void read_body(std::string body, bool ndjson) {
     }
 }
 
+void unpack_body(std::string body) {
+    constexpr std::size_t limit = 5000;
+    const auto refusal = unpack_gzip(body, limit);
+    must(refusal || body.size() <= limit, "no more is unpacked than may be");
+    must(!refusal || refusal->status == 400 || refusal->status == 413, "a refusal of packed data");
+}
+
 void read_payload(std::string_view payload) {
     for (const auto &line : split_message(payload)) {
         must(line.find_first_not_of(" \t\r\n") != line.npos, "no line is empty", line);
@@ -54,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
     if (size == 0) return 0;
     const std::string_view text = fuzz::text(bytes + 1, size - 1);
     read_body(std::string(text), bytes[0] % 2 == 0);
+    unpack_body(std::string(text));
     read_payload(text);
     read_confirmation(text);
     return 0;

@@ -48,8 +48,17 @@ def bodies():
     yield b"0" + b"\n".join(lines[:2]) + b"\n\n" + lines[4] + b"\r\n"
     yield b"1" + json.dumps(json.loads(lines[0]), indent=2).replace("\n", "\r\n").encode()
     yield b"1" + lines[3]
+    yield b"0" + gzip.compress(b"\n".join(lines)) + gzip.compress(b"")
+    yield b"0" + gzip.compress(bytes(9000))
     yield b"0{}\n \t{\n}\n{\r}"
     yield b"0" + line({"device_id": "pi-lab-1", "run_id": RUN["run_id"], "stored": [[3, 17], [20, 20]], "gaps": [[18, 19]]})
+
+
+def requests():
+    key = b"dGhlIHNhbXBsZSBub25jZQ=="
+    yield b"\n".join([b"localhost:8765", b"Upgrade", key, b"blepipe.ndjson", b"http://localhost:8765", b"/ws"])
+    yield b"\n".join([b"board.example", b"keep-alive, Upgrade", key, b"chess, v1.2 , blepipe.ndjson", b"https://board.example", b"/ble/ws"])
+    yield b"\n".join([b"[::1]:80", b"close", b"", b"7, ((", b"null", b"/ble"])
 
 
 def sniffed(link):
@@ -86,7 +95,7 @@ def captures():
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for target, seeds in {"batches": map(line, batches()), "bodies": bodies(), "captures": captures(), "subscribe": subscriptions()}.items():
+    for target, seeds in {"batches": map(line, batches()), "bodies": bodies(), "captures": captures(), "requests": requests(), "subscribe": subscriptions()}.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(seeds):
             (folder / target / f"seed-{number:02}").write_bytes(seed)
