@@ -65,6 +65,7 @@ class CommandLine {
 //   declare(options, line): names the options; touches nothing outside the process
 //   validate(options, line): what concerns several options, and all that can be checked without connecting
 //   run(options): the work
+// Files that the process makes from then on have the mode 0640 at most.
 // Catches everything: an Error ends with its code and "tool: text", anything else with 70. --check ends after validate.
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body);
 

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/command_line.hpp"
@@ -15,6 +16,12 @@ void hold_standard_descriptors() {
         if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+// What a tool writes can be personal data: its owner's, and its group's to read, whatever the umask it was started with.
+// Of all files alike, those that libraries make too: SQLite's, and its log and index beside them. A stricter umask stays.
+void keep_files_from_others() {
+    ::umask(::umask(077) | 027);
+}
+
 // Asked for counters before there is a Lifecycle to tell them, a tool waits with the answer, where it would be killed.
 void block_usr1() {
     sigset_t set;
@@ -27,6 +34,7 @@ void block_usr1() {
 
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
     hold_standard_descriptors();
+    keep_files_from_others();
     block_usr1();
     set_log_name(tool);
     try {
