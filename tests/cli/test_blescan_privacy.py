@@ -129,7 +129,7 @@ class Counts(FolderTest):
                        + [(T0 + 12, legacy(RUUVI, "c4:f7:c1:4c:c1:c0", -65))])
 
     def test_a_batch_has_counts_and_no_identifier(self):
-        lines, err = replay("--counts", capture=self.capture())
+        lines, err = replay("--counts", "--device-id", "pi-test", capture=self.capture())
         self.assertEqual([line["occupancy"] for line in lines],
                          [{"near": 1, "medium": 1, "far": 2}, {"near": 0, "medium": 1, "far": 0}])
         self.assertEqual([line["detections"] for line in lines], [[], []])

@@ -48,7 +48,7 @@ class Base(unittest.TestCase):
             return ["--mode", "http", "--url", self.peer(HttpServer).url]
         if name == "blesub":
             return ["--broker", "127.0.0.1", "--port", self.peer(Broker).port]
-        return {"blescan": ["--replay", "-"], "blerecv": ["--port", "0"], "bleingest": ["--db", self.folder / "ble.db"],
+        return {"blescan": ["--replay", "-", "--device-id", "pi-test"], "blerecv": ["--port", "0"], "bleingest": ["--db", self.folder / "ble.db"],
                 "blews": ["--port", "0"]}[name]
 
     def start(self, name, *words, **options):

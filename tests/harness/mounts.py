@@ -50,6 +50,12 @@ def with_hosts(hosts, *command):
     return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", script, "sh", hosts, switch, *command]
 
 
+def with_machine(host_name, machine_id, *command):
+    """The words of a command that runs on a machine of that name, whose /etc/machine-id is the file `machine_id`."""
+    script = 'echo "$1" >/proc/sys/kernel/hostname && mount --bind "$2" /etc/machine-id && shift 2 && exec "$@"'
+    return ["unshare", "-mu" if os.geteuid() == 0 else "-rmu", "sh", "-c", script, "sh", host_name, machine_id, *command]
+
+
 def fill(path, left):
     """A file that takes what is free on its disk but about `left` bytes."""
     with open(path, "wb", buffering=0) as f:

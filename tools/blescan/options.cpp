@@ -75,7 +75,9 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.flag("--doctor", o.doctor, "check what a scan needs, say how to mend it, and end");
     line.flag("--json", o.json, "--doctor for scripts");
     line.group("This scanner");
-    line.text("--device-id ID", o.device_id, "3 to 50 characters; else from the host name", "DEVICE_ID");
+    line.text("--device-id ID", o.device_id,
+              "3 to 50 characters; else of the host name, and of the machine where that is a usual one",
+              "DEVICE_ID");
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
     line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
@@ -156,7 +158,10 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
-    if (o.device_id.empty()) o.device_id = default_device_id();
+    if (o.device_id.empty()) {
+        o.default_id = default_device_id();
+        o.device_id = o.default_id->id;
+    }
     if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
     if (std::any_of(o.device_id.begin(), o.device_id.end(), is_control))
         throw Error(wrong(line, "--device-id"),

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/host.hpp"
 #include "base/lifecycle.hpp"
 #include "radio/air/private_address.hpp"
 #include "radio/window/filter.hpp"
@@ -32,7 +33,8 @@ struct ScanOptions {
     bool now = false, each = false, counts = false, strict = false;
     bool doctor = false, json = false;
     ProfileOptions profile;
-    double speed_factor = 0;  // set by validate_scan_options(), as are those below
+    double speed_factor = 0;                    // set by validate_scan_options(), as are those below
+    std::optional<DefaultDeviceId> default_id;  // device_id is this: none was given
     std::optional<std::string> key;
     std::shared_ptr<IdentityResolver> identities;  // null: nobody is known
     Filter filter;

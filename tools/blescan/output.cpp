@@ -46,6 +46,15 @@ void say_hidden(const Counters &counters) {
     for (const auto &[by, reports] : counters.hidden) say(reports, " reports hidden by " + by);
 }
 
+void tell_default_id(const DefaultDeviceId &made) {
+    if (made.shared)
+        log_warning("device_id is " + made.id +
+                    ", the host name, which many machines have, and this one has no id of its own in "
+                    "/etc/machine-id: give it a --device-id");
+    else
+        log_info("device_id is " + made.id + ", of " + made.made_of);
+}
+
 class BatchOutput : public Output {
   public:
     BatchOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
@@ -57,6 +66,7 @@ class BatchOutput : public Output {
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
         if (!options.key && !options.counts)
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
+        if (options.default_id) tell_default_id(*options.default_id);
     }
 
     ReportSink &sink() override { return windows_; }

@@ -72,7 +72,7 @@ TEST_CASE("a text is measured in characters, and must be UTF-8") {
     CHECK(ble::is_text("\u00fc\u00fc\u00fc", 3, 3));
     CHECK_FALSE(ble::is_text("\u00fc\u00fc", 3, 50));
     CHECK_FALSE(ble::is_text("abc\xff", 3, 50));
-    CHECK(ble::is_text(ble::default_device_id(), 3, 50));
+    CHECK(ble::is_text(ble::default_device_id().id, 3, 50));
 }
 
 TEST_CASE("a speed is max or a number") {
