@@ -12,8 +12,10 @@ SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone
 -- that was taken down.
 SELECT * FROM missing;
 
--- When was each radio listening? Windows that follow each other are one row. Outside of these, silence is not absence.
-SELECT * FROM coverage;
+-- When was each radio listening, in the last day? Windows that follow each other are one row. Outside of these, silence is
+-- not absence.
+SELECT device_id, location, listened_from, listened_until, windows, listened_s, clock FROM coverage
+ WHERE until_ms >= (unixepoch('now') - 86400) * 1000;
 
 -- The last hour. timestamp_ms (milliseconds since 1970) is the order on disk: filter by it, not by the text.
 SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zone FROM detection_log

@@ -30,11 +30,13 @@ Time time_of(std::int64_t ms) {
 Retention::Retention(Database &database, StoreAge &age)
     : database_(database),
       age_(age),
+      coverage_(database),
       hour_(database, "SELECT hour_began_s, hour_left FROM age"),
       begin_hour_(database, "UPDATE age SET hour_began_s = ?, hour_left = ?"),
       spend_hour_(database, "UPDATE age SET hour_left = hour_left - ?"),
       old_batches_(database,
-                   "SELECT id, oldest, newest, received_at FROM batches"
+                   "SELECT id, oldest, newest, received_at, device, coalesce(place, 0), coalesce(clock, -1),"
+                   " timestamp, window_ms, interval_ms FROM batches"
                    " WHERE lived_s < ? AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT ?"),
       delete_detections_(
           database,
@@ -55,11 +57,13 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     gone_.clear();
     Expired result;
     Transaction transaction(database_);
+    coverage_.forget();
     const auto lived_s = age_.look(clocks);
     const auto older_than = [&](seconds time) {
         return Old{lived_s - time.count(), milliseconds(clocks.wall - time), milliseconds(clocks.wall)};
     };
     result.more = delete_batches(older_than(keep), left_of_hour(lived_s, keep), result);
+    coverage_.flush();
     delete_advertisers();
     if (!result.more) result.more = delete_hashes(older_than(std::max(keep, hashes_kept)));
     if (!result.more) result.held_back = held_back(lived_s, keep, older_than(keep));
@@ -92,8 +96,14 @@ std::vector<Retention::Found> Retention::find(const Old &old, std::int64_t most)
     std::vector<Found> found;
     old_batches_.bind(1, old.lived_s).bind(2, old.before_ms).bind(3, old.present_ms).bind(4, most);
     while (old_batches_.step())
-        found.push_back({old_batches_.integer(0), old_batches_.integer(1), old_batches_.integer(2),
-                         old_batches_.integer(3), old_batches_.is_null(1)});
+        found.push_back({old_batches_.integer(0),
+                         old_batches_.integer(1),
+                         old_batches_.integer(2),
+                         old_batches_.integer(3),
+                         old_batches_.is_null(1),
+                         !old_batches_.is_null(7) && !old_batches_.is_null(8),
+                         {old_batches_.integer(4), old_batches_.integer(5), old_batches_.integer(6),
+                          old_batches_.integer(7), old_batches_.integer(8), old_batches_.integer(9)}});
     return found;
 }
 
@@ -107,6 +117,7 @@ bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &resul
             rows = rows_a_step;  // halves: a database may say anything
         unlink_batch_.run(batch->id);
         delete_batch_.run(batch->id);
+        if (batch->listened) coverage_.remove(batch->window);
         const Time received = time_of(batch->received_ms);
         result.first = result.batches == 0 ? received : std::min(result.first, received);
         result.last = result.batches == 0 ? received : std::max(result.last, received);

@@ -7,6 +7,7 @@
 
 #include "sqlite/database.hpp"
 #include "store/age.hpp"
+#include "store/coverage.hpp"
 #include "store/store.hpp"
 
 namespace ble {
@@ -26,7 +27,8 @@ class Retention {
     };
     struct Found {
         std::int64_t id, oldest, newest, received_ms;
-        bool empty;
+        bool empty, listened;
+        Coverage::Window window;  // when it listened
     };
 
     std::int64_t left_of_hour(std::int64_t lived_s, std::chrono::seconds keep);
@@ -39,6 +41,7 @@ class Retention {
 
     Database &database_;
     StoreAge &age_;
+    Coverage coverage_;
     Statement hour_, begin_hour_, spend_hour_, old_batches_;
     Statement delete_detections_, delete_details_, unlink_batch_, delete_batch_;
     Statement count_down_, delete_advertiser_, delete_hashes_, first_batch_, new_epoch_;

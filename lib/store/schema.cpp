@@ -327,11 +327,60 @@ SELECT 'device', devices.device_id, devices.name, devices.location,
  ORDER BY since DESC, device_id;
 )sql";
 
+constexpr char stretches[] = R"sql(
+-- Windows that follow each other, of one device, place (0: none told) and clock (-1: not told). A window belongs to the
+-- stretch before it when it ends at most one and a half intervals after that.
+CREATE TABLE stretches (
+    device      INTEGER NOT NULL REFERENCES devices (id),
+    place       INTEGER NOT NULL,
+    clock       INTEGER NOT NULL,
+    first       INTEGER NOT NULL,     -- the end of the first window
+    begin       INTEGER NOT NULL,     -- the start of that
+    last        INTEGER NOT NULL,     -- the end of the last window
+    windows     INTEGER NOT NULL,
+    listened_ms INTEGER NOT NULL,
+    reach       INTEGER NOT NULL,     -- one and a half intervals of the first window
+    PRIMARY KEY (device, place, clock, first)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stretches_last ON stretches (device, last);
+
+INSERT INTO stretches
+WITH each AS (
+    SELECT *, max(window_ms, coalesce(interval_ms, 0)) * 3 / 2 AS reach, timestamp - lag(timestamp) OVER series AS since_last
+      FROM batches WHERE timestamp IS NOT NULL AND window_ms IS NOT NULL
+    WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp, id)),
+begun AS (SELECT *, since_last IS NULL OR since_last > reach AS is_first FROM each),
+numbered AS (
+    SELECT *, sum(is_first) OVER (PARTITION BY device, place, clock ORDER BY timestamp, id ROWS UNBOUNDED PRECEDING) AS stretch
+      FROM begun)
+SELECT device, coalesce(place, 0), coalesce(clock, -1), min(timestamp), min(timestamp - window_ms), max(timestamp), count(*),
+       sum(window_ms), max(iif(is_first, reach, 0))
+  FROM numbered GROUP BY device, place, clock, stretch;
+
+-- When each Pi's radio was listening: one row for each stretch in which no window is missing, the latest first. Outside of
+-- these, silence is not absence. Filter by device_id, and by until_ms and from_ms. CROSS: device by device, so that the
+-- latest are found by the indexes, without sorting all.
+DROP VIEW coverage;
+CREATE VIEW coverage AS
+SELECT devices.device_id, places.name, places.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', stretches.begin / 1000.0, 'unixepoch') AS listened_from,
+       strftime('%Y-%m-%dT%H:%M:%fZ', stretches.last / 1000.0, 'unixepoch') AS listened_until,
+       stretches.windows, round(stretches.listened_ms / 1000.0, 1) AS listened_s,
+       CASE stretches.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
+       stretches.begin AS from_ms, stretches.last AS until_ms
+  FROM devices
+ CROSS JOIN stretches ON stretches.device = devices.id
+  LEFT JOIN places ON places.id = stretches.place
+ ORDER BY devices.device_id, stretches.last DESC;
+)sql";
+
 const std::string first_version = std::string(tables) + views;
 const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {2, "join adjoining windows in the view coverage", joined_windows},
                          {3, "take counts of advertisers without their hashes", occupancy},
-                         {4, "tell how old a batch is without the clock", ages}};
+                         {4, "tell how old a batch is without the clock", ages},
+
+                         {5, "keep the stretches of the view coverage", stretches}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);

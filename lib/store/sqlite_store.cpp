@@ -51,6 +51,7 @@ SqliteStore::SqliteStore(const std::string &path)
       catalog_(database_),
       runs_(database_),
       age_(database_),
+      coverage_(database_),
       retention_(database_, age_),
       epoch_(database_, "SELECT epoch FROM state"),
       insert_batch_(database_,
@@ -169,15 +170,18 @@ void SqliteStore::begin() {
     lived_s_ = age_.look(present_);
     catalog_.begin(received_at_ms_);
     runs_.begin(received_at_ms_);
+    coverage_.forget();
 }
 
 void SqliteStore::flush() {
     runs_.flush();
+    coverage_.flush();
     catalog_.flush();
 }
 
 void SqliteStore::forget() {
     runs_.forget();
+    coverage_.forget();
     catalog_.forget();
 }
 
@@ -248,6 +252,9 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
     catalog_.batch_stored(batch.device_id,
                           batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,
                           batch.name, batch.location);
+    if (timestamp && batch.window_ms)
+        coverage_.add({device, place.value_or(0), batch.clock_synced ? *batch.clock_synced : -1, *timestamp,
+                       *batch.window_ms, batch.interval_ms.value_or(0)});
     insert_detections(batch, id);
 }
 

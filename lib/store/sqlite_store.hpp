@@ -8,6 +8,7 @@
 #include "sqlite/database.hpp"
 #include "store/age.hpp"
 #include "store/catalog.hpp"
+#include "store/coverage.hpp"
 #include "store/retention.hpp"
 #include "store/run_ledger.hpp"
 #include "store/store.hpp"
@@ -49,6 +50,7 @@ class SqliteStore : public Store {
     Catalog catalog_;
     RunLedger runs_;
     StoreAge age_;
+    Coverage coverage_;
     Retention retention_;
     Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_hash_;
     Clocks present_;

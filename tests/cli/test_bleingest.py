@@ -717,6 +717,24 @@ class Store(Ingest):
         self.assertEqual((code, len(events)), (0, 2), err)
         self.assertEqual(os.listdir(self.folder), [])
 
+    def test_the_file_shrinks_by_vacuum_and_not_by_itself(self):
+        lines = make_batches(600, detections=30)
+        tool = self.start(stdout=None)
+        tool.write(text(lines[:500]))
+        self.database.wait_count(500)
+        size = os.path.getsize(self.database.path)
+        with contextlib.closing(sqlite3.connect(self.database.path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("DELETE FROM detections WHERE timestamp < (SELECT max(timestamp) FROM batches WHERE seq = 450)")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.assertGreaterEqual(os.path.getsize(self.database.path), size)
+            tool.write(text(lines[500:550]))
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.assertLess(os.path.getsize(self.database.path), size)
+        tool.write(text(lines[550:]))
+        self.database.wait_count(600)
+        self.assertEqual(self.database.rows("PRAGMA integrity_check"), [("ok",)])
+
     def test_example_queries(self):
         self.run_with([*make_batches(10), json.dumps({**GAP, "run_id": "other"})])
         with open(source_path("examples", "queries.sql"), encoding="utf-8") as file:

@@ -1,9 +1,11 @@
 // The SQLite store: the suite, and what only it does.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <thread>
 
 #include "base/log.hpp"
@@ -259,7 +261,7 @@ TEST_CASE("views ask for a stretch of time without reading the whole table") {
     for (const std::string query :
          {"detection_log WHERE timestamp_ms >= 1",
           "detection_log WHERE timestamp_ms >= 1 AND device_id = 'pi-1'", "presence",
-          "windows WHERE timestamp_ms >= 1", "device_status", "missing"}) {
+          "windows WHERE timestamp_ms >= 1", "device_status", "missing", "coverage"}) {
         INFO(query);
         for (const auto &step : test.rows("EXPLAIN QUERY PLAN SELECT * FROM " + query)) {
             INFO(step);
@@ -268,6 +270,78 @@ TEST_CASE("views ask for a stretch of time without reading the whole table") {
             CHECK(step.find("SCAN advertisers") == std::string::npos);
         }
     }
+}
+
+TEST_CASE("coverage costs as much as is asked for") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    for (const std::string query : {"coverage LIMIT 5", "coverage WHERE device_id = 'pi-1'",
+                                    "coverage WHERE until_ms >= 1 AND from_ms <= 2"}) {
+        INFO(query);
+        std::string plan;
+        for (const auto &step : test.rows("EXPLAIN QUERY PLAN SELECT * FROM " + query)) plan += step + "\n";
+        INFO(plan);
+        CHECK(plan.find("batches") == std::string::npos);
+        CHECK(plan.find("SCAN stretches") == std::string::npos);
+        CHECK(plan.find("TEMP B-TREE") ==
+              std::string::npos);  // the latest are found without sorting the others
+        if (query.find("until_ms") != std::string::npos)
+            CHECK(plan.find("(device=? AND last>?)") != std::string::npos);
+    }
+}
+
+TEST_CASE("coverage is the same in whatever order windows come and go") {
+    // What the rows of the table batches say, by comparing each window with the one before it.
+    const std::string truth =
+        "WITH each AS (SELECT *, timestamp - lag(timestamp) OVER series AS since_last FROM batches"
+        " WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp)),"
+        " numbered AS (SELECT *, sum(since_last IS NULL OR since_last > 45000) OVER series AS stretch FROM "
+        "each"
+        " WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp))"
+        " SELECT device, coalesce(place, 0), coalesce(clock, -1), min(timestamp), min(timestamp - window_ms),"
+        " max(timestamp), count(*), sum(window_ms), 45000 FROM numbered"
+        " GROUP BY device, place, clock, stretch ORDER BY 1, 2, 3, 4";
+    const std::string kept =
+        "SELECT device, place, clock, first, begin, last, windows, listened_ms, reach FROM stretches"
+        " ORDER BY 1, 2, 3, 4";
+    std::mt19937 chance(GENERATE(1U, 2U, 3U, 4U));
+    const auto one_in = [&](unsigned n) { return chance() % n == 0; };
+    std::vector<Batch> batches;
+    for (std::uint64_t seq = 0; seq < 300; ++seq) {
+        Batch batch = make_batch(seq, 0);
+        batch.device_id = one_in(2) ? "pi-1" : "pi-2";
+        batch.timestamp = at("2026-11-22T06:00:00Z") + std::chrono::seconds(30 * seq / 2);
+        if (seq / 40 % 2 == 1) batch.location = "Cellar";
+        if (seq / 60 % 3 == 1) batch.clock_synced = false;
+        if (seq / 60 % 3 == 2) batch.clock_synced.reset();
+        if (seq > 250) batch.name.reset(), batch.location.reset();
+        batch.window_ms = 1000 + chance() % 9000;
+        if (!one_in(4)) batches.push_back(batch);
+    }
+    const bool in_order = GENERATE(true, false);
+    if (!in_order) std::shuffle(batches.begin(), batches.end(), chance);
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    const auto other = test.again();
+    Time time = received;
+    for (std::size_t i = 0; i < batches.size(); time += std::chrono::seconds(1)) {
+        Lines lines;
+        for (auto left = 1 + chance() % 20; left > 0 && i < batches.size(); --left) lines.batch(batches[i++]);
+        lines.store(one_in(2) ? *test.store : *other, time);
+        CHECK(test.rows(kept) == test.rows(truth));
+    }
+    const auto last = time;
+    for (auto keep = std::chrono::floor<std::chrono::seconds>(last - received); keep.count() >= 0; --keep) {
+        while (test.store->retain(keep, clocks_at(last)).more) {
+        }
+        // Whatever the order, what is left is in it; without holes, when the old go before the young.
+        CHECK(test.rows("SELECT total(windows), total(listened_ms) FROM stretches") ==
+              test.rows("SELECT total(1), total(window_ms) FROM batches"));
+        CHECK(test.rows("SELECT min(begin), max(last) FROM stretches") ==
+              test.rows("SELECT min(timestamp - window_ms), max(timestamp) FROM batches"));
+        if (in_order) CHECK(test.rows(kept) == test.rows(truth));
+    }
+    CHECK(test.rows("SELECT count(*) FROM stretches") == Rows{"0"});
 }
 
 TEST_CASE("a database of version 1 is brought forward, with what it holds") {
@@ -288,7 +362,7 @@ TEST_CASE("a database of version 1 is brought forward, with what it holds") {
     CHECK(rows_of(path, "SELECT count(*) FROM coverage") == Rows{"2"});
     const auto store = make_store(path);
     set_log_level(LogLevel::info);
-    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"4"});
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"5"});
     CHECK(rows_of(path, "SELECT listened_from, listened_until, windows, listened_s FROM coverage") ==
           Rows{"1970-01-01T00:00:50.000Z|1970-01-01T00:01:30.000Z|2|20.0"});
     CHECK(rows_of(path, "SELECT count(*) FROM windows") == Rows{"2"});
@@ -301,6 +375,42 @@ TEST_CASE("a database of version 1 is brought forward, with what it holds") {
     CHECK(store->retain(std::chrono::hours(24), clocks_at(received + std::chrono::hours(20))).held_back);
     CHECK(rows_of(path, "SELECT count(*) FROM batches") == Rows{"3"});
     CHECK(store->retain(std::chrono::hours(24), clocks_at(received + std::chrono::hours(25))).batches == 3);
+}
+
+TEST_CASE("a database of version 3 keeps its coverage, which then goes on") {
+    const Folder folder;
+    const std::string path = folder.path / "a.db";
+    const std::string columns =
+        "SELECT device_id, name, location, listened_from, listened_until, windows, listened_s, clock FROM "
+        "coverage";
+    set_log_level(LogLevel::error);
+    {
+        Database database(path);
+        open_schema(database, store_migrations().first(3));
+        database.execute(
+            "INSERT INTO devices (id, device_id, last_received) VALUES (1, 'pi-1', 0), (2, 'pi-2', 0);"
+            "INSERT INTO places VALUES (1, 'Lab', '2nd floor'), (2, 'Lab', 'Cellar');"
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 500)"
+            " INSERT INTO batches (device, timestamp, received_at, clock, place, window_ms, interval_ms)"
+            " SELECT 1 + n % 2, n * 15000 + n / 50 * 100000, 0, iif(n < 400, n / 100 % 2, NULL),"
+            " iif(n < 300, 1 + n / 120 % 2, NULL), iif(n % 37, 10000 + n, NULL), iif(n < 450, 30000, NULL) "
+            "FROM n");
+    }
+    const auto before = rows_of(path, columns);
+    CHECK(before.size() > 20);
+    const auto store = make_store(path);
+    set_log_level(LogLevel::info);
+    CHECK(rows_of(path, columns) == before);
+    Batch next = make_batch(0);
+    next.name.reset();
+    next.location.reset();
+    next.clock_synced.reset();
+    next.interval_ms = 30'000;
+    next.timestamp = Time(std::chrono::milliseconds(500 * 15'000 + 10 * 100'000 + 30'000));
+    Lines().batch(next).store(*store, received);
+    CHECK(rows_of(path, columns).size() == before.size());
+    CHECK(rows_of(path, "SELECT sum(windows) FROM coverage") ==
+          rows_of(path, "SELECT count(*) FROM windows"));
 }
 
 TEST_CASE("no numbers of batches break a view") {
