@@ -147,6 +147,7 @@ class Https(BehindNginx):
         for options in ([], ["--trusted-proxy", "127.0.0.2"], ["--trusted-proxy", "::1"]):
             (_, _, secure), blews = self.cookie(*options)
             self.assertFalse(secure, options)
+            blews.wait_err("say --trusted-proxy 127.0.0.1")
             self.assertEqual(blews.err.count("say --trusted-proxy 127.0.0.1"), 1)
         for options in (["--trusted-proxy", "127.0.0.1"], ["--trusted-proxy", "::1", "--trusted-proxy", "127.0.0.1"]):
             (_, _, secure), blews = self.cookie(*options)
@@ -158,6 +159,7 @@ class Https(BehindNginx):
             self.assertTrue(self.cookie("--bind", bind, "--trusted-proxy", proxy, address=address)[0][2], (bind, proxy))
             (_, _, secure), blews = self.cookie("--bind", bind, address=address)
             self.assertFalse(secure)
+            blews.wait_err("say --trusted-proxy ")
             told = blews.err.split("say --trusted-proxy ")[1].split()[0]
             self.assertTrue(self.cookie("--bind", bind, "--trusted-proxy", told, address=address)[0][2], told)
 

@@ -958,6 +958,7 @@ class Keys(unittest.TestCase):
             self.assertEqual(server.post(batch(), {**JSON, "Authorization": "Bearer " + key}).status, 201, key)
         for key in good:
             self.assertNotIn(key, server.err)
+        server.wait_err("answering 401: ")
         self.assertEqual(server.err.count("answering 401: "), 1)
 
     def test_several_keys_in_a_file(self):

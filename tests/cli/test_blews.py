@@ -161,6 +161,7 @@ class Broadcast(unittest.TestCase):
                           "7a, -1, v1.5, blepipe.ndjson", "blepipe.ndjson, ((("):
                 with WebSocketClient(server.port, subprotocol=names) as client:
                     self.assertEqual(client.subprotocol, "blepipe.ndjson", names)
+            server.wait_err("refusing (400) a WebSocket")
             self.assertEqual(server.err.count("refusing (400) a WebSocket"), 1)
             self.assertEqual(server.health()["refused"]["handshake"], len(unknown))
             self.assertNotIn("libwebsockets", server.err)
@@ -585,6 +586,7 @@ class Rights(unittest.TestCase):
                         kind(server.port, headers={"Origin": origin})
                     self.assertEqual(refused.exception.status, 403)
             self.assertEqual(server.health()["refused"]["origin"], 2 * len(strange))
+            server.wait_err("refusing (403)")
             self.assertEqual(server.err.count("refusing (403)"), 1)  # once a minute
             self.assertIn("'https://evil.example'", server.err)
 
@@ -620,6 +622,7 @@ class Rights(unittest.TestCase):
             form = {"Content-Type": "application/x-www-form-urlencoded"}
             self.assertEqual(http(server.port, "POST", "/login", form, b"token=wrong")[0], 401)
             self.assertEqual(server.health()["refused"], {"host": 0, "origin": 0, "token": 4, "handshake": 0, "clients": 0})
+            server.wait_err("refusing (401)")
             self.assertEqual(server.err.count("refusing (401)"), 1)
 
     def test_a_foreign_name_for_loopback_is_refused(self):
@@ -632,6 +635,7 @@ class Rights(unittest.TestCase):
                     self.assertEqual(refused.exception.status, 403)
                 self.assertEqual(http(server.port, headers={"Host": host})[0], 403)
             self.assertEqual(server.health()["refused"]["host"], 6)
+            server.wait_err("--origin http://evil.example")
             self.assertEqual(server.err.count("--origin http://evil.example"), 1)
             for host in ("localhost", f"localhost:{server.port}", "[::1]:80"):
                 self.assertEqual(http(server.port, headers={"Host": host})[0], 200)
