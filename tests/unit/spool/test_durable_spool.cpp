@@ -687,11 +687,7 @@ TEST_CASE("ages go on after a restart") {
         Database(path).execute("UPDATE batches SET since = since + 3600000");
         auto spool = open(path);
         CHECK(spool.oldest_age() >= std::chrono::milliseconds(0));
-        const auto opened = std::chrono::steady_clock::now();
-        while (std::chrono::steady_clock::now() < opened + std::chrono::milliseconds(20)) {
-        }
         CHECK(spool.oldest_age() < std::chrono::hours(1));
-        CHECK(spool.oldest_age() >= std::chrono::milliseconds(20));  // it waits at least as long as this run
     }
 }
 
@@ -699,18 +695,25 @@ TEST_CASE("a clock that is set while a spool is in use makes nothing old, and no
     const Folder folder;
     const auto path = folder / "spool";
     const auto age_of_the_rest = [](Spool &spool) {  // of a line that is read back from the file
-        for (int i = 0; i < 1500; ++i) spool.remove(spool.next()->id);
+        for (int i = 0; i < 800; ++i) spool.remove(spool.next()->id);
         return spool.oldest_age();
     };
-    auto spool = open(path, 10'000);
-    push(spool, batches(0, 2000));
+    auto spool = std::make_unique<DurableSpool>(path, DurableSpool::Bounds{10'000, 1u << 30});
+    push(*spool, batches(0, 2000));
     SECTION("set ahead by years") {
         Database(path).execute("UPDATE batches SET since = 0");
-        CHECK(age_of_the_rest(spool) < std::chrono::hours(1));
+        CHECK(age_of_the_rest(*spool) < std::chrono::hours(1));
     }
     SECTION("set back by years") {
         Database(path).execute("UPDATE batches SET since = since + 300000000000");
-        CHECK(age_of_the_rest(spool) >= std::chrono::milliseconds(0));
+        CHECK(age_of_the_rest(*spool) >= std::chrono::milliseconds(0));
+        spool.reset();
+        spool = std::make_unique<DurableSpool>(path, DurableSpool::Bounds{10'000, 1u << 30});
+        const auto reopened = std::chrono::steady_clock::now();
+        while (std::chrono::steady_clock::now() < reopened + std::chrono::milliseconds(20)) {
+        }
+        // It waits at least as long as this run does.
+        CHECK(age_of_the_rest(*spool) >= std::chrono::milliseconds(20));
     }
 }
 
