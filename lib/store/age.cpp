@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "store/milliseconds.hpp"
+
 namespace ble {
 namespace {
 
@@ -12,15 +14,11 @@ constexpr std::int64_t day_s = 86'400;
 constexpr std::int64_t write_every_s = 600;
 // The machine's clocks part by less than this when nobody sets one: a crystal is wrong by 0.01 %, NTP slews by 0.05 %.
 constexpr std::int64_t step_s = 60, drift_per_mille = 1;
+// Between a look at the clocks and the transaction: a lock may have been waited for.
+constexpr std::int64_t race_s = 60;
 // Time between two starts of the machine that is not worth changing all rows for.
 constexpr std::int64_t short_rest_s = 3'600;
 
-std::int64_t milliseconds(Time time) {
-    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-Time time_of(std::int64_t ms) {
-    return Time(std::chrono::milliseconds(ms));
-}
 // A database may say anything: what no sum or difference of these overflows.
 std::int64_t bounded(std::int64_t number) {
     constexpr std::int64_t most = std::int64_t{1} << 53;
@@ -62,8 +60,11 @@ void StoreAge::write(const Row &row) {
 
 std::int64_t StoreAge::look(const Clocks &clocks) {
     Row row = read();
-    const auto uptime_s = clocks.uptime.count(), wall_ms = milliseconds(clocks.wall);
-    // An uptime that goes back is that of a machine put back to an earlier state: how long that took, nobody knows.
+    const auto uptime_s = clocks.uptime.count(), wall_ms = to_milliseconds(clocks.wall);
+    // Another process was faster: it looked later and wrote earlier.
+    if (row.boot == clocks.boot && uptime_s < row.uptime_s && uptime_s + race_s > row.uptime_s)
+        return row.lived_s;
+    // An uptime that goes back further is that of a machine put back to an earlier state: how long that took, nobody knows.
     const bool same_start = row.boot == clocks.boot && uptime_s >= row.uptime_s;
     const auto passed_s = same_start ? uptime_s - row.uptime_s : 0;
     const auto parted_s = std::abs((wall_ms - row.wall_ms) / 1000 - passed_s);
@@ -71,7 +72,8 @@ std::int64_t StoreAge::look(const Clocks &clocks) {
     const auto lived_s = row.lived_s + passed_s;
     if (same_start && !stepped && passed_s < write_every_s) return lived_s;
 
-    if (stepped) step_ = ClockStep{time_of(row.wall_ms), clocks.wall, std::chrono::seconds(passed_s)};
+    if (stepped)
+        step_ = ClockStep{from_milliseconds(row.wall_ms), clocks.wall, std::chrono::seconds(passed_s)};
     if (row.boot != clocks.boot && row.sure_boot == row.boot) row.rest_began_s = lived_s;
     if (!same_start || stepped) row.steady_since_s = lived_s;
     row.lived_s = lived_s;
@@ -96,7 +98,7 @@ void StoreAge::make_up(Row &row, std::int64_t wall_ms) {
 }
 
 void StoreAge::believe(const Clocks &clocks) {
-    const auto lived_s = look(clocks), wall_ms = milliseconds(clocks.wall);
+    const auto lived_s = look(clocks), wall_ms = to_milliseconds(clocks.wall);
     date_batches_.run(lived_s, wall_ms);
     date_hashes_.run(lived_s, wall_ms);
     Row row = read();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/milliseconds.hpp"
+
 namespace ble {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr seconds hashes_kept = hours(24 * 90);
 // Of the batches there are, an hour may delete a 24th, so that a wrong word is noticed before all is gone; or twice the
 // share that an hour has in a short retention, so that it keeps up. A few go in any case, so that it comes to an end.
 constexpr std::int64_t parts_of_store = 24, always_allowed = 100;
-
-std::int64_t milliseconds(Time time) {
-    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-Time time_of(std::int64_t ms) {
-    return Time(std::chrono::milliseconds(ms));
-}
 
 }  // namespace
 
@@ -60,7 +55,7 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     coverage_.forget();
     const auto lived_s = age_.look(clocks);
     const auto older_than = [&](seconds time) {
-        return Old{lived_s - time.count(), milliseconds(clocks.wall - time), milliseconds(clocks.wall)};
+        return Old{lived_s - time.count(), to_milliseconds(clocks.wall - time), to_milliseconds(clocks.wall)};
     };
     result.more = delete_batches(older_than(keep), left_of_hour(lived_s, keep), result);
     coverage_.flush();
@@ -83,7 +78,8 @@ std::int64_t Retention::left_of_hour(std::int64_t lived_s, seconds keep) {
     if (!hour_.step()) return 0;
     const auto began_s = hour_.integer(0), left = hour_.integer(1);
     hour_.reset();
-    if (lived_s >= began_s && lived_s < began_s + hour.count()) return left;
+    // The age may have lost some minutes with the machine's power.
+    if (lived_s >= began_s - hour.count() && lived_s < began_s + hour.count()) return left;
     const auto batches = database_.integer("SELECT count(*) FROM batches").value_or(0);
     const auto share =
         std::max(batches / parts_of_store, 2 * batches * hour.count() / std::max(keep, hour).count());
@@ -118,7 +114,7 @@ bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &resul
         unlink_batch_.run(batch->id);
         delete_batch_.run(batch->id);
         if (batch->listened) coverage_.remove(batch->window);
-        const Time received = time_of(batch->received_ms);
+        const Time received = from_milliseconds(batch->received_ms);
         result.first = result.batches == 0 ? received : std::min(result.first, received);
         result.last = result.batches == 0 ? received : std::max(result.last, received);
         ++result.batches;
@@ -164,7 +160,7 @@ std::optional<HeldBack> Retention::held_back(std::int64_t lived_s, seconds keep,
     if (age_s > keep.count() || received_ms >= old.before_ms) return {};
     const auto wall_age_s = old.present_ms / 1000 - received_ms / 1000;
     if (wall_age_s - age_s <= std::min(usual, keep / 2).count()) return {};
-    return HeldBack{time_of(received_ms), seconds(std::max<std::int64_t>(age_s, 0))};
+    return HeldBack{from_milliseconds(received_ms), seconds(std::max<std::int64_t>(age_s, 0))};
 }
 
 }  // namespace ble

@@ -273,7 +273,7 @@ CREATE TABLE age (
     hour_began_s   INTEGER NOT NULL,  -- of retention: the age at which the present hour began,
     hour_left      INTEGER NOT NULL   -- and how many batches it may still delete in it
 ) STRICT;
-INSERT INTO age VALUES (0, '', 0, 0, 0, '', 0, 0, 0, -3600, 0);
+INSERT INTO age VALUES (0, '', 0, 0, 0, '', 0, 0, 0, -7200, 0);
 
 -- The store's age when a row was stored. Rows of before are taken to be as young as can be.
 ALTER TABLE batches ADD COLUMN lived_s INTEGER NOT NULL DEFAULT 0;

@@ -4,16 +4,13 @@
 #include <limits>
 
 #include "base/digest.hpp"
+#include "store/milliseconds.hpp"
 #include "store/schema.hpp"
 
 namespace ble {
 namespace {
 
 using Outcome = StoreOutcome::Kind;
-
-std::int64_t milliseconds(Time time) {
-    return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 // What passes by itself is told apart from what does not.
 template <class Body>
@@ -69,7 +66,7 @@ SqliteStore::SqliteStore(const std::string &path)
 
 StoreResult SqliteStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;
-    received_at_ms_ = milliseconds(present.wall);
+    received_at_ms_ = to_milliseconds(present.wall);
     if (database_.moved())
         throw Error(ExitCode::io,
                     "the database " + database_.path() + " was renamed or deleted while in use");
@@ -223,7 +220,7 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
 // not make anything seen in the far past or future for ever.
 std::int64_t SqliteStore::taken_at(const Batch &batch, Time time) const {
     if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms_;
-    return std::min(milliseconds(time), received_at_ms_);
+    return std::min(to_milliseconds(time), received_at_ms_);
 }
 
 void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run) {
@@ -232,11 +229,11 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
         run_id = run->id;
         seq = static_cast<std::int64_t>(batch.position->seq);
     }
-    if (batch.timestamp) timestamp = milliseconds(*batch.timestamp);
+    if (batch.timestamp) timestamp = to_milliseconds(*batch.timestamp);
     if (batch.name || batch.location)
         place = catalog_.place(batch.name.value_or(""), batch.location.value_or(""));
     for (const auto &detection : batch.detections) {
-        const auto time = milliseconds(detection.timestamp);
+        const auto time = to_milliseconds(detection.timestamp);
         oldest = std::min(oldest.value_or(time), time);
         newest = std::max(newest.value_or(time), time);
     }
@@ -262,7 +259,7 @@ void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {
     std::int64_t n = 0;
     for (const auto &detection : batch.detections) {
         const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
-        insert_detection_.run(milliseconds(detection.timestamp), id, n, advertiser, detection.rssi_dbm,
+        insert_detection_.run(to_milliseconds(detection.timestamp), id, n, advertiser, detection.rssi_dbm,
                               static_cast<std::int64_t>(detection.zone), detection.count);
         if (!detection.details.empty()) insert_details_.run(id, n, detection.details);
         ++n;
