@@ -1,8 +1,9 @@
 -- Questions to a database of bleingest: sqlite3 -box ble.db < queries.sql
 -- Reading disturbs nothing: bleingest goes on storing meanwhile.
 
--- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing.
-SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing FROM device_status ORDER BY device_id;
+-- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing, and
+-- whether two have one name.
+SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing, two_at_once FROM device_status ORDER BY device_id;
 
 -- Who is here now? For each advertiser heard in the last minute, the Pi that hears it best.
 SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone, timestamp FROM presence

@@ -111,6 +111,7 @@ class Ingest {
     bool step(Input &input);
     bool take(LookingReader &reader, std::span<const Line> lines);
     void tell(const std::vector<std::string> &events);
+    void warn_of(const std::vector<Twins> &twins);
     ExitCode finish();
 
     const Options &options_;
@@ -124,7 +125,7 @@ class Ingest {
     Intake intake_;
     Intake::Counts stored_;
     Backoff backoff_{milliseconds(50), milliseconds(5000)};
-    Throttle trouble_said_, drops_said_;
+    Throttle trouble_said_, drops_said_, twins_said_;
     bool unstored_ = false;  // stopped while the store could not take what was in hand
 };
 
@@ -193,6 +194,7 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     reader.consume(lines.size());
     if (events_.heard()) counters_.dropped += result.untold;
     tell(events);
+    warn_of(result.twins);
     counters_.in += intake_.lines();
     return true;
 }
@@ -211,6 +213,16 @@ void Ingest::tell(const std::vector<std::string> &events) {
         if (drops_said_.due())
             log_warning("the reader of the events does not keep up: events are dropped, batches are not");
     }
+}
+
+void Ingest::warn_of(const std::vector<Twins> &twins) {
+    if (twins.empty() || !twins_said_.due()) return;
+    const auto &[device_id, run_ids, noticed_at] = twins.front();
+    log_warning(
+        "two at once are called " + printable(device_id) + " (run_id " + printable(run_ids[0]) + " and " +
+        printable(run_ids[1]) +
+        "), as when a card was copied: give each Pi a --device-id of its own. Until then neither can be seen "
+        "to fail; the view device_status shows whom it concerns");
 }
 
 ExitCode Ingest::run() {

@@ -82,6 +82,9 @@ const handlers = {
   gap_event(data) {
     gaps = [data, ...gaps].slice(0, MOST_GAPS);
   },
+  two_at_once_event(data) {
+    gaps = [data, ...gaps].slice(0, MOST_GAPS);
+  },
   lagged(data) {
     missed += Number(plain(data.missed)) || 0;
     notice(`This page was too slow and missed ${missed} events so far; what is shown is current. The database has them all.`);
@@ -153,7 +156,8 @@ function drawGaps() {
     const item = document.createElement("li");
     const gap = data.gap ?? {};
     const [from, to, reason] = [gap.from_seq, gap.to_seq, gap.reason].map(plain);
-    item.textContent = `${plain(data.device_id)}: batches ${from} to ${to} lost (${reason})`;
+    item.textContent = data.run_ids ? `${plain(data.device_id)}: two at once have this name`
+      : `${plain(data.device_id)}: batches ${from} to ${to} lost (${reason})`;
     return item;
   }));
 }

@@ -2,6 +2,7 @@
 // Tools in the middle never re-print a line: they forward its bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -55,6 +56,13 @@ struct Gap {
     std::string device_id, run_id;
     std::uint64_t from_seq = 0, to_seq = 0;  // both inclusive
     std::string reason;  // "buffer_full", …: 1 to 64 characters; blepipe-batch(5) lists ours
+};
+
+// Two runs that have one device_id and go on at the same time.
+struct Twins {
+    std::string device_id;
+    std::array<std::string, 2> run_ids;
+    Time noticed_at{};
 };
 
 struct InvalidLine {

@@ -39,6 +39,16 @@ std::vector<std::string> detection_events(const Batch &stored) {
 std::string gap_event(std::string_view line) {
     return event("gap_event", line);
 }
+std::string two_at_once_event(const Twins &twins) {
+    std::string data = "{\"device_id\":";
+    append_json_string(data, twins.device_id);
+    data += ",\"run_ids\":[";
+    append_json_string(data, twins.run_ids[0]);
+    data += ',';
+    append_json_string(data, twins.run_ids[1]);
+    data += "],\"timestamp\":\"" + format_ms(twins.noticed_at) + "\"}";
+    return event("two_at_once_event", data);
+}
 std::string stats_update(std::string_view counters) {
     return event("stats_update", counters);
 }

@@ -24,6 +24,8 @@ std::vector<std::string> detection_events(const Batch &stored);
 // `line`: a gap line as it came.
 std::string gap_event(std::string_view line);
 
+std::string two_at_once_event(const Twins &twins);
+
 // To one client. `status`: "connected".
 std::string connection_status(std::string_view status, std::size_t clients, Time time);
 // To one client that was too slow: how many events it missed.

@@ -13,7 +13,7 @@ void Snapshot::forget_oldest() {
 
 void Snapshot::remember(const EventView &event, const Frame &frame) {
     if (!event.device_id) return;
-    if (event.type == "gap_event") {
+    if (event.type == "gap_event" || event.type == "two_at_once_event") {
         gaps_.emplace_hint(gaps_.end(), ++stamp_, frame);
         if (gaps_.size() > max_gaps_) gaps_.erase(gaps_.begin());
     } else if (event.type == "detection_event") {

@@ -1,4 +1,5 @@
-// What is current, for a client that comes later: the latest detections of each device and the recent gaps. Bounded.
+// What is current, for a client that comes later: the latest detections of each device, and the recent gaps and devices
+// that were two at once. Bounded.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,7 @@ class Snapshot {
     Snapshot(std::size_t devices, std::size_t gaps, std::size_t bytes)
         : max_devices_(devices), max_gaps_(gaps), max_bytes_(bytes) {}
 
-    // `frame` holds the event that `event` is a view of. Other events than detections and gaps leave no trace.
+    // `frame` holds the event that `event` is a view of. Other events leave no trace. Two at once counts as a gap.
     void remember(const EventView &event, const Frame &frame);
 
     Cursor read() const { return {stamp_}; }

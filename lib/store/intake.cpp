@@ -81,6 +81,7 @@ std::vector<std::string> Intake::events(const StoreResult &result) const {
         }
     }
     for (const auto &hole : result.holes) out.push_back(gap_event(print_gap(hole)));
+    for (const auto &twins : result.twins) out.push_back(two_at_once_event(twins));
     return out;
 }
 

@@ -30,7 +30,7 @@ class Intake {
 
     // After items() were stored. Rejected: lines, and single detections of stored batches; duplicates are not rejected again.
     std::vector<Rejected> rejected(const StoreResult &result) const;
-    // One for each newly stored batch, in order, and for each hole found or labelled.
+    // One for each newly stored batch, in order, for each hole found or labelled, and for two at once.
     std::vector<std::string> events(const StoreResult &result) const;
     Counts counts(const StoreResult &result) const;
 

@@ -374,13 +374,76 @@ SELECT devices.device_id, places.name, places.location,
  ORDER BY devices.device_id, stretches.last DESC;
 )sql";
 
+constexpr char turns[] = R"sql(
+-- Which of a device's runs had its window last before another's (lib/store/twin_watch.hpp), and since and until when two of
+-- them were at it at once: since, until by the time of receipt.
+CREATE TABLE turns (
+    device  INTEGER PRIMARY KEY REFERENCES devices (id),
+    run     INTEGER NOT NULL REFERENCES runs (id),
+    at      INTEGER NOT NULL,         -- the end of that window
+    other   INTEGER REFERENCES runs (id),
+    since   INTEGER,
+    until   INTEGER
+) STRICT;
+-- How often the run took the turn back from another; NULL: it has not had it yet.
+ALTER TABLE runs ADD COLUMN returns INTEGER;
+
+-- Two runs that were at it in the last day. A time that is still to come was the word of a clock that was ahead.
+CREATE VIEW two_at_once AS
+SELECT device, other, since FROM turns WHERE until / 1000 BETWEEN unixepoch('now') - 86400 AND unixepoch('now') + 300;
+
+-- One row for each Pi. two_at_once: since when two runs have its name at once; empty when none did in the last day.
+DROP VIEW device_status;
+CREATE VIEW device_status AS
+SELECT devices.device_id, devices.name, devices.location, devices.is_active,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.first_seen / 1000.0, 'unixepoch') AS first_seen,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_seen / 1000.0, 'unixepoch') AS last_seen,
+       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_received / 1000.0, 'unixepoch') AS last_received,
+       max(unixepoch('now') - last_heard.heard_ms / 1000, 0) AS silent_s,
+       CASE last_heard.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
+       runs.run_id, runs.hash_id,
+       (SELECT CAST(total(gaps.to_seq - gaps.from_seq + 1) AS INTEGER) FROM gaps JOIN runs AS other ON other.id = gaps.run
+         WHERE other.device = devices.id) AS batches_missing,
+       strftime('%Y-%m-%dT%H:%M:%fZ', two_at_once.since / 1000.0, 'unixepoch') AS two_at_once
+  FROM devices
+  JOIN last_heard ON last_heard.device = devices.id
+  LEFT JOIN runs ON runs.id = last_heard.run
+  LEFT JOIN two_at_once ON two_at_once.device = devices.id;
+
+-- What did not arrive: what, from whom, since when, why; the latest first. A Pi is silent after three of its intervals
+-- and five minutes. Of two at once, neither is seen to be silent.
+DROP VIEW missing;
+CREATE VIEW missing AS
+SELECT 'batches' AS what, devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', gaps.noticed_at / 1000.0, 'unixepoch') AS since, gaps.reason,
+       gaps.to_seq - gaps.from_seq + 1 AS batches, runs.run_id, gaps.from_seq, gaps.to_seq
+  FROM gaps
+  JOIN runs ON runs.id = gaps.run
+  JOIN devices ON devices.id = runs.device
+UNION ALL
+SELECT 'device', devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', last_heard.heard_ms / 1000.0, 'unixepoch'), 'silent', NULL, NULL, NULL, NULL
+  FROM devices
+  JOIN last_heard ON last_heard.device = devices.id
+ WHERE devices.is_active
+   AND coalesce(unixepoch('now') * 1000 - last_heard.heard_ms > max(300000, 3 * coalesce(last_heard.interval_ms, 0)), 1)
+UNION ALL
+SELECT 'device', devices.device_id, devices.name, devices.location,
+       strftime('%Y-%m-%dT%H:%M:%fZ', two_at_once.since / 1000.0, 'unixepoch'), 'two at once', NULL, runs.run_id, NULL, NULL
+  FROM two_at_once
+  JOIN devices ON devices.id = two_at_once.device
+  JOIN runs ON runs.id = two_at_once.other
+ WHERE devices.is_active
+ ORDER BY since DESC, device_id;
+)sql";
+
 const std::string first_version = std::string(tables) + views;
 const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {2, "join adjoining windows in the view coverage", joined_windows},
                          {3, "take counts of advertisers without their hashes", occupancy},
                          {4, "tell how old a batch is without the clock", ages},
-
-                         {5, "keep the stretches of the view coverage", stretches}};
+                         {5, "keep the stretches of the view coverage", stretches},
+                         {6, "notice two runs of one device at once", turns}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);

@@ -49,6 +49,7 @@ SqliteStore::SqliteStore(const std::string &path)
       runs_(database_),
       age_(database_),
       coverage_(database_),
+      twins_(database_),
       retention_(database_, age_),
       epoch_(database_, "SELECT epoch FROM state"),
       insert_batch_(database_,
@@ -110,7 +111,7 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
     Transaction transaction(database_);
     begin();
     for (std::size_t i = 0; i < items.size(); ++i) {
-        const auto holes = result.holes.size();
+        const auto holes = result.holes.size(), twins = result.twins.size();
         if (!refused.contains(i)) {
             try {
                 Savepoint savepoint(database_);
@@ -126,6 +127,7 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
             }
         }
         result.holes.resize(holes);
+        result.twins.resize(twins);
         result.outcomes.resize(i);
         auto &line = refused.at(i);
         result.outcomes.push_back({Outcome::refused, line.reason});
@@ -168,6 +170,7 @@ void SqliteStore::begin() {
     catalog_.begin(received_at_ms_);
     runs_.begin(received_at_ms_);
     coverage_.forget();
+    twins_.begin(received_at_ms_);
 }
 
 void SqliteStore::flush() {
@@ -179,6 +182,7 @@ void SqliteStore::flush() {
 void SqliteStore::forget() {
     runs_.forget();
     coverage_.forget();
+    twins_.forget();
     catalog_.forget();
 }
 
@@ -210,10 +214,21 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
     }
     auto &run = runs_.find(device, batch.position->run_id, batch.hash_id);
     std::vector<RunLedger::Piece> holes;
-    if (!runs_.take(run, static_cast<std::int64_t>(batch.position->seq), holes)) return Outcome::duplicate;
+    const auto seq = static_cast<std::int64_t>(batch.position->seq);
+    const bool ahead = seq >= run.next_seq;
+    if (!runs_.take(run, seq, holes)) return Outcome::duplicate;
     tell(holes, batch.device_id, batch.position->run_id, result);
     insert_batch(batch, device, &run);
+    if (ahead && batch.timestamp) watch(batch, device, run, result);
     return Outcome::stored;
+}
+
+void SqliteStore::watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run,
+                        StoreResult &result) {
+    if (const auto other = twins_.advance(device, run.id, milliseconds(*batch.timestamp)))
+        result.twins.push_back({batch.device_id,
+                                {*other, batch.position->run_id},
+                                Time(std::chrono::milliseconds(received_at_ms_))});
 }
 
 // The time that counts for "first seen" and "last seen". A clock that is known to be wrong, or runs ahead of ours, must

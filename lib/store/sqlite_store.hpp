@@ -12,6 +12,7 @@
 #include "store/retention.hpp"
 #include "store/run_ledger.hpp"
 #include "store/store.hpp"
+#include "store/twin_watch.hpp"
 
 namespace ble {
 
@@ -39,6 +40,7 @@ class SqliteStore : public Store {
     void add(const StoreItem &item, StoreResult &result);
     StoreOutcome::Kind add_batch(const Batch &batch, std::string_view line, StoreResult &result);
     StoreOutcome::Kind add_gap(const Gap &gap, StoreResult &result);
+    void watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run, StoreResult &result);
     void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run);
     void insert_detections(const Batch &batch, std::int64_t id);
     void flush();
@@ -51,6 +53,7 @@ class SqliteStore : public Store {
     RunLedger runs_;
     StoreAge age_;
     Coverage coverage_;
+    TwinWatch twins_;
     Retention retention_;
     Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_hash_;
     Clocks present_;

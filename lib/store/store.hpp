@@ -46,8 +46,9 @@ struct StoreOutcome {
 
 struct StoreResult {
     std::vector<StoreOutcome> outcomes;  // one for each item, in order
-    std::vector<Gap> holes;  // found or labelled, in the order in which that happened: `most_holes`
-    std::size_t untold = 0;  // … and how many more
+    std::vector<Gap> holes;    // found or labelled, in the order in which that happened: `most_holes`
+    std::size_t untold = 0;    // … and how many more
+    std::vector<Twins> twins;  // two runs of a device that were noticed to go on at once: each run once
 
     static constexpr std::size_t most_holes = 10'000;  // one line can label any number of them anew
 };

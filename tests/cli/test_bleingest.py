@@ -717,13 +717,33 @@ class Store(Ingest):
         self.assertEqual((code, len(events)), (0, 2), err)
         self.assertEqual(os.listdir(self.folder), [])
 
+    def test_two_at_once_are_told_once(self):
+        one, two, other = (make_batches(40, name, run) for name, run in (("pi-test", "one"), ("pi-test", "two"), ("pi-other", "one")))
+        tool = self.start()
+        for lines in zip(one, two, other):
+            tool.write(text(lines))
+        tool.close_stdin()
+        events = [json.loads(line) for line in tool.lines()]
+        self.assertEqual(tool.wait(), 0, tool.err)
+        told = [event["data"] for event in events if event["type"] == "two_at_once_event"]
+        self.assertEqual([(data["device_id"], sorted(data["run_ids"])) for data in told], [("pi-test", ["one", "two"])])
+        self.assertEqual(tool.err.count("two at once"), 1)
+        self.assertRegex(tool.err, "two at once are called pi-test .*--device-id")
+        self.assertEqual(self.database.rows("SELECT device_id FROM device_status WHERE two_at_once IS NOT NULL"), [("pi-test",)])
+        self.assertEqual(self.database.rows("SELECT what, device_id, since FROM missing WHERE reason = 'two at once'"),
+                         [("device", "pi-test", told[0]["timestamp"])])
+        code, events, err = self.run_with([*one, *two, *other])  # all known already
+        self.assertEqual((code, events), (0, []), err)
+        self.assertNotIn("two at once", err)
+
     def test_the_file_shrinks_by_vacuum_and_not_by_itself(self):
         lines = make_batches(600, detections=30)
         tool = self.start(stdout=None)
         tool.write(text(lines[:500]))
         self.database.wait_count(500)
-        size = os.path.getsize(self.database.path)
         with contextlib.closing(sqlite3.connect(self.database.path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            size = os.path.getsize(self.database.path)
             connection.execute("DELETE FROM detections WHERE timestamp < (SELECT max(timestamp) FROM batches WHERE seq = 450)")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.assertGreaterEqual(os.path.getsize(self.database.path), size)

@@ -94,6 +94,9 @@ TEST_CASE("printed text is JSON whatever the bytes") {
 TEST_CASE("events carry the line's bytes") {
     CHECK(detection_event(R"({ "a":1 })") == R"({"type":"detection_event","data":{ "a":1 }})");
     CHECK(gap_event("{}") == R"({"type":"gap_event","data":{}})");
+    CHECK(two_at_once_event({"pi-\"1", {"one", "two"}, *parse_rfc3339("2026-11-22T06:30:10Z")}) ==
+          R"({"type":"two_at_once_event","data":{"device_id":"pi-\"1","run_ids":["one","two"],)"
+          R"("timestamp":"2026-11-22T06:30:10.000Z"}})");
     CHECK(stats_update("{}") == R"({"type":"stats_update","data":{}})");
     CHECK(lagged(17) == R"({"type":"lagged","data":{"missed":17}})");
     CHECK(

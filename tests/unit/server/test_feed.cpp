@@ -268,17 +268,20 @@ TEST_CASE("a newcomer gets what is current: recent gaps and the latest event of 
     REQUIRE(feed.publish(event("pi-2", 1)));
     REQUIRE(feed.publish(gap("pi-2")));
     REQUIRE(feed.publish(event("pi-1", 2)));
+    const std::string two = R"({"type":"two_at_once_event","data":{"device_id":"pi-2","run_ids":["a","b"]}})";
+    REQUIRE(feed.publish(two));
     REQUIRE(feed.publish(R"({"type":"stats_update","data":{"device_id":"pi-3"}})"));
     Client client(feed);
     client.join();
     REQUIRE(feed.publish(event("pi-2", 2)));  // while the snapshot is on its way
     const auto got = client.all();
-    REQUIRE(got.size() == 5);
+    REQUIRE(got.size() == 6);
     CHECK(got[0] == "hello");
     CHECK(got[1] == R"({"type":"gap_event","data":)" + gap("pi-2") + "}");
-    CHECK(got[2] == event("pi-1", 2));
-    CHECK(live(got[3]));
-    CHECK(got[4] == event("pi-2", 2));  // once: what it replaced is current no more
+    CHECK(got[2] == two);
+    CHECK(got[3] == event("pi-1", 2));
+    CHECK(live(got[4]));
+    CHECK(got[5] == event("pi-2", 2));  // once: what it replaced is current no more
     CHECK(client.missed == 0);
 }
 

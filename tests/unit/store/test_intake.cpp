@@ -85,8 +85,10 @@ TEST_CASE("only newly stored batches and changed holes become events") {
     StoreResult result;
     result.outcomes = {{Kind::stored, {}}, {Kind::duplicate, {}}, {Kind::stored, {}}, {Kind::stored, {}}};
     result.holes = {{"pi-1", "run", 0, 3, "buffer_full"}};
+    result.twins = {{"pi-1", {"run", "other"}, {}}};
     const auto events = intake.events(result);
-    REQUIRE(events.size() == 3);
+    REQUIRE(events.size() == 4);
+    CHECK(events[3].find(R"({"type":"two_at_once_event","data":{"device_id":"pi-1")") == 0);
     CHECK(events[0] == R"({"type":"detection_event","data":)" + good + "}");  // the very bytes
     CHECK(events[1].find(hash_of(0)) != std::string::npos);                   // what was stored of half_good
     CHECK(events[1].find("\"x\"") == std::string::npos);

@@ -1,0 +1,45 @@
+// Notices two runs of one device that go on at once: two Pis with one device_id, as after a card was copied.
+//
+// The runs of a device take turns: a run takes the turn when one of its windows, by its own clock, is later than the one
+// that the last turn was taken with. A Pi that is started again has its new run take the turn, once; the old run has
+// nothing new to say, and never takes it back. Where the clock was set back in between, or the old run's batches come late
+// and among the new ones, the windows of the old run may pass for later ones now and then. Two Pis take the turn from each
+// other at every interval, and when their clocks or their ways differ by a time, at every such time. So two runs are at
+// it at once when each has taken the turn back three times.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "sqlite/database.hpp"
+
+namespace ble {
+
+// Works inside the store's transaction, and keeps in the database what must outlive it: other processes may store the
+// other run.
+class TwinWatch {
+  public:
+    explicit TwinWatch(Database &database);
+
+    void begin(std::int64_t now_ms);  // a transaction begins
+    void forget();                    // a transaction, or part of one, was rolled back
+
+    // A batch of `run` beyond all earlier ones is stored, whose window ended at `end_ms` by its device's clock. Returns
+    // the run_id of another run of the device when the two are noticed; then it is silent about them.
+    std::optional<std::string> advance(std::int64_t device, std::int64_t run, std::int64_t end_ms);
+
+  private:
+    struct Turn {
+        std::int64_t run = 0, at = 0;
+    };
+    std::optional<std::string> meet(std::int64_t device, std::int64_t run, std::int64_t returns,
+                                    std::int64_t other);
+
+    Statement find_, take_, move_, returns_, returned_, met_, run_id_;
+    std::unordered_map<std::int64_t, Turn> turns_;  // by device; of this transaction
+    std::int64_t now_ms_ = 0;
+};
+
+}  // namespace ble
