@@ -93,8 +93,8 @@ TEST_CASE("two Pis of one name are noticed, once, within a few windows") {
     SECTION("a third is noticed as well, and one that is started again") {
         for (int window = 50; window < 70; ++window) {
             site.hear("one", window);
-            site.hear("two, started again", window);
-            site.hear("three", window);
+            site.hear("two, started again", window, seconds(5));
+            site.hear("three", window, seconds(9));
         }
         std::set<std::string> named;
         for (const auto &twins : site.noticed) named.insert(twins.run_ids.begin(), twins.run_ids.end());
