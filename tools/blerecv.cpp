@@ -68,10 +68,8 @@ void validate(Options &o, const CommandLine &) {
     if (o.client_timeout < std::chrono::seconds(1) || o.client_timeout > std::chrono::hours(1))
         throw Error(ExitCode::usage, "--client-timeout: between 1 s and 1 h");
     PathPrefix{o.prefix};
-    if (!o.keys_file.empty())
-        o.keys = ApiKeys(read_small_file(o.keys_file, "the keys"), o.keys_file);
-    else if (const auto secret = find_secret("", "API_KEY"))
-        o.keys = ApiKeys(*secret, "API_KEY");
+    if (const auto keys = find_secrets(o.keys_file, "API_KEY"))
+        o.keys = ApiKeys(*keys, o.keys_file.empty() ? "API_KEY" : o.keys_file);
     if (is_loopback(o.bind)) return;
     if (o.keys.empty() && !o.insecure)
         throw Error(ExitCode::config,

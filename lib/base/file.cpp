@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/unique_fd.hpp"
 
 namespace ble {
@@ -22,11 +23,49 @@ std::string environment(const std::string &name) {
     return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string read_secret(const std::string &path, const std::string &what) {
-    std::string secret = read_small_file(path, what);
-    if (!secret.empty() && secret.back() == '\n') secret.pop_back();
-    if (secret.empty()) throw Error(ExitCode::config, what + ": " + path + " is empty");
-    return secret;
+// Where a secret stands, for messages, and all that stands there.
+struct Source {
+    std::string name, text;
+};
+
+std::optional<Source> find_source(const std::string &file, const std::string &name) {
+    const auto in_file = [](const std::string &what, const std::string &path) {
+        return Source{what + ": " + path, read_text_file(path, what)};
+    };
+    if (!file.empty()) return in_file("a secret", file);
+    if (auto value = environment(name); !value.empty()) return Source{name, value};
+    if (const auto path = environment(name + "_FILE"); !path.empty()) return in_file(name + "_FILE", path);
+    if (const auto folder = environment("CREDENTIALS_DIRECTORY"); !folder.empty()) {
+        std::string lower = name;
+        std::transform(lower.begin(), lower.end(), lower.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const std::string path = folder + "/" + lower;
+        if (::access(path.c_str(), F_OK) == 0) return in_file("the credential " + lower, path);
+    }
+    return {};
+}
+
+// What it is not is said here: a peer would only answer that it is wrong.
+std::string first_line(const Source &source) {
+    const std::size_t end = std::min(source.text.find('\n'), source.text.size());
+    std::string line = source.text.substr(0, end);
+    const auto say = [&](const char *what) { log_warning(source.name + " " + what); };
+    if (!line.empty() && line.back() == '\r') {
+        line.pop_back();
+        say("has line ends of Windows (CRLF): they are not taken for a part of the secret");
+    }
+    if (line.empty())
+        throw Error(
+            ExitCode::config,
+            source.name + (source.text.empty() ? " is empty"
+                                               : " begins with an empty line: the secret is its first line"));
+    if (end + 1 < source.text.size()) say("has more than one line: only the first is the secret");
+    constexpr std::string_view blanks = " \t";
+    if (blanks.find(line.front()) != std::string_view::npos)
+        say("begins with a blank: it counts as a part of the secret");
+    if (blanks.find(line.back()) != std::string_view::npos)
+        say("ends with a blank: it counts as a part of the secret");
+    return line;
 }
 
 }  // namespace
@@ -48,19 +87,27 @@ std::string read_small_file(const std::string &path, const std::string &what) {
     }
 }
 
+std::string read_text_file(const std::string &path, const std::string &what) {
+    constexpr std::string_view utf8 = "\xef\xbb\xbf", utf16 = "\xff\xfe", utf16_be = "\xfe\xff";
+    std::string text = read_small_file(path, what);
+    if (text.starts_with(utf16) || text.starts_with(utf16_be))
+        throw Error(ExitCode::config, what + ": " + path + " is UTF-16: save it as UTF-8, or plain text");
+    if (!text.starts_with(utf8)) return text;
+    log_warning(what + ": " + path +
+                " begins with a byte order mark, which is left out: save it without one");
+    return text.substr(utf8.size());
+}
+
 std::optional<std::string> find_secret(const std::string &file, const std::string &name) {
-    if (!file.empty()) return read_secret(file, "a secret");
-    if (auto value = environment(name); !value.empty()) return value;
-    if (const auto path = environment(name + "_FILE"); !path.empty())
-        return read_secret(path, name + "_FILE");
-    if (const auto folder = environment("CREDENTIALS_DIRECTORY"); !folder.empty()) {
-        std::string lower = name;
-        std::transform(lower.begin(), lower.end(), lower.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        const std::string path = folder + "/" + lower;
-        if (::access(path.c_str(), F_OK) == 0) return read_secret(path, "the credential " + lower);
-    }
-    return {};
+    const auto source = find_source(file, name);
+    if (!source) return {};
+    return first_line(*source);
+}
+
+std::optional<std::string> find_secrets(const std::string &file, const std::string &name) {
+    auto source = find_source(file, name);
+    if (!source) return {};
+    return std::move(source->text);
 }
 
 void forbid_dumps() {

@@ -74,8 +74,8 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
     check_readable(line, "--cert", options.cert);
     check_readable(line, "--key", options.key);
     options.api_key = find_secret(options.api_key_file, "HTTP_API_KEY");
-    if (options.api_key && options.api_key->find_first_of("\r\n") != std::string::npos)
-        throw Error(ExitCode::config, "the API key has a line break in it: it is one line");
+    if (options.api_key && options.api_key->find('\r') != std::string::npos)
+        throw Error(ExitCode::config, "the API key has a carriage return in it: write it as one line");
 }
 
 HttpOutcome outcome_of_status(long status) {

@@ -127,7 +127,7 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     if (o.json && !o.doctor)
         throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
     if (!o.irk.empty())
-        o.identities = std::make_shared<IdentityResolver>(read_small_file(o.irk, "keys"), o.irk);
+        o.identities = std::make_shared<IdentityResolver>(read_text_file(o.irk, "keys"), o.irk);
     read_filters(o.allow, line, "--allow", [&](const auto &argument) { o.filter.allow(argument); });
     read_filters(o.deny, line, "--deny", [&](const auto &argument) { o.filter.deny(argument); });
     const auto factor = parse_speed(o.speed);

@@ -172,7 +172,7 @@ void Filter::read(const std::string &argument, bool deny) {
 }
 
 void Filter::add_file(const std::string &path, Place place) {
-    const auto content = read_small_file(path, "filters");
+    const auto content = read_text_file(path, "filters");
     std::string_view rest = content;
     for (std::size_t number = 1; !rest.empty(); ++number) {
         const auto end = std::min(rest.find('\n'), rest.size());

@@ -98,7 +98,8 @@ TEST_CASE(
     ::setenv("CREDENTIALS_DIRECTORY", folder, 1);
     CHECK(ble::find_secret("", "TEST_SECRET") == "from credential");
     ::setenv("TEST_SECRET_FILE", by_file.c_str(), 1);
-    CHECK(ble::find_secret("", "TEST_SECRET") == "from file\n");
+    CHECK(ble::find_secret("", "TEST_SECRET") == "from file");
+    CHECK(ble::find_secrets("", "TEST_SECRET") == "from file\n\n");
     ::setenv("TEST_SECRET", "from environment", 1);
     CHECK(ble::find_secret("", "TEST_SECRET") == "from environment");
     CHECK(ble::find_secret(by_flag, "TEST_SECRET") == "from flag");
@@ -107,6 +108,28 @@ TEST_CASE(
     for (const auto *name : {"CREDENTIALS_DIRECTORY", "TEST_SECRET_FILE", "TEST_SECRET"}) ::unsetenv(name);
     for (const auto &path : {by_flag, by_file, credential, empty}) ::unlink(path.c_str());
     ::rmdir(folder);
+}
+
+TEST_CASE("a secret is its file's first line, without its end and a byte order mark") {
+    char path[] = "/tmp/blepipe-XXXXXX";
+    const int fd = ::mkstemp(path);
+    REQUIRE(fd >= 0);
+    const auto found = [&](std::string_view text) {
+        REQUIRE(::ftruncate(fd, 0) == 0);
+        REQUIRE(::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+        return ble::find_secret(path, "TEST_SECRET");
+    };
+    for (const auto *text : {"s3cret", "s3cret\n", "s3cret\r\n", "s3cret\n\n", "s3cret\nmore\n",
+                             "\xef\xbb\xbfs3cret\r\n", "s3cret\r"})
+        CHECK(found(text) == "s3cret");
+    CHECK(found(" s3 cret \n") == " s3 cret ");
+    for (const auto *text : {"", "\n", "\r\n", "\ns3cret\n", "\xef\xbb\xbf", "\xff\xfes\n", "\xfe\xffs\n"})
+        CHECK_THROWS_AS(found(text), ble::Error);
+    ::setenv("TEST_SECRET", "s3cret\r\n", 1);
+    CHECK(ble::find_secret("", "TEST_SECRET") == "s3cret");
+    ::unsetenv("TEST_SECRET");
+    ::close(fd);
+    ::unlink(path);
 }
 
 TEST_CASE("state lives in the first folder systemd names, else here") {
