@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "transport/assertion_guard.hpp"
 #include "transport/mqtt_reason.hpp"
+#include "transport/steered_lookup.hpp"
 
 namespace ble {
 namespace {
@@ -22,7 +23,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds connect_limit(10);       // for TCP, TLS and CONNACK together
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int most_outstanding = 65'535;   // MQTT 5, 3.3.4: a receive maximum's largest value
 constexpr int packets_at_once = 100;
@@ -45,8 +45,11 @@ struct MosquittoLink::Client {
     MosquittoLink *link = nullptr;
     mosquitto *handle = nullptr;
     std::string trouble;  // the library's first complaint; the other thread's until `dialled`
+    FoundAddress found;   // this and the next two likewise
     int code = 0, error = 0;
     std::atomic<bool> dialled{false};
+
+    void dial(const std::string &host, int port, int keepalive, const AddressMemory &memory);
 
     ~Client() {
         if (handle != nullptr) mosquitto_destroy(handle);
@@ -169,18 +172,31 @@ void MosquittoLink::configure_tls() {
     require(mosquitto_tls_insecure_set(handle, true), "accept any host name");
 }
 
-void MosquittoLink::connect() {
+// In the thread that connects.
+void MosquittoLink::Client::dial(const std::string &host, int port, int keepalive,
+                                 const AddressMemory &memory) {
+    found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
+    if (found.address.empty()) return;
+    const SteeredLookup steered(host, found.address);
+    errno = 0;
+    code = mosquitto_connect(handle, host.c_str(), port, keepalive);
+    error = errno;
+}
+
+void MosquittoLink::connect(const AddressMemory &memory) {
     state_ = State::dialling;
     deadline_ = Clock::now() + connect_limit;
     std::thread([client = client_, queue = queue_, host = options_.host,
-                 port = static_cast<int>(options_.port),
+                 port = static_cast<int>(options_.port), memory,
                  keepalive = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count())] {
-        errno = 0;
-        client->code = mosquitto_connect(client->handle, host.c_str(), port, keepalive);
-        client->error = errno;
+        client->dial(host, port, keepalive, memory);
         client->dialled = true;
         queue->wake();
     }).detach();
+}
+
+std::string MosquittoLink::address() const {
+    return address_;
 }
 
 milliseconds MosquittoLink::timeout() const {
@@ -194,6 +210,8 @@ void MosquittoLink::step() {
     const auto now = Clock::now();
     if (state_ == State::dialling && client_->dialled) {
         state_ = State::greeting;
+        address_ = client_->found.address;
+        if (address_.empty()) return give_up(client_->found.trouble);
         errno = client_->error;
         check(client_->code);
     }
@@ -270,8 +288,6 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
             if (text.ends_with('.')) text.pop_back();
             return text.empty() ? no_tls : "TLS: " + text;
         }
-        case MOSQ_ERR_EAI:
-            return "unknown host name";
         case MOSQ_ERR_KEEPALIVE:
             return "no sign of life within the keep-alive time";
         case MOSQ_ERR_ERRNO:

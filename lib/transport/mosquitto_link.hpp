@@ -1,7 +1,7 @@
 // The publisher's link: a client of libmosquitto, whose only user this is. Unlike paho it shows the reason of a PUBACK that
 // reports no failure (0x10, nobody is subscribed), and it works in our thread: a message costs one system call.
 //
-// A thread of its own looks up the name and connects, which blocks; all else happens in step() and publish().
+// A thread of its own finds the broker's address and connects, which blocks; all else happens in step() and publish().
 #pragma once
 
 #include <atomic>
@@ -33,7 +33,8 @@ class MosquittoLink final : public MqttLink {
     MosquittoLink(const MosquittoLink &) = delete;
     MosquittoLink &operator=(const MosquittoLink &) = delete;
 
-    void connect() override;
+    void connect(const AddressMemory &memory) override;
+    std::string address() const override;
     int fd() const override { return epoll_.get(); }
     std::chrono::milliseconds timeout() const override;
     void step() override;
@@ -66,6 +67,7 @@ class MosquittoLink final : public MqttLink {
     unsigned epoch_;
     bool five_;  // MQTT 5, else 3.1.1
     MqttOptions options_;
+    std::string address_;
     std::shared_ptr<Client> client_;
     UniqueFd epoll_;  // of the connection, once there is one
     int watched_ = -1;

@@ -38,6 +38,7 @@ struct MqttConnection::Impl {
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
     unsigned epoch = 0;
+    AddressMemory addresses;
     bool five = true;  // MQTT 5, else 3.1.1
     enum class State { idle, connecting, up, waiting, refused } state = State::idle;
     Backoff backoff{first_delay, longest_delay};
@@ -131,7 +132,7 @@ void MqttConnection::Impl::connect() {
     next.reset();  // the old one only now: without any client paho stops its threads, and waits for them
     state = State::connecting;
     if (link->fd() >= 0) watch(link->fd());
-    link->connect();
+    link->connect(addresses);
 }
 
 std::vector<MqttEvent> MqttConnection::step() {
@@ -140,6 +141,8 @@ std::vector<MqttEvent> MqttConnection::step() {
     for (auto &entry : impl_->queue->take())
         if (entry.epoch == impl_->epoch && impl_->handle(entry.event))
             events.push_back(std::move(entry.event));
+    // What woke us may have come after the link was asked, and the queue has taken it off.
+    if (impl_->state == Impl::State::connecting) impl_->link->step();
     if (impl_->state == Impl::State::waiting && Clock::now() >= impl_->due) impl_->connect();
     return events;
 }
@@ -149,6 +152,7 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
     switch (event.kind) {
         case MqttEvent::Kind::connected:
             state = State::up;
+            addresses.worked(link->address());
             was_connected = true;
             since = Clock::now();
             receive_maximum = event.receive_maximum;
@@ -160,6 +164,7 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             return true;
         case MqttEvent::Kind::failed:
             if (try_old_version(event)) return false;
+            if (!link->address().empty()) addresses.failed(link->address());
             if (when_refused == WhenRefused::end && !was_connected &&
                 mqtt_reason_is_configuration(event.reason)) {
                 state = State::refused;
@@ -216,6 +221,7 @@ bool MqttConnection::Impl::try_old_version(const MqttEvent &event) {
         return false;
     }
     five = false;
+    addresses.worked(link->address());  // it is there, and is asked again
     connect();
     return true;
 }

@@ -1,7 +1,8 @@
 // One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1.
 //
 // All members are called by one thread; a library's own threads only append to a queue that step() empties. Every attempt
-// to connect has a client of the library of its own, so that nothing of an old link reaches a new one.
+// to connect has a client of the library of its own, so that nothing of an old link reaches a new one. A name is looked up anew for
+// each, and the address that answers first is taken: see address_race.hpp.
 #pragma once
 
 #include <chrono>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "transport/address_race.hpp"
 
 namespace ble {
 
@@ -54,11 +55,16 @@ class MqttEventQueue {
     std::vector<Entry> entries_;
 };
 
+// How long an attempt may take: from the lookup of the name to the CONNACK, and of that to the address that is taken.
+constexpr std::chrono::seconds connect_limit(10), address_limit(9);
+
 class MqttLink {
   public:
     virtual ~MqttLink() = default;
-    // Once; ends in an event.
-    virtual void connect() = 0;
+    // Once, to the address that answers first; ends in an event.
+    virtual void connect(const AddressMemory &memory) = 0;
+    // The one it connects to, a numeric one; empty: not known yet, or none can be reached.
+    virtual std::string address() const = 0;
     // For links that work in our thread. Readable: call step(); -1: never.
     virtual int fd() const { return -1; }
     // Call step() after this at the latest; negative: no timer is running.

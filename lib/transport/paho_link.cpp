@@ -2,7 +2,10 @@
 
 #include <MQTTAsync.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
@@ -14,7 +17,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds connect_limit(10);
 constexpr unsigned never_expires = 0xffffffff;
 // Texts of paho: there are no codes for them.
 constexpr std::string_view hang_up_text = "TCP connect completion failure",
@@ -137,13 +139,40 @@ PahoLink::~PahoLink() {
     MQTTAsync_destroy(&client_);
 }
 
-void PahoLink::connect() {
+// Shared with the thread that looks for the address, which may outlive the link.
+struct PahoLink::Dial {
+    FoundAddress found;
+    std::atomic<bool> done{false};
+};
+
+void PahoLink::connect(const AddressMemory &memory) {
+    deadline_ = std::chrono::steady_clock::now() + connect_limit;
+    dial_ = std::make_shared<Dial>();
+    std::thread([dial = dial_, queue = queue_, host = options_.host, memory,
+                 port = static_cast<std::uint16_t>(options_.port)] {
+        dial->found = find_address(host, port, memory, address_limit);
+        dial->done = true;
+        queue->wake();
+    }).detach();
+}
+
+void PahoLink::step() {
+    if (!dial_ || !dial_->done) return;
+    const auto dial = std::move(dial_);
+    address_ = dial->found.address;
+    if (address_.empty()) return push({MqttEvent::Kind::failed, 0, 0, dial->found.trouble});
+    steered_.emplace(options_.host, address_);
+    connect_to_address();
+}
+
+void PahoLink::connect_to_address() {
     MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer;
     if (five_) connect = MQTTAsync_connectOptions_initializer5;
     connect.context = this;
     connect.MQTTVersion = five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
     connect.keepAliveInterval = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
-    connect.connectTimeout = static_cast<int>(connect_limit.count());
+    const auto left = std::chrono::ceil<seconds>(deadline_ - std::chrono::steady_clock::now());
+    connect.connectTimeout = static_cast<int>(std::max(seconds(1), left).count());
     if (!options_.username.empty()) connect.username = options_.username.c_str();
     if (options_.password) {
         connect.binarypwd.data = options_.password->data();

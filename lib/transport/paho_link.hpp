@@ -3,14 +3,17 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "transport/mqtt_link.hpp"
 #include "transport/mqtt_options.hpp"
+#include "transport/steered_lookup.hpp"
 
 namespace ble {
 
@@ -34,11 +37,15 @@ class PahoLink final : public MqttLink {
     PahoLink(const PahoLink &) = delete;
     PahoLink &operator=(const PahoLink &) = delete;
 
-    void connect() override;
+    void connect(const AddressMemory &memory) override;
+    std::string address() const override { return address_; }
+    void step() override;
     bool hung_up() const override { return hung_up_; }
 
   private:
     struct Callbacks;
+    struct Dial;
+    void connect_to_address();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
     void begin_subscription();
     std::string failure_text(int code, const char *message);
@@ -50,6 +57,10 @@ class PahoLink final : public MqttLink {
     MqttOptions options_;
     SubscriberSession session_;
     OnMessage on_message_;
+    std::chrono::steady_clock::time_point deadline_;
+    std::shared_ptr<Dial> dial_;  // while the address is looked for
+    std::string address_;
+    std::optional<SteeredLookup> steered_;
     void *client_ = nullptr;  // MQTTAsync
     std::mutex tls_lock_;
     std::string tls_error_;

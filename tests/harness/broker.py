@@ -10,9 +10,9 @@ from .process import DEADLINE_S, free_port, port_answers, wait_until
 class _Server:
     """What all of them are: one program with one configuration file. The port answers when start() returns."""
 
-    def __init__(self, argv, config):
+    def __init__(self, argv, config, host="127.0.0.1", port=None):
         self.folder = tempfile.TemporaryDirectory(prefix="blepipe-broker-")
-        self.port = free_port()
+        self.host, self.port = host, port or free_port()
         self.path = os.path.join(self.folder.name, "config")
         self._argv = [*argv, self.path]
         with open(self.path, "w", encoding="ascii") as f:
@@ -35,7 +35,7 @@ class _Server:
     def _answers(self):
         if self.process.poll() is not None:
             raise AssertionError(f"{self._argv[0]} ended with {self.process.returncode}: {self.log_text()[-2000:]}")
-        return port_answers(self.port)
+        return port_answers(self.port, self.host)
 
     def keep(self, topic="#", qos=1):
         """From now on somebody is subscribed, who is away: a session "keeper". With QoS 0 the broker keeps nothing for it."""
@@ -71,19 +71,20 @@ class _Server:
 
 class Broker(_Server):
     """mosquitto. `config`: further lines, in which @PORT@ and @DIR@ stand for the port and the folder; with `whole`, all lines.
+    `host`: the address that it listens on, and that is asked whether it does.
 
     Persistence as the configuration says.
     """
 
-    def __init__(self, config="", whole=False):
+    def __init__(self, config="", whole=False, host="127.0.0.1", port=None):
         lines = ["user root"]  # else it gives up the right to its own folder when root starts it
         if not whole:
             # A limit that is never reached: with 0, none, mosquitto 2.0.11 cuts the link of whom it denies a publish.
             lines += ["per_listener_settings false", "max_queued_messages 2000000000", "persistence_location @DIR@/",
-                      "listener @PORT@ 127.0.0.1"]
+                      f"listener @PORT@ {host}"]
             if "allow_anonymous" not in config:
                 lines += ["allow_anonymous true"]
-        super().__init__(["/usr/sbin/mosquitto", "-v", "-c"], "\n".join([*lines, config]) + "\n")
+        super().__init__(["/usr/sbin/mosquitto", "-v", "-c"], "\n".join([*lines, config]) + "\n", host, port)
 
 
 class NatsBroker(_Server):

@@ -3,7 +3,7 @@ import contextlib
 import ctypes
 import os
 
-_NEWNS, _NEWUSER = 0x20000, 0x10000000
+_NEWNS, _NEWNET, _NEWUSER = 0x20000, 0x40000000, 0x10000000
 _REC_PRIVATE, _READ_ONLY, _DETACH = 0x4000 | 0x40000, 0x20 | 1, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -14,10 +14,11 @@ def _call(what, *arguments):
         raise OSError(error, f"unable to {what}: {os.strerror(error)} (small disks need root or user namespaces)")
 
 
-def private_mounts():
-    """Before any thread is started: what is mounted from here on is seen by this process and its children only."""
+def private_mounts(network=False):
+    """Before any thread is started: what is mounted from here on is seen by this process and its children only. With
+    `network`, they are on a network of their own as well, in which nothing is up."""
     uid, gid = os.geteuid(), os.getegid()
-    _call("unshare", _NEWNS | (_NEWUSER if uid else 0))
+    _call("unshare", _NEWNS | (_NEWNET if network else 0) | (_NEWUSER if uid else 0))
     if uid:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             with open(f"/proc/self/{name}", "w", encoding="ascii") as f:

@@ -111,11 +111,11 @@ TEST_CASE("options that contradict each other or name absent files are told at o
 }
 
 TEST_CASE("the API key comes from the environment and is one line") {
-    {
-        const Environment environment("HTTP_API_KEY", "k3y");
+    for (const auto *value : {"k3y", "k3y\r\nX-Other: 1"}) {
+        const Environment environment("HTTP_API_KEY", value);
         CHECK(read_options({}).api_key == "k3y");
     }
-    const Environment environment("HTTP_API_KEY", "k3y\r\nX-Other: 1");
+    const Environment environment("HTTP_API_KEY", "k3y\rX-Other: 1");
     CHECK(code_of({}) == ExitCode::config);
 }
 
