@@ -7,12 +7,14 @@
 #include <charconv>
 #include <map>
 #include <system_error>
+#include <thread>
 
 #include "base/backoff.hpp"
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "transport/tls_diagnosis.hpp"
 
 namespace ble {
 namespace {
@@ -24,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kept_of_body = 300;  // for a log line
 constexpr std::size_t longest_body =
     1u << 20;  // past this the connection is cut; the status counts all the same
+constexpr seconds look_limit(5);
 
 // libcurl's results are values: a failure here is out of memory, or a bug of ours.
 void check(CURLcode code, const char *what) {
@@ -95,6 +98,7 @@ struct HttpTransport::Impl {
     void fail(const std::string &what, CURLcode code, long status);
     std::string describe(CURLcode code, long status) const;
     std::optional<std::string> header(const char *name) const;
+    void look_at_tls() const;
     milliseconds delay_after(CURLcode code, long status);
 
     HttpOptions options;
@@ -322,6 +326,7 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long stat
     if (said[code == CURLE_OK ? status : -static_cast<long>(code)].due()) {
         log_warning(trouble + "; kept, next try in " + in_seconds(delay));
         complained = true;
+        if (code != CURLE_OK) look_at_tls();
     }
 }
 
@@ -336,6 +341,8 @@ std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
     }
     std::string text = "status " + std::to_string(status);
     if (!body.empty()) text += " (" + printable(body) + ")";
+    if (options.cert.empty() && body.find("No required SSL certificate") != std::string::npos)  // so nginx
+        text += "; it asks for a certificate of ours: give one with --cert and --key";
     if (outcome_of_status(status) == HttpOutcome::configuration) text += advice(status);
     return text;
 }
@@ -344,6 +351,22 @@ std::optional<std::string> HttpTransport::Impl::header(const char *name) const {
     curl_header *found = nullptr;
     if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK) return {};
     return found->value;
+}
+
+// Whether an exchange by TLS fails at TLS, libcurl does not always know: a server that wants a certificate of ours and gets none may
+// just hang up. Says what is found, in a thread of its own, since looking takes a connection more.
+void HttpTransport::Impl::look_at_tls() const {
+    const char *address = nullptr;
+    const HttpServerName server = server_of(options.url);
+    if (!server.tls || curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) != CURLE_OK ||
+        address == nullptr || *address == '\0')
+        return;
+    const TlsPeer peer{server.host,    address,      server.port, options.cafile,
+                       options.capath, options.cert, options.key, options.insecure};
+    std::thread([peer, what = options.url] {
+        const std::string found = diagnose_tls(peer, look_limit);
+        if (!found.empty()) log_warning(what + ": TLS: " + found);
+    }).detach();
 }
 
 milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {

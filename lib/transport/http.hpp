@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,14 @@ struct HttpOptions {
 void declare_http_options(HttpOptions &options, CommandLine &line);
 // Checks what can be checked without connecting, reads the key.
 void validate_http_options(HttpOptions &options, const CommandLine &line);
+
+// Whom a URL that validate_http_options() has taken leads to; `host` without brackets.
+struct HttpServerName {
+    std::string host;
+    std::uint16_t port = 0;
+    bool tls = false;
+};
+HttpServerName server_of(const std::string &url);
 
 enum class HttpOutcome {
     delivered,      // 200, 201

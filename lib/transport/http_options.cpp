@@ -2,6 +2,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/command_line.hpp"
 #include "base/file.hpp"
 #include "transport/http.hpp"
@@ -14,9 +16,9 @@ Error wrong(const CommandLine &line, const std::string &option, const std::strin
                  text);
 }
 
-std::string part(CURLU *url, CURLUPart which) {
+std::string part(CURLU *url, CURLUPart which, unsigned flags = 0) {
     char *text = nullptr;
-    if (curl_url_get(url, which, &text, 0) != CURLUE_OK) return {};
+    if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
     std::string copy(text);
     curl_free(text);
     return copy;
@@ -76,6 +78,16 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
     options.api_key = find_secret(options.api_key_file, "HTTP_API_KEY");
     if (options.api_key && options.api_key->find('\r') != std::string::npos)
         throw Error(ExitCode::config, "the API key has a carriage return in it: write it as one line");
+}
+
+HttpServerName server_of(const std::string &text) {
+    const std::unique_ptr<CURLU, void (*)(CURLU *)> url(curl_url(), curl_url_cleanup);
+    curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0);
+    std::string host = part(url.get(), CURLUPART_HOST);
+    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+    const std::string port = part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    return {host, static_cast<std::uint16_t>(std::strtoul(port.c_str(), nullptr, 10)),
+            part(url.get(), CURLUPART_SCHEME) == "https"};
 }
 
 HttpOutcome outcome_of_status(long status) {

@@ -266,6 +266,11 @@ void MosquittoLink::check(int code) {
     }
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
     const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
+    if (options_.tls && state_ == State::greeting && !(hung_up_ && five_ && options_.version == "auto")) {
+        fail_after_look(queue_, epoch_, options_, address_, trouble_text(code, error));
+        finish();
+        return client_.reset();
+    }
     give_up(trouble_text(code, error), answer_unknown ? mqtt::protocol_error : 0);
 }
 
@@ -280,8 +285,6 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
     switch (code) {
         case MOSQ_ERR_TLS:
         case MOSQ_ERR_TLS_HANDSHAKE: {
-            if (client_->trouble.find("host name") != std::string::npos)
-                return "TLS: the broker's certificate is for another host name";
             // "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed"
             std::string text = client_->trouble.substr(client_->trouble.rfind(':') + 1);
             text.erase(0, text.find_first_not_of(' '));
@@ -305,9 +308,13 @@ std::string MosquittoLink::trouble_text(int code, int error) const {
 void MosquittoLink::end(int reason, const std::string &text) {
     if (state_ == State::ended) return;
     const auto kind = state_ == State::up ? MqttEvent::Kind::lost : MqttEvent::Kind::failed;
+    finish();
+    push({kind, 0, reason, text});
+}
+
+void MosquittoLink::finish() {
     state_ = State::ended;
     outstanding_.clear();
-    push({kind, 0, reason, text});
 }
 
 bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::string_view payload,

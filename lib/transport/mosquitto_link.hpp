@@ -61,6 +61,7 @@ class MosquittoLink final : public MqttLink {
     void give_up(const std::string &text, int reason = 0);
     std::string trouble_text(int code, int error) const;
     void end(int reason, const std::string &text);
+    void finish();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
 
     std::shared_ptr<MqttEventQueue> queue_;

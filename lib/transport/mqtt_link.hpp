@@ -13,6 +13,7 @@
 
 #include "base/unique_fd.hpp"
 #include "transport/address_race.hpp"
+#include "transport/mqtt_options.hpp"
 
 namespace ble {
 
@@ -73,6 +74,11 @@ class MqttLink {
     // The broker closed the connection instead of sending a CONNACK.
     virtual bool hung_up() const = 0;
 };
+
+// Pushes `failed` with `text`, or with what a look at the broker's TLS finds wrong there. In a thread of its own, since that
+// connects once more.
+void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
+                     const std::string &address, const std::string &text);
 
 // Makes the link of the next attempt, with MQTT 5 or else 3.1.1; its events go to the queue, marked with the epoch.
 using MakeMqttLink = std::function<std::unique_ptr<MqttLink>(std::shared_ptr<MqttEventQueue> queue,

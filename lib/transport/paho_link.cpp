@@ -62,6 +62,9 @@ struct PahoLink::Callbacks {
                                                        : 0;
         const std::string text = reason != 0 ? mqtt_reason_text(reason) : link.failure_text(code, message);
         link.hung_up_ = message != nullptr && message == hang_up_text;
+        const bool old_version_next = link.hung_up_ && link.five_ && link.options_.version == "auto";
+        if (link.options_.tls && reason == 0 && !old_version_next)
+            return fail_after_look(link.queue_, link.epoch_, link.options_, link.address_, text);
         link.push({Kind::failed, 0, reason, text});
     }
 
@@ -231,7 +234,7 @@ std::string PahoLink::failure_text(int code, const char *message) {
     const std::string text = library_text(code, message);
     if (text == hang_up_text) return "it hangs up instead of answering (does it want TLS?)";
     if (text != no_connection && text != name_unknown) return text;
-    return options_.tls ? "no connection (nobody there, no TLS there, or a certificate for another host name)"
+    return options_.tls ? "no connection (is anybody there, does it speak TLS?)"
                         : "no connection (is anybody there, does it want TLS?)";
 }
 

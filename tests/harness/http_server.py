@@ -17,15 +17,17 @@ class HttpServer:
 
     `answer(request)` gives (status, headers, body), or None to cut the connection without an answer. By default health
     checks get 200, and each POST the next status of `script`: a number, or what answer() may give; then 201.
+    `certificate`: the files of (certificate, key), for HTTPS; with `clients_of`, the file of an authority, clients need a
+    certificate as well. `tls` is the newest version spoken.
     """
 
-    def __init__(self, answer=None, script=(), certificate=None, clock=0):
+    def __init__(self, answer=None, script=(), certificate=None, clock=0, clients_of=None, tls=ssl.TLSVersion.TLSv1_3):
         self.port = free_port()
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         self.requests, self.script = [], list(script)
         self.health = 200
         self._answer = answer or self._scripted
-        self._certificate = certificate
+        self._certificate, self._clients_of, self._tls = certificate, clients_of, tls
         self._clock = clock  # by how many seconds its clock is wrong
         self._lock = threading.Lock()
         self._sockets, self._connections = set(), 0
@@ -64,6 +66,10 @@ class HttpServer:
                 if outer._certificate:
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     context.load_cert_chain(*outer._certificate)
+                    context.maximum_version = outer._tls
+                    if outer._clients_of:
+                        context.verify_mode = ssl.CERT_REQUIRED
+                        context.load_verify_locations(outer._clients_of)
                     self.request = context.wrap_socket(self.request, server_side=True)
                 super().setup()
                 with outer._lock:

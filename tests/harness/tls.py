@@ -1,5 +1,6 @@
 """Certificates for servers on this machine, and brokers that have them."""
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -17,7 +18,8 @@ def self_signed(folder):
 
 def _authority(folder):
     """Makes an authority ca.pem, which the folder as a whole stands for as well, with the certificates server.pem and expired.pem (for localhost), elsewhere.pem (for
-    broker.example) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them."""
+    broker.example) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them. orphan.pem
+    (for localhost) is issued by between.pem, which is issued by ca.pem; complete.pem is both."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
     for name in ("ca", "other"):
@@ -28,15 +30,25 @@ def _authority(folder):
     with open(os.path.join(folder, "ca.conf"), "w", encoding="ascii") as f:
         f.write("[ca]\ndefault_ca=test\n[test]\ndatabase=issued\nnew_certs_dir=.\ndefault_md=sha256\nrand_serial=yes\n"
                 "unique_subject=no\npolicy=any\n[any]\ncommonName=supplied\n")
-    for name, names in [("server", here), ("expired", here), ("elsewhere", "DNS:broker.example"), ("client", "DNS:client.example")]:
-        for file, text in [("names", f"subjectAltName={names}\n"), ("issued", "")]:
+    own = [("server", here), ("expired", here), ("elsewhere", "DNS:broker.example"), ("client", "DNS:client.example"),
+           ("between", None), ("orphan", here)]
+    for name, names in own:
+        issuer = "between" if name == "orphan" else "ca"
+        for file, text in [("names", f"subjectAltName={names}\n" if names else "basicConstraints=critical,CA:TRUE\n"), ("issued", "")]:
             with open(os.path.join(folder, file), "w", encoding="ascii") as f:
                 f.write(text)
         valid = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"] if name == "expired" else ["-days", "2"]
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", "csr")
-        openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "csr",
+        openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert", f"{issuer}.pem", "-keyfile", f"{issuer}.key", "-in", "csr",
                 "-extfile", "names", "-out", f"{name}.pem", *valid)
+    os.remove(os.path.join(folder, "csr"))
     openssl("rehash", ".")
+    # Not before: the folder must not vouch for what lies between.
+    with open(os.path.join(folder, "complete.pem"), "wb") as f:
+        for name in ("orphan", "between"):
+            with open(os.path.join(folder, f"{name}.pem"), "rb") as part:
+                f.write(part.read())
+    shutil.copy(os.path.join(folder, "orphan.key"), os.path.join(folder, "complete.key"))
 
 
 class TlsBrokers:

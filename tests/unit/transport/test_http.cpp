@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/command_line.hpp"
@@ -82,6 +83,17 @@ TEST_CASE("a date in Retry-After is read by the server's own clock") {
     for (const char *none : {"", "0", "-5", "soon", "7 s"}) {
         INFO(none);
         CHECK_FALSE(wait_asked(none, present));
+    }
+}
+
+TEST_CASE("a URL names host and port, and whether TLS is spoken") {
+    for (const auto &[url, host, port, tls] : {std::tuple{"http://h", "h", 80, false},
+                                               {"https://h/path", "h", 443, true},
+                                               {"https://[::1]:8443", "::1", 8443, true}}) {
+        const auto server = server_of(url);
+        CHECK(server.host == host);
+        CHECK(server.port == port);
+        CHECK(server.tls == tls);
     }
 }
 

@@ -1,0 +1,23 @@
+// What is wrong with a TLS connection, in words that help. The libraries say "certificate verify failed" of an expired
+// certificate, an unknown issuer and another host name alike, or nothing at all; so the peer is looked at once more.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace ble {
+
+struct TlsPeer {
+    std::string name;     // whom its certificate must name: a host name or an address
+    std::string address;  // where it is, a numeric one
+    std::uint16_t port = 0;
+    std::string cafile, capath, cert,
+        key;                // as of the options; empty: the system's authorities, no certificate of ours
+    bool insecure = false;  // its certificate is not looked at
+};
+
+// Connects, shakes hands and hangs up. Blocks for at most `limit`. Empty: nothing wrong was found, or nothing answers.
+std::string diagnose_tls(const TlsPeer &peer, std::chrono::milliseconds limit);
+
+}  // namespace ble
