@@ -48,9 +48,14 @@ std::string device_id_of(std::string_view host_name, std::string_view digits) {
     return std::string(name.substr(0, longest - 1 - digits.size())) + '-' + std::string(digits);
 }
 
-DefaultDeviceId default_device_id() {
+std::string host_name() {
     char name[256] = {};
     ::gethostname(name, sizeof name - 1);
+    return name;
+}
+
+DefaultDeviceId default_device_id() {
+    const std::string name = host_name();
     const std::string digits = is_usual_host_name(name) ? machine_digits() : "";
     return {device_id_of(name, digits),
             digits.empty() ? "the host name" : "the host name and digits of this machine",

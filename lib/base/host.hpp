@@ -6,6 +6,8 @@
 
 namespace ble {
 
+std::string host_name();
+
 // Is it a name that many machines have, since systems for small computers come with it: raspberrypi, localhost …?
 bool is_usual_host_name(std::string_view host_name);
 

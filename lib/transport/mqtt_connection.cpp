@@ -13,7 +13,9 @@
 
 #include "base/backoff.hpp"
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
+#include "transport/client_id_contest.hpp"
 #include "transport/mqtt_reason.hpp"
 
 namespace ble {
@@ -46,13 +48,16 @@ struct MqttConnection::Impl {
     std::size_t receive_maximum = 0, packet_maximum = 0;
     std::string trouble;
     Throttle failure_said, loss_said;
-    bool was_connected = false, fallback_said = false, short_lived = false;
+    ClientIdContest contest;
+    bool was_connected = false, fallback_said = false;
 
     void watch(int fd) const;
     void connect();
     bool handle(const MqttEvent &event);
     void retry_later(const MqttEvent &event);
     bool try_old_version(const MqttEvent &event);
+    void lose(const MqttEvent &event);
+    void tell_of_contest() const;
 };
 
 MqttConnection::MqttConnection(const MqttOptions &options, MakeMqttLink make_link, WhenRefused when_refused)
@@ -82,6 +87,9 @@ void MqttConnection::wake() {
 bool MqttConnection::connected() const {
     return impl_->state == Impl::State::up;
 }
+bool MqttConnection::contested() const {
+    return impl_->contest.on();
+}
 bool MqttConnection::refused() const {
     return impl_->state == Impl::State::refused;
 }
@@ -93,8 +101,14 @@ std::size_t MqttConnection::receive_maximum() const {
 }
 
 milliseconds MqttConnection::timeout() const {
-    if (impl_->state != Impl::State::waiting) return impl_->link ? impl_->link->timeout() : milliseconds(-1);
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(impl_->due - Clock::now()));
+    const auto until = [](Clock::time_point at) {
+        return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(at - Clock::now()));
+    };
+    if (impl_->state == Impl::State::waiting) return until(impl_->due);
+    const auto due = impl_->link ? impl_->link->timeout() : milliseconds(-1);
+    if (impl_->state != Impl::State::up || !impl_->contest.on()) return due;
+    const auto held = until(impl_->since + ClientIdContest::won_after);
+    return due.count() < 0 ? held : std::min(due, held);
 }
 
 bool MqttConnection::wait(Clock::time_point end) {
@@ -144,6 +158,12 @@ std::vector<MqttEvent> MqttConnection::step() {
     // What woke us may have come after the link was asked, and the queue has taken it off.
     if (impl_->state == Impl::State::connecting) impl_->link->step();
     if (impl_->state == Impl::State::waiting && Clock::now() >= impl_->due) impl_->connect();
+    if (impl_->state == Impl::State::up && impl_->contest.on() &&
+        Clock::now() >= impl_->since + ClientIdContest::won_after) {
+        impl_->contest.held();
+        log_info("the link to the broker " + impl_->options.address() +
+                 " holds: nobody else uses the client id " + impl_->options.client_id + " now");
+    }
     return events;
 }
 
@@ -164,6 +184,7 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             return true;
         case MqttEvent::Kind::failed:
             if (try_old_version(event)) return false;
+            contest.failed();
             if (!link->address().empty()) addresses.failed(link->address());
             if (when_refused == WhenRefused::end && !was_connected &&
                 mqtt_reason_is_configuration(event.reason)) {
@@ -180,20 +201,7 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             return true;
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;
-            short_lived = Clock::now() - since < steady_after;
-            if (!short_lived) {
-                backoff.reset();
-                loss_said.reset();
-            }
-            if (options.version == "auto") five = true;
-            ++epoch;  // what this link still has to say is of no interest
-            retry_later(event);
-            if (loss_said.due())
-                log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
-                            (short_lived && !options.client_id.empty()
-                                 ? " (does another client use the client id " + options.client_id + "?)"
-                                 : "") +
-                            "; connecting again");
+            lose(event);
             return true;
         case MqttEvent::Kind::acknowledged:
         case MqttEvent::Kind::subscribed:
@@ -202,6 +210,43 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             return true;
     }
     return false;
+}
+
+void MqttConnection::Impl::lose(const MqttEvent &event) {
+    using Ending = ClientIdContest::Ending;
+    const auto lived = Clock::now() - since;
+    const bool own_id = !options.client_id.empty();
+    if (own_id)
+        contest.lost(event.reason == mqtt::session_taken_over ? Ending::taken_over
+                     : event.reason == 0                      ? Ending::unexplained
+                                                              : Ending::other,
+                     lived);
+    const bool short_lived = lived < steady_after;
+    if (!short_lived && !contest.on()) {
+        backoff.reset();
+        loss_said.reset();
+    }
+    if (options.version == "auto") five = true;
+    ++epoch;  // what this link still has to say is of no interest
+    retry_later(event);
+    if (contest.due()) tell_of_contest();
+    if (!contest.on() && loss_said.due())
+        log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
+                    (short_lived && own_id
+                         ? " (does another client use the client id " + options.client_id + "?)"
+                         : "") +
+                    "; connecting again");
+}
+
+void MqttConnection::Impl::tell_of_contest() const {
+    const std::string where = options.client_id + " at the broker " + options.address();
+    log_warning((contest.told() ? "another client uses our client id " + where +
+                                      ": each throws the other off (" + trouble + ")"
+                                : "does another client use our client id " + where +
+                                      "? The link is ended each time soon after it is made") +
+                "; give every client a --client-id of its own (this is process " +
+                std::to_string(::getpid()) + " on " + host_name() + "); said again in " +
+                std::to_string(ClientIdContest::reminded_after.count()) + " hours if it goes on");
 }
 
 void MqttConnection::Impl::retry_later(const MqttEvent &event) {

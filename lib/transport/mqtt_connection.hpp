@@ -38,6 +38,8 @@ class MqttConnection {
     void wake();         // makes fd() readable; from any thread
 
     bool connected() const;
+    // Another client uses our client id, so that links come and go: no news to tell each time.
+    bool contested() const;
     bool refused() const;                 // see WhenRefused::end
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes

@@ -201,9 +201,9 @@ void MqttPublisher::Impl::lose(const MqttEvent &event) {
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
     ++links;
     const bool old = event.text != "MQTT 5";
-    log_info("connected to the broker " + options.address() + " (" + event.text +
-             (options.tls ? ", TLS" : "") + ")" +
-             (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
+    log(connection.contested() ? LogLevel::debug : LogLevel::info,
+        "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
+            ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
     for (const auto &topic : topics) link->subscribe(topic);
     announcing = !session.status_topic.empty() && publish(status_id, session.status_topic, "online", true);
 }

@@ -172,8 +172,9 @@ void MqttSubscriber::Impl::take(const MqttEvent &event) {
                 break;
             }
             ready = true;
-            log_info("subscribed to " + session.subscribe + " at " + options.address() + " (" + version +
-                     (options.tls ? ", TLS)" : ")"));
+            log(connection.contested() ? LogLevel::debug : LogLevel::info,
+                "subscribed to " + session.subscribe + " at " + options.address() + " (" + version +
+                    (options.tls ? ", TLS)" : ")"));
             break;
         case MqttEvent::Kind::denied:
             deny(event);

@@ -71,8 +71,15 @@ struct PahoLink::Callbacks {
     static void lost(void *context, char *cause) noexcept {
         link(context).push({Kind::lost, 0, 0, cause != nullptr ? cause : "connection lost"});
     }
-    static void disconnected(void *context, MQTTProperties *, MQTTReasonCodes reason) noexcept {
-        link(context).push({Kind::lost, 0, reason, mqtt_reason_text(reason)});
+    static void disconnected(void *context, MQTTProperties *properties, MQTTReasonCodes reason) noexcept {
+        std::string text = mqtt_reason_text(reason);
+        const MQTTProperty *words =
+            properties != nullptr ? MQTTProperties_getProperty(properties, MQTTPROPERTY_CODE_REASON_STRING)
+                                  : nullptr;
+        if (words != nullptr)  // perhaps whom it means; libmosquitto keeps that to itself
+            text +=
+                ": " + printable({words->value.data.data, static_cast<std::size_t>(words->value.data.len)});
+        link(context).push({Kind::lost, 0, reason, text});
     }
     static int arrived(void *context, char *topic, int length, MQTTAsync_message *message) noexcept {
         const std::string_view payload(static_cast<const char *>(message->payload),

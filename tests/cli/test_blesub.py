@@ -462,9 +462,13 @@ class Session(unittest.TestCase):
             tool.signal(signal.SIGTERM)
             self.assertEqual(tool.wait(), 0)
 
-    def test_a_second_client_with_the_same_id_is_said(self):
-        with subscribe(self.broker, "--client-id", "twin") as first, subscribe(self.broker, "--client-id", "twin"):
-            first.wait_err("does another client use the client id twin?")
+    def test_what_the_broker_says_of_the_other_client_is_passed_on(self):
+        with MqttServer() as server, subscribe(server, "--client-id", "twin") as tool:
+            words = b"taken over by pi-attic"
+            properties = b"\x1f" + len(words).to_bytes(2, "big") + words
+            server.send_raw(bytes([0xe0, 2 + len(properties), 0x8e, len(properties)]) + properties)
+            tool.wait_err("another client uses our client id twin")
+            self.assertIn("with the same client id: taken over by pi-attic)", tool.err)
 
     def test_the_brokers_reason_for_a_disconnect_is_said(self):
         with MqttServer() as server, subscribe(server) as tool:
