@@ -28,6 +28,7 @@ class Both : public ReportSink {
         must(line.starts_with("{\"timestamp\":\"") && line.ends_with("}"), "a line of a report", line);
         batches_.add(report);
     }
+    void listens(bool on, Time since) override { batches_.listens(on, since); }
     std::optional<Time> due() const override { return batches_.due(); }
     bool satisfied() const override { return batches_.satisfied(); }
     void finish() override { batches_.finish(); }

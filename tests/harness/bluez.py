@@ -48,7 +48,7 @@ class SystemBus:
 class MonitorChannel:
     """The kernel's monitor channel for a tool that gets `env`, on a host without Bluetooth: what is sent, it hears."""
 
-    EVENT = 3
+    COMMAND, EVENT = 2, 3
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="blepipe-monitor-")
@@ -66,6 +66,11 @@ class MonitorChannel:
 
     def event(self, data, adapter=0):
         self.send(struct.pack("<HHH", self.EVENT, adapter, len(data)) + data)
+
+    def scan_enabled(self, on, adapter=0):
+        """The adapter is asked to scan or not, and does so."""
+        self.send(struct.pack("<HHH", self.COMMAND, adapter, 5) + b"\x0c\x20\x02" + bytes([on, 0]))
+        self.event(b"\x0e\x04\x01\x0c\x20\x00", adapter)
 
     def report(self, address, rssi=-60, data=b"", adapter=0):
         """A legacy one, of a random address, not connectable."""

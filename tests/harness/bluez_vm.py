@@ -22,6 +22,9 @@ DEADLINE_S = 500
 # The tests have to pass with each: bluetoothd of Debian 12 and 13.
 BLUEZ = os.environ.get("BLEPIPE_BLUEZ", "5.82")
 
+# So long a scan may be off without that being a rest: Rests::moment.
+MOMENT_S = 0.25
+
 Result = collections.namedtuple("Result", "code out err")
 Sent = collections.namedtuple("Sent", "seconds address rssi")
 
@@ -42,6 +45,13 @@ class Boot:
         """The reports that the controller of that log has sent."""
         lines = (line.split() for line in self.files[name].decode("ascii").splitlines())
         return [Sent(float(words[0]), words[2].lower(), int(words[4])) for words in lines if words[1] == "adv"]
+
+    def rests(self, name="truth"):
+        """For how many seconds the scan of that controller was off, each time that it was for more than a moment."""
+        lines = [line.split() for line in self.files[name].decode("ascii").splitlines()]
+        commands = [(float(words[0]), words[-1]) for words in lines if words[1:3] == ["cmd", "200c"]]
+        pauses = [on - off for (off, was), (on, _) in zip(commands, commands[1:]) if was == "off"]
+        return [pause for pause in pauses if pause > MOMENT_S]
 
     def truth(self, name="truth"):
         """Of each address: the RSSI of all reports sent, in order."""
@@ -70,11 +80,21 @@ def reports_in(batches):
     return found
 
 
+def seconds(batch):
+    """Its time, since 1970."""
+    return datetime.datetime.fromisoformat(batch["timestamp"].replace("Z", "+00:00")).timestamp()
+
+
 def pauses(batches):
-    """The indices of those batches, back to back otherwise, before which nobody listened."""
-    times = [datetime.datetime.fromisoformat(batch["timestamp"].replace("Z", "+00:00")) for batch in batches]
-    lengths = [datetime.timedelta(milliseconds=batch["window_ms"]) for batch in batches]
-    return [i for i in range(1, len(batches)) if times[i] - lengths[i] > times[i - 1]]
+    """The indices of those batches, back to back otherwise, before which there is no window."""
+    times = [seconds(batch) for batch in batches]
+    return [i for i in range(1, len(batches)) if times[i] - times[i - 1] > batches[i]["interval_ms"] / 1000 + 0.0005]
+
+
+def rested_s(batches):
+    """From the first window to the last: how long nobody listened. The first one has no rest."""
+    listened_ms = sum(batch["window_ms"] for batch in batches[1:])
+    return seconds(batches[-1]) - seconds(batches[0]) - listened_ms / 1000
 
 
 def comparable(lines):

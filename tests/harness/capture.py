@@ -20,6 +20,11 @@ def extended(data, address="c0:11:22:33:44:01", rssi=-60, kind=0):
     return b"\x04\x3e" + struct.pack("BBB", len(report) + 2, 0x0D, 1) + report
 
 
+def scan_enabled(on, at, adapter=0):
+    """Records: a controller is asked to scan or not, and does so."""
+    return [(at, b"\x01\x0c\x20\x02" + bytes([on, 0]), adapter), (at, b"\x04\x0e\x04\x01\x0c\x20\x00", adapter)]
+
+
 def replay(*argv, capture=b"", code=0, env=None):
     """Standard output's lines as JSON, and standard error."""
     got, out, err = run("blescan", "--replay", "-", *argv, input=capture, env=env)

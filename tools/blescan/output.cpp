@@ -1,6 +1,7 @@
 #include "blescan/output.hpp"
 
 #include "base/digest.hpp"
+#include "base/duration.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
 #include "radio/air/private_address.hpp"
@@ -78,9 +79,17 @@ class BatchOutput : public Output {
         say(left_out.paused, " reports came in the pauses between windows (--interval)");
         say(left_out.anonymous, " reports of anonymous advertisers left out");
         say(left_out.without_rssi, " reports of advertisers without RSSI left out");
+        say_rested();
     }
 
   private:
+    void say_rested() const {
+        const auto rested = std::chrono::floor<std::chrono::milliseconds>(windows_.rested());
+        if (rested.count() > 0)
+            log_info("for " + in_seconds(rested) +
+                     " of the windows the radio did not scan; window_ms leaves them out");
+    }
+
     void print(Batch &batch) {
         const auto &hidden = windows_.left_out().hidden;
         for (std::size_t i = 0; i < hidden.size(); ++i) counters_.hidden[i].reports = hidden[i];

@@ -71,6 +71,7 @@ class ResolvingSink : public ReportSink {
         known.identity = resolver_.resolve(report.address, report.timestamp);
         next_.add(known);
     }
+    void listens(bool on, Time since) override { next_.listens(on, since); }
     std::optional<Time> due() const override { return next_.due(); }
     bool satisfied() const override { return next_.satisfied(); }
     void finish() override { next_.finish(); }

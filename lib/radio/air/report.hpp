@@ -49,6 +49,8 @@ class ReportSink {
     virtual void advance(Time now) = 0;
     // A report heard at the clock's present. Its data is valid during the call.
     virtual void add(const Report &report) = 0;
+    // From then on the radio listens, or rests. Until it is told that it rests, it listens.
+    virtual void listens(bool on, Time since) = 0;
     // When advance() has something to do even if no report comes.
     virtual std::optional<Time> due() const = 0;
     // No more is wanted.

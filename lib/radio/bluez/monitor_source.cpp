@@ -21,7 +21,8 @@ MonitorSource::MonitorSource(const std::string &record, BluezScanner &scanner, R
           [this](const Report &report) {
               if (!clock_.satisfied()) clock_.add(report);
           },
-          [this](const Report &report) { scanner_.heard(report); }) {
+          [this](const Report &report) { scanner_.heard(report); }),
+      scans_([this](bool listens, Time since) { clock_.listens(listens, since); }) {
     if (recorder_) recorder_->note(now(), note_recording);
 }
 
@@ -54,6 +55,7 @@ void MonitorSource::take(const MonitorPacket &packet) {
     if (hci.type == HciPacket::event && !scanner_.scans(packet.adapter)) return;
     reader_.advance(packet.timestamp);
     clock_.packet(packet.timestamp);
+    scans_.read(hci);
     reader_.read(hci);
     // Behind the note that its first report brings forth.
     if (recorder_) recorder_->write(packet, dropped_);

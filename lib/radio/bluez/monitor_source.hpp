@@ -12,6 +12,7 @@
 #include "radio/capture/btsnoop_writer.hpp"
 #include "radio/capture/packet_clock.hpp"
 #include "radio/hci/report_reader.hpp"
+#include "radio/hci/scan_state.hpp"
 
 namespace ble {
 
@@ -42,6 +43,7 @@ class MonitorSource : public LiveSource {
     std::unique_ptr<BtsnoopWriter> recorder_;
     PacketClock clock_;
     ReportReader reader_;
+    ScanState scans_;
     std::uint64_t dropped_ = 0, told_ = 0;
     Clock::time_point complain_{};  // of drops again, not before
 };

@@ -35,7 +35,7 @@ class Btsnoop : public CaptureFile::Format {
             unwrap_h4(packet);
         } else if (link_ == hci) {
             const bool received = flags & 1, command_or_event = flags & 2;
-            packet.type = received && command_or_event ? HciPacket::event : 0;
+            if (command_or_event) packet.type = received ? HciPacket::event : HciPacket::command;
         } else {
             packet.adapter = static_cast<std::uint16_t>(flags >> 16);
             unwrap_monitor(static_cast<std::uint16_t>(flags), packet);

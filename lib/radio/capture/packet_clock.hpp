@@ -25,6 +25,7 @@ class PacketClock : public ReportSink {
     void packet(Time time);
     // A report in it: the clock begins with the first one at the latest.
     void add(const Report &report) override;
+    void listens(bool on, Time since) override { sink_.listens(on, since); }
 
     // While somebody waits for the rest of a report, the wall clock does not count.
     void hold(bool held) { held_ = held; }

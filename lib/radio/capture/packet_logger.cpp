@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t header_size = 13, in_length = 9;  // of the header, what the length counts
 
-constexpr std::uint8_t hci_event = 0x01;
+constexpr std::uint8_t hci_command = 0x00, hci_event = 0x01;
 
 class PacketLogger : public CaptureFile::Format {
   public:
@@ -32,7 +32,9 @@ class PacketLogger : public CaptureFile::Format {
         const std::int64_t micros = load<std::uint32_t>(data + 8, big_endian_);
         HciPacket packet{
             clamp_time(seconds * 1'000'000 + micros), 0, {data + header_size, length - in_length}};
-        packet.type = data[12] == hci_event ? HciPacket::event : 0;
+        packet.type = data[12] == hci_event     ? HciPacket::event
+                      : data[12] == hci_command ? HciPacket::command
+                                                : 0;
         return packet;
     }
 

@@ -11,6 +11,7 @@
 #include "radio/capture/capture_format.hpp"
 #include "radio/capture/steady_packets.hpp"
 #include "radio/hci/report_reader.hpp"
+#include "radio/hci/scan_state.hpp"
 
 namespace ble {
 
@@ -97,6 +98,7 @@ void Replay::run(ReportSink &sink) {
     CaptureFile capture(source);
     SteadyPackets packets(capture);
     ReportReader reader(counters_, [&](const Report &report) { sink.add(report); });
+    ScanState scans([&](bool listens, Time since) { sink.listens(listens, since); });
     while (!sink.satisfied()) {
         auto packet = packets.next();
         if (!packet) break;
@@ -104,10 +106,12 @@ void Replay::run(ReportSink &sink) {
         packet->timestamp = clamp_time((packet->timestamp + shift_).time_since_epoch().count());
         if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
         if (packet->type == HciPacket::note) take_note(*packet, sink, reader);
-        if (!listening_) continue;
-        reader.advance(packet->timestamp);
-        sink.advance(packet->timestamp);
-        reader.read(*packet);
+        if (listening_) {
+            reader.advance(packet->timestamp);
+            sink.advance(packet->timestamp);
+        }
+        scans.read(*packet);
+        if (listening_) reader.read(*packet);
     }
     reader.finish();
     sink.finish();

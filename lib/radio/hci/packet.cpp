@@ -17,8 +17,12 @@ void unwrap_h4(HciPacket &packet) {
 }
 
 void unwrap_monitor(std::uint16_t opcode, HciPacket &packet) {
-    constexpr std::uint16_t event_packet = 3, system_note = 12;
-    packet.type = opcode == event_packet ? HciPacket::event : opcode == system_note ? HciPacket::note : 0;
+    constexpr std::uint16_t deleted = 1, command_packet = 2, event_packet = 3, closed = 9, system_note = 12;
+    packet.type = opcode == event_packet                  ? HciPacket::event
+                  : opcode == command_packet              ? HciPacket::command
+                  : opcode == deleted || opcode == closed ? HciPacket::gone
+                  : opcode == system_note                 ? HciPacket::note
+                                                          : 0;
 }
 
 HciPacket MonitorPacket::hci() const {

@@ -23,14 +23,16 @@ struct AirPacket {
 std::uint8_t channel_of_frequency_index(std::uint8_t index);
 
 struct HciPacket {
-    static constexpr std::uint8_t event = 4;   // the H4 packet type
-    static constexpr std::uint8_t note = 128;  // no packet, but a text for readers (monitor only)
+    static constexpr std::uint8_t command = 1, event = 4;  // the H4 packet types
+    static constexpr std::uint8_t note = 128;              // no packet, but a text for readers (monitor only)
     static constexpr std::uint8_t sniffed =
         129;  // no packet of HCI, but one of the link layer, from its access address on
+    static constexpr std::uint8_t gone =
+        130;  // no packet: the adapter was closed or unplugged (monitor only)
     static constexpr std::uint16_t no_adapter = 0xffff;
 
     Time timestamp{};
-    std::uint8_t type = 0;  // H4 packet type, note or sniffed; 0: something else that was recorded
+    std::uint8_t type = 0;  // H4 packet type, note, sniffed or gone; 0: something else that was recorded
     std::span<const std::uint8_t> data;  // without the packet type
     std::uint16_t adapter =
         no_adapter;               // 0 is hci0; the monitor channel, data link 2001 and link type 254 only
@@ -44,7 +46,7 @@ void unwrap_h4(HciPacket &packet);
 // As the Linux monitor channel and btsnoop's data link 2001 hold it.
 struct MonitorPacket {
     Time timestamp{};           // of the kernel, when it got the packet
-    std::uint16_t opcode = 0;   // as in btsnoop's data link 2001: 3 is an HCI event, 12 a note
+    std::uint16_t opcode = 0;   // as in btsnoop's data link 2001: 2 is an HCI command, 3 an event, 12 a note
     std::uint16_t adapter = 0;  // 0 is hci0; 0xffff: none
     std::span<const std::uint8_t> data;
 

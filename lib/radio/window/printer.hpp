@@ -40,6 +40,7 @@ class ReportPrinter : public ReportSink {
 
     void advance(Time) override {}
     void add(const Report &report) override;
+    void listens(bool, Time) override {}
     std::optional<Time> due() const override { return std::nullopt; }
     bool satisfied() const override { return options_.count > 0 && printed_ >= options_.count; }
     void finish() override {}

@@ -18,6 +18,7 @@ WindowReducer::WindowReducer(const WindowOptions &options, AddressHasher &hasher
 void WindowReducer::begin(Time now) {
     start_ = std::chrono::floor<milliseconds>(now);
     end_ = start_ + options_.window;
+    rests_.begin(start_);
     latest_ = now;
     begun_ = true;
 }
@@ -35,11 +36,14 @@ void WindowReducer::advance(Time now) {
     latest_ = std::max(latest_, now);
     while (now >= end() && !satisfied()) {
         const Time cut = end();
+        rested_ += rests_.until(cut);
         close(std::chrono::floor<milliseconds>(cut - start_));
         start_ = cut;
-        if (cut < end_) continue;
-        start_ += options_.pause;
-        end_ = start_ + options_.window;
+        if (cut == end_) {
+            start_ += options_.pause;
+            end_ = start_ + options_.window;
+        }
+        rests_.begin(start_);
     }
 }
 
@@ -79,6 +83,7 @@ void WindowReducer::finish() {
     const bool paused = latest_ < start_;
     const bool just_begun = emitted_ > 0 && latest_ <= start_ && advertisers_.empty();
     if (!std::exchange(begun_, false) || paused || just_begun || satisfied()) return;
+    rested_ += rests_.until(latest_);
     const auto heard_for = std::chrono::ceil<milliseconds>(latest_ - start_);
     close(std::clamp(heard_for, milliseconds(1), std::chrono::floor<milliseconds>(end() - start_)));
 }
@@ -111,7 +116,14 @@ bool WindowReducer::leave_out(const Advertiser &advertiser) {
     return advertiser.rssi.empty();
 }
 
+// How much of the window so far, which ends at that length.
+milliseconds WindowReducer::listened(milliseconds length) const {
+    const auto rested = rests_.until(std::min<Time>(start_ + length, latest_));
+    return std::max(std::chrono::floor<milliseconds>(length - rested), milliseconds(0));
+}
+
 void WindowReducer::close(milliseconds length) {
+    if (advertisers_.empty() && listened(length) == milliseconds(0)) return;
     if (options_.counts) {
         count(length);
     } else {
@@ -158,7 +170,7 @@ void WindowReducer::detect(milliseconds length) {
 void WindowReducer::emit(Batch batch, milliseconds length) {
     if (satisfied()) return;
     batch.timestamp = start_ + length;
-    batch.window_ms = static_cast<std::uint32_t>(length.count());
+    batch.window_ms = static_cast<std::uint32_t>(std::max(listened(length), milliseconds(1)).count());
     batch.interval_ms = static_cast<std::uint32_t>((options_.window + options_.pause).count());
     ++emitted_;
     emit_(batch);

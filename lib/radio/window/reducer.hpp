@@ -3,7 +3,8 @@
 // The windows run on the reports' clock, from its first instant on: `window` long, then `pause` without listening. A
 // window in which nothing was heard gives an empty batch. A clock that steps back a little is tolerated; when it steps
 // back by more than 10 s (or a window), or stands still for longer than `longest_silence`, the series of windows begins
-// anew. A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
+// anew. What the radio rested in a window is taken off its window_ms; one in which it rested all the time gives no batch,
+// unless somebody was heard all the same. A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
 // Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "radio/window/address_hasher.hpp"
 #include "radio/window/filter.hpp"
 #include "radio/window/profile.hpp"
+#include "radio/window/rests.hpp"
 
 namespace ble {
 
@@ -43,6 +45,7 @@ class WindowReducer : public ReportSink {
 
     void advance(Time now) override;
     void add(const Report &report) override;
+    void listens(bool on, Time since) override { rests_.tell(on, since); }
     std::optional<Time> due() const override;
     bool satisfied() const override { return options_.count > 0 && emitted_ >= options_.count; }
     // The window in hand ends now: its batch says how long it really was.
@@ -57,7 +60,8 @@ class WindowReducer : public ReportSink {
         std::vector<std::uint64_t> hidden;  // by the filter, in the order of its reasons
     };
     const LeftOut &left_out() const { return left_out_; }
-    std::uint64_t restarts() const { return restarts_; }  // of the series of windows
+    std::uint64_t restarts() const { return restarts_; }          // of the series of windows
+    std::chrono::microseconds rested() const { return rested_; }  // in windows, in all
 
   private:
     struct Advertiser {
@@ -74,6 +78,7 @@ class WindowReducer : public ReportSink {
     Time end() const {
         return std::min(end_, hasher_.epoch_end(start_));
     }  // of the window, or of its first part
+    std::chrono::milliseconds listened(std::chrono::milliseconds length) const;
     void close(std::chrono::milliseconds length);
     void detect(std::chrono::milliseconds length);
     void count(std::chrono::milliseconds length);
@@ -84,6 +89,8 @@ class WindowReducer : public ReportSink {
 
     WindowOptions options_;
     AddressHasher &hasher_;
+    Rests rests_;
+    std::chrono::microseconds rested_{0};
     Emit emit_;
     CompanyNames companies_;
     bool begun_ = false;

@@ -13,6 +13,7 @@ class Written : public ble::ReportSink {
   public:
     void advance(ble::Time now) override { note("advance", now); }
     void add(const ble::Report &report) override { note("report", report.timestamp); }
+    void listens(bool on, ble::Time since) override { note(on ? "listens" : "rests", since); }
     std::optional<ble::Time> due() const override { return start + milliseconds(1000); }
     bool satisfied() const override { return false; }
     void finish() override { text += "finish "; }

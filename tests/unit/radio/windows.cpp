@@ -331,3 +331,77 @@ TEST_CASE("counts tell how many were in each zone, and nothing of whom") {
     CHECK((second.near == 0 && second.medium == 0 && second.far == 0));
     CHECK(scan.windows.left_out().without_rssi == 1);
 }
+
+TEST_CASE("what the radio rested is taken off the length of a window, whether it has ended or not") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50);
+    scan.windows.listens(false, start + 4s);
+    scan.windows.advance(start + 7s);
+    scan.windows.listens(true, start + 7s);
+    scan.windows.listens(false, start + 9s);
+    scan.windows.advance(start + 12s);
+    scan.windows.listens(true, start + 12s);
+    scan.hear(13s, 1, -50).windows.listens(false, start + 19s);
+    scan.hear(19s + 1ms, 1, -50).windows.advance(start + 20s);
+    scan.windows.advance(start + 29s);
+    scan.windows.finish();
+    REQUIRE(scan.batches.size() == 2);  // nobody listened in the third
+    CHECK(scan.batches[0].window_ms == 6000u);
+    CHECK(scan.batches[0].timestamp == start + 10s);
+    CHECK(scan.batches[0].interval_ms == 10'000u);
+    CHECK(scan.batches[1].window_ms == 7000u);
+    CHECK(scan.windows.rested() == 4s + 3s + 9s);
+}
+
+TEST_CASE("a scan that is started anew in a moment has not rested, wherever the window ends") {
+    Scan scan(ten_seconds());
+    scan.hear(0s, 1, -50);
+    const auto pause = [&](std::chrono::milliseconds from, std::chrono::milliseconds to) {
+        scan.windows.advance(start + from);
+        scan.windows.listens(false, start + from);
+        scan.windows.advance(start + to);
+        scan.windows.listens(true, start + to);
+    };
+    pause(4000ms, 4250ms);
+    pause(9900ms, 10'150ms);
+    pause(19'900ms, 20'151ms);  // a rest, as turns out in the third
+    scan.windows.advance(start + 30s);
+    REQUIRE(scan.batches.size() == 3);
+    CHECK(scan.batches[0].window_ms == 10'000u);
+    CHECK(scan.batches[1].window_ms == 10'000u);
+    CHECK(scan.batches[2].window_ms == 9849u);
+}
+
+TEST_CASE("a window in which the radio rested gives no batch, unless somebody was heard all the same") {
+    auto options = ten_seconds();
+    options.window = 1s;
+    Scan scan(options);
+    scan.hear(0s, 1, -50);
+    scan.windows.listens(false, start + 1s);
+    scan.windows.advance(start + 5s);
+    REQUIRE(scan.batches.size() == 1);
+    scan.hear(5s + 1ms, 1, -50).windows.advance(start + 6s);
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[1].window_ms == 1u);
+    CHECK(scan.batches[1].detections.size() == 1);
+    scan.windows.advance(start + 8s);
+    CHECK(scan.batches.size() == 2);
+}
+
+TEST_CASE("a rest in the pause between two windows is not theirs, nor one of before the clock was set back") {
+    Scan scan(ten_seconds(30s));
+    scan.hear(0s, 1, -50);
+    scan.windows.advance(start + 15s);
+    scan.windows.listens(false, start + 15s);
+    scan.windows.advance(start + 25s);
+    scan.windows.listens(true, start + 25s);
+    scan.windows.advance(start + 50s);
+    REQUIRE(scan.batches.size() == 2);
+    CHECK(scan.batches[1].window_ms == 10'000u);
+    scan.windows.listens(false, start + 51s);
+    scan.windows.advance(start - 3600s);
+    scan.windows.listens(true, start - 3595s);
+    scan.windows.advance(start - 3590s);
+    REQUIRE(scan.batches.size() == 3);
+    CHECK(scan.batches[2].window_ms == 5000u);
+}
