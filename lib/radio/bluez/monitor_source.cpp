@@ -19,6 +19,7 @@ MonitorSource::MonitorSource(const std::string &record, BluezScanner &scanner, R
       reader_(
           counters,
           [this](const Report &report) {
+              clock_.packet(report.timestamp);
               if (!clock_.satisfied()) clock_.add(report);
           },
           [this](const Report &report) { scanner_.heard(report); }),
@@ -54,7 +55,7 @@ void MonitorSource::take(const MonitorPacket &packet) {
     const auto hci = packet.hci();
     if (hci.type == HciPacket::event && !scanner_.scans(packet.adapter)) return;
     reader_.advance(packet.timestamp);
-    clock_.packet(packet.timestamp);
+    clock_.packet(reader_.clock(packet.timestamp));
     scans_.read(hci);
     reader_.read(hci);
     // Behind the note that its first report brings forth.

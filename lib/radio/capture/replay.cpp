@@ -97,23 +97,31 @@ void Replay::run(ReportSink &sink) {
     if (!source.need(longest_header) && source.given_up()) return;  // stopped before there was anything
     CaptureFile capture(source);
     SteadyPackets packets(capture);
-    ReportReader reader(counters_, [&](const Report &report) { sink.add(report); });
+    ReportReader reader(counters_, [&](const Report &report) {
+        sink.advance(report.timestamp);
+        sink.add(report);
+    });
     ScanState scans([&](bool listens, Time since) { sink.listens(listens, since); });
+    Time present{};
     while (!sink.satisfied()) {
         auto packet = packets.next();
         if (!packet) break;
         // The shift of a capture whose clock was set by ages takes the others out of the years that can be printed.
         packet->timestamp = clamp_time((packet->timestamp + shift_).time_since_epoch().count());
-        if (options_.speed > 0 && !pace(packet->timestamp, sink)) break;
+        if (options_.speed > 0 && !pace(packet->timestamp, sink, reader)) break;
         if (packet->type == HciPacket::note) take_note(*packet, sink, reader);
+        present = packet->timestamp;
         if (listening_) {
-            reader.advance(packet->timestamp);
-            sink.advance(packet->timestamp);
+            reader.advance(present);
+            sink.advance(reader.clock(present));
         }
         scans.read(*packet);
         if (listening_) reader.read(*packet);
     }
-    reader.finish();
+    if (reader.holds()) {
+        reader.finish();
+        sink.advance(present);
+    }
     sink.finish();
     if (!capture.problem().empty()) problem_ = name_ + " " + capture.problem();
     left_out_ = capture.left_out();
@@ -135,14 +143,20 @@ void Replay::take_note(const HciPacket &note, ReportSink &sink, ReportReader &re
 }
 
 // Waits until `time` is due; the sink's clock is moved on the way when it has something to do before.
-bool Replay::pace(Time time, ReportSink &sink) {
+bool Replay::pace(Time time, ReportSink &sink, ReportReader &reader) {
     if (!paced_ || jumps(*paced_, time)) {  // the first is not waited for either
         origin_ = time;
         origin_clock_ = Clock::now();
     } else {
         for (auto due = sink.due(); due && *due <= time && !sink.satisfied(); due = sink.due()) {
-            if (!wait_for(*due)) return false;
-            sink.advance(*due);
+            Time at = *due;
+            reader.advance(at);
+            if (reader.holds())
+                at += FragmentJoiner::longest_pause + microseconds(1);  // then it waits no more
+            if (at > time) break;
+            if (!wait_for(at)) return false;
+            reader.advance(at);
+            sink.advance(at);
         }
     }
     paced_ = time;

@@ -50,7 +50,7 @@ class Replay {
   private:
     void take_note(const HciPacket &note, ReportSink &sink, ReportReader &reader);
     void shift_to_now();
-    bool pace(Time time, ReportSink &sink);
+    bool pace(Time time, ReportSink &sink, ReportReader &reader);
     bool wait_for(Time time);
     ByteSource open_source();
 

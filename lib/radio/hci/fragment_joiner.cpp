@@ -71,6 +71,13 @@ void FragmentJoiner::advance(Time now) {
         [&](const GivenUp &gone) { return now > gone.when + patience || now < gone.when - patience; });
 }
 
+std::optional<Time> FragmentJoiner::earliest() const {
+    std::optional<Time> earliest;
+    for (const auto &open : open_)
+        earliest = std::min(earliest.value_or(open.report.timestamp), open.report.timestamp);
+    return earliest;
+}
+
 void FragmentJoiner::finish() {
     while (!open_.empty()) hand_on(open_.begin(), true);
     given_up_.clear();

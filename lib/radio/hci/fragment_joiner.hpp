@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <list>
+#include <optional>
 #include <vector>
 
 #include "radio/air/report.hpp"
@@ -35,7 +36,8 @@ class FragmentJoiner {
     void add(const Report &report, std::uint64_t source);
     // The clock of the reports has reached `now`, or was set to it: hands on what has waited too long.
     void advance(Time now);
-    bool holds() const { return !open_.empty(); }
+    // Of what is held: when the part that is the longest ago was heard. Empty: nothing is held.
+    std::optional<Time> earliest() const;
     // Hands on what is held.
     void finish();
 

@@ -1,16 +1,16 @@
 #include "radio/hci/report_reader.hpp"
 
+#include <iterator>
+
 #include "radio/hci/event.hpp"
 
 namespace ble {
 
 ReportReader::ReportReader(Counters &counters, Sink sink, Heard heard)
     : counters_(counters),
+      sink_(std::move(sink)),
       heard_(std::move(heard)),
-      joiner_([this, sink = std::move(sink)](const Report &report) {
-          counters_.in.fetch_add(1, std::memory_order_relaxed);
-          sink(report);
-      }) {}
+      joiner_([this](const Report &report) { pass(report); }) {}
 
 const std::string &ReportReader::name(std::uint16_t adapter) {
     auto &name = names_[adapter];
@@ -36,11 +36,41 @@ void ReportReader::read(const HciPacket &packet) {
         report.adapter = name(packet.adapter);
         if (heard_) heard_(report);
         joiner_.add(report, source);
+        release();
     }
+    if (waiting_.size() >= most_waiting) finish();
+}
+
+void ReportReader::pass(const Report &report) {
+    if (waiting_.empty() && !holds()) return hand_on(report);
+    auto place = waiting_.end();
+    while (place != waiting_.begin() && std::prev(place)->report.timestamp > report.timestamp) --place;
+    const auto waiting = waiting_.insert(place, {report, {report.data.begin(), report.data.end()}});
+    waiting->report.data = waiting->data;
+}
+
+void ReportReader::hand_on(const Report &report) {
+    counters_.in.fetch_add(1, std::memory_order_relaxed);
+    sink_(report);
+}
+
+// What was heard before all that is held.
+void ReportReader::release() {
+    if (waiting_.empty()) return;
+    const auto earliest = joiner_.earliest();
+    for (; !waiting_.empty() && (!earliest || waiting_.front().report.timestamp <= *earliest);
+         waiting_.pop_front())
+        hand_on(waiting_.front().report);
+}
+
+void ReportReader::advance(Time now) {
+    joiner_.advance(now);
+    release();
 }
 
 void ReportReader::finish() {
     joiner_.finish();
+    release();
 }
 
 }  // namespace ble

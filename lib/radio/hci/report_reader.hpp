@@ -1,6 +1,11 @@
 // Advertising reports out of a stream of HCI packets, whether recorded or heard just now: parsed, joined, counted.
+//
+// They leave in the order in which they were heard: while a part waits for its rest, reports that were heard after it wait as
+// well. Whoever keeps windows by the packets' times needs clock(), so that none ends while something heard in it waits.
 #pragma once
 
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -17,6 +22,7 @@ namespace ble {
 class ReportReader {
   public:
     // Called with each report; its data and adapter are valid during the call. Counted as `in`.
+    // Its time may be ahead of clock(), since it has waited.
     using Sink = std::function<void(const Report &)>;
     // Called at once for each report and part of one, before it is joined; empty: nobody asks.
     using Heard = std::function<void(const Report &)>;
@@ -30,23 +36,37 @@ class ReportReader {
     // Passes the packet's reports on, or holds them until they are whole. Malformed events are counted as `rejected`.
     void read(const HciPacket &packet);
     // The clock has reached `now`: hands on what has waited too long for its rest. To be called with each packet's time before
-    // anybody else hears of it, so that what was held is still in time.
-    void advance(Time now) { joiner_.advance(now); }
-    bool holds() const { return joiner_.holds(); }
+    // anybody else hears of it.
+    void advance(Time now);
+    // How far the clock of the reports has come: up to `now`, but not beyond what is held.
+    Time clock(Time now) const { return std::min(now, joiner_.earliest().value_or(now)); }
+    bool holds() const { return joiner_.earliest().has_value(); }
     // Hands on what is held.
     void finish();
 
+    static constexpr std::size_t most_waiting = 4096;  // reports behind a part; then it waits no longer
+
   private:
+    struct Waiting {
+        Report report;
+        std::vector<std::uint8_t> data;
+    };
+
+    void pass(const Report &report);
+    void hand_on(const Report &report);
+    void release();
     bool reports_of(const HciPacket &packet);
     const std::string &name(std::uint16_t adapter);
 
     Counters &counters_;
+    Sink sink_;
     Heard heard_;
     FragmentJoiner joiner_;
     LinkLayerReader air_;
     std::uint64_t wrong_checksums_ = 0;
     std::map<std::uint16_t, std::string> names_;  // of adapters, by index; they stay where they are
     std::vector<Report> reports_;
+    std::deque<Waiting> waiting_;  // by their times
 };
 
 }  // namespace ble

@@ -92,10 +92,40 @@ TEST_CASE("a later part without an address belongs to its adapter's set") {
                          .event(tail)
                          .read();
     REQUIRE(got.reports.size() == 2);
-    CHECK(got.reports[0].data == letters(2, 'a') + letters(2, 'b'));
-    CHECK(got.reports[0].report.event_type == complete);
-    CHECK(ble::format_address(got.reports[0].report.address) == "c0:11:22:33:44:01");
-    CHECK(got.reports[1].report.event_type == truncated);
+    CHECK(got.reports[0].report.event_type == truncated);
+    CHECK(got.reports[1].data == letters(2, 'a') + letters(2, 'b'));
+    CHECK(got.reports[1].report.event_type == complete);
+    CHECK(ble::format_address(got.reports[1].report.address) == "c0:11:22:33:44:01");
+}
+
+TEST_CASE("reports leave in the order in which they were heard, whatever waits for its rest") {
+    const auto got = Script()
+                         .event(extended_event(more, letters(2, 'a'), 0xc4, 1), 10'000)
+                         .event(extended_event(more, letters(2, 'b'), 0xc4, 2), 10'000)
+                         .event(extended_event(complete, letters(2, 'B'), 0xc4, 2), 10'000)
+                         .event(legacy_event(), 100'000)
+                         .event(legacy_event())
+                         .read();
+    REQUIRE(got.reports.size() == 4);
+    for (std::size_t i = 0; const std::uint64_t ms : {0, 20, 30, 130})
+        CHECK(micros(got.reports[i++].report.timestamp) == sample_us + ms * 1000);
+    CHECK(got.reports[0].data == letters(2, 'a'));
+    CHECK(got.reports[1].data == letters(2, 'b') + letters(2, 'B'));
+}
+
+TEST_CASE("behind a part that waits there is room for so many reports and no more") {
+    ble::Counters counters;
+    std::size_t out = 0, most = 0;
+    ble::ReportReader reader(counters, [&](const ble::Report &) { ++out; });
+    const ble::Time at{std::chrono::seconds(1'700'000'000)};
+    const auto part = extended_event(more, letters(2, 'a')), other = legacy_event();
+    reader.read({at, ble::HciPacket::event, part});
+    for (std::size_t i = 1; i <= 3 * ble::ReportReader::most_waiting; ++i) {
+        reader.read({at + std::chrono::microseconds(1), ble::HciPacket::event, other});
+        most = std::max(most, i + 1 - out);
+    }
+    CHECK(out == 3 * ble::ReportReader::most_waiting + 1);
+    CHECK(most == ble::ReportReader::most_waiting);
 }
 
 TEST_CASE("parts that nothing completes are reported as truncated, none is lost") {

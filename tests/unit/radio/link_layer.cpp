@@ -109,30 +109,30 @@ TEST_CASE("chains of several advertisers at once are told apart by channel and s
 TEST_CASE("a packet that names its advertiser begins anew, whatever has been promised") {
     const Bytes new_data = extended(advertiser | set, one + set_3, text("new"));
     CHECK(Air().extended_packet(0, 10, beginning).extended_packet(20, 11, new_data).reports() ==
-          Reports{of_one(0, "new"), of_one(truncated, "abc")});
+          Reports{of_one(truncated, "abc"), of_one(0, "new")});
     const Bytes new_beginning =
         extended(advertiser | set | pointer, one + set_3_with_new_data + points_to(12), text("new"));
     CHECK(Air()
               .extended_packet(0, 10, beginning)
               .extended_packet(20, 11, new_beginning)
               .extended_packet(1.5, 12, extended(set, set_3_with_new_data, text("est")))
-              .reports() == Reports{of_one(0, "newest"), of_one(truncated, "abc")});
+              .reports() == Reports{of_one(truncated, "abc"), of_one(0, "newest")});
 }
 
 TEST_CASE("a part that was not heard leaves both what is before it and what is behind it truncated") {
     const Bytes middle = extended(set | pointer, set_3 + points_to(12), text("klm"));
     CHECK(Air().extended_packet(0, 10, beginning).extended_packet(3, 12, rest).reports() ==
-          Reports{told(anonymous, truncated, "xyz"), of_one(truncated, "abc")});
+          Reports{of_one(truncated, "abc"), told(anonymous, truncated, "xyz")});
     // The same where no channel is told: it comes too late for the part that was promised.
     CHECK(Air().extended_packet(0, no_channel, beginning).extended_packet(3, no_channel, rest).reports() ==
-          Reports{told(anonymous, truncated, "xyz"), of_one(truncated, "abc")});
+          Reports{of_one(truncated, "abc"), told(anonymous, truncated, "xyz")});
     CHECK(Air().extended_packet(0, 11, middle).extended_packet(1.5, 12, rest).reports() ==
           Reports{told(anonymous, truncated, "klmxyz")});
 }
 
 TEST_CASE("a promise is kept on its interface, and within the reach of a pointer") {
     CHECK(Air().extended_packet(0, 10, beginning).extended_packet(1.5, 11, rest, 1).reports() ==
-          Reports{told(anonymous, truncated, "xyz"), of_one(truncated, "abc")});
+          Reports{of_one(truncated, "abc"), told(anonymous, truncated, "xyz")});
     CHECK(Air().extended_packet(0, 10, beginning).extended_packet(2501, 11, rest).reports() ==
           Reports{of_one(truncated, "abc"), told(anonymous, truncated, "xyz")});
 }
