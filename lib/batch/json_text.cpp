@@ -109,4 +109,10 @@ bool is_text(std::string_view text, std::size_t least, std::size_t most) {
     return is_utf8(text) && characters >= least && characters <= most;
 }
 
+bool is_json_object(std::string_view text) {
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    return parser.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS;
+}
+
 }  // namespace ble

@@ -1,4 +1,5 @@
-// JSON written by hand: appending to a string is what the hot paths need, and escaping is in this one place.
+// JSON written by hand: appending to a string is what the hot paths need, and escaping is in this one place. And what can be
+// asked of a text without reading what it says.
 #pragma once
 
 #include <cstddef>
@@ -13,5 +14,8 @@ void append_json_string(std::string &out, std::string_view text);
 bool is_utf8(std::string_view text);
 // Is `text` UTF-8 of that many characters?
 bool is_text(std::string_view text, std::size_t least, std::size_t most);
+
+// Is `text` one JSON object, whole, with nothing but white space around it?
+bool is_json_object(std::string_view text);
 
 }  // namespace ble

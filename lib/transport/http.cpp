@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "transport/http_answer.hpp"
 #include "transport/tls_diagnosis.hpp"
 
 namespace ble {
@@ -23,9 +24,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kept_of_body = 300;  // for a log line
-constexpr std::size_t longest_body =
-    1u << 20;  // past this the connection is cut; the status counts all the same
 constexpr seconds look_limit(5);
 
 // libcurl's results are values: a failure here is out of memory, or a bug of ours.
@@ -38,16 +36,6 @@ void check(CURLcode code, const char *what) {
 void init_once() {
     static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
     check(code, "libcurl");
-}
-
-// What to do about an answer that only a person can change.
-std::string advice(long status) {
-    if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
-    if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
-    if (status == 415) return "; is it the right server? One that knows no NDJSON wants --coalesce 1";
-    if (status >= 300 && status < 400)
-        return "; redirects are not followed: set --url (HTTP_BASE_URL) to the new place";
-    return "; is it the right server?";
 }
 
 }  // namespace
@@ -92,14 +80,16 @@ struct HttpTransport::Impl {
     void begin_post();
     void drive();
     void collect();
-    void judge_check(CURLcode code, long status);
-    void judge_post(CURLcode code, long status);
+    void read_headers();
+    void judge_check(CURLcode code);
+    void judge_post(CURLcode code);
+    bool must_ask_again() const;
     void settle(Outcome outcome, const std::string &reason);
-    void fail(const std::string &what, CURLcode code, long status);
-    std::string describe(CURLcode code, long status) const;
+    void fail(const std::string &what, CURLcode code);
+    std::string describe(CURLcode code) const;
     std::optional<std::string> header(const char *name) const;
     void look_at_tls() const;
-    milliseconds delay_after(CURLcode code, long status);
+    milliseconds delay_after(CURLcode code);
 
     HttpOptions options;
     UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
@@ -116,8 +106,9 @@ struct HttpTransport::Impl {
     bool post_failed = false;    // since a message was last taken: a good health check is then no news
     bool ended_at_once = false;  // the request: newer libcurls then call no socket and set no timer
     bool complained = false;     // a warning stands that good news should follow
-    std::string trouble = "not yet connected", body;
-    std::size_t body_size = 0;
+    bool asked_again = false;    // what refused this message has been asked since whether it is well
+    std::string trouble = "not yet connected";
+    HttpAnswer answer;
     char curl_text[CURL_ERROR_SIZE] = "";
     std::map<long, Throttle> said;  // of each kind of failure; texts differ from one answer to the next
 };
@@ -178,14 +169,14 @@ void HttpTransport::Impl::watch(curl_socket_t socket, int what) {
 void HttpTransport::Impl::request(const std::string &path, const Message *sent) {
     curl_multi_remove_handle(multi, easy);
     curl_easy_reset(easy);
-    body.clear();
-    body_size = 0;
+    answer = {};
     curl_text[0] = '\0';
     const auto on_body = [](char *data, std::size_t, std::size_t size, void *self) -> std::size_t {
-        auto &impl = *static_cast<Impl *>(self);
-        impl.body.append(data, std::min(size, kept_of_body - impl.body.size()));
-        impl.body_size += size;
-        return impl.body_size > longest_body ? 0 : size;
+        HttpAnswer &got = static_cast<Impl *>(self)->answer;
+        const std::size_t room = HttpAnswer::longest_body - got.body.size();
+        got.too_long = size > room;
+        got.body.append(data, std::min(size, room));
+        return got.too_long ? 0 : size;
     };
     const auto set = [this](CURLoption option, auto value) {
         check(curl_easy_setopt(easy, option, value), "a request");
@@ -254,20 +245,31 @@ void HttpTransport::Impl::collect() {
     ended_at_once = false;
     const CURLMsg *done = curl_multi_info_read(multi, &left);
     if (done == nullptr || done->msg != CURLMSG_DONE) return;
-    CURLcode code = done->data.result;
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code == CURLE_WRITE_ERROR && body_size > longest_body) code = CURLE_OK;
+    const bool cut_by_us = done->data.result == CURLE_WRITE_ERROR && answer.too_long;
+    const CURLcode code = cut_by_us ? CURLE_OK : done->data.result;
+    read_headers();
     if (state == State::checking) {
-        judge_check(code, status);
+        judge_check(code);
     } else {
-        judge_post(code, status);
+        judge_post(code);
     }
 }
 
-void HttpTransport::Impl::judge_check(CURLcode code, long status) {
-    if (code != CURLE_OK || status < 200 || status > 299) {
-        fail("GET " + options.url + "/health", code, status);
+void HttpTransport::Impl::read_headers() {
+    char *text = nullptr;
+    curl_off_t length = -1;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
+    if (curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &text) == CURLE_OK && text != nullptr)
+        answer.type = text;
+    if (curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &text) == CURLE_OK && text != nullptr)
+        answer.location = text;
+    curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    answer.length_known = length >= 0 || header("Transfer-Encoding").has_value();
+}
+
+void HttpTransport::Impl::judge_check(CURLcode code) {
+    if (code != CURLE_OK || answer.outcome() != HttpOutcome::delivered) {
+        fail("GET " + options.url + "/health", code);
         return;
     }
     if (!up && !post_failed) {
@@ -280,13 +282,18 @@ void HttpTransport::Impl::judge_check(CURLcode code, long status) {
     if (message) begin_post();
 }
 
-void HttpTransport::Impl::judge_post(CURLcode code, long status) {
-    HttpOutcome outcome = code == CURLE_OK ? outcome_of_status(status) : HttpOutcome::retry;
+void HttpTransport::Impl::judge_post(CURLcode code) {
+    HttpOutcome outcome = code == CURLE_OK ? answer.outcome() : HttpOutcome::retry;
     // A server that takes one batch a request does not know NDJSON; by itself each may be welcome.
-    if (code == CURLE_OK && status == 415 && message->several()) outcome = HttpOutcome::refused;
+    if (code == CURLE_OK && answer.status == 415 && message->several()) outcome = HttpOutcome::refused;
+    if (outcome == HttpOutcome::refused && must_ask_again()) {
+        asked_again = true;
+        begin_check();
+        return;
+    }
     const std::string what = "POST " + options.url + "/api/v1/detections/bulk";
     if (outcome != HttpOutcome::delivered && outcome != HttpOutcome::refused) {
-        fail(what, code, status);
+        fail(what, code);
         post_failed = true;
         return;
     }
@@ -300,19 +307,26 @@ void HttpTransport::Impl::judge_post(CURLcode code, long status) {
     if (outcome == HttpOutcome::delivered) {
         settle(Outcome::delivered, {});
     } else {
-        settle(Outcome::refused, what + ": " + describe(code, status));
+        settle(Outcome::refused, what + ": " + describe(code));
     }
+}
+
+// A page that refuses may be a proxy's, which would refuse every batch: it is believed when the backend is there all the same.
+bool HttpTransport::Impl::must_ask_again() const {
+    const bool page = !answer.body.empty() && !answer.of_backend();
+    return page && !asked_again && !message->several() && !options.one_try;
 }
 
 void HttpTransport::Impl::settle(Outcome outcome, const std::string &reason) {
     results.push_back({message->id, outcome, reason});
     message.reset();
+    asked_again = false;
 }
 
 // The health check or the POST failed: nothing is sent before the next health check.
-void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long status) {
-    std::string reason = what + ": " + describe(code, status);
-    const milliseconds delay = delay_after(code, status);
+void HttpTransport::Impl::fail(const std::string &what, CURLcode code) {
+    std::string reason = what + ": " + describe(code);
+    const milliseconds delay = delay_after(code);
     if (message) settle(Outcome::retry, reason);
     if (up && !post_failed) said.clear();
     up = false;
@@ -323,14 +337,14 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code, long stat
     }
     state = State::waiting;
     retry_at = Clock::now() + delay;
-    if (said[code == CURLE_OK ? status : -static_cast<long>(code)].due()) {
+    if (said[code == CURLE_OK ? answer.status : -static_cast<long>(code)].due()) {
         log_warning(trouble + "; kept, next try in " + in_seconds(delay));
         complained = true;
         if (code != CURLE_OK) look_at_tls();
     }
 }
 
-std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
+std::string HttpTransport::Impl::describe(CURLcode code) const {
     if (code != CURLE_OK) {
         std::string text = curl_text[0] != '\0' ? curl_text : curl_easy_strerror(code);
         long error = 0;  // libcurl's text has not the system's word for it
@@ -339,11 +353,9 @@ std::string HttpTransport::Impl::describe(CURLcode code, long status) const {
             text += ": " + std::system_category().message(static_cast<int>(error));
         return printable(text);
     }
-    std::string text = "status " + std::to_string(status);
-    if (!body.empty()) text += " (" + printable(body) + ")";
-    if (options.cert.empty() && body.find("No required SSL certificate") != std::string::npos)  // so nginx
+    std::string text = answer.describe();
+    if (options.cert.empty() && answer.body.find("No required SSL certificate") != std::string::npos)  // so nginx
         text += "; it asks for a certificate of ours: give one with --cert and --key";
-    if (outcome_of_status(status) == HttpOutcome::configuration) text += advice(status);
     return text;
 }
 
@@ -369,11 +381,11 @@ void HttpTransport::Impl::look_at_tls() const {
     }).detach();
 }
 
-milliseconds HttpTransport::Impl::delay_after(CURLcode code, long status) {
+milliseconds HttpTransport::Impl::delay_after(CURLcode code) {
     if (code == CURLE_OK)
         if (const auto asked = wait_asked(header("Retry-After").value_or(""), header("Date").value_or("")))
             return *asked;
-    const bool slow = code == CURLE_OK && outcome_of_status(status) == HttpOutcome::configuration;
+    const bool slow = code == CURLE_OK && answer.outcome() == HttpOutcome::configuration;
     return slow ? slow_backoff.next() : backoff.next();
 }
 

@@ -2,7 +2,7 @@
 // JSON, several as NDJSON.
 //
 // GET URL/health first and after every failure; then POST URL/api/v1/detections/bulk. A failure closes the window until
-// its back-off, or the server's Retry-After, has passed. What each status means: outcome_of_status().
+// its back-off, or the server's Retry-After, has passed. What each answer means: see http_answer.hpp.
 #pragma once
 
 #include <chrono>
@@ -40,14 +40,6 @@ struct HttpServerName {
     bool tls = false;
 };
 HttpServerName server_of(const std::string &url);
-
-enum class HttpOutcome {
-    delivered,      // 200, 201
-    retry,          // the server is not well: 408, 425, 429, 5xx
-    refused,        // the message is not well: 400, 413, 422
-    configuration,  // somebody must change something: every other answer. The message is kept, retries are slow
-};
-HttpOutcome outcome_of_status(long status);
 
 // How long an answer asks to wait by its Retry-After: seconds, or a date, which is one of the server's clock and read
 // against the same answer's Date. Empty: it does not ask, or nobody can tell; the usual back-off.

@@ -90,22 +90,4 @@ HttpServerName server_of(const std::string &text) {
             part(url.get(), CURLUPART_SCHEME) == "https"};
 }
 
-HttpOutcome outcome_of_status(long status) {
-    switch (status) {
-        case 200:
-        case 201:
-            return HttpOutcome::delivered;
-        case 400:
-        case 413:
-        case 422:
-            return HttpOutcome::refused;
-        case 408:
-        case 425:
-        case 429:
-            return HttpOutcome::retry;
-        default:
-            return status >= 500 && status <= 599 ? HttpOutcome::retry : HttpOutcome::configuration;
-    }
-}
-
 }  // namespace ble

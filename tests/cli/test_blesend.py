@@ -1,6 +1,7 @@
 import email.utils
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -468,7 +469,7 @@ class Http(Case):
                             while (line := stream.readline()) not in (b"\r\n", b""):
                                 size = int(line[15:]) if line.lower().startswith(b"content-length:") else size
                             bodies.append(stream.read(size))
-                            peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                            peer.sendall(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n")
             bodies = []
             threading.Thread(target=serve, daemon=True).start()
             tool = self.blesend("--url", f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -548,14 +549,116 @@ class Http(Case):
         self.deliver(server, batch(0))
         self.assertEqual([r.method for r in server.requests], ["GET", "POST", "GET", "POST"])
 
+    def check_kept(self, server, text, **options):
+        """The batch is kept, which is said once, and tried again slowly."""
+        tool = self.blesend("--url", server.url, "--drain-timeout", "0.5", **options)
+        tool.write(lines(batch(0)))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 75, tool.err)
+        self.assertEqual(tool.err.count("kept, next try in "), 1, tool.err)
+        self.assertIn(text, tool.err)
+        self.assertGreaterEqual(float(re.search(r"next try in (\S+) s", tool.err)[1]), 2, tool.err)
+        self.assertFalse(os.listdir(tool.cwd))
+        return tool
+
+    def test_success_that_no_backend_has_said_is_none(self):
+        """A login page, another server in between."""
+        page = {"Content-Type": "text/html; charset=utf-8"}, b"<!DOCTYPE html><title>Log in</title>"
+        strange = [((status, *page), f"answers {status} with text/html; charset=utf-8: a login page or another server in between?")
+                   for status in (200, 201)]
+        strange += [((200, {"Content-Type": "text/plain"}, b""), "answers 200 with nothing"),
+                    ((201, {}, b"[]"), "answers 201 with what is no whole JSON object"),
+                    ((200, {"Content-Type": "text/plain"}, b"OK"), "answers 200 with text/plain"),
+                    ((200, {"Content-Type": "application/captive+json"}, b'{"captive": true}'), "answers 200 with application/captive+json"),
+                    ((302, {"Location": "http://portal.invalid/login"}, b""),
+                     "status 302, to http://portal.invalid/login; redirects are not followed"),
+                    ((307, {"Location": "/login"}, b"<html>"), "log in if that is a login page"),
+                    ((511, *page), "; this network wants a login first"), ((407, *page), "; the proxy wants a login"),
+                    ((202, {}, b"{}"), "status 202"), ((204, {}, b""), "status 204"), ((207, {}, b"{}"), "status 207")]
+        for answer, text in strange:
+            with self.subTest(answer, when="posting"):
+                server = self.server(script=[answer])
+                tool = self.check_kept(server, text)
+                self.assertIn(f"{POST}: ", tool.err)
+                self.assertEqual(len(server.posts), 1)
+            with self.subTest(answer, when="asking"):
+                server = self.server(answer=lambda request, answer=answer: answer)
+                tool = self.check_kept(server, text)
+                self.assertIn("/health: ", tool.err)
+                self.assertEqual(server.posts, [])
+                self.assertNotIn("connected", tool.err)
+
+    def test_a_login_page_that_goes_away_has_cost_nothing(self):
+        script = [(200, {"Content-Type": "text/html"}, b"<html>")]
+        server = self.server(script=script)
+        tool = self.deliver(server, *(batch(seq) for seq in range(5)))
+        self.assertEqual(told(server), [0, 0, 1, 2, 3, 4])
+        self.assertIn("takes batches again", tool.err)
+
+    def test_what_backends_answer_is_success(self):
+        for answer in ((201, {}, b'{"message":"Stored 0 detections","device_id":"pi-1","count":0}'),
+                       (200, {"Content-Type": "application/json; charset=utf-8"}, b' {"message": "ok"}\n'), (200, {}, b""),
+                       (201, {"Content-Type": "text/html"}, b'{"ok":true}'), (201, {}, b'{"x":"' + b"y" * 1_000_000 + b'"}')):
+            with self.subTest(answer[1:]):
+                server = self.server(answer=lambda request, answer=answer: answer)
+                self.deliver(server, batch(0))
+                self.assertEqual(told(server), [0])
+
+    def test_a_body_that_is_cut_short_is_no_answer(self):
+        whole = b'{"message":"Stored 0 detections","device_id":"pi-1","count":0}'
+        for head, body in ((b"", b""), (b"", whole[:-1]), (b"Content-Length: 62\r\n", whole[:-1]), (b"Content-Length: 62\r\n", b""),
+                           (b"Transfer-Encoding: chunked\r\n", b"3e\r\n" + whole[:-1]), (b"Transfer-Encoding: chunked\r\n", b"")):
+            with self.subTest(head=head, body=body), socket.create_server(("127.0.0.1", 0)) as listener:
+                answers = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+                           b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n" + head + b"\r\n" + body]
+
+                def serve(listener=listener, answers=answers):
+                    peer, _ = listener.accept()
+                    with peer, peer.makefile("rb") as stream:
+                        for answer in answers:
+                            size = 0
+                            while (line := stream.readline()) not in (b"\r\n", b""):
+                                size = int(line[15:]) if line.lower().startswith(b"content-length:") else size
+                            stream.read(size)
+                            peer.sendall(answer)
+                threading.Thread(target=serve, daemon=True).start()
+                tool = self.blesend("--url", f"http://127.0.0.1:{listener.getsockname()[1]}", "--drain-timeout", "0.5")
+                tool.write(lines(batch(0)))
+                tool.wait_err("kept, next try")
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 75, tool.err)
+
+    def test_a_page_that_refuses_is_believed_when_the_backend_is_there_all_the_same(self):
+        page = 400, {"Content-Type": "text/html"}, b"<h1>Bad Request</h1>"
+        server = self.server(by_seq({0: page}))  # a backend of few words, which does not like this one
+        tool = self.deliver(server, batch(0), batch(1))
+        self.assertEqual(told(server), [0, 0, (0, 0, "refused"), 1])
+        with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
+            self.assertEqual([json.loads(line)["line"] for line in f], [batch(0)])
+
+        posted = threading.Event()
+
+        def proxy(request):  # it has lost its backend
+            if request.method == "POST":
+                posted.set()
+            return page if posted.is_set() else (200, {}, b"{}")
+        server = self.server(proxy)
+        tool = self.blesend("--url", server.url, "--drain-timeout", "0.5")
+        tool.write(lines(batch(0), batch(1)))
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 75, tool.err)
+        self.assertEqual(told(server), [0])
+        self.assertFalse(os.listdir(tool.cwd))
+
     def test_a_long_answer_is_not_kept(self):
-        server = self.server(script=[(201, {}, b"x" * 300_000), (201, {}, b"x" * 3_000_000), (422, {}, b"y" * 3_000_000)])
-        tool = self.deliver(server, *(batch(seq) for seq in range(4)))
-        self.assertEqual(told(server), [0, 1, 2, (2, 2, "refused"), 3])
+        long = {"Content-Type": "text/plain"}, b"y" * 3_000_000
+        server = self.server(by_seq({1: (422, *long)}))
+        tool = self.deliver(server, *(batch(seq) for seq in range(3)))
+        self.assertEqual(told(server), [0, 1, 1, (1, 1, "refused"), 2])
         self.assertLess(len(tool.err), 3000)
         numbers = [r.connection for r in server.posts]
-        self.assertEqual(len(set(numbers[:2])), 1)
-        self.assertEqual(len(set(numbers[1:])), 3, "an answer past 1 MiB is cut off with its connection")
+        self.assertEqual(len(set(numbers)), 3, "an answer past 1 MiB is cut off with its connection")
+        self.check_kept(self.server(script=[(201, {}, b'{"x":"' + long[1] + b'"}')]), "answers 201 with more than 1 MiB")
 
     def test_several_travel_as_ndjson_and_one_as_json(self):
         server = self.server()

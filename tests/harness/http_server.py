@@ -16,7 +16,8 @@ class HttpServer:
     """Listens on a free loopback port; remembers every request.
 
     `answer(request)` gives (status, headers, body), or None to cut the connection without an answer. By default health
-    checks get 200, and each POST the next status of `script`: a number, or what answer() may give; then 201.
+    checks get 200, and each POST the next status of `script`: a number, or what answer() may give; then 201. Without a
+    Content-Type among its headers an answer is JSON, as a backend's.
     `certificate`: the files of (certificate, key), for HTTPS; with `clients_of`, the file of an authority, clients need a
     certificate as well. `tls` is the newest version spoken.
     """
@@ -93,7 +94,7 @@ class HttpServer:
                     return
                 status, headers, content = answer
                 self.send_response(status)
-                for name, value in headers.items():
+                for name, value in {"Content-Type": "application/json", **headers}.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

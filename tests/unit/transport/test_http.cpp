@@ -6,6 +6,7 @@
 #include "base/command_line.hpp"
 #include "catch.hpp"
 #include "transport/http.hpp"
+#include "transport/http_answer.hpp"
 #include "transport/transport.hpp"
 
 using namespace ble;
@@ -42,6 +43,15 @@ ExitCode code_of(const std::vector<const char *> &words) {
     return ExitCode::ok;
 }
 
+HttpAnswer answer(long status, const std::string &type, const std::string &body) {
+    HttpAnswer made;
+    made.status = status;
+    made.type = type;
+    made.body = body;
+    made.length_known = true;
+    return made;
+}
+
 struct Environment {
     Environment(const char *name_given, const char *value) : name(name_given) { ::setenv(name, value, 1); }
     ~Environment() { ::unsetenv(name); }
@@ -50,18 +60,69 @@ struct Environment {
 
 }  // namespace
 
-TEST_CASE("every HTTP status has one meaning") {
+TEST_CASE("every HTTP status has one meaning, in a backend's words") {
     const auto all = [](HttpOutcome outcome, const std::vector<long> &statuses) {
         for (const long status : statuses) {
             INFO(status);
-            CHECK(outcome_of_status(status) == outcome);
+            CHECK(answer(status, "application/json", "{}").outcome() == outcome);
         }
     };
     all(HttpOutcome::delivered, {200, 201});
     all(HttpOutcome::refused, {400, 413, 422});
     all(HttpOutcome::retry, {408, 425, 429, 500, 502, 503, 504, 507, 599});
-    all(HttpOutcome::configuration, {202, 204, 206, 301, 302, 307, 308, 401, 402, 403, 404, 405, 406, 407,
-                                     409, 410, 411, 414, 415, 417, 418, 421, 426, 431, 451, 0,   600, 999});
+    all(HttpOutcome::configuration,
+        {202, 204, 206, 207, 301, 302, 307, 308, 401, 402, 403, 404, 405, 406, 407,
+         409, 410, 411, 414, 415, 417, 418, 421, 426, 431, 451, 511, 0,   600, 999});
+}
+
+TEST_CASE("200 and 201 are success in a backend's words only") {
+    const auto counts = [](const std::string &type, const std::string &body) {
+        return answer(200, type, body).outcome() == HttpOutcome::delivered &&
+               answer(201, type, body).outcome() == HttpOutcome::delivered;
+    };
+    CHECK(counts("application/json", R"({"message":"Stored 3 detections","device_id":"pi","count":3})"));
+    CHECK(counts("application/json; charset=utf-8", " {\"a\": [1, {}]}\r\n"));
+    CHECK(counts("", "{}"));
+    CHECK(counts("text/html", "{}"));  // so do frameworks that nobody told otherwise
+    CHECK(counts("application/json", ""));
+    CHECK(counts("APPLICATION/JSON ; charset=UTF-8", ""));
+    for (const char *body : {"<html>log in</html>", "ok", "[]", "[{}]", "\"x\"", "1", "null", "true", " ",
+                             R"({"message":"Stored 3 det)", R"({"a":1}{"a":1})", "{}x", "{\"a\":\"\xff\"}"}) {
+        INFO(body);
+        CHECK_FALSE(counts("application/json", body));
+        CHECK_FALSE(counts("text/html", body));
+    }
+    CHECK_FALSE(counts("", ""));
+    CHECK_FALSE(counts("text/html", ""));
+    CHECK_FALSE(counts("application/jsonp", ""));
+    CHECK_FALSE(counts("application/captive+json", R"({"captive":true})"));
+    CHECK_FALSE(counts("application/json", std::string(100'000, '[')));
+    auto cut = answer(201, "application/json", "");
+    cut.length_known = false;
+    CHECK(cut.outcome() == HttpOutcome::configuration);
+    auto long_one = answer(201, "application/json", "{}" + std::string(HttpAnswer::longest_body - 2, ' '));
+    CHECK(long_one.outcome() == HttpOutcome::delivered);
+    long_one.too_long = true;
+    CHECK(long_one.outcome() == HttpOutcome::configuration);
+}
+
+TEST_CASE("an answer is described with what came instead of a backend's, and what to do") {
+    const auto says = [](const HttpAnswer &given, const std::string &text) {
+        INFO(given.describe());
+        return given.describe().find(text) != std::string::npos;
+    };
+    CHECK(answer(200, "text/html", "<html>").describe() ==
+          "answers 200 with text/html: a login page or another server in between?");
+    CHECK(says(answer(201, "application/json", "{\"a\":"), "with what is no whole JSON object"));
+    CHECK(says(answer(201, "", ""), "with nothing, and no Content-Type: application/json"));
+    CHECK(says(answer(201, "", "ok"), "with no JSON object"));
+    CHECK(says(answer(200, "text/a\nb", "x"), "text/a\\x0ab"));
+    CHECK(answer(503, "text/plain", "busy").describe() == "status 503 (busy)");
+    CHECK(says(answer(511, "text/html", "<html>"), "this network wants a login first"));
+    CHECK(says(answer(407, "text/html", "<html>"), "http_proxy"));
+    auto moved = answer(302, "", "");
+    moved.location = "http://portal.example/login";
+    CHECK(says(moved, "status 302, to http://portal.example/login; redirects are not followed"));
 }
 
 TEST_CASE("a date in Retry-After is read by the server's own clock") {

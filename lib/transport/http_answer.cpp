@@ -1,0 +1,93 @@
+#include "transport/http_answer.hpp"
+
+#include <strings.h>
+
+#include <string_view>
+
+#include "base/log.hpp"
+#include "batch/json_text.hpp"
+
+namespace ble {
+namespace {
+
+bool means_delivered(long status) {
+    return status == 200 || status == 201;
+}
+
+// Content-Type without its parameters.
+std::string_view media_type(std::string_view type) {
+    type = type.substr(0, type.find(';'));
+    while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+    return type;
+}
+
+bool is(std::string_view type, std::string_view wanted) {
+    return type.size() == wanted.size() && ::strncasecmp(type.data(), wanted.data(), wanted.size()) == 0;
+}
+
+// What came with a 200 or 201 that no backend has sent.
+std::string strange(const HttpAnswer &answer) {
+    const bool json = is(media_type(answer.type), "application/json");
+    if (answer.too_long) return "more than 1 MiB";
+    if (answer.body.empty())
+        return json ? "nothing, cut off before its end" : "nothing, and no Content-Type: application/json";
+    if (json) return "what is no whole JSON object";
+    return answer.type.empty() ? "no JSON object" : printable(answer.type);
+}
+
+// What to do about an answer that only a person can change.
+std::string advice(const HttpAnswer &answer) {
+    const long status = answer.status;
+    if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
+    if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
+    if (status == 407)
+        return "; the proxy wants a login: give it in http_proxy or https_proxy, "
+               "http://USER:PASSWORD@HOST:PORT";
+    if (status == 415) return "; is it the right server? One that knows no NDJSON wants --coalesce 1";
+    if (status == 511) return "; this network wants a login first, by a page that a browser shows";
+    if (status >= 300 && status < 400)
+        return (answer.location.empty() ? "" : ", to " + printable(answer.location)) +
+               "; redirects are not followed: log in if that is a login page of the network, else set --url "
+               "(HTTP_BASE_URL) to the new place";
+    return "; is it the right server?";
+}
+
+}  // namespace
+
+bool HttpAnswer::of_backend() const {
+    if (too_long || is(media_type(type), "application/captive+json"))
+        return false;  // RFC 8908: a login page's
+    return body.empty() ? length_known && is(media_type(type), "application/json") : is_json_object(body);
+}
+
+HttpOutcome HttpAnswer::outcome() const {
+    switch (status) {
+        case 200:
+        case 201:
+            return of_backend() ? HttpOutcome::delivered : HttpOutcome::configuration;
+        case 400:
+        case 413:
+        case 422:
+            return HttpOutcome::refused;
+        case 408:
+        case 425:
+        case 429:
+            return HttpOutcome::retry;
+        case 511:
+            return HttpOutcome::configuration;
+        default:
+            return status >= 500 && status <= 599 ? HttpOutcome::retry : HttpOutcome::configuration;
+    }
+}
+
+std::string HttpAnswer::describe() const {
+    const bool wrong = outcome() == HttpOutcome::configuration;
+    if (wrong && means_delivered(status))
+        return "answers " + std::to_string(status) + " with " + strange(*this) +
+               ": a login page or another server in between?";
+    std::string text = "status " + std::to_string(status);
+    if (!body.empty()) text += " (" + printable(body) + ")";
+    return wrong ? text + advice(*this) : text;
+}
+
+}  // namespace ble
