@@ -119,7 +119,7 @@ void ConfirmedPublisher::take(Result result, std::vector<Result> &out) {
     } else if (result.outcome == Outcome::refused) {
         out.push_back(std::move(result));
         forget(found);
-    } else if (result.outcome == Outcome::retry) {
+    } else if (result.outcome == Outcome::retry || result.outcome == Outcome::later) {
         const std::string reason = result.reason;
         out.push_back(std::move(result));
         forget(found);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <utility>
@@ -32,6 +33,18 @@ constexpr char system_authorities[] = "/etc/ssl/certs";
 void require(int code, const char *what) {
     if (code != MOSQ_ERR_SUCCESS)
         throw Error(ExitCode::system, std::string("unable to ") + what + ": " + mosquitto_strerror(code));
+}
+
+// Where to, when a broker says that it has moved.
+std::string server_reference(const mosquitto_property *properties) {
+    char *text = nullptr;
+    mosquitto_property_read_string(properties, MQTT_PROP_SERVER_REFERENCE, &text, false);
+    const std::unique_ptr<char, decltype(&std::free)> owned(text, std::free);
+    return text != nullptr ? text : "";
+}
+
+std::string reason_text(int reason, const mosquitto_property *properties) {
+    return mqtt_reason_text(reason) + mqtt_reason_advice(reason, server_reference(properties));
 }
 
 const char *text_or_none(const std::string &value) {
@@ -66,8 +79,12 @@ struct MosquittoLink::Callbacks {
         MosquittoLink &self = link(context);
         if (code != 0) {
             const int reason = code >= mqtt::first_failure ? code : mqtt_reason_of_return_code(code);
-            return self.end(reason, mqtt_reason_text(reason));
+            return self.end(reason, reason_text(reason, properties));
         }
+        std::uint8_t qos = 1;
+        mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos, false);
+        if (qos < 1)
+            return self.end(mqtt::qos_not_supported, reason_text(mqtt::qos_not_supported, properties));
         MqttEvent event{Kind::connected};
         event.text = self.five_ ? "MQTT 5" : "MQTT 3.1.1";
         std::uint16_t outstanding = 0;
@@ -79,8 +96,9 @@ struct MosquittoLink::Callbacks {
         self.state_ = State::up;
         self.push(std::move(event));
     }
-    static void disconnected(mosquitto *, void *context, int code, const mosquitto_property *) noexcept {
-        if (code >= mqtt::first_failure) link(context).end(code, mqtt_reason_text(code));
+    static void disconnected(mosquitto *, void *context, int code,
+                             const mosquitto_property *properties) noexcept {
+        if (code >= mqtt::first_failure) link(context).end(code, reason_text(code, properties));
     }
     static void published(mosquitto *, void *context, int packet, int reason,
                           const mosquitto_property *) noexcept {
@@ -233,7 +251,11 @@ void MosquittoLink::read() {
     int code = MOSQ_ERR_SUCCESS;
     const auto failed =
         guard_assertions([&] { code = mosquitto_loop_read(client_->handle, packets_at_once); });
-    if (failed.empty()) return check(code);
+    if (failed.empty()) {
+        check(code);
+        if (state_ == State::ended) client_.reset();  // by a callback, with the connection still open
+        return;
+    }
     ::close(mosquitto_socket(client_->handle));
     client_->handle = nullptr;  // the rest is left as it is: libmosquitto may hold its locks
     give_up("a packet that libmosquitto fails at (" + failed + ")");
@@ -323,6 +345,8 @@ bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::str
     int packet = 0;
     const int code = mosquitto_publish(client_->handle, &packet, topic.c_str(),
                                        static_cast<int>(payload.size()), payload.data(), 1, retained);
+    // What a broker that has closed the link said before: acknowledgements, and last its reason.
+    for (int i = 0; i < 2 && code != MOSQ_ERR_SUCCESS && state_ == State::up; ++i) read();
     check(code);
     if (code == MOSQ_ERR_SUCCESS && !outstanding_.try_emplace(packet, id).second)
         give_up(

@@ -100,6 +100,12 @@ std::size_t MqttConnection::receive_maximum() const {
     return impl_->receive_maximum;
 }
 
+void MqttConnection::retry_soon() {
+    if (impl_->state != Impl::State::waiting) return;
+    impl_->backoff.reset();
+    impl_->due = Clock::now() + impl_->backoff.next();
+}
+
 milliseconds MqttConnection::timeout() const {
     const auto until = [](Clock::time_point at) {
         return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(at - Clock::now()));

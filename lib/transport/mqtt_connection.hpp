@@ -37,6 +37,9 @@ class MqttConnection {
                   end);  // until step() has something to do; false: `end` came first
     void wake();         // makes fd() readable; from any thread
 
+    // After a loss: the next attempt comes after the shortest delay, since the broker is well.
+    void retry_soon();
+
     bool connected() const;
     // Another client uses our client id, so that links come and go: no news to tell each time.
     bool contested() const;

@@ -1,14 +1,15 @@
 #include "transport/mqtt_publisher.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <set>
-#include <unordered_set>
 #include <utility>
 
 #include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "transport/link_judge.hpp"
 #include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
@@ -23,6 +24,8 @@ constexpr milliseconds first_pause(500), longest_pause(30'000);
 constexpr milliseconds longest_lonely_pause(
     5'000);  // while nobody is subscribed: that may change at any time
 constexpr std::uint64_t status_id = ~std::uint64_t{0};  // of "online" and "offline"
+constexpr std::uint64_t control_id = status_id - 1;
+constexpr std::size_t longest_control = 64 * 1024;  // bytes
 constexpr std::size_t publish_overhead =
     10;  // fixed header, topic length, packet identifier, property length
 constexpr milliseconds farewell_limit(300), close_limit(600);
@@ -40,7 +43,7 @@ std::string advice(int reason) {
         return "; start blesub there (with --client-id it counts as subscribed while it is away)";
     if (reason == mqtt::not_authorised)
         return "; give this account the right to publish there, at the broker";
-    return "";
+    return mqtt_reason_advice(reason);
 }
 
 }  // namespace
@@ -58,18 +61,20 @@ struct MqttPublisher::Impl {
     PublisherSession session;
     MosquittoLink *link = nullptr;  // the connection's newest
     MqttConnection connection;
-    std::set<std::string> topics;       // subscribed to
-    std::vector<std::string> messages;  // that came on them
-    std::unordered_set<std::uint64_t> outstanding;
+    std::set<std::string> topics;             // subscribed to
+    std::vector<std::string> messages;        // that came on them
+    std::deque<LinkJudge::Sent> outstanding;  // in the order they were sent
     std::vector<Result> results;
     std::uint64_t links = 0;
-    bool announcing = false;   // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
-    bool denied = false;       // the last PUBACK refused: one message at a time until one is taken
-    std::size_t suspects = 0;  // a link ended because of one of so many: likewise, until all have been taken
-    std::optional<std::uint64_t> suspect;  // what was outstanding alone then
+    bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
+    bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
+    LinkJudge judge;
+    std::string control, sample;             // what the broker has taken, and what may become that
+    std::optional<std::uint64_t> sample_of;  // outstanding
+    std::size_t controls = 0;                // to be taken before anything else; one is on its way
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
-    Throttle deafness_said;
+    Throttle deafness_said, suspicion_said;
 
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
         return connection.connected() && link->publish(id, topic, payload, retained);
@@ -79,6 +84,8 @@ struct MqttPublisher::Impl {
     void acknowledge(const MqttEvent &event);
     void deny(const MqttEvent &event);
     void lose(const MqttEvent &event);
+    void take_control(int reason);
+    Result judged(LinkJudge::Verdict verdict, std::uint64_t id, const MqttEvent &event);
     void finish(std::uint64_t id, Outcome outcome, const std::string &reason);
 };
 
@@ -131,18 +138,23 @@ std::vector<Result> MqttPublisher::step() {
 }
 
 std::size_t MqttPublisher::window() const {
-    if (!connected() || impl_->announcing) return 0;
+    if (!connected() || impl_->announcing || impl_->controls > 0) return 0;
     if (impl_->denied) return Clock::now() < impl_->paused_until ? 0 : 1;
-    if (impl_->suspects > 0) return 1;
+    if (impl_->judge.one_at_a_time()) return 1;
     return std::min(impl_->inflight, impl_->connection.receive_maximum());
 }
 
 void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
-    impl_->outstanding.insert(id);
+    const auto lines = static_cast<std::size_t>(std::count(payload.begin(), payload.end(), '\n')) + 1;
+    impl_->outstanding.push_back({id, lines, Clock::now()});
     if (payload.size() + impl_->options.topic.size() + publish_overhead > impl_->connection.packet_maximum())
-        impl_->finish(id, Outcome::refused, "larger than the broker allows");
-    else if (!impl_->publish(id, impl_->options.topic, payload, false))
-        impl_->finish(id, Outcome::retry, "not connected");
+        return impl_->finish(id, Outcome::refused, "larger than the broker allows");
+    if (!connected()) return impl_->finish(id, Outcome::retry, "not connected");
+    if (!impl_->sample_of && payload.size() <= longest_control) {
+        impl_->sample_of = id;
+        impl_->sample = payload;
+    }
+    impl_->publish(id, impl_->options.topic, payload, false);  // when it cannot, `lost` follows
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
@@ -182,20 +194,31 @@ void MqttPublisher::Impl::take(MqttEvent event) {
     }
 }
 
-// Some brokers answer what they cannot take by ending the link. Sent alone, it shows: what ends two links is set aside.
 void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
-    if (event.reason == mqtt::protocol_error || event.reason == mqtt::packet_too_large) {
-        const auto before = std::exchange(suspect, std::nullopt);
-        suspects = std::max(suspects, outstanding.size());
-        if (outstanding.size() == 1) suspect = *outstanding.begin();
-        if (suspect && suspect == before) {
-            --suspects;
-            finish(*suspect, Outcome::refused, "the broker ends the link at it (too large?): " + event.text);
-        }
-    }
-    for (const auto id : outstanding) results.push_back({id, Outcome::retry, event.text});
+    controls = 0;
+    sample_of.reset();
+    const std::vector<LinkJudge::Sent> open(outstanding.begin(), outstanding.end());
     outstanding.clear();
+    const auto verdict = judge.end_link(open, event.reason, Clock::now());
+    for (const auto &[id, lines, since] : open) results.push_back({id, Outcome::retry, event.text});
+    if (verdict != LinkJudge::Verdict::retry)
+        results[results.size() - open.size()] = judged(verdict, open.front().id, event);
+    if (judge.broker_is_well()) connection.retry_soon();
+}
+
+Result MqttPublisher::Impl::judged(LinkJudge::Verdict verdict, std::uint64_t id, const MqttEvent &event) {
+    if (verdict == LinkJudge::Verdict::later) {
+        if (suspicion_said.due())
+            log_warning("the link ended again while one message alone was on its way: " + event.text +
+                        "; it is kept and tried again behind the others");
+        return {id, Outcome::later, event.text};
+    }
+    const bool told = mqtt_reason_is_of_message(event.reason) || verdict == LinkJudge::Verdict::part;
+    return {id, Outcome::refused,
+            (told ? "the broker ends the link at it: "
+                  : "the broker takes others and ends each link at this one (too large for it?): ") +
+                event.text};
 }
 
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
@@ -206,6 +229,17 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
     for (const auto &topic : topics) link->subscribe(topic);
     announcing = !session.status_topic.empty() && publish(status_id, session.status_topic, "online", true);
+    controls = judge.begin_link(Clock::now(), !control.empty());
+    if (controls > 0) publish(control_id, options.topic, control, false);
+}
+
+void MqttPublisher::Impl::take_control(int reason) {
+    if (reason != mqtt::success) {
+        controls = 0;  // nothing is taken now
+        return;
+    }
+    judge.take_control();
+    if (--controls > 0) publish(control_id, options.topic, control, false);
 }
 
 void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
@@ -214,7 +248,10 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (event.reason >= mqtt::first_failure)
             log_warning("the broker refuses our status on " + session.status_topic + ": " +
                         mqtt_reason_text(event.reason));
-    } else if (event.reason == mqtt::packet_too_large) {
+    } else if (event.id == control_id) {
+        take_control(event.reason);
+    } else if (mqtt_reason_is_of_message(event.reason)) {
+        judge.take(event.id);
         finish(event.id, Outcome::refused, mqtt_reason_text(event.reason));
     } else if (event.reason >= mqtt::first_failure || event.reason == mqtt::no_subscribers) {
         deny(event);
@@ -222,7 +259,8 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
         if (std::exchange(denied, false))
             log_info("the broker takes messages on " + options.topic + " again");
         pause.reset();
-        if (suspects > 0) --suspects;
+        judge.take(event.id);
+        if (sample_of == event.id) control.swap(sample);
         finish(event.id, Outcome::delivered, "");
     }
 }
@@ -240,7 +278,12 @@ void MqttPublisher::Impl::deny(const MqttEvent &event) {
 }
 
 void MqttPublisher::Impl::finish(std::uint64_t id, Outcome outcome, const std::string &reason) {
-    if (outstanding.erase(id) > 0) results.push_back({id, outcome, reason});
+    if (sample_of == id) sample_of.reset();
+    const auto found =
+        std::find_if(outstanding.begin(), outstanding.end(), [&](const auto &sent) { return sent.id == id; });
+    if (found == outstanding.end()) return;
+    outstanding.erase(found);
+    results.push_back({id, outcome, reason});
 }
 
 }  // namespace ble

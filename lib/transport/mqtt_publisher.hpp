@@ -1,6 +1,7 @@
 // Publishes batches to a broker at QoS 1 (libmosquitto). A message is delivered when the broker's PUBACK says success; one that
 // says no (MQTT 5 only: nobody is subscribed, not authorised, quota, …) ends in `retry`, with one warning, and closes the
-// window for a while. A message larger than the broker takes is `refused`.
+// window for a while. A message larger than the broker takes is `refused`, and so is one at which it ends the links: see
+// link_judge.hpp; copies of what it has taken may then be published again.
 //
 // Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
 #pragma once

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "base/log.hpp"
+
 namespace ble {
 
 std::string mqtt_reason_text(int reason) {
@@ -24,15 +26,15 @@ std::string mqtt_reason_text(int reason) {
             return "not authorised";
         case mqtt::server_unavailable:
             return "server unavailable";
-        case 0x89:
+        case mqtt::server_busy:
             return "server busy";
         case mqtt::banned:
             return "banned";
-        case 0x8b:
+        case mqtt::server_shutting_down:
             return "server shutting down";
         case mqtt::bad_authentication:
             return "bad authentication method";
-        case 0x8d:
+        case mqtt::keep_alive_timeout:
             return "no sign of life within the keep-alive time";
         case mqtt::session_taken_over:
             return "another client has connected with the same client id";
@@ -42,16 +44,26 @@ std::string mqtt_reason_text(int reason) {
             return "topic name not valid";
         case mqtt::packet_too_large:
             return "message larger than the broker allows";
-        case 0x96:
+        case mqtt::rate_too_high:
             return "message rate too high";
-        case 0x97:
+        case mqtt::quota_exceeded:
             return "quota exceeded";
-        case 0x98:
+        case mqtt::administrative_action:
             return "closed by the broker's administrator";
+        case mqtt::payload_format_invalid:
+            return "payload of a form that the broker does not take";
+        case mqtt::qos_not_supported:
+            return "QoS 1 not supported";
+        case mqtt::use_another_server:
+            return "use another server";
+        case mqtt::server_moved:
+            return "server moved";
         case 0x9e:
             return "shared subscriptions not supported";
-        case 0x9f:
+        case mqtt::connection_rate_exceeded:
             return "connection rate exceeded";
+        case mqtt::maximum_connect_time:
+            return "connected for longer than the broker allows";
         case 0xa2:
             return "wildcard subscriptions not supported";
         default:
@@ -60,6 +72,24 @@ std::string mqtt_reason_text(int reason) {
     char text[16];
     std::snprintf(text, sizeof text, "reason 0x%02x", static_cast<unsigned>(reason) & 0xffu);
     return text;
+}
+
+std::string mqtt_reason_advice(int reason, const std::string &server) {
+    switch (reason) {
+        case mqtt::rate_too_high:
+        case mqtt::quota_exceeded:
+        case mqtt::connection_rate_exceeded:
+            return "; raise this account's limit at the broker, or send fewer messages (--coalesce, longer "
+                   "windows)";
+        case mqtt::qos_not_supported:
+            return "; QoS 0 acknowledges nothing: allow QoS 1 at the broker, or name another one";
+        case mqtt::use_another_server:
+        case mqtt::server_moved:
+            return server.empty() ? "; ask whoever runs it for the new name, and set --host to it"
+                                  : ": " + printable(server) + "; set --host and --port to it";
+        default:
+            return "";
+    }
 }
 
 int mqtt_reason_of_return_code(int code) {
@@ -84,6 +114,29 @@ int mqtt_reason_of_return_code(int code) {
 bool mqtt_reason_is_configuration(int reason) {
     return reason == mqtt::bad_client_id || reason == mqtt::bad_user_or_password ||
            reason == mqtt::not_authorised || reason == mqtt::banned || reason == mqtt::bad_authentication;
+}
+
+bool mqtt_reason_is_of_message(int reason) {
+    return reason == mqtt::packet_too_large || reason == mqtt::payload_format_invalid;
+}
+
+bool mqtt_reason_is_of_link(int reason) {
+    switch (reason) {
+        case mqtt::server_unavailable:
+        case mqtt::server_busy:
+        case mqtt::server_shutting_down:
+        case mqtt::keep_alive_timeout:
+        case mqtt::session_taken_over:
+        case mqtt::rate_too_high:
+        case mqtt::administrative_action:
+        case mqtt::use_another_server:
+        case mqtt::server_moved:
+        case mqtt::connection_rate_exceeded:
+        case mqtt::maximum_connect_time:
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace ble

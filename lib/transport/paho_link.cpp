@@ -28,6 +28,22 @@ std::string library_text(int code, const char *message) {
     return text != nullptr ? text : "code " + std::to_string(code);
 }
 
+std::string text_of(MQTTProperties *properties, MQTTPropertyCodes code) {
+    const MQTTProperty *found =
+        properties != nullptr ? MQTTProperties_getProperty(properties, code) : nullptr;
+    if (found == nullptr) return {};
+    return {found->value.data.data, static_cast<std::size_t>(found->value.data.len)};
+}
+
+// With the broker's own words, perhaps whom it means, which libmosquitto keeps to itself; and where to, when it has moved.
+std::string reason_text(int reason, MQTTProperties *properties) {
+    std::string text = mqtt_reason_text(reason);
+    const std::string words = text_of(properties, MQTTPROPERTY_CODE_REASON_STRING);
+    if (!words.empty()) text += ": " + printable(words);
+    if (reason != mqtt::use_another_server && reason != mqtt::server_moved) return text;
+    return text + mqtt_reason_advice(reason, text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE));
+}
+
 }  // namespace
 
 // What paho calls, in its threads.
@@ -53,14 +69,16 @@ struct PahoLink::Callbacks {
     }
     static void failed5(void *context, MQTTAsync_failureData5 *data) noexcept {
         if (data == nullptr) return fail(link(context), MQTTASYNC_FAILURE, nullptr);
-        fail(link(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message);
+        fail(link(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message,
+             &data->properties);
     }
     // `code`: negative for paho's own, a CONNACK's return code, which MQTT 5 brokers of old send as well, or its reason.
-    static void fail(PahoLink &link, int code, const char *message) {
+    static void fail(PahoLink &link, int code, const char *message, MQTTProperties *properties = nullptr) {
         const int reason = code >= mqtt::first_failure ? code
                            : code > 0                  ? mqtt_reason_of_return_code(code)
                                                        : 0;
-        const std::string text = reason != 0 ? mqtt_reason_text(reason) : link.failure_text(code, message);
+        const std::string text =
+            reason != 0 ? reason_text(reason, properties) : link.failure_text(code, message);
         link.hung_up_ = message != nullptr && message == hang_up_text;
         const bool old_version_next = link.hung_up_ && link.five_ && link.options_.version == "auto";
         if (link.options_.tls && reason == 0 && !old_version_next)
@@ -72,14 +90,7 @@ struct PahoLink::Callbacks {
         link(context).push({Kind::lost, 0, 0, cause != nullptr ? cause : "connection lost"});
     }
     static void disconnected(void *context, MQTTProperties *properties, MQTTReasonCodes reason) noexcept {
-        std::string text = mqtt_reason_text(reason);
-        const MQTTProperty *words =
-            properties != nullptr ? MQTTProperties_getProperty(properties, MQTTPROPERTY_CODE_REASON_STRING)
-                                  : nullptr;
-        if (words != nullptr)  // perhaps whom it means; libmosquitto keeps that to itself
-            text +=
-                ": " + printable({words->value.data.data, static_cast<std::size_t>(words->value.data.len)});
-        link(context).push({Kind::lost, 0, reason, text});
+        link(context).push({Kind::lost, 0, reason, reason_text(reason, properties)});
     }
     static int arrived(void *context, char *topic, int length, MQTTAsync_message *message) noexcept {
         const std::string_view payload(static_cast<const char *>(message->payload),

@@ -17,6 +17,7 @@ namespace ble {
 enum class Outcome {
     delivered,  // the peer has it for good: PUBACK, 200, 201
     retry,  // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
+    later,  // as retry, but it may be this one's fault: send the others first, and this one when nothing else is on its way
     refused,  // the peer will never take this message (400, 413, 422): set it aside, or part it
 };
 
@@ -37,7 +38,7 @@ class Transport {
     // step() must also be called after at most this long; negative: no timer is running.
     virtual std::chrono::milliseconds timeout() const = 0;
     // Does what is due and returns the results since the last call. Every message that send() took ends in exactly one
-    // result, in any order. When the link is lost each outstanding message ends in `retry`.
+    // result, in any order. When the link is lost each outstanding message ends, in `retry` unless it is the reason.
     virtual std::vector<Result> step() = 0;
     // How many messages may be outstanding now, in all; 0 while not connected or while backing off. It may shrink below the number outstanding.
     virtual std::size_t window() const = 0;

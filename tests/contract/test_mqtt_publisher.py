@@ -1,8 +1,11 @@
 """What blesend does with a broker's answers that a real one gives only now and then."""
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
+import time
 import unittest
 
 from harness import Broker, MqttServer, Tool, wait_until
@@ -166,6 +169,10 @@ class Answers(unittest.TestCase):
         with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
             return [json.loads(line)["line"] for line in f]
 
+    def reasons(self, tool):
+        with open(os.path.join(tool.cwd, "blesend.rejected.ndjson"), encoding="utf-8") as f:
+            return [json.loads(line)["reason"] for line in f]
+
     def test_an_old_broker_gets_3_1_1_with_a_warning(self):
         for answer in (b"\x20\x02\x00\x01", 0x84, None, "reset"):
             with self.subTest(answer=answer), MqttServer() as server:
@@ -190,16 +197,132 @@ class Answers(unittest.TestCase):
             self.assertEqual(tool.wait(), 0, tool.err)
             self.assertEqual(self.seqs(server), [1])
 
-    def test_what_ends_two_links_alone_is_set_aside(self):
-        """So do brokers that know no other answer to what is too large; an answer that is none for libmosquitto does, too."""
-        for answer in (0x82, 0x95):
-            with self.subTest(answer=answer), MqttServer() as server, send(server) as tool:
-                server.disconnect_at = lambda payload, answer=answer: answer if b'"seq": 7' in payload else None
-                tool.write(lines(*range(10)))
+    def test_what_the_broker_will_not_take_is_set_aside_and_stops_nothing(self):
+        """By a reason of its own, by one that may mean anything, without a word."""
+        for answer, reason in ((0x95, "larger than the broker allows"), (0x99, "form that the broker does not take"),
+                               (0x97, "quota exceeded"), (0x82, "protocol error"), ("close", "")):
+            for version in ("5", "3.1.1") if answer == "close" else ("5",):
+                with self.subTest(answer=answer, version=version), MqttServer() as server, \
+                        send(server, "--mqtt-version", version, "--policy", "block") as tool:
+                    server.disconnect_at = lambda payload, answer=answer: answer if b'"seq": 70' in payload else None
+                    tool.write(lines(*range(200)))
+                    tool.close_stdin()
+                    self.assertEqual(tool.wait(), 0, tool.err)
+                    self.assertEqual(self.rejected(tool), [batch(70).decode()])
+                    self.assertIn(reason, self.reasons(tool)[0])
+                    self.assertEqual({*range(200), "gap"}, set(self.seqs(server)))
+                    # All others before it is tried a third time by itself.
+                    tries = [at for at, seq in enumerate(self.seqs(server)) if seq == 70]
+                    self.assertLessEqual(len(tries), 5 if answer in (0x95, 0x99) else 40)
+                    self.assertLess(len(server.levels), 40)
+
+    def test_what_is_denied_for_its_form_is_set_aside_at_once(self):
+        with MqttServer() as server, send(server) as tool:
+            server.puback = lambda level, payload: 0x99 if b'"seq": 3' in payload else 0
+            tool.write(lines(*range(10)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(self.rejected(tool), [batch(3).decode()])
+            self.assertEqual(self.seqs(server).count(3), 1)
+
+    def test_several_that_the_broker_will_not_take_are_all_set_aside(self):
+        bad = (0, 40, 41, 99)
+        with MqttServer() as server, send(server) as tool:
+            server.disconnect_at = lambda payload: "close" if json.loads(payload).get("seq") in bad else None
+            tool.write(lines(*range(100)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(sorted(self.rejected(tool)), sorted(batch(seq).decode() for seq in bad))
+            self.assertEqual({*range(100), "gap"}, set(self.seqs(server)))
+
+    def test_a_broker_that_dies_at_whatever_it_gets_costs_nothing(self):
+        """At the first publish on each link, at the second, at any; then it is well."""
+        for place in (1, 2, None):
+            seed = random.randrange(1 << 32)
+            with self.subTest(place=place, seed=seed), MqttServer() as server, send(server) as tool:
+                chance, dead = random.Random(seed), []
+
+                def dies(payload, place=place, chance=chance, dead=dead, server=server, seen={}):
+                    link = len(server.levels)
+                    seen[link] = seen.get(link, 0) + 1
+                    if len(dead) >= 7 or (chance.random() > 0.3 if place is None else seen[link] != place):
+                        return None
+                    dead.append(payload)
+                    return "close"
+                server.disconnect_at = dies
+                tool.write(lines(*range(100)))
                 tool.close_stdin()
                 self.assertEqual(tool.wait(), 0, tool.err)
-                self.assertEqual([batch(7).decode()], self.rejected(tool))
-                self.assertEqual({*range(10), "gap"}, set(self.seqs(server)))
+                self.assertEqual(os.listdir(tool.cwd), [], tool.err)
+                self.assertEqual(len(dead), 7)
+                self.assertEqual(set(self.seqs(server)), set(range(100)))
+
+    def test_a_message_alone_that_ends_links_waits_for_others_to_compare_with(self):
+        with MqttServer() as server, send(server) as tool:
+            server.disconnect_at = lambda payload: "close" if payload == batch(0) else None
+            tool.write(lines(0))
+            tool.wait_err("tried again behind the others")
+            self.assertEqual(tool.stats()["rejected"], 0)
+            tool.write(lines(1))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(self.rejected(tool), [batch(0).decode()])
+
+    def test_with_confirmation_too(self):
+        stored = f"{TOPIC}/stored/9f2c41d07a6be813"
+        with MqttServer() as server, send(server, "--confirm", "stored", "--mqtt-version", "3.1.1") as tool:
+            def close_at(payload):
+                if b'"seq": 7,' in payload:
+                    return "close"
+                name = json.loads(payload)
+                kept = {"stored": [[name["seq"], name["seq"]]], "gaps": []} if "seq" in name else {"stored": [], "gaps": [[7, 7]]}
+                server.send(stored, json.dumps({"device_id": name["device_id"], "run_id": name["run_id"], **kept}).encode())
+                return None
+            server.disconnect_at = close_at
+            tool.write(lines(*range(20)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(self.rejected(tool), [batch(7).decode()])
+
+    def test_a_broker_that_takes_qos_0_only_is_told_from_others(self):
+        with Broker("max_qos 0\n") as broker, send(broker) as tool:
+            tool.wait_err("QoS 1 not supported; QoS 0 acknowledges nothing: allow QoS 1 at the broker, or name another one")
+        with MqttServer() as server, send(server) as tool:
+            server.puback = lambda level, payload: 0x9B
+            tool.write(lines(0))
+            tool.wait_err("QoS 1 not supported; they are kept and tried again; QoS 0 acknowledges nothing")
+
+    def test_a_broker_that_moves_says_where_to(self):
+        where = b"\x1c\0\x0bother:18830"
+        for reason, text in ((0x9C, "use another server"), (0x9D, "server moved")):
+            answer = bytes([reason, len(where)]) + where
+            with self.subTest(reason=reason), MqttServer() as server, send(server) as tool:
+                server.connack = lambda level, answer=answer: bytes([0x20, 1 + len(answer), 0]) + answer
+                tool.wait_err(f"{text}: other:18830; set --host and --port to it")
+                server.connack = lambda level: 0
+                server.disconnect_at = lambda payload, answer=answer: bytes([0xE0, len(answer)]) + answer
+                tool.write(lines(0))
+                tool.wait_err(f"is lost: {text}")  # libmosquitto keeps to itself what else a DISCONNECT says
+                self.assertEqual(tool.stats()["queued"], 1)
+            with self.subTest(reason=reason, where=None), MqttServer() as server, send(server) as tool:
+                server.connack = lambda level, reason=reason: reason
+                tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --host to it")
+
+    def test_a_quota_says_what_to_do(self):
+        said = "quota exceeded; raise this account's limit at the broker, or send fewer messages"
+        with MqttServer() as server, send(server) as tool:
+            server.puback = lambda level, payload: 0x97
+            tool.write(lines(0))
+            tool.wait_err("they are kept and tried again; raise this account's limit at the broker")
+        with MqttServer() as server, send(server) as tool:
+            server.connack = lambda level: 0x97
+            tool.wait_err(said)
+        with MqttServer() as server, send(server) as tool:
+            server.disconnect_at = lambda payload: 0x97  # whatever it gets: no batch is to blame
+            tool.write(lines(*range(10)))
+            tool.wait_err("is lost: " + said)
+            wait_until(lambda: len(server.levels) > 5, "further links")
+            self.assertEqual(tool.stats()["rejected"], 0)
 
     def test_a_broker_that_hangs_up_is_tried_again(self):
         with MqttServer() as server, send(server) as tool:
@@ -236,6 +359,65 @@ class RealBroker(unittest.TestCase):
             tool.wait_err("unable to connect")
             self.broker.resume()
             self.assertEqual(tool.wait(), 0)
+
+    def check_arrives(self, config, given, expected, gaps, *words):
+        """Through a broker of that configuration, over MQTT 3.1.1; returns what was set aside."""
+        with Broker(config) as broker:
+            reject = os.path.join(broker.folder.name, "rejected")
+            with Tool("mosquitto_sub", "-p", broker.port, "-t", TOPIC, "-q", "1") as watch:
+                wait_until(lambda: "SUBACK" in broker.log_text(), "the subscription")
+                with send(broker, "--mqtt-version", "3.1.1", "--policy", "block", "--reject", reject, *words) as tool:
+                    tool.write(given)
+                    tool.close_stdin()
+                    self.assertEqual(tool.wait(), 0, tool.err)
+                missing, told = set(expected), []
+                while missing or len(told) < len(gaps):
+                    for line in watch.line().split(b"\n"):
+                        missing.discard(line)
+                        if b'"gap"' in line and line not in told:
+                            told.append(line)
+                self.assertEqual(sorted((json.loads(line)["gap"]["from_seq"], json.loads(line)["gap"]["to_seq"]) for line in told), gaps)
+            if not os.path.exists(reject):
+                return []
+            with open(reject, encoding="utf-8") as f:
+                return [json.loads(line) for line in f]
+
+    def test_batches_too_large_for_it_are_set_aside_and_stop_nothing(self):
+        """Over MQTT 3.1.1 mosquitto closes the link at them, and says nothing."""
+        large = {seq: batch(seq)[:-1] + b',"x":"' + b"y" * 2000 + b'"}' for seq in (5, 100, 199)}
+        given = [large.get(seq, batch(seq)) for seq in range(200)]
+        found = self.check_arrives("max_packet_size 1000\n", b"".join(line + b"\n" for line in given),
+                                   [line for line in given if line not in large.values()], [(5, 5), (100, 100), (199, 199)])
+        self.assertEqual({line["line"].encode() for line in found}, set(large.values()))
+        self.assertIn("too large for it?", found[0]["reason"])
+
+    def test_messages_of_several_that_are_too_large_for_it_are_made_smaller(self):
+        given = [batch(seq) for seq in range(300)]
+        found = self.check_arrives("max_packet_size 1000\n", b"".join(line + b"\n" for line in given), given, [], "--coalesce", "64")
+        self.assertEqual(found, [])
+
+    def test_a_broker_that_is_killed_at_any_moment_costs_no_batch(self):
+        seed = random.randrange(1 << 32)
+        chance = random.Random(seed)
+        with self.subTest(seed=seed), contextlib.ExitStack() as stack:
+            senders = [stack.enter_context(send(self.broker, "--mqtt-version", "3.1.1", "--policy", "block", *words))
+                       for words in ([], ["--inflight", "1"], ["--coalesce", "8"], ["--inflight", "8"])]
+            padded = [batch(seq)[:-1] + b',"x":"' + b"y" * 4000 + b'"}\n' for seq in range(900)]
+            for round_ in range(9):
+                before = [tool.err.count("connected to the broker") for tool in senders]
+                for tool in senders:
+                    tool.write(b"".join(padded[100 * round_:100 * round_ + 100]))
+                if round_ > 0:
+                    wait_until(lambda: any(tool.err.count("connected to the broker") > links for tool, links in zip(senders, before)),
+                               "a new link")
+                time.sleep(chance.uniform(0, 0.03))
+                self.broker.kill()
+                self.broker.start()
+            for tool in senders:
+                tool.close_stdin()
+            for tool in senders:
+                self.assertEqual(tool.wait(), 0, tool.err)
+                self.assertEqual(os.listdir(tool.cwd), [], tool.err)
 
     def test_batches_for_nobody_are_kept_until_somebody_is_subscribed(self):
         with send(self.broker, "--topic", "elsewhere") as tool:

@@ -11,7 +11,8 @@ class MqttServer:
 
     connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
     bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer);
-    disconnect_at(payload) the reason of a DISCONNECT in its place (None: none). Each may be replaced at any time.
+    disconnect_at(payload) the reason of a DISCONNECT in its place (None: none; "close": the link is closed without a word;
+    bytes: sent as they are). Each may be replaced at any time.
     """
 
     def __init__(self, receive_maximum=None):
@@ -147,7 +148,8 @@ class MqttServer:
         self.payloads.append(payload)
         farewell = self.disconnect_at(payload)
         if farewell is not None:
-            s.sendall(bytes([0xE0, 1, farewell]))
+            if farewell != "close":
+                s.sendall(farewell if isinstance(farewell, bytes) else bytes([0xE0, 1, farewell]))
             return False
         if message_id is None:
             return True

@@ -1,6 +1,7 @@
 #include "blesend/delivery.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ble {
 namespace {
@@ -25,20 +26,22 @@ void Delivery::pump() {
     for (const Result &result : transport_.step()) settle(result);
     // After a failure everything outstanding ends before the oldest is sent again: so order holds on each connection.
     if (rewinding_ && outstanding_.empty()) rewinding_ = false;
-    while (!rewinding_ && outstanding_.size() < transport_.window())
+    while (!rewinding_ && !trying_ && outstanding_.size() < transport_.window())
         if (!send_next()) break;
 }
 
 bool Delivery::send_next() {
+    const bool their_turn = others_ >= most_others || postponed_.size() >= most_postponed;
+    if (!postponed_.empty() && their_turn) return send_postponed();
     const auto first = spool_.next();
-    if (!first) return false;
+    if (!first) return send_postponed();
     std::string payload(first->line);
     Entries entries = {first->id};
     const bool alone = first->id < alone_until_ || !may_share(first->line);
     while (!alone && entries.size() < coalesce_) {
         const auto entry = spool_.next();
         if (!entry) break;
-        if (payload.size() + 1 + entry->line.size() > longest_joined || !may_share(entry->line)) {
+        if (payload.size() + 1 + entry->line.size() > most_joined_ || !may_share(entry->line)) {
             spool_.give_back(entry->id);
             break;
         }
@@ -50,23 +53,58 @@ bool Delivery::send_next() {
     return true;
 }
 
+// Alone, so that what becomes of the link says something about it.
+bool Delivery::send_postponed() {
+    if (postponed_.empty() || !outstanding_.empty()) return false;
+    const auto entry = postponed_.front();
+    postponed_.pop_front();
+    others_ = 0;
+    trying_ = true;
+    outstanding_[entry] = {entry};
+    transport_.send(entry, spool_.line(entry));
+    return true;
+}
+
 void Delivery::settle(const Result &result) {
+    const bool tried = std::exchange(trying_, false);
     const Entries entries = std::move(outstanding_.at(result.id));
     outstanding_.erase(result.id);
-    if (result.outcome == Outcome::retry && on_failure_ == OnFailure::keep) {
+    const bool again = result.outcome == Outcome::retry && on_failure_ == OnFailure::keep;
+    if (result.outcome == Outcome::later || (again && tried)) {
+        postponed_.insert(postponed_.end(), entries.begin(), entries.end());
+        learn_from_part(entries.back(), result.outcome);
+    } else if (again) {
         give_back(entries);
         rewinding_ = true;
     } else if (result.outcome == Outcome::refused && entries.size() > 1) {
-        // One of them, or their number: sent one by one, only what is refused by itself is set aside.
-        give_back(entries);
-        alone_until_ = std::max(alone_until_, entries.back() + 1);
-        if (parted_said_.due())
-            log_warning("a message of " + std::to_string(entries.size()) +
-                        " batches was refused, they are sent one by one: " + result.reason);
+        part(entries, result);
     } else {
         for (const auto entry : entries) finish(entry, result);
         last_progress_ = Clock::now();
     }
+}
+
+// One of them, or their number: sent one by one, only what is refused by itself is set aside.
+void Delivery::part(const Entries &entries, const Result &result) {
+    parted_bytes_ = 0;
+    for (const auto entry : entries) parted_bytes_ += spool_.line(entry).size() + 1;
+    one_at_fault_ = false;
+    alone_until_ = std::max(alone_until_, entries.back() + 1);
+    give_back(entries);
+    if (parted_said_.due())
+        log_warning("a message of " + std::to_string(entries.size()) +
+                    " batches was refused, they are sent one by one: " + result.reason);
+}
+
+// When nothing is wrong with any of them, and again with the next ones, such messages are too large for the peer: smaller ones
+// from now on.
+void Delivery::learn_from_part(std::uint64_t entry, Outcome outcome) {
+    if (parted_bytes_ == 0 || entry >= alone_until_) return;
+    one_at_fault_ = one_at_fault_ || outcome != Outcome::delivered;
+    if (entry + 1 != alone_until_) return;
+    parted_in_vain_ = one_at_fault_ ? 0 : parted_in_vain_ + 1;
+    if (parted_in_vain_ > 1) most_joined_ = std::min(most_joined_, parted_bytes_ / 2);
+    parted_bytes_ = 0;
 }
 
 void Delivery::give_back(const Entries &entries) {
@@ -75,8 +113,10 @@ void Delivery::give_back(const Entries &entries) {
 
 // The entry leaves the spool.
 void Delivery::finish(std::uint64_t entry, const Result &result) {
+    learn_from_part(entry, result.outcome);
     if (result.outcome == Outcome::delivered) {
         ++counters_.out;
+        if (!postponed_.empty()) ++others_;
         spool_.remove(entry);
         tell_dropped();
     } else if (result.outcome == Outcome::refused) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ class Delivery {
   public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::size_t longest_joined = 256 * 1024;  // bytes; a longer line goes alone
+    // What ended in `later` has its turn when nothing else waits, after so many others, or when so many of its kind wait.
+    static constexpr std::size_t most_others = 1000, most_postponed = 8;
     enum class OnFailure {
         keep,  // send again, in order
         drop,  // one try for each: counted, logged, gone; a gap line follows the next delivery
@@ -42,8 +45,11 @@ class Delivery {
     using Entries = std::vector<std::uint64_t>;  // ids, in order
 
     bool send_next();
+    bool send_postponed();
     void settle(const Result &result);
     void give_back(const Entries &entries);
+    void part(const Entries &entries, const Result &result);
+    void learn_from_part(std::uint64_t entry, Outcome outcome);
     void finish(std::uint64_t entry, const Result &result);
     void drop(std::uint64_t entry);
     void tell_dropped();
@@ -57,6 +63,13 @@ class Delivery {
     std::map<std::uint64_t, Entries> outstanding_;  // messages, by id
     bool rewinding_ = false;         // something is to be sent again: first let all that is outstanding end
     std::uint64_t alone_until_ = 0;  // entries before this one are sent one by one: one of them was refused
+    std::size_t most_joined_ = longest_joined;  // bytes
+    std::size_t parted_bytes_ = 0;              // of the message whose entries are now sent one by one
+    bool one_at_fault_ = false;                 // one of them ended as badly by itself
+    unsigned parted_in_vain_ = 0;               // messages in a row of which none did: their size is it
+    std::deque<std::uint64_t> postponed_;       // entries in flight that wait for their turn behind others
+    std::size_t others_ = 0;                    // delivered since one of them was tried
+    bool trying_ = false;                       // one of them is on its way, alone
     Clock::time_point last_progress_ = Clock::now();
     GapLedger dropped_;  // what was dropped and is not yet told of
     BatchParser parser_;

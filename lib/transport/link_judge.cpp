@@ -1,0 +1,75 @@
+#include "transport/link_judge.hpp"
+
+#include <algorithm>
+
+#include "transport/mqtt_reason.hpp"
+
+namespace ble {
+namespace {
+
+constexpr std::size_t ends_that_part = 3, ends_alone = 2;  // in a row, at the same message
+constexpr std::chrono::seconds soon(1);
+
+}  // namespace
+
+std::size_t LinkJudge::begin_link(Clock::time_point now, bool has_control) {
+    taken_ = 0;
+    begun_ = now;
+    has_control_ = has_control;
+    if (suspects_.empty() || !has_control) return 0;
+    return std::uniform_int_distribution<std::size_t>(0, most_controls)(random_);
+}
+
+void LinkJudge::take(std::uint64_t id) {
+    ++taken_;
+    suspects_.erase(id);
+    if (alone_ > 0) --alone_;
+    if (id == first_) ends_ = 0;
+}
+
+LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, Clock::time_point now) {
+    if (open.empty() || mqtt_reason_is_of_link(reason)) {
+        acquit();
+        ends_ = 0;
+        return Verdict::retry;
+    }
+    const Sent &first = open.front();
+    ends_ = first.id == first_ ? ends_ + 1 : 1;
+    first_ = first.id;
+    const bool blamed = mqtt_reason_is_of_message(reason);
+    const bool alone = open.size() == 1;
+    const auto known = suspects_.find(first.id);
+    const bool suspicious = known != suspects_.end() || blamed || ends_ >= ends_that_part ||
+                            (alone_ > 0 && (ends_ >= ends_alone || first.lines > 1));
+    if (!alone || !suspicious) {
+        acquit();
+        if (suspicious) alone_ = std::max(alone_, open.size());
+        return Verdict::retry;
+    }
+    if (first.lines > 1) {
+        alone_ += first.lines + 1;  // these, and the next that holds several
+        return Verdict::part;
+    }
+    if (blamed) {
+        suspects_.erase(first.id);
+        return Verdict::guilty;
+    }
+    if (known == suspects_.end() && suspects_.size() >= most_suspects) return Verdict::retry;
+    if (alone_ > 0) --alone_;
+    auto &links = suspects_[first.id];
+    if (counts(first, now)) ++links;
+    if (links < trials) return Verdict::later;
+    suspects_.erase(first.id);
+    return Verdict::guilty;
+}
+
+bool LinkJudge::counts(const Sent &suspect, Clock::time_point now) const {
+    const Clock::duration lived = suspect.since - begun_;
+    return has_control_ && taken_ > 0 && now - suspect.since <= std::max<Clock::duration>(lived, soon);
+}
+
+void LinkJudge::acquit() {
+    for (auto &[id, links] : suspects_) links = 0;
+}
+
+}  // namespace ble

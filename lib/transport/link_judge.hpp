@@ -1,0 +1,72 @@
+// Who ends the links to a broker: one message that it will not take, or the broker itself, which is down, restarts or crashes?
+//
+// When three links in a row end while the same message is the first without an answer, all that was on its way then goes one at a
+// time. What ends links alone becomes a suspect: it is tried behind the others and by itself. While there are suspects each link
+// begins with controls, 0 to 7 copies of a message that the broker has taken. A suspect is guilty when eight links have ended at
+// it, each after the broker had taken something else there, and none has ended at anything else, or at nothing, in between.
+//
+// Nobody but us knows how many controls come first. So a broker that dies at a certain publish or at its own times ends a link
+// at the suspect, and not before it, once in eight at most, and takes the suspect as often or ends links elsewhere; eight in a
+// row, before either: 8^-7. A broker that is down or dies at every publish takes no control, which is no sign of guilt at all.
+// A large message is longer on its way than a control, where links fail by themselves: an end after more than a second counts only
+// if the link had lived for as long before.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <random>
+#include <span>
+
+namespace ble {
+
+class LinkJudge {
+  public:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t most_controls = 7, trials = 8;
+    static constexpr std::size_t most_suspects = 8;  // past it, what ends links is sent again in its place
+
+    struct Sent {  // a message without an answer
+        std::uint64_t id;
+        std::size_t lines;  // that share it
+        Clock::time_point since;
+    };
+    enum class Verdict {
+        retry,   // nothing can be said of it
+        part,    // it was alone on its way, and holds several lines: one of them, or their number
+        later,   // a suspect
+        guilty,  // the broker takes others and ends the link at this one
+    };
+
+    explicit LinkJudge(std::uint64_t seed = std::random_device{}()) : random_(seed) {}
+
+    // A link is up; so many controls go first. Without one (nothing was taken yet) nobody is found guilty on this link, but by
+    // a reason that the broker gives.
+    std::size_t begin_link(Clock::time_point now, bool has_control);
+    void take_control() { ++taken_; }
+    void take(std::uint64_t id);  // the broker has answered this message
+    // The link has ended, for this reason of MQTT 5 (0: none), while these had no answer, in the order they were sent; empty as
+    // well when a control had none. The verdict is about the first.
+    Verdict end_link(std::span<const Sent> open, int reason, Clock::time_point now);
+
+    bool one_at_a_time() const { return alone_ > 0; }
+    // The broker took something on the link that has ended, and yet it ended where the one before did, or at a suspect: to wait
+    // long before the next link helps nobody.
+    bool broker_is_well() const { return taken_ > 0 && (ends_ > 1 || alone_ > 0 || !suspects_.empty()); }
+
+  private:
+    void acquit();
+    bool counts(const Sent &suspect, Clock::time_point now) const;
+
+    std::map<std::uint64_t, std::size_t> suspects_;  // and the links that each has ended
+    std::size_t alone_ = 0;                          // so many messages to come go one at a time
+    std::uint64_t first_ = 0;                        // the first without an answer when a link ended
+    std::size_t ends_ = 0;                           // how many links in a row
+    std::size_t taken_ = 0;                          // on this link
+    bool has_control_ = false;
+    Clock::time_point begun_;
+    std::mt19937_64 random_;
+};
+
+}  // namespace ble
