@@ -352,3 +352,98 @@ TEST_CASE("a refused message among others is parted up to its own last batch, al
     CHECK(p.counters.out == 10);
     CHECK(p.spool.size() == 0);
 }
+
+TEST_CASE("what ended in later goes behind the others, and then alone") {
+    Parts p;
+    p.transport.width = 3;
+    p.delivery.pump();
+    REQUIRE(p.transport.lines() == batches({0, 1, 2}));
+    p.transport.end(0, Outcome::later);
+    p.transport.end(1, Outcome::retry);
+    p.transport.end(2, Outcome::retry);
+    p.transport.sent.clear();
+    p.delivery.pump();
+    CHECK(p.transport.lines() == batches({1, 2, 3}));
+    p.answer(well);
+    CHECK(p.transport.lines() == batches({4, 5}));
+    p.transport.end(0, Outcome::delivered);
+    p.transport.sent.erase(p.transport.sent.begin());
+    p.delivery.pump();
+    CHECK(p.transport.lines() == batches({5}));  // not beside another
+    p.answer(well);
+    CHECK(p.transport.lines() == batches({0}));
+    p.push(6);
+    p.delivery.pump();
+    CHECK(p.transport.lines() == batches({0}));  // nor another beside it
+
+    SECTION("it is delivered") {
+        p.answer(well);
+        CHECK(p.counters.out == 6);
+    }
+    SECTION("its link is lost for another reason: it stays behind the others") {
+        p.answer([](const std::string &) { return Outcome::retry; });
+        CHECK(p.transport.lines() == batches({6}));
+        p.answer(well);
+        CHECK(p.transport.lines() == batches({0}));
+        p.answer(well);
+        CHECK(p.counters.out == 7);
+    }
+    SECTION("it is refused") {
+        p.answer([](const std::string &) { return Outcome::refused; });
+        CHECK(p.reject.count() == 1);
+        CHECK(p.transport.lines() == std::vector<std::string>{gap(0, 0, "refused"), batch(6)});
+    }
+    p.answer(well);
+    CHECK(p.spool.size() == 0);
+}
+
+TEST_CASE("what waits behind others has its turn after so many of them, or when so many of its kind wait") {
+    Parts p;
+    p.transport.width = 1;
+    p.delivery.pump();
+    SECTION("others come without end") {
+        p.answer([](const std::string &) { return Outcome::later; });
+        std::size_t others = 0;
+        for (unsigned seq = 6; p.transport.lines() != batches({0}) && others < 5000; ++seq, ++others) {
+            p.push(seq);
+            p.answer(well);
+        }
+        CHECK(others == Delivery::most_others);
+    }
+    SECTION("all end in later") {
+        for (unsigned seq = 6; seq < 20; ++seq) p.push(seq);
+        for (unsigned seq = 0; seq < Delivery::most_postponed; ++seq) {
+            CHECK(p.transport.lines() == batches({seq}));
+            p.answer([](const std::string &) { return Outcome::later; });
+        }
+        CHECK(p.transport.lines() == batches({0}));
+        p.answer([](const std::string &) { return Outcome::later; });
+        CHECK(p.transport.lines() == batches({1}));
+    }
+}
+
+TEST_CASE(
+    "messages that are parted again and again though nothing is wrong with any batch are made smaller") {
+    constexpr std::size_t limit = 900;  // bytes of a message that the peer takes
+    const bool one_is_bad = GENERATE(false, true);
+    Parts p(64);
+    p.transport.width = 1;
+    std::size_t messages = 0, refused = 0;
+    const auto judge = [&](const std::string &payload) {
+        const bool bad = one_is_bad && payload.find(R"("seq":9,)") != std::string::npos;
+        ++messages;
+        if (!bad && payload.size() <= limit) return Outcome::delivered;
+        ++refused;
+        return Outcome::refused;
+    };
+    for (unsigned seq = 6; seq < 1000;) {
+        messages = refused = 0;
+        for (int i = 0; i < 64; ++i) p.push(seq++);
+        p.delivery.pump();
+        while (!p.transport.sent.empty()) p.answer(judge);
+    }
+    CHECK(p.spool.size() == 0);
+    CHECK(p.counters.rejected == (one_is_bad ? 1 : 0));
+    CHECK(refused == 0);
+    CHECK(messages < 32);
+}
