@@ -26,6 +26,7 @@ constexpr milliseconds longest_lonely_pause(
 constexpr std::uint64_t status_id = ~std::uint64_t{0};  // of "online" and "offline"
 constexpr std::uint64_t control_id = status_id - 1;
 constexpr std::size_t longest_control = 64 * 1024;  // bytes
+constexpr unsigned denials_of_its_own = 3;          // then it may be this message, and others are taken
 constexpr std::size_t publish_overhead =
     10;  // fixed header, topic length, packet identifier, property length
 constexpr milliseconds farewell_limit(300), close_limit(600);
@@ -68,13 +69,15 @@ struct MqttPublisher::Impl {
     std::uint64_t links = 0;
     bool announcing = false;  // "online" has no PUBACK yet; it takes a place in the broker's receive maximum
     bool denied = false;      // the last PUBACK refused: one message at a time until one is taken
+    std::uint64_t denied_id = 0;  // alone on its way when it was denied last
+    unsigned denials = 0;         // so many times in a row
     LinkJudge judge;
     std::string control, sample;             // what the broker has taken, and what may become that
     std::optional<std::uint64_t> sample_of;  // outstanding
     std::size_t controls = 0;                // to be taken before anything else; one is on its way
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
-    Throttle deafness_said, suspicion_said;
+    Throttle denial_said, deafness_said, suspicion_said;
 
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
         return connection.connected() && link->publish(id, topic, payload, retained);
@@ -267,14 +270,20 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
 
 void MqttPublisher::Impl::deny(const MqttEvent &event) {
     const std::string reason = mqtt_reason_text(event.reason);
-    if (!denied)
+    if (!denied && denial_said.due())
         log_warning("the broker does not take messages on " + options.topic + ": " + reason +
                     "; they are kept and tried again" + advice(event.reason));
     const auto longest = event.reason == mqtt::no_subscribers ? longest_lonely_pause : longest_pause;
     if (!denied || Clock::now() >= paused_until)
         paused_until = Clock::now() + std::min(pause.next(), longest);
     denied = true;
-    finish(event.id, Outcome::retry, reason);
+    Outcome outcome = Outcome::retry;
+    if (outstanding.size() == 1 && event.reason != mqtt::no_subscribers) {
+        denials = event.id == denied_id ? denials + 1 : 1;
+        denied_id = event.id;
+        if (denials >= denials_of_its_own) outcome = Outcome::later;
+    }
+    finish(event.id, outcome, reason);
 }
 
 void MqttPublisher::Impl::finish(std::uint64_t id, Outcome outcome, const std::string &reason) {

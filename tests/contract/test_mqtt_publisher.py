@@ -70,6 +70,19 @@ class Answers(unittest.TestCase):
                 self.assertEqual(sorted(set(taken)), list(range(10)))
                 self.assertIn("again", tool.err)
 
+    def test_one_that_is_denied_for_ever_is_kept_and_stops_no_other(self):
+        with MqttServer() as server, send(server, "--policy", "block") as tool:
+            server.puback = lambda level, payload: 0x83 if payload == batch(3) else 0
+            tool.write(lines(*range(200)))
+            wait_until(lambda: set(range(200)) <= set(self.seqs(server)), "the others")
+            wait_until(lambda: tool.stats()["out"] == 199, "the others")
+            self.assertEqual(tool.stats()["queued"], 1)
+            self.assertEqual(tool.err.count("does not take"), 1)
+            server.puback = lambda level, payload: 0
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0)
+            self.assertEqual(os.listdir(tool.cwd), [])
+
     def test_a_lost_link_sends_all_that_was_outstanding_again_in_order(self):
         with MqttServer() as server, send(server) as tool:
             server.puback = lambda level, payload: None
