@@ -35,7 +35,8 @@ std::string text_of(MQTTProperties *properties, MQTTPropertyCodes code) {
     return {found->value.data.data, static_cast<std::size_t>(found->value.data.len)};
 }
 
-// With the broker's own words, perhaps whom it means, which libmosquitto keeps to itself; and where to, when it has moved.
+// With the broker's own words, perhaps whom it means, which libmosquitto keeps to itself; and where to, when it has moved;
+// of a DISCONNECT: paho does not show the properties of a CONNACK that refuses.
 std::string reason_text(int reason, MQTTProperties *properties) {
     std::string text = mqtt_reason_text(reason);
     const std::string words = text_of(properties, MQTTPROPERTY_CODE_REASON_STRING);
@@ -69,16 +70,15 @@ struct PahoLink::Callbacks {
     }
     static void failed5(void *context, MQTTAsync_failureData5 *data) noexcept {
         if (data == nullptr) return fail(link(context), MQTTASYNC_FAILURE, nullptr);
-        fail(link(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message,
-             &data->properties);
+        fail(link(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message);
     }
     // `code`: negative for paho's own, a CONNACK's return code, which MQTT 5 brokers of old send as well, or its reason.
-    static void fail(PahoLink &link, int code, const char *message, MQTTProperties *properties = nullptr) {
+    static void fail(PahoLink &link, int code, const char *message) {
         const int reason = code >= mqtt::first_failure ? code
                            : code > 0                  ? mqtt_reason_of_return_code(code)
                                                        : 0;
         const std::string text =
-            reason != 0 ? reason_text(reason, properties) : link.failure_text(code, message);
+            reason != 0 ? reason_text(reason, nullptr) : link.failure_text(code, message);
         link.hung_up_ = message != nullptr && message == hang_up_text;
         const bool old_version_next = link.hung_up_ && link.five_ && link.options_.version == "auto";
         if (link.options_.tls && reason == 0 && !old_version_next)

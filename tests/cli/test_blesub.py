@@ -542,6 +542,19 @@ class Rights(unittest.TestCase):
             with subscribe(server, "--client-id", "x", ready=False) as tool:
                 self.assertEqual(tool.wait(), 78)
 
+    def test_a_broker_that_moves_says_where_to(self):
+        where = b"\x1c\0\x0bother:18830"
+        for reason, text in ((0x9C, "use another server"), (0x9D, "server moved")):
+            answer = bytes([reason, len(where)]) + where
+            with self.subTest(reason=reason), MqttServer() as server:
+                server.connack = lambda level, reason=reason: reason
+                with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
+                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --host to it; trying on")
+                    server.connack = lambda level: 0
+                    tool.wait_err("subscribed to")
+                    server.send_raw(bytes([0xE0, len(answer)]) + answer)
+                    tool.wait_err(f"is lost: {text}: other:18830; set --host and --port to it")
+
     def test_each_reason_for_no_connection_is_said_once(self):
         with MqttServer() as server:
             server.connack = lambda level: 0x88

@@ -122,6 +122,13 @@ TEST_CASE("a broker that ends links by itself makes nobody guilty") {
             publishes = 0;
             CHECK(count(seed, window,
                         [&](std::size_t, std::uint64_t) { return ++publishes < 20 || publishes > 500; }));
+            // At everything for a while, so that there are suspects, and then at a certain publish on each link.
+            for (const std::size_t place : {1, 2, 5}) {
+                publishes = 0;
+                CHECK(count(seed, window, [&](std::size_t at, std::uint64_t) {
+                    return ++publishes < 20 || (publishes > 50 && at != place);
+                }));
+            }
         }
     CHECK(found == 0);
 }
