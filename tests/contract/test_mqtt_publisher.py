@@ -71,7 +71,7 @@ class Answers(unittest.TestCase):
                 self.assertIn("again", tool.err)
 
     def test_one_that_is_denied_for_ever_is_kept_and_stops_no_other(self):
-        with MqttServer() as server, send(server, "--policy", "block") as tool:
+        with MqttServer() as server, send(server, "--policy", "block", "--inflight", "1") as tool:
             server.puback = lambda level, payload: 0x83 if payload == batch(3) else 0
             tool.write(lines(*range(200)))
             wait_until(lambda: set(range(200)) <= set(self.seqs(server)), "the others")
