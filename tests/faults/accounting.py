@@ -55,6 +55,12 @@ def _account_agent(result, database, agent, stored, rejects):
         batch = (f"pi-{agent.name}", agent.run_id, seq)
         lines[batch] = line
         copies = stored[batch]
+        if seq in agent.poisoned:
+            if copies or seq not in gaps or line not in rejects.whole:
+                result.wrong.append(f"{batch} is larger than the broker takes: stored {copies} times, gap {seq in gaps}, "
+                                    f"set aside {line in rejects.whole}")
+            result.gapped += 1
+            continue
         result.stored += copies > 0
         result.gapped += seq in gaps
         result.rejected += line in rejects.whole
@@ -65,8 +71,9 @@ def _account_agent(result, database, agent, stored, rejects):
         elif copies and seq in gaps:
             result.wrong.append(f"{batch} is stored, and a gap says that it is not")
     result.sent += agent.sent
-    if agent.spool_max is None and gaps:
-        result.wrong.append(f"{agent.name} has dropped {len(gaps)} batches from a spool with room for all")
+    dropped = gaps - agent.poisoned
+    if agent.spool_max is None and dropped:
+        result.wrong.append(f"{agent.name} has dropped {len(dropped)} batches from a spool with room for all")
     return lines
 
 
@@ -91,10 +98,11 @@ class _Rejects:
 
     def __init__(self, chain):
         sent = {line for agent in chain.agents for line in agent.lines[:agent.sent]}
+        poison = {agent.lines[seq] for agent in chain.agents for seq in agent.poisoned}
         records = [json.loads(text) | {"file": path.name} for path in sorted(chain.folder.glob("*.rejected.ndjson"))
                    for text in path.read_text(encoding="utf-8").splitlines()]
         self.whole = {record["line"] for record in records if record["line"] in sent}
-        self.records = records
+        self.records = [record for record in records if record["line"] not in poison]
         self.pieces = [record for record in records if self._is_piece(record["line"], sent)]
 
     @staticmethod

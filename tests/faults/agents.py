@@ -6,6 +6,7 @@ import threading
 from harness import make_batches
 
 _MOST = 4000  # batches of a round
+_POISON = 600  # detections: more bytes than the chain's broker takes in a packet
 _EPILOGUE = 5  # batches after the last fault: they show that everything runs again
 
 
@@ -16,6 +17,8 @@ class Agent:
         self.name, self.run_id, self.spool_max = name, run_id, spool_max
         self.lines = make_batches(_MOST, device_id=f"pi-{name}", run_id=run_id, detections=detections)
         self.sent = 0
+        self.poisoned = set()  # seqs of batches that no broker takes
+        self._poison = threading.Event()
         self._fd = None
         self._pace, self._random = pace, random.Random(seed)
         self._lifted, self._aborted = threading.Event(), threading.Event()
@@ -34,6 +37,11 @@ class Agent:
             self._write()
 
     def _write(self):
+        if self._poison.is_set():
+            self._poison.clear()
+            self.poisoned.add(self.sent)
+            self.lines[self.sent] = make_batches(1, device_id=f"pi-{self.name}", run_id=self.run_id, detections=_POISON,
+                                                 first=self.sent)[0]
         data = f"{self.lines[self.sent]}\n".encode()
         self.sent += 1
         while data and not self._aborted.is_set():
@@ -45,6 +53,10 @@ class Agent:
     def lift(self):
         """All faults are over: sends a few more, which is all."""
         self._lifted.set()
+
+    def poison(self):
+        """The next batch is one that no broker takes."""
+        self._poison.set()
 
     def finished(self):
         return not self._thread.is_alive()

@@ -5,18 +5,25 @@ import pathlib
 import threading
 import time
 
-from harness import Broker, Database, Proxy, free_port, http, source_path, standing, wait_port, wait_until
-from harness.mounts import small_disk
+from harness import Broker, Database, Proxy, free_port, http, source_path, standing, tool_path, wait_port, wait_until
+from harness.clock import WrongClock
+from harness.dead_address import DEAD
+from harness.mounts import small_disk, with_hosts
 
 from .agents import Agent
 from .service import Service, Supervisor
 
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
-COALESCING = ("mqtt-2", "http-2")
+COALESCING, OLD = ("mqtt-2", "http-2"), ("mqtt-1",)
 SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
 BACKEND = ("blesub", "blerecv", "bleingest", "blews")
 _OF_BACKEND = ("mqtt", "http", "events")  # its FIFOs
 _DISK = 24 << 20
+_PACKET = 65536  # the broker takes no more bytes in one
+_HOSTS = f"""127.0.0.1 localhost
+{DEAD} backend.test
+127.0.0.1 backend.test
+"""  # each link's first address is one where mostly nobody listens
 
 
 def _broker_settings():
@@ -35,6 +42,9 @@ class Chain:
         self.begun = time.monotonic()
         self.history = []
         self.database = Database(self.folder / "db" / "ble.db")
+        self.clocks = {name: WrongClock(self.folder / f"{name}.clock") for name in ("pi", "server")}
+        self.hosts = self.folder / "hosts"
+        self.hosts.write_text(_HOSTS, encoding="ascii")
         self.agents = [Agent(name, f"{seed:08x}{i:08x}", seed + i, detections=(3, 1, 5, 12, 2)[i], pace=pace,
                              spool_max=40 if name == "mqtt-3" else None)
                        for i, name in enumerate(BY_MQTT + BY_HTTP)]
@@ -57,10 +67,11 @@ class Chain:
         enter = self._stack.enter_context
         for disk in ("pi", "db"):
             enter(small_disk(self.folder / disk, _DISK))
-        self.broker = enter(Broker(_broker_settings()))
+        self.broker = enter(Broker(f"{_broker_settings()}max_packet_size {_PACKET}\n"))
         self.http_port, self.web_port = free_port(), free_port()
         self.links = {name: enter(Proxy(self.broker.port)) for name in (*BY_MQTT, "blesub")}
         self.links.update((name, enter(Proxy(self.http_port))) for name in BY_HTTP)
+        self.dead_addresses = {name: threading.Lock() for name in self.links}  # one at a time
         self._held = {}
         self._stack.callback(self._let_go, self._held)
         for name in (*_OF_BACKEND, *BY_MQTT, *BY_HTTP):
@@ -79,10 +90,10 @@ class Chain:
             agent.start(self.folder / agent.name)
 
     def _backend(self):
-        subscriber = ["blesub", "--host", "127.0.0.1", "--port", self.links["blesub"].port, "--client-id", "backend",
+        subscriber = ["blesub", "--host", "backend.test", "--port", self.links["blesub"].port, "--client-id", "backend",
                       "--keepalive", "5", "--confirm"]
         ingest = ["bleingest", "--db", self.database.path, "--hold", self.folder / "mqtt", self.folder / "http",
-                  "--event-timeout", "0.2", "--stats", "0.2"]
+                  "--event-timeout", "0.2", "--stats", "0.2", "--retain", "30"]
         yield self._service("blesub", subscriber, stdout="mqtt")
         yield self._service("blerecv", ["blerecv", "--port", self.http_port], stdout="http")
         yield self._service("bleingest", ingest, stdout="events")
@@ -93,18 +104,25 @@ class Chain:
         command = ["blesend", "--spool", self.folder / "pi" / f"{agent.name}.spool",
                    "--reject", self.folder / f"{agent.name}.rejected.ndjson"]
         if agent.name in BY_HTTP:
-            command += ["--mode", "http", "--url", f"http://127.0.0.1:{port}", "--timeout", "3"]
+            command += ["--mode", "http", "--url", f"http://backend.test:{port}", "--timeout", "3"]
         else:
-            command += ["--host", "127.0.0.1", "--port", port, "--keepalive", "5", "--confirm", "stored",
+            command += ["--host", "backend.test", "--port", port, "--keepalive", "5", "--confirm", "stored",
                         "--confirm-timeout", "3"]
         if agent.spool_max:
             command += ["--spool-max", agent.spool_max, "--drop-after", "1"]
+        if agent.name in OLD:
+            command += ["--mqtt-version", "3.1.1"]
         if agent.name in COALESCING:
             command += ["--coalesce", "8"]
-        return self._service(f"blesend-{agent.name}", command, stdin=agent.name)
+        return self._service(f"blesend-{agent.name}", command, "pi", stdin=agent.name)
 
-    def _service(self, name, command, **ends):
-        return Service(name, command, self.folder, self.note, **{k: self.folder / v for k, v in ends.items()})
+    def _service(self, name, command, clock="server", **ends):
+        command = with_hosts(self.hosts, tool_path(command[0]), *command[1:])
+        return Service(name, command, self.folder, self.note, self.clocks[clock].env,
+                       **{k: self.folder / v for k, v in ends.items()})
+
+    def agent(self, name):
+        return next(agent for agent in self.agents if agent.name == name)
 
     def end_agents(self):
         for agent in self.agents:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import namedtuple
 
+from harness.dead_address import DeadAddress
 from harness.mounts import fill
 
 from .chain import BACKEND, SENDERS, BY_HTTP, BY_MQTT
@@ -154,6 +155,39 @@ def _locked(chain, _target, _random):
         other.close()
 
 
+@contextlib.contextmanager
+def _wrong_clock(chain, target, rng):
+    day = 86400
+    chain.clocks[target].step(rng.choice((90, -90, day, -day, 31 * day, -31 * day, 3000 * day, -3000 * day)))
+    try:
+        yield
+    finally:
+        chain.clocks[target].step(0)
+
+
+@contextlib.contextmanager
+def _portal(chain, target, _random):
+    chain.links[target].portal(True)
+    try:
+        yield
+    finally:
+        chain.links[target].portal(False)
+
+
+@contextlib.contextmanager
+def _poison(chain, target, _random):
+    chain.agent(target).poison()
+    yield
+
+
+@contextlib.contextmanager
+def _dead_address(chain, target, _random):
+    """Of the two addresses that the link's name has, the first swallows what is sent to it; the link is cut, so that it matters."""
+    with chain.dead_addresses[target], contextlib.closing(DeadAddress(chain.links[target].port)):
+        chain.links[target].cut()
+        yield
+
+
 _LINKS = (*BY_MQTT, *BY_HTTP, "blesub")
 _AT_ONCE = (0, 0)
 _BEYOND_PATIENCE = (8, 10)  # one and a half times --keepalive, after which a broker gives up a client
@@ -174,6 +208,10 @@ FAULTS = (
     Fault("link half-open", _half_open, _LINKS, _AT_ONCE),
     Fault("link silent", _silent, _LINKS, (0.2, 3.0)),
     Fault("link slow", _slow, _LINKS, (0.5, 3.0)),
+    Fault("portal", _portal, _LINKS, (0.2, 3.0)),
+    Fault("address dead", _dead_address, _LINKS, (0.2, 3.0)),
+    Fault("clock wrong", _wrong_clock, ("pi", "server"), (0.2, 3.0)),
+    Fault("poison", _poison, ("mqtt-1", "mqtt-2"), _AT_ONCE),
     Fault("spool disk full", _full_disk, ("pi",), (0.2, 2.5)),
     Fault("database disk full", _full_disk, ("db",), (0.2, 2.5)),
     Fault("database locked", _locked, ("db",), (0.2, 2.5)),

@@ -15,8 +15,8 @@ _EXCUSED = {69: "unavailable", 74: "input or output", 75: "try later", 77: "not 
 class Service:
     """One tool: reads the FIFO `stdin`, writes the FIFO `stdout`; what it says goes to NAME.log in `folder`."""
 
-    def __init__(self, name, command, folder, note, stdin=None, stdout=None):
-        self.name, self.command, self.folder = name, command, folder
+    def __init__(self, name, command, folder, note, env, stdin=None, stdout=None):
+        self.name, self.command, self.folder, self.env = name, command, folder, env
         self.stdin, self.stdout = stdin, stdout
         self._note = note
         self.tool = None
@@ -29,7 +29,7 @@ class Service:
         ends = [os.open(path, flags) if path else None
                 for path, flags in ((self.stdin, os.O_RDONLY), (self.stdout, os.O_WRONLY))]
         try:
-            self.tool = Tool(*self.command, stdin=ends[0], stdout=ends[1], cwd=self.folder)
+            self.tool = Tool(*self.command, stdin=ends[0], stdout=ends[1], env=self.env, cwd=self.folder)
         finally:
             for fd in ends:
                 if fd is not None:

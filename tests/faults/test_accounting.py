@@ -107,6 +107,17 @@ class Accounts(unittest.TestCase):
         lost, _, wrong = self.found()
         self.assertEqual((lost, len(wrong)), ([], 1))
 
+    def test_what_no_broker_takes_is_named_by_a_gap_and_set_aside_whole(self):
+        self.agent.spool_max = None
+        self.agent.poisoned = {3, 4}
+        self.ingest([*self.sent()[:3], self.gap(), *self.sent()[5:]])
+        self.reject(self.sent()[3])
+        self.assertEqual(len(self.found()[2]), 1)
+        self.reject(self.sent()[4])
+        self.assertEqual(self.found(), ([], [], []))
+        self.agent.poisoned = {3}
+        self.assertEqual(len(self.found()[2]), 2)  # a gap of a spool with room for all; a line set aside
+
     def test_torn_lines_of_writers_that_died_and_of_others(self):
         self.ingest(self.sent())
         self.reject(self.sent()[2][:50])

@@ -1,4 +1,5 @@
 """The means of the faults do what they say: links that forget, fall silent and slow down, and disks that are full."""
+import contextlib
 import errno
 import os
 import socket
@@ -7,9 +8,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
-from harness import DEADLINE_S, Proxy, source_path
+from harness import DEADLINE_S, Proxy, Tool, free_port, source_path
+from harness.clock import WrongClock
+from harness.dead_address import DEAD, DeadAddress
 
 
 class _Echo(socketserver.BaseRequestHandler):
@@ -100,6 +104,22 @@ class Links(unittest.TestCase):
             found += client.recv(65536)
         self.assertEqual(found, bytes(range(256)) * 4)
 
+    def test_a_portal_answers_with_a_page_until_it_is_off(self):
+        old = self.connect()
+        self.works(old)
+        self.link.portal(True)
+        self.is_reset(old)
+        new = self.connect()
+        new.sendall(b"POST / HTTP/1.1\r\n\r\n")
+        answer = b""
+        while data := new.recv(65536):
+            answer += data
+        head, page = answer.split(b"\r\n\r\n")
+        self.assertIn(b"200 OK", head)
+        self.assertIn(f"Content-Length: {len(page)}\r\n".encode(), head)
+        self.link.portal(False)
+        self.works(self.connect())
+
     def test_much_passes_both_ways(self):
         client = self.connect()
         data = os.urandom(3_000_000)
@@ -108,6 +128,31 @@ class Links(unittest.TestCase):
         while len(found) < len(data):
             found += client.recv(65536)
         self.assertEqual(bytes(found), data)
+
+
+class DeadAddresses(unittest.TestCase):
+    def test_one_takes_and_refuses_nothing_while_it_is_open(self):
+        port = free_port()
+        with contextlib.closing(DeadAddress(port)), socket.socket() as client:
+            client.settimeout(0.5)
+            with self.assertRaises(TimeoutError):
+                client.connect((DEAD, port))
+        with self.assertRaises(ConnectionRefusedError), socket.socket() as client:
+            client.connect((DEAD, port))
+
+
+class WrongClocks(unittest.TestCase):
+    def test_a_step_reaches_a_program_that_runs_and_spares_its_monotonic_clock(self):
+        script = "import time\nwhile input():\n    print(time.time(), time.monotonic(), flush=True)"
+        with tempfile.TemporaryDirectory(prefix="blepipe-clock-") as folder:
+            clock = WrongClock(os.path.join(folder, "clock"), 86400)
+            with Tool("/usr/bin/python3", "-c", script, env=clock.env) as tool:
+                for ahead_s in (86400, -31 * 86400, 0):
+                    clock.step(ahead_s)
+                    tool.write(b"now\n")
+                    wall, monotonic = map(float, tool.line().split())
+                    self.assertAlmostEqual(wall - time.time(), ahead_s, delta=3600)
+                    self.assertAlmostEqual(monotonic, time.monotonic(), delta=3600)
 
 
 _FULL_DISK = """

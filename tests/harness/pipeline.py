@@ -101,10 +101,10 @@ def positions(lines):
     return sorted(((b["device_id"], b.get("run_id"), b.get("seq")) for b in parsed), key=repr)
 
 
-def make_batches(count, device_id="pi-test", run_id="00000000000000ab", detections=3):
-    """Lines as blescan writes them: one second apart, every detection different."""
+def make_batches(count, device_id="pi-test", run_id="00000000000000ab", detections=3, first=0):
+    """Lines as blescan writes them, from seq `first` on: one second apart, every detection different."""
     lines = []
-    for seq in range(count):
+    for seq in range(first, first + count):
         second = f"2026-11-22T{seq // 3600 % 24:02}:{seq // 60 % 60:02}:{seq % 60:02}"
         found = [{"device_hash": hashlib.sha256(f"{seq % 50} {n}".encode()).hexdigest(), "rssi": -40 - (seq + n) % 60,
                   "zone": ("near", "medium", "far")[n % 3], "timestamp": f"{second}.{n:03}Z", "count": n + 1}

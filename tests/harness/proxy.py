@@ -9,6 +9,8 @@ from .process import DEADLINE_S
 
 _PIECE = 65536  # bytes on their way in each direction of a connection, at most
 _TICK_S = 0.02
+_LOGIN = (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 49\r\nConnection: close\r\n\r\n"
+          b"<html><body>Please accept our terms</body></html>")
 
 
 class _Connection:
@@ -22,6 +24,7 @@ class _Connection:
         self.due = dict.fromkeys(self.others, 0.0)
         self.ended = set()    # sockets that sent their end
         self.dead = server is None
+        self.portal = False
 
 
 class Proxy:
@@ -29,13 +32,16 @@ class Proxy:
 
     cut() resets what is open, down() and up() switch the link. forget() makes what is open half-open: bytes vanish, nothing
     is closed, new connections work. silence() makes bytes of all connections vanish, new ones too, until up() resets these.
-    slow(RATE) lets so many bytes a second pass in each direction of a connection, slow(None) all.
+    slow(RATE) lets so many bytes a second pass in each direction of a connection, slow(None) all. portal(True) resets what
+    is open and answers whatever comes on a new connection with a login page, as the access points of hotels do, until
+    portal(False).
     """
 
     def __init__(self, target_port):
         self.target_port = target_port
         self._lock = threading.Lock()
         self._connections, self._up, self._silent, self._rate, self._ended = [], True, False, None, False
+        self._portal = False
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -83,7 +89,7 @@ class Proxy:
         try:
             if not self._up:
                 raise ConnectionError
-            if not self._silent:
+            if not self._silent and not self._portal:
                 server = socket.create_connection(("127.0.0.1", self.target_port))
         except OSError:
             self._reset(client)
@@ -95,6 +101,7 @@ class Proxy:
         with self._lock:
             self.connections += 1
             self._connections.append(_Connection(client, server))
+            self._connections[-1].portal = self._portal
 
     def _read(self, connection, source):
         if connection not in self._connections:
@@ -108,7 +115,11 @@ class Proxy:
             data = b""
         if rate is not None:
             connection.due[source] = time.monotonic() + len(data) / rate
-        if not data:
+        if connection.portal:
+            if data:
+                source.send(_LOGIN)
+            self._close(connection)
+        elif not data:
             self._end(connection, source)
         elif not connection.dead:
             target = connection.others[source]
@@ -174,6 +185,10 @@ class Proxy:
     def silence(self):
         self._silent = True
         self.forget()
+
+    def portal(self, on):
+        self._portal = on
+        self.cut()
 
     def slow(self, rate):
         self._rate = rate
