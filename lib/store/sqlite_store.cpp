@@ -225,10 +225,9 @@ StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view l
 
 void SqliteStore::watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run,
                         StoreResult &result) {
-    if (const auto other = twins_.advance(device, run.id, milliseconds(*batch.timestamp)))
-        result.twins.push_back({batch.device_id,
-                                {*other, batch.position->run_id},
-                                Time(std::chrono::milliseconds(received_at_ms_))});
+    if (const auto other = twins_.advance(device, run.id, to_milliseconds(*batch.timestamp)))
+        result.twins.push_back(
+            {batch.device_id, {*other, batch.position->run_id}, from_milliseconds(received_at_ms_)});
 }
 
 // The time that counts for "first seen" and "last seen". A clock that is known to be wrong, or runs ahead of ours, must

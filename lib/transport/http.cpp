@@ -354,7 +354,8 @@ std::string HttpTransport::Impl::describe(CURLcode code) const {
         return printable(text);
     }
     std::string text = answer.describe();
-    if (options.cert.empty() && answer.body.find("No required SSL certificate") != std::string::npos)  // so nginx
+    if (options.cert.empty() &&
+        answer.body.find("No required SSL certificate") != std::string::npos)  // so nginx
         text += "; it asks for a certificate of ours: give one with --cert and --key";
     return text;
 }
