@@ -51,6 +51,7 @@ void read_data(ondemand::object data, const char *start, EventView &view) {
 }  // namespace
 
 struct EventReader::Impl {
+    simdjson::dom::parser whole{max_event};
     ondemand::parser parser{max_event};
     std::unique_ptr<char[]> padded{new char[max_event + simdjson::SIMDJSON_PADDING]};
 };
@@ -67,6 +68,9 @@ std::optional<EventView> EventReader::read(std::string_view event_line) {
     std::memset(padded + event_line.size(), 0, simdjson::SIMDJSON_PADDING);
     EventView view;
     view.line = event_line;
+    // What is passed over while positions are looked for is not looked at, so it is made sure first that all is JSON.
+    if (impl_->whole.parse(padded, event_line.size(), false).error() != simdjson::SUCCESS)
+        return std::nullopt;
     try {
         auto document =
             impl_->parser.iterate(padded, event_line.size(), event_line.size() + simdjson::SIMDJSON_PADDING);

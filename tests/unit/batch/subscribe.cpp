@@ -94,3 +94,14 @@ TEST_CASE("what is no event is not taken apart") {
     CHECK_FALSE(reader.read(std::string(max_event + 1, ' ')));
     CHECK(reader.read(R"({"type":"x"})"));
 }
+
+TEST_CASE("what is no JSON is no event, wherever the fault is") {
+    EventReader reader;
+    const std::string head = R"({"type":"detection_event","data":{"device_id":"pi-lab-1","detections":[)";
+    CHECK(reader.read(head + R"({"rssi":-22},{"a":[{"b":1}],"c":[2,true]}]}})"));
+    // The brackets are as many as they should be, and do not fit.
+    CHECK_FALSE(reader.read(head + R"({"rssi":-22},{"a":[{"b":1}],"c[":,2,true]}]}})"));
+    CHECK_FALSE(reader.read(head + R"({"rssi":-22,"a":[1}}]}})"));
+    CHECK_FALSE(reader.read(head + R"({"rssi":-22,"a":nothing}]}})"));
+    CHECK_FALSE(reader.read(R"({"type":"stats_update","data":{},"more":[1}})"));
+}
