@@ -104,6 +104,6 @@ TEST_CASE("only newly stored batches and changed holes become events") {
     // Refused by the store: rejected with its reason, and no event.
     result.outcomes[0] = {Kind::refused, "not that one"};
     result.outcomes[3] = {Kind::duplicate, {}};
-    CHECK(intake.events(result).size() == 1);
+    CHECK(intake.events(result).size() == 2);
     CHECK(reasons(intake.rejected(result)) == Texts{"not that one"});
 }
