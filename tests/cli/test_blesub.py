@@ -573,7 +573,8 @@ class Version(unittest.TestCase):
                 server.connack = lambda level, answer=answer: answer if level == 5 else 0
                 with subscribe(server) as tool:
                     self.assertIn("refuses MQTT 5", tool.err)
-                    self.assertEqual(server.levels[:2], [5, 4])
+                    # On a busy machine paho calls a hang-up "socket error" now and then, which says nothing; then 5 is tried again.
+                    self.assertEqual(server.levels, [5] * (1 + tool.err.count("socket error")) + [4], tool.err)
                     server.send(TOPIC, batch(1))
                     self.assertEqual(seqs([tool.line()]), [1])
 

@@ -280,6 +280,7 @@ class Contract:
         self.assertEqual((stats["dropped"], stats["queued"]), (90, 11))
         peer.start()
         self.wait_received(peer, 11)
+        wait_until(lambda: tool.stats()["queued"] == 0, "the peer's word for all of them")  # else there is no room, again
         self.feed(tool, [100])
         tool.close_stdin()
         self.assertEqual(tool.wait(), 0, tool.err)
