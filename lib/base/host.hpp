@@ -26,7 +26,7 @@ struct DefaultDeviceId {
 };
 DefaultDeviceId default_device_id();
 
-// Does the kernel say that the machine's clock is synchronised (adjtimex)?
+// Does the kernel say that the machine's clock is synchronised (adjtimex)? False as well where it may not be asked.
 bool clock_synced();
 
 }  // namespace ble

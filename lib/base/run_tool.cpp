@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +23,12 @@ void keep_files_from_others() {
     ::umask(::umask(077) | 027);
 }
 
+// At the end of the process a thread may still speak TLS (one that looks at a broker's certificate, for one), so OpenSSL
+// must not clean up under it; all it holds goes with the process.
+void keep_openssl() {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+}
+
 // Asked for counters before there is a Lifecycle to tell them, a tool waits with the answer, where it would be killed.
 void block_usr1() {
     sigset_t set;
@@ -35,6 +42,7 @@ void block_usr1() {
 int run_tool_guarded(const std::string &tool, const std::function<ExitCode()> &body) {
     hold_standard_descriptors();
     keep_files_from_others();
+    keep_openssl();
     block_usr1();
     set_log_name(tool);
     try {

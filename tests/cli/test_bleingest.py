@@ -13,8 +13,8 @@ import threading
 import time
 import unittest
 
-from harness import (PAST_QUOTA, WRONG_CLOCK, Database, Tool, as_other_user, flatten, make_batches, positions, query_under_clock, random_source,
-                     source_path, standing, tool_path, under_clock, wait_until)
+from harness import (PAST_QUOTA, Database, Tool, as_other_user, flatten, make_batches, positions, query_under_clock, random_source,
+                     source_path, standing, tool_path, wait_until, wrong_clock)
 from harness.process import run
 from harness.trace import kill_at_system_call
 
@@ -775,15 +775,14 @@ class Clocks(Ingest):
         connection.close()
 
     def store_under_clock(self, shift, lines, *words):
-        code, _, err = run(*under_clock(shift, "bleingest", *words), input=text(lines), cwd=self.folder, env=WRONG_CLOCK)
+        code, _, err = run("bleingest", *words, input=text(lines), cwd=self.folder, env=wrong_clock(shift))
         self.assertEqual(code, 0, err)
         return err
 
     def run_under_clock(self, shift, *words):
         """For a second, with no input; what it says."""
         out, _ = self.pipe()
-        with Tool(*under_clock(shift, "bleingest", "--run-for", "1", *words), stdin=out, stdout=None, cwd=self.folder,
-                  env=WRONG_CLOCK) as tool:
+        with Tool("bleingest", "--run-for", "1", *words, stdin=out, stdout=None, cwd=self.folder, env=wrong_clock(shift)) as tool:
             self.assertEqual(tool.wait(), 0, tool.err)
             return tool.err
 

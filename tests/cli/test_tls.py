@@ -65,6 +65,15 @@ class Words(TlsBrokers, unittest.TestCase):
             with self.mqtt(name, broker, *pair) as tool:
                 tool.wait_err("it does not accept our certificate (")
 
+    def test_it_may_end_while_a_certificate_is_looked_at(self):
+        pair = [self.path(f"expired.{end}") for end in ("pem", "key")]
+        with HttpServer(certificate=pair) as server:
+            for ms in range(1, 80, 2):
+                with Tool("blesend", "--url", server.url, "--drain-timeout", ms / 1000) as tool:
+                    tool.write(b'{"device_id":"pi-1","timestamp":"2026-11-22T06:00:00Z","detections":[]}\n')
+                    tool.close_stdin()
+                    self.assertEqual(tool.wait(), 75, tool.err)
+
     def test_a_trouble_is_said_once(self):
         broker = self.broker("expired")
         for name in ("blesend", "blesub"):

@@ -11,6 +11,8 @@ import unittest
 from harness import Broker, MqttServer, Tool, wait_until
 
 TOPIC = "tfg/detections/raw"
+# Libmosquitto forgets a packet that it was writing when a DISCONNECT comes, and what it held where it fails.
+LEFT_BEHIND = {"ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def batch(number):
@@ -200,8 +202,7 @@ class Answers(unittest.TestCase):
 
     def test_an_answer_that_fails_an_assertion_of_libmosquitto_ends_a_link_and_nothing_else(self):
         unknown_property = bytes.fromhex("2d0d00002f00000000000000000000")
-        left_as_it_is = {"ASAN_OPTIONS": "detect_leaks=0"}  # what libmosquitto held where it failed
-        with MqttServer() as server, send(server, env=left_as_it_is) as tool:
+        with MqttServer() as server, send(server, env=LEFT_BEHIND) as tool:
             server.connack = lambda level: unknown_property
             tool.write(lines(1))
             wait_until(lambda: len(server.levels) >= 3, "further attempts")
@@ -216,7 +217,7 @@ class Answers(unittest.TestCase):
                                (0x97, "quota exceeded"), (0x82, "protocol error"), ("close", "")):
             for version in ("5", "3.1.1") if answer == "close" else ("5",):
                 with self.subTest(answer=answer, version=version), MqttServer() as server, \
-                        send(server, "--mqtt-version", version, "--policy", "block") as tool:
+                        send(server, "--mqtt-version", version, "--policy", "block", env=LEFT_BEHIND) as tool:
                     server.disconnect_at = lambda payload, answer=answer: answer if b'"seq": 70' in payload else None
                     tool.write(lines(*range(200)))
                     tool.close_stdin()

@@ -5,8 +5,7 @@ import pathlib
 import threading
 import time
 
-from harness import Broker, Database, Proxy, free_port, http, source_path, standing, tool_path, wait_port, wait_until
-from harness.clock import WrongClock
+from harness import Broker, Database, Proxy, WrongClock, free_port, http, source_path, standing, tool_path, wait_port, wait_until
 from harness.dead_address import DEAD
 from harness.mounts import small_disk, with_hosts
 

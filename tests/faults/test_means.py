@@ -11,8 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import DEADLINE_S, Proxy, Tool, free_port, source_path
-from harness.clock import WrongClock
+from harness import DEADLINE_S, Proxy, Tool, WrongClock, free_port, source_path
 from harness.dead_address import DEAD, DeadAddress
 
 
@@ -145,7 +144,7 @@ class WrongClocks(unittest.TestCase):
     def test_a_step_reaches_a_program_that_runs_and_spares_its_monotonic_clock(self):
         script = "import time\nwhile input():\n    print(time.time(), time.monotonic(), flush=True)"
         with tempfile.TemporaryDirectory(prefix="blepipe-clock-") as folder:
-            clock = WrongClock(os.path.join(folder, "clock"), 86400)
+            clock = WrongClock(os.path.join(folder, "clock"))
             with Tool("/usr/bin/python3", "-c", script, env=clock.env) as tool:
                 for ahead_s in (86400, -31 * 86400, 0):
                     clock.step(ahead_s)

@@ -5,6 +5,7 @@ from .nginx import Nginx  # noqa: F401
 from .tls import TlsBrokers, self_signed  # noqa: F401
 from .websocket import WebSocketClient, EventStream, Refused, Closed, http  # noqa: F401
 from .pipeline import Database, details, end_pipeline, flatten, make_batches, pipeline, positions, random_source  # noqa: F401
+from .clock import WrongClock, query_under_clock, wrong_clock  # noqa: F401
 from .folder import FolderTest  # noqa: F401
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
@@ -12,4 +13,3 @@ from .mqtt_server import MqttServer  # noqa: F401
 from .notify import Notify  # noqa: F401
 from .other_user import PAST_QUOTA, as_other_user  # noqa: F401
 from .quota import run_past_pipe_quota  # noqa: F401
-from .wrong_clock import WRONG_CLOCK, query_under_clock, under_clock  # noqa: F401
