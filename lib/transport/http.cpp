@@ -88,7 +88,7 @@ struct HttpTransport::Impl {
     void fail(const std::string &what, CURLcode code);
     std::string describe(CURLcode code) const;
     std::optional<std::string> header(const char *name) const;
-    void look_at_tls() const;
+    void look_at_tls(CURLcode code) const;
     milliseconds delay_after(CURLcode code);
 
     HttpOptions options;
@@ -189,6 +189,7 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
     set(CURLOPT_USERAGENT, "blesend/" BLEPIPE_VERSION);
     set(CURLOPT_HTTPHEADER, (sent != nullptr && sent->several() ? ndjson : json).get());
+    set(CURLOPT_ACCEPT_ENCODING, "gzip");  // what packs answers unasked is understood as well
     set(CURLOPT_ERRORBUFFER, curl_text);
     set(CURLOPT_WRITEFUNCTION, +on_body);
     set(CURLOPT_WRITEDATA, this);
@@ -311,10 +312,10 @@ void HttpTransport::Impl::judge_post(CURLcode code) {
     }
 }
 
-// A page that refuses may be a proxy's, which would refuse every batch: it is believed when the backend is there all the same.
+// What refuses in no backend's words may be a proxy, which would refuse every batch: it is believed when the backend is there
+// all the same.
 bool HttpTransport::Impl::must_ask_again() const {
-    const bool page = !answer.body.empty() && !answer.of_backend();
-    return page && !asked_again && !message->several() && !options.one_try;
+    return !answer.of_backend() && !asked_again && !message->several() && !options.one_try;
 }
 
 void HttpTransport::Impl::settle(Outcome outcome, const std::string &reason) {
@@ -340,7 +341,7 @@ void HttpTransport::Impl::fail(const std::string &what, CURLcode code) {
     if (said[code == CURLE_OK ? answer.status : -static_cast<long>(code)].due()) {
         log_warning(trouble + "; kept, next try in " + in_seconds(delay));
         complained = true;
-        if (code != CURLE_OK) look_at_tls();
+        if (code != CURLE_OK) look_at_tls(code);
     }
 }
 
@@ -367,12 +368,20 @@ std::optional<std::string> HttpTransport::Impl::header(const char *name) const {
 }
 
 // Whether an exchange by TLS fails at TLS, libcurl does not always know: a server that wants a certificate of ours and gets none may
-// just hang up. Says what is found, in a thread of its own, since looking takes a connection more.
-void HttpTransport::Impl::look_at_tls() const {
-    const char *address = nullptr;
+// just hang up. Says what is found, in a thread of its own, since looking takes a connection more: to the server, so not
+// where a proxy leads there.
+void HttpTransport::Impl::look_at_tls(CURLcode code) const {
+    constexpr CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
+                                   CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
+                                   CURLE_RECV_ERROR,        CURLE_GOT_NOTHING};
     const HttpServerName server = server_of(options.url);
-    if (!server.tls || curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) != CURLE_OK ||
-        address == nullptr || *address == '\0')
+    const char *address = nullptr;
+    long port = 0, of_proxy = 0;
+    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &of_proxy);
+    if (!server.tls || std::find(std::begin(of_tls), std::end(of_tls), code) == std::end(of_tls) ||
+        address == nullptr || *address == '\0' || port != server.port || of_proxy != 0)
         return;
     const TlsPeer peer{server.host,    address,      server.port, options.cafile,
                        options.capath, options.cert, options.key, options.insecure};

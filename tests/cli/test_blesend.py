@@ -1,4 +1,5 @@
 import email.utils
+import gzip
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import Broker, HttpServer, TlsBrokers, Tool, free_port, run_past_pipe_quota, wait_until
+from harness import Broker, HttpServer, TlsBrokers, Tool, free_port, run_past_pipe_quota, self_signed, wait_until
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
@@ -492,6 +493,16 @@ class Http(Case):
         self.check_run(0, "connected to", "--url", direct.url, input=lines(batch(0)),
                        env={"http_proxy": f"http://127.0.0.1:{free_port()}", "no_proxy": "127.0.0.1"})
 
+    def test_what_a_proxy_says_is_no_reason_to_look_at_a_certificate(self):
+        with HttpServer(certificate=self_signed(self.folder())) as other:  # on the proxy's machine, at the port of the server
+            tool = self.blesend("--url", f"https://backend.invalid:{other.port}", "--drain-timeout", "1",
+                                env={"https_proxy": self.server().url, "no_proxy": ""})
+            tool.write(lines(batch(0)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 75, tool.err)
+            self.assertIn("CONNECT", tool.err)
+            self.assertNotIn("certificate", tool.err)
+
     def test_a_name_server_that_does_not_answer_holds_up_nothing(self):
         library = os.path.join(self.folder(), "slow.so")
         subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", library], check=True, input=b"""
@@ -598,6 +609,7 @@ class Http(Case):
     def test_what_backends_answer_is_success(self):
         for answer in ((201, {}, b'{"message":"Stored 0 detections","device_id":"pi-1","count":0}'),
                        (200, {"Content-Type": "application/json; charset=utf-8"}, b' {"message": "ok"}\n'), (200, {}, b""),
+                       (201, {"Content-Encoding": "gzip"}, gzip.compress(b'{"status":"stored"}')),
                        (201, {"Content-Type": "text/html"}, b'{"ok":true}'), (201, {}, b'{"x":"' + b"y" * 1_000_000 + b'"}')):
             with self.subTest(answer[1:]):
                 server = self.server(answer=lambda request, answer=answer: answer)
@@ -642,13 +654,15 @@ class Http(Case):
             if request.method == "POST":
                 posted.set()
             return page if posted.is_set() else (200, {}, b"{}")
-        server = self.server(proxy)
-        tool = self.blesend("--url", server.url, "--drain-timeout", "0.5")
-        tool.write(lines(batch(0), batch(1)))
-        tool.close_stdin()
-        self.assertEqual(tool.wait(), 75, tool.err)
-        self.assertEqual(told(server), [0])
-        self.assertFalse(os.listdir(tool.cwd))
+        for page in (page, (400, {"Content-Type": "text/plain"}, b"")):
+            posted.clear()
+            server = self.server(proxy)
+            tool = self.blesend("--url", server.url, "--drain-timeout", "0.5")
+            tool.write(lines(batch(0), batch(1)))
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 75, tool.err)
+            self.assertEqual(told(server), [0])
+            self.assertFalse(os.listdir(tool.cwd))
 
     def test_a_long_answer_is_not_kept(self):
         long = {"Content-Type": "text/plain"}, b"y" * 3_000_000
