@@ -4,7 +4,6 @@
 
 #include <fstream>
 
-#include "base/digest.hpp"
 #include "base/host.hpp"
 
 namespace ble {
@@ -13,7 +12,7 @@ namespace {
 std::string read_boot_id() {
     std::string id;
     std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
-    return id.empty() ? random_id() : id;
+    return id.empty() ? unknown_boot : id;
 }
 
 }  // namespace

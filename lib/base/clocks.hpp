@@ -9,15 +9,18 @@
 
 namespace ble {
 
+// In place of a boot_id that cannot be read, as under systemd's ProcSubset=pid: the same in all processes and all starts.
+// A difference of two uptimes is then still no more than the time that passed, unless it is negative.
+inline constexpr char unknown_boot[] = "unknown";
+
 struct Clocks {
     Time wall{};
     std::chrono::seconds uptime{0};  // since the start of the machine, sleep included: sysinfo(2)
-    std::string boot;                // which start that was: /proc/sys/kernel/random/boot_id
+    std::string boot;                // which start that was: /proc/sys/kernel/random/boot_id, or unknown_boot
     bool synced = false;             // the kernel says that the wall clock is synchronised: adjtimex(2)
 };
 
-// Cheap enough for every transaction. Where boot_id cannot be read, each process takes its own start for the machine's.
-// Thread-safe.
+// Cheap enough for every transaction. Thread-safe.
 Clocks read_clocks();
 
 }  // namespace ble

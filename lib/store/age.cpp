@@ -14,8 +14,6 @@ constexpr std::int64_t day_s = 86'400;
 constexpr std::int64_t write_every_s = 600;
 // The machine's clocks part by less than this when nobody sets one: a crystal is wrong by 0.01 %, NTP slews by 0.05 %.
 constexpr std::int64_t step_s = 60, drift_per_mille = 1;
-// Between a look at the clocks and the transaction: a lock may have been waited for.
-constexpr std::int64_t race_s = 60;
 // Time between two starts of the machine that is not worth changing all rows for.
 constexpr std::int64_t short_rest_s = 3'600;
 
@@ -34,6 +32,9 @@ StoreAge::StoreAge(Database &database)
       write_(database,
              "UPDATE age SET lived_s = ?, uptime_s = ?, wall_ms = ?, steady_since_s = ?, boot = ?,"
              " sure_boot = ?, sure_wall_ms = ?, sure_lived_s = ?, rest_began_s = ?"),
+      newest_(database,
+              "SELECT max(coalesce((SELECT max(lived_s) FROM batches), -1),"
+              " coalesce((SELECT max(lived_s) FROM batch_hashes), -1))"),
       older_batches_(database, "UPDATE batches SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
       older_hashes_(database, "UPDATE batch_hashes SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
       date_batches_(database,
@@ -61,25 +62,32 @@ void StoreAge::write(const Row &row) {
 std::int64_t StoreAge::look(const Clocks &clocks) {
     Row row = read();
     const auto uptime_s = clocks.uptime.count(), wall_ms = to_milliseconds(clocks.wall);
-    // Another process was faster: it looked later and wrote earlier.
-    if (row.boot == clocks.boot && uptime_s < row.uptime_s && uptime_s + race_s > row.uptime_s)
-        return row.lived_s;
-    // An uptime that goes back further is that of a machine put back to an earlier state: how long that took, nobody knows.
-    const bool same_start = row.boot == clocks.boot && uptime_s >= row.uptime_s;
-    const auto passed_s = same_start ? uptime_s - row.uptime_s : 0;
-    const auto parted_s = std::abs((wall_ms - row.wall_ms) / 1000 - passed_s);
-    const bool stepped = same_start && parted_s > step_s + passed_s * drift_per_mille / 1000;
-    const auto lived_s = row.lived_s + passed_s;
-    if (same_start && !stepped && passed_s < write_every_s) return lived_s;
+    const bool same_boot = row.boot == clocks.boot;
+    // Less than 0: another process looked later and wrote earlier, or the machine was put back to an earlier state. Only
+    // what is beyond the highest uptime counts, or the same time would count twice.
+    const auto since_s = same_boot ? uptime_s - row.uptime_s : 0;
+    const auto passed_s = std::max<std::int64_t>(since_s, 0);
+    const auto parted_s = std::abs((wall_ms - row.wall_ms) / 1000 - since_s);
+    const bool parted = same_boot && parted_s > step_s + std::abs(since_s) * drift_per_mille / 1000;
+    const bool started = !same_boot || (parted && since_s < 0 && clocks.boot == unknown_boot);
+    const bool sure_till_now = row.sure_boot == row.boot && row.rest_began_s < row.sure_lived_s;
+    const bool doubtful = sure_till_now && !clocks.synced;
+    auto lived_s = row.lived_s + passed_s;
+    if (same_boot && !parted && !doubtful && passed_s < write_every_s) return lived_s;
 
-    if (stepped)
-        step_ = ClockStep{from_milliseconds(row.wall_ms), clocks.wall, std::chrono::seconds(passed_s)};
-    if (row.boot != clocks.boot && row.sure_boot == row.boot) row.rest_began_s = lived_s;
-    if (!same_start || stepped) row.steady_since_s = lived_s;
+    if (parted && !started)
+        step_ = ClockStep{from_milliseconds(row.wall_ms + (since_s - passed_s) * 1000), clocks.wall,
+                          std::chrono::seconds(passed_s)};
+    // The last look that was written may be some minutes older than the last batch.
+    if (!same_boot) lived_s = std::max(lived_s, bounded(newest_.find().value_or(-1)) + 1);
+    if (sure_till_now && (!same_boot || doubtful)) row.rest_began_s = lived_s;
+    // The machine was paused, maybe: which rows are from before, nobody knows.
+    if (parted && row.sure_boot == row.boot) row.sure_boot.clear();
+    if (started || parted) row.steady_since_s = lived_s;
     row.lived_s = lived_s;
     row.boot = clocks.boot;
-    row.uptime_s = uptime_s;
-    row.wall_ms = wall_ms;
+    row.uptime_s = started ? uptime_s : std::max(uptime_s, row.uptime_s);
+    row.wall_ms = wall_ms + (row.uptime_s - uptime_s) * 1000;  // at that uptime
     if (clocks.synced && lived_s - row.steady_since_s >= day_s) make_up(row, wall_ms);
     write(row);
     return lived_s;
@@ -95,6 +103,7 @@ void StoreAge::make_up(Row &row, std::int64_t wall_ms) {
     row.sure_boot = row.boot;
     row.sure_wall_ms = wall_ms;
     row.sure_lived_s = row.lived_s;
+    row.rest_began_s = 0;  // not yet
 }
 
 void StoreAge::believe(const Clocks &clocks) {

@@ -269,7 +269,7 @@ CREATE TABLE age (
     sure_boot      TEXT NOT NULL,
     sure_wall_ms   INTEGER NOT NULL,
     sure_lived_s   INTEGER NOT NULL,
-    rest_began_s   INTEGER NOT NULL,  -- the age at the first start after that
+    rest_began_s   INTEGER NOT NULL,  -- the age when the machine was off or its clock in doubt, after that
     hour_began_s   INTEGER NOT NULL,  -- of retention: the age at which the present hour began,
     hour_left      INTEGER NOT NULL   -- and how many batches it may still delete in it
 ) STRICT;

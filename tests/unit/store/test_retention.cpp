@@ -1,6 +1,7 @@
 // Retention and clocks: what is younger than it may be, by the time that really passed, is never deleted.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 #include <set>
@@ -37,6 +38,8 @@ class Machine {
     std::chrono::microseconds error{0};  // of the wall clock
     seconds uptime_error{0};
     bool synced = true;
+    bool tells_starts = true;  // boot_id can be read
+    seconds read_before{0};    // so long ago the clocks were read: of a process that had to wait
 
     void pass(std::chrono::microseconds time) { real += time; }
     void set_clock(const char *to) { error = at(to) - real; }
@@ -45,25 +48,35 @@ class Machine {
         store_.reset();
         real += off;
         booted_ = real;
+        uptime_error = {};
         ++boots_;
         restart();
     }
+    // A virtual machine is: its uptime stands still, and its wall clock as well or it is set at once.
+    void pause(seconds time, bool wall_stands) {
+        real += time;
+        uptime_error -= time;
+        if (wall_stands) error -= time;
+    }
+    seconds uptime() const { return std::chrono::ceil<seconds>(real - booted_) + uptime_error; }
     Clocks clocks() const {
-        return {real + error, std::chrono::ceil<seconds>(real - booted_) + uptime_error,
-                std::to_string(boots_), synced};
+        const auto ago = std::clamp(uptime(), seconds(0), read_before);
+        return {real + error - ago, uptime() - ago, tells_starts ? std::to_string(boots_) : unknown_boot,
+                synced};
     }
 
     // Batches that are new, in one transaction. Half of them are named by their line.
     void store(int batches = 1) {
         Lines lines;
+        const Time received = real - std::clamp(uptime(), seconds(0), read_before);
         for (; batches > 0; --batches) {
             const auto seq = stored_at_.size();
             Batch batch = make_batch(seq, 1);
-            batch.timestamp = batch.detections[0].timestamp = real;
+            batch.timestamp = batch.detections[0].timestamp = received;
             if (seq % 2 == 1) batch.position.reset();
             lines.batch(batch, std::to_string(seq));
             there_.insert(seq);
-            stored_at_.push_back(real);
+            stored_at_.push_back(received);
         }
         lines.store(*store_, clocks());
     }
@@ -143,7 +156,8 @@ TEST_CASE("no sequence of clock steps and restarts deletes what is younger than 
     using Length = std::chrono::microseconds;
     Machine machine;
     for (int turn = 0; turn < 250; ++turn) {
-        switch (random() % 8) {
+        machine.read_before = one_of(seconds(0), seconds(0), seconds(5), seconds(90));
+        switch (random() % 12) {
             case 0:
             case 1:
                 store_some(machine, 3);
@@ -160,6 +174,24 @@ TEST_CASE("no sequence of clock steps and restarts deletes what is younger than 
                 if (honest)
                     machine.reboot(one_of(seconds(1), seconds(60), seconds(hours(3)), seconds(days(5)),
                                           seconds(days(60))));
+                break;
+            case 5:
+                machine.pause(one_of(seconds(hours(3)), seconds(days(5)), seconds(days(31))),
+                              one_of(true, false));
+                break;
+            case 6:
+                // The kernel goes on saying "synchronised" for hours, until NTP sets the clock.
+                if (machine.error != Length(0) || !machine.synced) break;
+                machine.pause(one_of(seconds(days(5)), seconds(days(31))), true);
+                store_some(machine, 3);
+                machine.pass(one_of(Length(seconds(1)), Length(hours(1))));
+                store_some(machine, 3);
+                machine.error = {};
+                machine.store();
+                break;
+            case 7:
+                machine.uptime_error -=
+                    std::min(machine.uptime(), one_of(seconds(90), seconds(hours(5)), seconds(days(3))));
                 break;
             default:
                 machine.pass(
@@ -238,6 +270,88 @@ TEST_CASE("what was stored under January is not old when the clock is set to Nov
     CHECK(machine.left() == 200);
     machine.run(days(4), keep);
     CHECK(machine.left() < 200);
+}
+
+TEST_CASE("what was stored after a pause of the machine is not taken to be from before it") {
+    Machine machine;
+    store_some(machine, 20);
+    machine.run(days(3), keep);
+    machine.pause(days(31), true);
+    SECTION("and NTP sets the clock") {  // the kernel says "synchronised" meanwhile
+        store_some(machine, 200);
+        machine.error = {};
+        machine.retain(keep);
+    }
+    SECTION("and nobody sets the clock before the next start") {
+        machine.synced = false;
+        store_some(machine, 200);
+        machine.synced = true;
+        machine.error = {};
+    }
+    machine.run(hours(5), keep);
+    machine.reboot(minutes(1));
+    machine.run(days(25), keep);
+    for (const auto age : machine.gone()) CHECK(age >= keep);
+    CHECK(machine.left() >= 200);
+    machine.run(days(6), keep);
+    CHECK(machine.left() == 0);
+}
+
+TEST_CASE("the last batches before the machine was off are made older as well") {
+    Machine machine;
+    machine.run(days(2), keep);
+    machine.pass(minutes(1));
+    store_some(machine, 40);  // the age is not written so often
+    machine.reboot(days(10));
+    machine.run(days(20) + hours(1), keep);
+    CHECK(machine.left() == 0);
+}
+
+TEST_CASE("looks that come late do not count time twice, and say of no step") {
+    Machine machine;
+    machine.pass(hours(5));
+    store_some(machine, 20);
+    for (int day = 0; day < 29; ++day) {
+        for (int hour = 0; hour < 24; ++hour) {
+            machine.pass(hours(1));
+            machine.read_before = hours(2);  // the process stood still
+            CHECK_FALSE(machine.retain(keep).step);
+            machine.read_before = {};
+            CHECK_FALSE(machine.retain(keep).step);
+        }
+    }
+    machine.error = years(1);  // does not hold back a wrong age
+    machine.retain(keep);
+    CHECK(machine.left() == 20);
+    machine.run(days(1) + hours(1), keep);
+    CHECK(machine.left() == 0);
+}
+
+TEST_CASE("an uptime that goes back and forth does not count time twice") {
+    Machine machine;
+    machine.pass(hours(5));
+    store_some(machine, 20);
+    machine.error = years(1);
+    for (int look = 0; look < 1000; ++look) {
+        machine.uptime_error = look % 2 == 0 ? -hours(2) : hours(0);
+        machine.retain(keep);
+    }
+    CHECK(machine.left() == 20);
+}
+
+TEST_CASE("a machine that does not tell its starts deletes by its uptimes") {
+    Machine machine;
+    machine.tells_starts = false;
+    store_some(machine, 20);
+    machine.run(days(10), keep);
+    machine.reboot(minutes(2));
+    machine.run(days(10), keep);
+    machine.restart();  // another process counts on
+    machine.run(days(9), keep);
+    for (const auto age : machine.gone()) CHECK(age >= keep);
+    CHECK(machine.left() == 20);
+    machine.run(days(1) + hours(2), keep);
+    CHECK(machine.left() == 0);
 }
 
 TEST_CASE("an operator's word makes the wall clock count") {
