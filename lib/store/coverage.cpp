@@ -29,7 +29,8 @@ Coverage::Coverage(Database &database)
           "reach) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       delete_(database, "DELETE FROM stretches WHERE device = ? AND place = ? AND clock = ? AND first = ?"),
       first_window_(database, std::string(windows_of) + "LIMIT 1"),
-      last_window_(database, std::string(windows_of) + "DESC LIMIT 1") {}
+      last_window_(database, std::string(windows_of) + "DESC LIMIT 1"),
+      sum_(database, "SELECT count(*), total(window_ms) FROM (" + std::string(windows_of) + ")") {}
 
 void Coverage::forget() {
     hands_.clear();
@@ -50,6 +51,12 @@ std::optional<Coverage::Stretch> Coverage::read(Statement &statement, const Seri
     return stretch;
 }
 
+void Coverage::insert(const Series &series, const Stretch &stretch) {
+    const auto &[device, place, clock] = series;
+    insert_.run(device, place, clock, stretch.first, stretch.begin, stretch.last, stretch.windows,
+                stretch.listened_ms, stretch.reach);
+}
+
 void Coverage::write(const Series &series, Hand &hand) {
     if (!hand.dirty) return;
     const auto &[device, place, clock] = series;
@@ -57,9 +64,8 @@ void Coverage::write(const Series &series, Hand &hand) {
         delete_.run(device, place, clock, *hand.stored);
     hand.stored.reset();
     if (hand.stretch) {
-        const Stretch &s = *hand.stretch;
-        insert_.run(device, place, clock, s.first, s.begin, s.last, s.windows, s.listened_ms, s.reach);
-        hand.stored = s.first;
+        insert(series, *hand.stretch);
+        hand.stored = hand.stretch->first;
     }
     hand.dirty = false;
 }
@@ -117,28 +123,68 @@ void Coverage::remove(const Window &window) {
     }
 }
 
-// Its first or its last window may be the one that went.
+// Its first or its last window may be the one that went, or one between which holds it together.
 void Coverage::shrink(const Window &window, Hand &hand) {
     Stretch &stretch = *hand.stretch;
-    const auto look = [&](Statement &statement) {
-        statement.bind(1, stretch.first).bind(2, stretch.last);
-        statement.bind(3, window.device).bind(4, window.place).bind(5, window.clock);
-        return statement.step();
-    };
-    if (window.end == stretch.first) {
-        if (!look(first_window_)) {
+    const bool was_first = window.end == stretch.first, was_last = window.end == stretch.last;
+    if (!was_first && !was_last) return split(window, hand);
+    if (was_first) {
+        const auto found = ask(first_window_, window, stretch.first, stretch.last);
+        if (!found) {
             hand.stretch.reset();
             return;
         }
-        stretch.first = first_window_.integer(0);
-        stretch.begin = stretch.first - first_window_.integer(1);
-        stretch.reach = reach_of(first_window_.integer(1), first_window_.integer(2));
-        first_window_.reset();
+        stretch.first = found->end;
+        stretch.begin = found->end - found->window_ms;
+        stretch.reach = reach_of(found->window_ms, found->interval_ms);
     }
-    if (window.end == stretch.last && look(last_window_)) {
-        stretch.last = last_window_.integer(0);
-        last_window_.reset();
+    if (was_last) {
+        if (const auto found = ask(last_window_, window, stretch.first, stretch.last))
+            stretch.last = found->end;
     }
+}
+
+// Its neighbours may be too far from each other now: then the hand keeps what follows.
+void Coverage::split(const Window &window, Hand &hand) {
+    Stretch &stretch = *hand.stretch;
+    const auto before = ask(last_window_, window, stretch.first, window.end);
+    const auto after = ask(first_window_, window, window.end, stretch.last);
+    if (!before || !after) return;  // somebody has edited the table
+    const auto reach = reach_of(after->window_ms, after->interval_ms);
+    if (after->end - before->end <= reach) return;
+    Stretch left = stretch;
+    left.last = before->end;
+    // Windows go in the order in which they came, so what is left of it are the few that were kept back.
+    bind(sum_, window, left.first, left.last);
+    sum_.step();
+    left.windows = sum_.integer(0);
+    left.listened_ms = sum_.integer(1);
+    sum_.reset();
+    stretch.first = after->end;
+    stretch.begin = after->end - after->window_ms;
+    stretch.windows -= left.windows;
+    stretch.listened_ms -= left.listened_ms;
+    stretch.reach = reach;
+    if (hand.stored && *hand.stored != left.first)
+        delete_.run(window.device, window.place, window.clock, *hand.stored);
+    hand.stored.reset();
+    insert({window.device, window.place, window.clock}, left);
+}
+
+void Coverage::bind(Statement &statement, const Window &series, std::int64_t from, std::int64_t to) {
+    statement.bind(1, from).bind(2, to).bind(3, series.device).bind(4, series.place).bind(5, series.clock);
+}
+
+std::optional<Coverage::Window> Coverage::ask(Statement &statement, const Window &series, std::int64_t from,
+                                              std::int64_t to) {
+    bind(statement, series, from, to);
+    if (!statement.step()) return {};
+    Window found = series;
+    found.end = statement.integer(0);
+    found.window_ms = statement.integer(1);
+    found.interval_ms = statement.integer(2);
+    statement.reset();
+    return found;
 }
 
 }  // namespace ble

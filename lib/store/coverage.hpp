@@ -25,7 +25,7 @@ class Coverage {
     explicit Coverage(Database &database);
 
     void add(const Window &window);
-    // Its row in batches is gone already. A hole in the middle of a stretch is not shown: old windows go one after another.
+    // Its row in batches is gone already. A stretch that it held together is two from then on.
     void remove(const Window &window);
     void flush();   // writes what changed; before each commit and release
     void forget();  // a transaction begins, or a part of one was rolled back
@@ -48,9 +48,15 @@ class Coverage {
     Hand &take(const Window &window);
     std::optional<Stretch> read(Statement &statement, const Series &series, std::int64_t time);
     void write(const Series &series, Hand &hand);
+    void insert(const Series &series, const Stretch &stretch);
     void shrink(const Window &window, Hand &hand);
+    void split(const Window &window, Hand &hand);
+    // Of the windows of that series which ended from … to.
+    static void bind(Statement &statement, const Window &series, std::int64_t from, std::int64_t to);
+    static std::optional<Window> ask(Statement &statement, const Window &series, std::int64_t from,
+                                     std::int64_t to);
 
-    Statement find_, find_next_, insert_, delete_, first_window_, last_window_;
+    Statement find_, find_next_, insert_, delete_, first_window_, last_window_, sum_;
     std::map<Series, Hand> hands_;
 };
 

@@ -331,15 +331,17 @@ TEST_CASE("coverage is the same in whatever order windows come and go") {
         CHECK(test.rows(kept) == test.rows(truth));
     }
     const auto last = time;
+    if (!in_order) {
+        // Some were received under a clock that was ahead, and stay while those around them go.
+        test.rows("UPDATE batches SET received_at = received_at + id * 7919 % (" +
+                  std::to_string((last - received) / std::chrono::milliseconds(1)) + ") WHERE id % 5 = 0");
+    }
     for (auto keep = std::chrono::floor<std::chrono::seconds>(last - received); keep.count() >= 0; --keep) {
         while (test.store->retain(keep, clocks_at(last)).more) {
         }
-        // Whatever the order, what is left is in it; without holes, when the old go before the young.
-        CHECK(test.rows("SELECT total(windows), total(listened_ms) FROM stretches") ==
-              test.rows("SELECT total(1), total(window_ms) FROM batches"));
-        CHECK(test.rows("SELECT min(begin), max(last) FROM stretches") ==
-              test.rows("SELECT min(timestamp - window_ms), max(timestamp) FROM batches"));
-        if (in_order) CHECK(test.rows(kept) == test.rows(truth));
+        CHECK(test.rows(kept) == test.rows(truth));
+    }
+    while (test.store->retain(std::chrono::seconds(0), clocks_at(last + (last - received))).more) {
     }
     CHECK(test.rows("SELECT count(*) FROM stretches") == Rows{"0"});
 }
