@@ -8,6 +8,7 @@ namespace {
 constexpr std::int64_t enough = 3, told = enough + 1;  // of runs.returns
 constexpr std::int64_t never = -1;                     // the run has not had the turn yet
 constexpr std::int64_t day_ms = 86'400'000;            // later than this, it is another occasion
+constexpr std::int64_t ahead_ms = 300'000;  // later than now by more: the word of a clock that was ahead
 
 }  // namespace
 
@@ -20,8 +21,8 @@ TwinWatch::TwinWatch(Database &database)
       returns_(database, "SELECT coalesce(returns, -1) FROM runs WHERE id = ?"),
       returned_(database, "UPDATE runs SET returns = ?2 WHERE id = ?1"),
       met_(database,
-           "UPDATE turns SET other = ?2, since = iif(until > ?3 - ?4, since, ?3), until = ?3 WHERE device = "
-           "?1"),
+           "UPDATE turns SET other = ?2, until = ?3,"
+           " since = iif(until BETWEEN ?3 - ?4 AND ?3 + ?5 AND since <= ?3, since, ?3) WHERE device = ?1"),
       run_id_(database, "SELECT run_id FROM runs WHERE id = ?") {}
 
 void TwinWatch::begin(std::int64_t now_ms) {
@@ -64,7 +65,7 @@ std::optional<std::string> TwinWatch::meet(std::int64_t device, std::int64_t run
                                            std::int64_t other) {
     const auto of_other = returns_.find(other).value_or(never);
     if (returns < enough || of_other < enough) return {};
-    met_.run(device, other, now_ms_, day_ms);
+    met_.run(device, other, now_ms_, day_ms, ahead_ms);
     if (returns == told && of_other == told) return {};
     returned_.run(run, told);
     returned_.run(other, told);

@@ -86,6 +86,24 @@ TEST_CASE("two Pis of one name are noticed, once, within a few windows") {
         CHECK(site.ask("SELECT count(*) FROM missing WHERE reason = 'two at once'") == "0");
         CHECK(site.ask("SELECT two_at_once IS NULL FROM device_status") == "1");
     }
+    SECTION("since when, is not in the future though the clock was ahead") {
+        const bool until_as_well = GENERATE(true, false);
+        site.ask("UPDATE turns SET since = since + 31536000000" +
+                 std::string(until_as_well ? ", until = until + 31536000000" : "") + " RETURNING 1");
+        for (int window = 50; window < 54; ++window) {
+            site.hear("one", window);
+            site.hear("two", window);
+        }
+        CHECK(site.ask("SELECT since <= until AND until < unixepoch('now') * 1000 FROM turns") == "1");
+    }
+    SECTION("it is since the first time, while it goes on") {
+        const auto since = site.ask("SELECT since FROM turns");
+        for (int window = 50; window < 54; ++window) {
+            site.hear("one", window);
+            site.hear("two", window);
+        }
+        CHECK(site.ask("SELECT since FROM turns") == since);
+    }
     SECTION("one that was taken down is not reported") {
         site.ask("UPDATE devices SET is_active = 0 RETURNING 1");
         CHECK(site.ask("SELECT count(*) FROM missing WHERE reason = 'two at once'") == "0");
