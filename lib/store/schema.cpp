@@ -346,7 +346,8 @@ CREATE INDEX stretches_last ON stretches (device, last);
 
 INSERT INTO stretches
 WITH each AS (
-    SELECT *, max(window_ms, coalesce(interval_ms, 0)) * 3 / 2 AS reach, timestamp - lag(timestamp) OVER series AS since_last
+    SELECT id, device, place, clock, timestamp, window_ms, max(window_ms, coalesce(interval_ms, 0)) * 3 / 2 AS reach,
+           timestamp - lag(timestamp) OVER series AS since_last
       FROM batches WHERE timestamp IS NOT NULL AND window_ms IS NOT NULL
     WINDOW series AS (PARTITION BY device, place, clock ORDER BY timestamp, id)),
 begun AS (SELECT *, since_last IS NULL OR since_last > reach AS is_first FROM each),
@@ -464,6 +465,10 @@ void refuse_foreign(Database &database) {
     throw Error(ExitCode::config, database.path() + " is a database of another program: give another path");
 }
 
+std::int64_t count_batches(Database &database) {
+    return database.integer("SELECT count(*) FROM batches").value_or(0);
+}
+
 // True: one step was made. The version is asked again inside the transaction: two processes may start at once.
 bool migrate_once(Database &database, std::span<const Migration> migrations, bool is_new) {
     Transaction transaction(database);
@@ -473,7 +478,8 @@ bool migrate_once(Database &database, std::span<const Migration> migrations, boo
         if (step.version <= version) continue;
         if (!is_new)
             log_info("database " + database.path() + ": version " + std::to_string(version) + " to " +
-                     std::to_string(step.version) + ": " + step.what);
+                     std::to_string(step.version) + ", " + std::to_string(count_batches(database)) +
+                     " batches: " + step.what);
         database.execute(step.sql);
         database.execute(
             "UPDATE state SET epoch = epoch + 1; PRAGMA user_version=" + std::to_string(step.version) +
@@ -501,11 +507,14 @@ void open_schema(Database &database, std::span<const Migration> migrations) {
     // pages that change often are then copied once. References document; checking each would cost a look-up a row.
     database.execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
-        "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY;"
-        "PRAGMA secure_delete=ON; PRAGMA foreign_keys=OFF");
+        "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA secure_delete=ON;"
+        "PRAGMA foreign_keys=OFF");
     const bool is_new = version_of(database) == 0;
+    // A step may sort all batches there are, which the memory of a small machine does not hold.
+    database.execute("PRAGMA temp_store=FILE");
     while (version_of(database) < migrations.back().version && migrate_once(database, migrations, is_new)) {
     }
+    database.execute("PRAGMA temp_store=MEMORY");
 }
 
 }  // namespace ble

@@ -444,7 +444,8 @@ TEST_CASE("the store is chosen by its name") {
 TEST_CASE("a file's version decides what happens to it") {
     const Folder folder;
     const std::string path = folder.path / "a.db";
-    constexpr Migration first[] = {{1, "first", "CREATE TABLE state (epoch); INSERT INTO state VALUES (0)"}};
+    constexpr Migration first[] = {
+        {1, "first", "CREATE TABLE state (epoch); INSERT INTO state VALUES (0); CREATE TABLE batches (x)"}};
     constexpr Migration later[] = {first[0],
                                    {2, "second", "CREATE TABLE b (x); INSERT INTO b VALUES (1)"},
                                    {3, "third", "ALTER TABLE b ADD COLUMN y; UPDATE b SET y = x"}};
@@ -463,6 +464,14 @@ TEST_CASE("a file's version decides what happens to it") {
         CHECK(rows_of(path, "SELECT x, y FROM b") == Rows{"1|1"});
         CHECK(rows_of(path, "SELECT epoch FROM state") == Rows{"3"});
     }
+    SECTION("what a step sorts need not fit into memory") {
+        constexpr Migration sorts[] = {
+            first[0], {2, "sort", "CREATE TABLE b AS SELECT temp_store AS x FROM pragma_temp_store"}};
+        Database database(path);
+        open_schema(database, sorts);
+        CHECK(rows_of(path, "SELECT x FROM b") == Rows{"1"});  // 1: a file
+        CHECK(database.integer("PRAGMA temp_store") == 2);     // 2: memory
+    }
     SECTION("a step that fails changes nothing") {
         constexpr Migration broken[] = {first[0],
                                         {2, "broken", "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}};
@@ -470,7 +479,7 @@ TEST_CASE("a file's version decides what happens to it") {
         open_schema(database, first);
         CHECK_THROWS(open_schema(database, broken));
         CHECK(rows_of(path, "PRAGMA user_version") == Rows{"1"});
-        CHECK(rows_of(path, "SELECT name FROM sqlite_schema") == Rows{"state"});
+        CHECK(rows_of(path, "SELECT name FROM sqlite_schema") == Rows{"state", "batches"});
     }
     SECTION("a newer one is refused") {
         {
