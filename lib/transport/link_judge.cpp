@@ -25,10 +25,28 @@ void LinkJudge::take(std::uint64_t id) {
     suspects_.erase(id);
     if (alone_ > 0) --alone_;
     if (id == first_) ends_ = 0;
+    quick_ = std::min(quick_ + 1, most_quick);
 }
 
 LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, Clock::time_point now) {
-    if (open.empty() || mqtt_reason_is_of_link(reason)) {
+    of_link_ = mqtt_reason_is_of_link(reason);
+    told_ = false;
+    const Verdict verdict = judge(open, reason, now);
+    told_ = told_ || verdict == Verdict::part || verdict == Verdict::guilty;
+    return verdict;
+}
+
+bool LinkJudge::retry_soon() {
+    if (of_link_) return false;
+    if (told_) return true;
+    const bool more_are_needed = alone_ > 0 || !suspects_.empty() || (taken_ > 0 && ends_ > 1);
+    if (!more_are_needed || quick_ == 0) return false;
+    --quick_;
+    return true;
+}
+
+LinkJudge::Verdict LinkJudge::judge(std::span<const Sent> open, int reason, Clock::time_point now) {
+    if (open.empty() || of_link_) {
         acquit();
         ends_ = 0;
         return Verdict::retry;
@@ -54,10 +72,10 @@ LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, C
         suspects_.erase(first.id);
         return Verdict::guilty;
     }
-    if (known == suspects_.end() && suspects_.size() >= most_suspects) return Verdict::retry;
     if (alone_ > 0) --alone_;
     auto &links = suspects_[first.id];
-    if (counts(first, now)) ++links;
+    told_ = counts(first, now);
+    if (told_) ++links;
     if (links < trials) return Verdict::later;
     suspects_.erase(first.id);
     return Verdict::guilty;

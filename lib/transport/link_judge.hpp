@@ -25,7 +25,7 @@ class LinkJudge {
   public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::size_t most_controls = 7, trials = 8;
-    static constexpr std::size_t most_suspects = 8;  // past it, what ends links is sent again in its place
+    static constexpr std::size_t most_quick = 64;  // links
 
     struct Sent {  // a message without an answer
         std::uint64_t id;
@@ -51,20 +51,25 @@ class LinkJudge {
     Verdict end_link(std::span<const Sent> open, int reason, Clock::time_point now);
 
     bool one_at_a_time() const { return alone_ > 0; }
-    // The broker took something on the link that has ended, and yet it ended where the one before did, or at a suspect: to wait
-    // long before the next link helps nobody.
-    bool broker_is_well() const { return taken_ > 0 && (ends_ > 1 || alone_ > 0 || !suspects_.empty()); }
+    // To wait long before the next link helps nobody: the one that has ended told of a suspect, or may be one of a few more that
+    // are needed to. Of these so many are quick, and one more for each message that is taken; asking counts as one.
+    bool retry_soon();
 
   private:
+    Verdict judge(std::span<const Sent> open, int reason, Clock::time_point now);
     void acquit();
     bool counts(const Sent &suspect, Clock::time_point now) const;
 
-    std::map<std::uint64_t, std::size_t> suspects_;  // and the links that each has ended
-    std::size_t alone_ = 0;                          // so many messages to come go one at a time
-    std::uint64_t first_ = 0;                        // the first without an answer when a link ended
-    std::size_t ends_ = 0;                           // how many links in a row
-    std::size_t taken_ = 0;                          // on this link
+    std::map<std::uint64_t, std::size_t>
+        suspects_;             // and the links that each has ended; as many as there are bad messages
+    std::size_t alone_ = 0;    // so many messages to come go one at a time
+    std::uint64_t first_ = 0;  // the first without an answer when a link ended
+    std::size_t ends_ = 0;     // how many links in a row
+    std::size_t taken_ = 0;    // on this link
     bool has_control_ = false;
+    bool told_ = false;     // the last link's end has brought a suspect nearer to its verdict
+    bool of_link_ = false;  // it had a reason that is about the link
+    std::size_t quick_ = most_quick;
     Clock::time_point begun_;
     std::mt19937_64 random_;
 };

@@ -207,7 +207,7 @@ void MqttPublisher::Impl::lose(const MqttEvent &event) {
     for (const auto &[id, lines, since] : open) results.push_back({id, Outcome::retry, event.text});
     if (verdict != LinkJudge::Verdict::retry)
         results[results.size() - open.size()] = judged(verdict, open.front().id, event);
-    if (judge.broker_is_well()) connection.retry_soon();
+    if (judge.retry_soon()) connection.retry_soon();
 }
 
 Result MqttPublisher::Impl::judged(LinkJudge::Verdict verdict, std::uint64_t id, const MqttEvent &event) {

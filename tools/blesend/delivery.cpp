@@ -31,8 +31,7 @@ void Delivery::pump() {
 }
 
 bool Delivery::send_next() {
-    const bool their_turn = others_ >= most_others || postponed_.size() >= most_postponed;
-    if (!postponed_.empty() && their_turn) return send_postponed();
+    if (others_ > 0 && others_ * postponed_.size() >= most_others) return send_postponed();
     const auto first = spool_.next();
     if (!first) return send_postponed();
     std::string payload(first->line);

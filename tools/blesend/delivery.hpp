@@ -25,8 +25,10 @@ class Delivery {
   public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::size_t longest_joined = 256 * 1024;  // bytes; a longer line goes alone
-    // What ended in `later` has its turn when nothing else waits, after so many others, or when so many of its kind wait.
-    static constexpr std::size_t most_others = 1000, most_postponed = 8;
+    // What ended in `later` has its turn when nothing else waits, or after so many others were delivered; where several of its
+    // kind wait, one of them after so many divided by their number. Others that never come to be delivered go before it: what is
+    // taken among them is all that it can be compared with.
+    static constexpr std::size_t most_others = 1000;
     enum class OnFailure {
         keep,  // send again, in order
         drop,  // one try for each: counted, logged, gone; a gap line follows the next delivery

@@ -397,7 +397,7 @@ TEST_CASE("what ended in later goes behind the others, and then alone") {
     CHECK(p.spool.size() == 0);
 }
 
-TEST_CASE("what waits behind others has its turn after so many of them, or when so many of its kind wait") {
+TEST_CASE("what waits behind others has its turn after so many of them, and stops none of them") {
     Parts p;
     p.transport.width = 1;
     p.delivery.pump();
@@ -410,15 +410,40 @@ TEST_CASE("what waits behind others has its turn after so many of them, or when 
         }
         CHECK(others == Delivery::most_others);
     }
-    SECTION("all end in later") {
-        for (unsigned seq = 6; seq < 20; ++seq) p.push(seq);
-        for (unsigned seq = 0; seq < Delivery::most_postponed; ++seq) {
+    SECTION("several wait, and others come without end: each has its turn as often as one alone") {
+        constexpr unsigned several = 20;
+        for (unsigned seq = 6; seq < several; ++seq) p.push(seq);
+        for (unsigned seq = 0; seq < several; ++seq)
+            p.answer([](const std::string &) { return Outcome::later; });
+        std::size_t others = 0;
+        std::vector<std::size_t> turns;
+        for (unsigned seq = several; turns.size() < 2 * several && others < 5000; ++seq) {
+            const auto line = p.transport.lines().at(0);
+            const bool turn = line == batch(static_cast<unsigned>(turns.size()) % several);
+            if (turn)
+                turns.push_back(std::exchange(others, 0));
+            else
+                ++others;
+            p.push(seq);
+            p.answer([&](const std::string &) { return turn ? Outcome::later : Outcome::delivered; });
+        }
+        turns.erase(turns.begin());  // nothing else waited
+        CHECK(turns == std::vector<std::size_t>(2 * several - 1, Delivery::most_others / several));
+    }
+    SECTION(
+        "however many at the head end in later, all others are delivered before one of them is tried again") {
+        const unsigned bad = GENERATE(8u, 9u, 20u);
+        for (unsigned seq = 6; seq < bad + 50; ++seq) p.push(seq);
+        for (unsigned seq = 0; seq < bad + 50; ++seq) {
             CHECK(p.transport.lines() == batches({seq}));
+            p.answer([&](const std::string &) { return seq < bad ? Outcome::later : Outcome::delivered; });
+        }
+        for (unsigned seq = 0; seq < 2 * bad; ++seq) {
+            CHECK(p.transport.lines() == batches({seq % bad}));
             p.answer([](const std::string &) { return Outcome::later; });
         }
-        CHECK(p.transport.lines() == batches({0}));
-        p.answer([](const std::string &) { return Outcome::later; });
-        CHECK(p.transport.lines() == batches({1}));
+        CHECK(p.counters.out == 50);
+        CHECK(p.spool.size() == bad);
     }
 }
 

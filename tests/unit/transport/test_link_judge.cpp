@@ -30,7 +30,7 @@ class Chain {
     }
 
     std::vector<std::uint64_t> taken, guilty;
-    std::size_t links = 0;
+    std::size_t links = 0, quick = 0;
 
   private:
     void link() {
@@ -59,6 +59,7 @@ class Chain {
     }
     void end(const std::vector<LinkJudge::Sent> &open) {
         const auto verdict = judge_.end_link(open, none, now_);
+        if (judge_.retry_soon()) ++quick;
         now_ += milliseconds(100);
         if (verdict == Verdict::retry) return;
         const auto id = open.front().id;
@@ -93,6 +94,46 @@ TEST_CASE("what ends every link is found, and the others are taken meanwhile") {
         three.run(120);
         CHECK(three.guilty.size() == 3);
         CHECK(three.taken.size() == 197);
+    }
+}
+
+TEST_CASE("however many at the head end every link, they are found, and the others are taken") {
+    for (const std::size_t bad : {8, 9, 20})
+        for (std::uint64_t seed = 0; seed < 50; ++seed) {
+            Chain chain(seed, bad + 50, 64,
+                        [&](std::size_t, std::uint64_t id) { return id == 0 || id > bad; });
+            chain.run(16 * bad);
+            CHECK(chain.guilty.size() == bad);
+            CHECK(chain.taken.size() == 50);
+            CHECK(chain.links == chain.quick + 2);  // before it is one at a time
+        }
+}
+
+TEST_CASE("links are made quickly while that tells something, and after a reason of the link never") {
+    const std::vector<LinkJudge::Sent> open = sent(7);
+    LinkJudge down(1);  // takes nothing
+    std::size_t quick = 0;
+    for (int link = 0; link < 1000; ++link) {
+        down.begin_link({}, true);
+        down.end_link(open, none, {});
+        if (down.retry_soon()) ++quick;
+    }
+    CHECK(quick == LinkJudge::most_quick);
+    down.take(1);
+    down.begin_link({}, true);
+    down.end_link(open, none, {});
+    CHECK(down.retry_soon());
+    down.end_link(open, none, {});
+    CHECK_FALSE(down.retry_soon());
+
+    for (const int reason : {mqtt::rate_too_high, mqtt::server_busy, mqtt::connection_rate_exceeded}) {
+        LinkJudge judge(1);
+        for (int link = 0; link < 4; ++link) judge.end_link(open, none, {});
+        CHECK(judge.retry_soon());
+        judge.begin_link({}, true);
+        judge.take_control();
+        judge.end_link(open, reason, {});
+        CHECK_FALSE(judge.retry_soon());
     }
 }
 
