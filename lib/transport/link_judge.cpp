@@ -32,6 +32,8 @@ LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, C
     of_link_ = mqtt_reason_is_of_link(reason);
     told_ = false;
     const Verdict verdict = judge(open, reason, now);
+    open_.clear();
+    for (const Sent &sent : open) open_.push_back(sent.id);
     told_ = told_ || verdict == Verdict::part || verdict == Verdict::guilty;
     return verdict;
 }
@@ -84,6 +86,12 @@ LinkJudge::Verdict LinkJudge::judge(std::span<const Sent> open, int reason, Cloc
 bool LinkJudge::counts(const Sent &suspect, Clock::time_point now) const {
     const Clock::duration lived = suspect.since - begun_;
     return has_control_ && taken_ > 0 && now - suspect.since <= std::max<Clock::duration>(lived, soon);
+}
+
+bool LinkJudge::suspects(std::span<const Sent> open) const {
+    return alone_ > 0 || !suspects_.empty() || std::any_of(open.begin(), open.end(), [&](const Sent &sent) {
+               return std::find(open_.begin(), open_.end(), sent.id) != open_.end();
+           });
 }
 
 void LinkJudge::acquit() {

@@ -18,6 +18,7 @@
 #include <map>
 #include <random>
 #include <span>
+#include <vector>
 
 namespace ble {
 
@@ -50,6 +51,10 @@ class LinkJudge {
     // well when a control had none. The verdict is about the first.
     Verdict end_link(std::span<const Sent> open, int reason, Clock::time_point now);
 
+    // The link ends while these have no answer: may one of them be why? One that was on its way at the last end too, or any
+    // while there are suspects.
+    bool suspects(std::span<const Sent> open) const;
+
     bool one_at_a_time() const { return alone_ > 0; }
     // To wait long before the next link helps nobody: the one that has ended told of a suspect, or may be one of a few more that
     // are needed to. Of these so many are quick, and one more for each message that is taken; asking counts as one.
@@ -61,11 +66,12 @@ class LinkJudge {
     bool counts(const Sent &suspect, Clock::time_point now) const;
 
     std::map<std::uint64_t, std::size_t>
-        suspects_;             // and the links that each has ended; as many as there are bad messages
-    std::size_t alone_ = 0;    // so many messages to come go one at a time
-    std::uint64_t first_ = 0;  // the first without an answer when a link ended
-    std::size_t ends_ = 0;     // how many links in a row
-    std::size_t taken_ = 0;    // on this link
+        suspects_;                     // and the links that each has ended; as many as there are bad messages
+    std::size_t alone_ = 0;            // so many messages to come go one at a time
+    std::uint64_t first_ = 0;          // the first without an answer when a link ended
+    std::vector<std::uint64_t> open_;  // all of them then
+    std::size_t ends_ = 0;             // how many links in a row
+    std::size_t taken_ = 0;            // on this link
     bool has_control_ = false;
     bool told_ = false;     // the last link's end has brought a suspect nearer to its verdict
     bool of_link_ = false;  // it had a reason that is about the link

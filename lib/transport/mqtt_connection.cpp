@@ -49,6 +49,7 @@ struct MqttConnection::Impl {
     std::string trouble;
     Throttle failure_said, loss_said;
     ClientIdContest contest;
+    std::function<bool()> explained = [] { return false; };
     bool was_connected = false, fallback_said = false;
 
     void watch(int fd) const;
@@ -75,6 +76,9 @@ MqttConnection::~MqttConnection() {
     close(seconds(1));
 }
 
+void MqttConnection::explain_ends(std::function<bool()> explained) {
+    impl_->explained = std::move(explained);
+}
 void MqttConnection::start() {
     impl_->connect();
 }
@@ -221,14 +225,12 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
 void MqttConnection::Impl::lose(const MqttEvent &event) {
     using Ending = ClientIdContest::Ending;
     const auto lived = Clock::now() - since;
-    const bool own_id = !options.client_id.empty();
-    if (own_id)
+    if (!options.client_id.empty())
         contest.lost(event.reason == mqtt::session_taken_over ? Ending::taken_over
-                     : event.reason == 0                      ? Ending::unexplained
+                     : event.reason == 0 && !explained()      ? Ending::unexplained
                                                               : Ending::other,
                      lived);
-    const bool short_lived = lived < steady_after;
-    if (!short_lived && !contest.on()) {
+    if (lived >= steady_after && !contest.on()) {
         backoff.reset();
         loss_said.reset();
     }
@@ -238,9 +240,6 @@ void MqttConnection::Impl::lose(const MqttEvent &event) {
     if (contest.due()) tell_of_contest();
     if (!contest.on() && loss_said.due())
         log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
-                    (short_lived && own_id
-                         ? " (does another client use the client id " + options.client_id + "?)"
-                         : "") +
                     "; connecting again");
 }
 

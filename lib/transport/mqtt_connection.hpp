@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,10 @@ class MqttConnection {
     ~MqttConnection();
     MqttConnection(const MqttConnection &) = delete;
     MqttConnection &operator=(const MqttConnection &) = delete;
+
+    // Asked when the broker hangs up: may something of ours be why? Then it is no sign of another client with our client id.
+    // Called from step().
+    void explain_ends(std::function<bool()> explained);
 
     void start();
     int fd() const;  // readable: call step()

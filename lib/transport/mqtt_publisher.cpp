@@ -55,7 +55,9 @@ struct MqttPublisher::Impl {
           inflight(most),
           session(make_session(given, topic)),
           connection(options, mosquitto_links(options, session, link),
-                     MqttConnection::WhenRefused::keep_trying) {}
+                     MqttConnection::WhenRefused::keep_trying) {
+        connection.explain_ends([this] { return judge.suspects(open()); });
+    }
 
     MqttOptions options;
     std::size_t inflight;
@@ -87,6 +89,7 @@ struct MqttPublisher::Impl {
     void acknowledge(const MqttEvent &event);
     void deny(const MqttEvent &event);
     void lose(const MqttEvent &event);
+    std::vector<LinkJudge::Sent> open() const { return {outstanding.begin(), outstanding.end()}; }
     void take_control(int reason);
     Result judged(LinkJudge::Verdict verdict, std::uint64_t id, const MqttEvent &event);
     void finish(std::uint64_t id, Outcome outcome, const std::string &reason);
@@ -201,12 +204,12 @@ void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
     controls = 0;
     sample_of.reset();
-    const std::vector<LinkJudge::Sent> open(outstanding.begin(), outstanding.end());
+    const auto sent = open();
     outstanding.clear();
-    const auto verdict = judge.end_link(open, event.reason, Clock::now());
-    for (const auto &[id, lines, since] : open) results.push_back({id, Outcome::retry, event.text});
+    const auto verdict = judge.end_link(sent, event.reason, Clock::now());
+    for (const auto &[id, lines, since] : sent) results.push_back({id, Outcome::retry, event.text});
     if (verdict != LinkJudge::Verdict::retry)
-        results[results.size() - open.size()] = judged(verdict, open.front().id, event);
+        results[results.size() - sent.size()] = judged(verdict, sent.front().id, event);
     if (judge.retry_soon()) connection.retry_soon();
 }
 

@@ -228,18 +228,19 @@ class Answers(unittest.TestCase):
             self.assertEqual(self.seqs(server), [1])
 
     def test_what_the_broker_will_not_take_is_set_aside_and_stops_nothing(self):
-        """By a reason of its own, by one that may mean anything, without a word."""
+        """By a reason of its own, by one that may mean anything, without a word. And no other client is blamed for it."""
         for answer, reason in ((0x95, "larger than the broker allows"), (0x99, "form that the broker does not take"),
                                (0x97, "quota exceeded"), (0x82, "protocol error"), ("close", "")):
             for version in ("5", "3.1.1") if answer == "close" else ("5",):
                 with self.subTest(answer=answer, version=version), MqttServer() as server, \
-                        send(server, "--mqtt-version", version, "--policy", "block", env=LEFT_BEHIND) as tool:
+                        send(server, "--mqtt-version", version, "--policy", "block", "--client-id", "pi-1", env=LEFT_BEHIND) as tool:
                     server.disconnect_at = lambda payload, answer=answer: answer if b'"seq": 70' in payload else None
                     tool.write(lines(*range(200)))
                     tool.close_stdin()
                     self.assertEqual(tool.wait(), 0, tool.err)
                     self.assertEqual(self.rejected(tool), [batch(70).decode()])
                     self.assertIn(reason, self.reasons(tool)[0])
+                    self.assertNotIn("client id", tool.err)
                     self.assertEqual({*range(200), "gap"}, set(self.seqs(server)))
                     # All others before it is tried a third time by itself.
                     tries = [at for at, seq in enumerate(self.seqs(server)) if seq == 70]

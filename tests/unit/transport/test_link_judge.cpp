@@ -196,6 +196,23 @@ TEST_CASE("a link that ends again at the same message makes the messages go one 
     CHECK_FALSE(judge.one_at_a_time());
 }
 
+TEST_CASE("a link may have ended at what was on its way twice, or at anything while there are suspects") {
+    LinkJudge judge(1);
+    const std::vector<LinkJudge::Sent> two = {{1, 1, {}}, {2, 1, {}}};
+    CHECK_FALSE(judge.suspects(two));
+    judge.end_link(two, none, {});
+    CHECK(judge.suspects(sent(2)));
+    CHECK_FALSE(judge.suspects(sent(3)));
+    CHECK_FALSE(judge.suspects({}));
+    judge.end_link({}, none, {});
+    CHECK_FALSE(judge.suspects(sent(2)));
+    for (int i = 0; i < 3; ++i) judge.end_link(sent(3), none, {});
+    CHECK(judge.suspects({}));
+    judge.take(3);
+    judge.end_link({}, none, {});
+    CHECK_FALSE(judge.suspects(sent(3)));
+}
+
 TEST_CASE("a reason that speaks of the message is believed at once, when it was alone") {
     for (const int reason : {mqtt::packet_too_large, mqtt::payload_format_invalid}) {
         LinkJudge judge(1);
