@@ -75,12 +75,21 @@ LinkJudge::Verdict LinkJudge::judge(std::span<const Sent> open, int reason, Cloc
         return Verdict::guilty;
     }
     if (alone_ > 0) --alone_;
-    auto &links = suspects_[first.id];
+    auto &[links, took] = suspects_[first.id];
+    took = now - first.since;
     told_ = counts(first, now);
     if (told_) ++links;
     if (links < trials) return Verdict::later;
     suspects_.erase(first.id);
     return Verdict::guilty;
+}
+
+LinkJudge::Clock::duration LinkJudge::wait_before(std::uint64_t id, Clock::time_point now) const {
+    const auto known = suspects_.find(id);
+    if (known == suspects_.end() || !has_control_ || taken_ == 0) return {};
+    const auto took = known->second.took;
+    if (took <= soon) return {};
+    return std::max(Clock::duration(0), begun_ + took + took / 2 - now);
 }
 
 bool LinkJudge::counts(const Sent &suspect, Clock::time_point now) const {
@@ -95,7 +104,7 @@ bool LinkJudge::suspects(std::span<const Sent> open) const {
 }
 
 void LinkJudge::acquit() {
-    for (auto &[id, links] : suspects_) links = 0;
+    for (auto &[id, suspect] : suspects_) suspect.links = 0;
 }
 
 }  // namespace ble

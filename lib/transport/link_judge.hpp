@@ -9,7 +9,7 @@
 // at the suspect, and not before it, once in eight at most, and takes the suspect as often or ends links elsewhere; eight in a
 // row, before either: 8^-7. A broker that is down or dies at every publish takes no control, which is no sign of guilt at all.
 // A large message is longer on its way than a control, where links fail by themselves: an end after more than a second counts only
-// if the link had lived for as long before.
+// if the link had lived for as long before. So a suspect that took longer is held back on the next link: see wait_before().
 #pragma once
 
 #include <chrono>
@@ -45,6 +45,9 @@ class LinkJudge {
     // A link is up; so many controls go first. Without one (nothing was taken yet) nobody is found guilty on this link, but by
     // a reason that the broker gives.
     std::size_t begin_link(Clock::time_point now, bool has_control);
+    // How long to hold this message back, so that the link has lived for half as long again as the message took to end the last
+    // one; 0 for most. If the link ends meanwhile, the message was not on its way.
+    Clock::duration wait_before(std::uint64_t id, Clock::time_point now) const;
     void take_control() { ++taken_; }
     void take(std::uint64_t id);  // the broker has answered this message
     // The link has ended, for this reason of MQTT 5 (0: none), while these had no answer, in the order they were sent; empty as
@@ -65,13 +68,16 @@ class LinkJudge {
     void acquit();
     bool counts(const Sent &suspect, Clock::time_point now) const;
 
-    std::map<std::uint64_t, std::size_t>
-        suspects_;                     // and the links that each has ended; as many as there are bad messages
-    std::size_t alone_ = 0;            // so many messages to come go one at a time
-    std::uint64_t first_ = 0;          // the first without an answer when a link ended
-    std::vector<std::uint64_t> open_;  // all of them then
-    std::size_t ends_ = 0;             // how many links in a row
-    std::size_t taken_ = 0;            // on this link
+    struct Suspect {
+        std::size_t links = 0;      // that it has ended
+        Clock::duration took = {};  // the last time
+    };
+    std::map<std::uint64_t, Suspect> suspects_;  // as many as there are bad messages
+    std::size_t alone_ = 0;                      // so many messages to come go one at a time
+    std::uint64_t first_ = 0;                    // the first without an answer when a link ended
+    std::vector<std::uint64_t> open_;            // all of them then
+    std::size_t ends_ = 0;                       // how many links in a row
+    std::size_t taken_ = 0;                      // on this link
     bool has_control_ = false;
     bool told_ = false;     // the last link's end has brought a suspect nearer to its verdict
     bool of_link_ = false;  // it had a reason that is about the link

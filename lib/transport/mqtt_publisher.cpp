@@ -76,10 +76,16 @@ struct MqttPublisher::Impl {
     LinkJudge judge;
     std::string control, sample;             // what the broker has taken, and what may become that
     std::optional<std::uint64_t> sample_of;  // outstanding
-    std::size_t controls = 0;                // to be taken before anything else; one is on its way
+    struct Held {
+        std::uint64_t id;  // the last of `outstanding`
+        std::string payload;
+        Clock::time_point until;
+    };
+    std::optional<Held> held;  // not on its way yet, so that the judge has a fair comparison
+    std::size_t controls = 0;  // to be taken before anything else; one is on its way
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
-    Throttle denial_said, deafness_said, suspicion_said;
+    Throttle denial_said, deafness_said, suspicion_said, link_said;
 
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
         return connection.connected() && link->publish(id, topic, payload, retained);
@@ -89,7 +95,10 @@ struct MqttPublisher::Impl {
     void acknowledge(const MqttEvent &event);
     void deny(const MqttEvent &event);
     void lose(const MqttEvent &event);
-    std::vector<LinkJudge::Sent> open() const { return {outstanding.begin(), outstanding.end()}; }
+    void release();
+    std::vector<LinkJudge::Sent> open() const {
+        return {outstanding.begin(), outstanding.end() - (held ? 1 : 0)};
+    }
     void take_control(int reason);
     Result judged(LinkJudge::Verdict verdict, std::uint64_t id, const MqttEvent &event);
     void finish(std::uint64_t id, Outcome outcome, const std::string &reason);
@@ -131,20 +140,23 @@ std::uint64_t MqttPublisher::links() const {
 
 milliseconds MqttPublisher::timeout() const {
     if (!impl_->results.empty()) return milliseconds(0);
-    const auto due = impl_->connection.timeout();
-    if (!connected() || !impl_->denied) return due;
-    const auto left = std::chrono::ceil<milliseconds>(impl_->paused_until - Clock::now());
-    if (left.count() <= 0) return due;
-    return due.count() < 0 ? left : std::min(left, due);
+    auto due = impl_->connection.timeout();
+    if (!connected()) return due;
+    const auto sooner = [&due](milliseconds left) { due = due.count() < 0 ? left : std::min(left, due); };
+    const auto left = [](Clock::time_point at) { return std::chrono::ceil<milliseconds>(at - Clock::now()); };
+    if (impl_->denied && left(impl_->paused_until).count() > 0) sooner(left(impl_->paused_until));
+    if (impl_->held) sooner(std::max(milliseconds(0), left(impl_->held->until)));
+    return due;
 }
 
 std::vector<Result> MqttPublisher::step() {
     for (auto &event : impl_->connection.step()) impl_->take(std::move(event));
+    if (impl_->held && Clock::now() >= impl_->held->until) impl_->release();
     return std::exchange(impl_->results, {});
 }
 
 std::size_t MqttPublisher::window() const {
-    if (!connected() || impl_->announcing || impl_->controls > 0) return 0;
+    if (!connected() || impl_->announcing || impl_->held || impl_->controls > 0) return 0;
     if (impl_->denied) return Clock::now() < impl_->paused_until ? 0 : 1;
     if (impl_->judge.one_at_a_time()) return 1;
     return std::min(impl_->inflight, impl_->connection.receive_maximum());
@@ -160,7 +172,11 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
         impl_->sample_of = id;
         impl_->sample = payload;
     }
-    impl_->publish(id, impl_->options.topic, payload, false);  // when it cannot, `lost` follows
+    const auto now = Clock::now();
+    if (const auto wait = impl_->judge.wait_before(id, now); wait.count() > 0)
+        impl_->held = {id, std::string(payload), now + wait};
+    else
+        impl_->publish(id, impl_->options.topic, payload, false);  // when it cannot, `lost` follows
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
@@ -200,6 +216,12 @@ void MqttPublisher::Impl::take(MqttEvent event) {
     }
 }
 
+void MqttPublisher::Impl::release() {
+    outstanding.back().since = Clock::now();
+    publish(held->id, options.topic, held->payload, false);
+    held.reset();
+}
+
 void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
     controls = 0;
@@ -210,6 +232,8 @@ void MqttPublisher::Impl::lose(const MqttEvent &event) {
     for (const auto &[id, lines, since] : sent) results.push_back({id, Outcome::retry, event.text});
     if (verdict != LinkJudge::Verdict::retry)
         results[results.size() - sent.size()] = judged(verdict, sent.front().id, event);
+    if (held) results.push_back({held->id, Outcome::retry, event.text});
+    held.reset();
     if (judge.retry_soon()) connection.retry_soon();
 }
 
@@ -230,7 +254,8 @@ Result MqttPublisher::Impl::judged(LinkJudge::Verdict verdict, std::uint64_t id,
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
     ++links;
     const bool old = event.text != "MQTT 5";
-    log(connection.contested() ? LogLevel::debug : LogLevel::info,
+    const bool no_news = connection.contested() || (judge.suspects({}) && !link_said.due());
+    log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
     for (const auto &topic : topics) link->subscribe(topic);

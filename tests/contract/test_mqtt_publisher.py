@@ -247,6 +247,23 @@ class Answers(unittest.TestCase):
                     self.assertLessEqual(len(tries), 5 if answer in (0x95, 0x99) else 40)
                     self.assertLess(len(server.levels), 40)
 
+    def test_what_the_broker_refuses_late_is_set_aside_too(self):
+        """After it has read the whole of it, over a slow uplink."""
+        with MqttServer() as server, send(server) as tool:
+            def late(payload):
+                if payload != batch(3):
+                    return None
+                time.sleep(1.2)
+                return "close"
+            server.disconnect_at = late
+            tool.write(lines(*range(10)))
+            wait_until(lambda: set(range(10)) <= set(self.seqs(server)), "all others")
+            wait_until(lambda: tool.stats()["rejected"] == 1, "the verdict", deadline_s=300)
+            self.assertLess(len(server.levels), 40)
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(self.rejected(tool), [batch(3).decode()])
+
     def test_what_is_denied_for_its_form_is_set_aside_at_once(self):
         with MqttServer() as server, send(server) as tool:
             server.puback = lambda level, payload: 0x99 if b'"seq": 3' in payload else 0
@@ -264,6 +281,8 @@ class Answers(unittest.TestCase):
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0, tool.err)
             self.assertEqual(sorted(self.rejected(tool)), sorted(batch(seq).decode() for seq in bad))
+            self.assertGreater(len(server.levels), 32)
+            self.assertLess(tool.err.count("connected to the broker"), 16, tool.err)
             self.assertEqual({*range(100), "gap"}, set(self.seqs(server)))
 
     def test_a_broker_that_dies_at_whatever_it_gets_costs_nothing(self):

@@ -235,6 +235,27 @@ TEST_CASE("what is alone and of several lines is parted, and its lines go one at
     CHECK(judge.end_link(sent(65, 64), none, {}) == Verdict::part);
 }
 
+TEST_CASE("what is long on its way is held back for longer than that, where it can be compared") {
+    using std::chrono::seconds;
+    LinkJudge judge(1);
+    LinkJudge::Clock::time_point now{};
+    auto last = Verdict::retry;
+    std::size_t links = 0;
+    while (last != Verdict::guilty && ++links < 100) {
+        judge.begin_link(now, true);
+        CHECK(judge.wait_before(7, now).count() == 0);  // nothing was taken
+        judge.take_control();
+        const auto wait = judge.wait_before(7, now);
+        CHECK(wait == (last == Verdict::later ? seconds(30) : seconds(0)));
+        now += wait;
+        CHECK(judge.wait_before(7, now).count() == 0);
+        const std::vector<LinkJudge::Sent> open = {{7, 1, now}};
+        now += seconds(20);
+        last = judge.end_link(open, none, now);
+    }
+    CHECK(links == 2 + 1 + LinkJudge::trials);
+}
+
 TEST_CASE("nobody is guilty by long ways alone, or where nothing was taken before") {
     using std::chrono::seconds;
     const auto verdict_after = [](milliseconds lived, milliseconds on_its_way, bool takes_controls) {
