@@ -226,7 +226,7 @@ class Contract:
     def test_a_link_that_is_cut_loses_nothing(self):
         peer = self.peer()
         with Proxy(peer.port) as link:
-            tool = self.blesend(*peer.words(link.port))
+            tool = self.blesend(*peer.words(link.port), "--buffer", 1000)  # on a slow machine 100 are full for long enough to be dropped
             sent = 0
             for _ in range(4):
                 self.feed(tool, range(sent, sent + 100))
