@@ -207,7 +207,7 @@ class Contract:
 
     def test_a_peer_that_restarts_in_mid_stream_gets_all(self):
         peer = self.peer()
-        tool = self.blesend(*peer.words())
+        tool = self.blesend(*peer.words(), "--buffer", 1000)
         sent = 0
         for _ in range(3):
             self.feed(tool, range(sent, sent + 200))
