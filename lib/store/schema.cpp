@@ -291,40 +291,6 @@ SELECT devices.id AS device, batches.interval_ms, batches.clock, batches.run,
             WHEN batches.timestamp <= unixepoch('now') * 1000 THEN batches.timestamp END AS heard_ms
   FROM devices
   LEFT JOIN batches ON batches.id = devices.last_batch;
-
-DROP VIEW device_status;
-CREATE VIEW device_status AS
-SELECT devices.device_id, devices.name, devices.location, devices.is_active,
-       strftime('%Y-%m-%dT%H:%M:%fZ', devices.first_seen / 1000.0, 'unixepoch') AS first_seen,
-       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_seen / 1000.0, 'unixepoch') AS last_seen,
-       strftime('%Y-%m-%dT%H:%M:%fZ', devices.last_received / 1000.0, 'unixepoch') AS last_received,
-       max(unixepoch('now') - last_heard.heard_ms / 1000, 0) AS silent_s,
-       CASE last_heard.clock WHEN 1 THEN 'synced' WHEN 0 THEN 'unsynced' END AS clock,
-       runs.run_id, runs.hash_id,
-       (SELECT CAST(total(gaps.to_seq - gaps.from_seq + 1) AS INTEGER) FROM gaps JOIN runs AS other ON other.id = gaps.run
-         WHERE other.device = devices.id) AS batches_missing
-  FROM devices
-  JOIN last_heard ON last_heard.device = devices.id
-  LEFT JOIN runs ON runs.id = last_heard.run;
-
--- What did not arrive: what, from whom, since when, why; the latest first. A Pi is silent after three of its intervals
--- and five minutes.
-DROP VIEW missing;
-CREATE VIEW missing AS
-SELECT 'batches' AS what, devices.device_id, devices.name, devices.location,
-       strftime('%Y-%m-%dT%H:%M:%fZ', gaps.noticed_at / 1000.0, 'unixepoch') AS since, gaps.reason,
-       gaps.to_seq - gaps.from_seq + 1 AS batches, runs.run_id, gaps.from_seq, gaps.to_seq
-  FROM gaps
-  JOIN runs ON runs.id = gaps.run
-  JOIN devices ON devices.id = runs.device
-UNION ALL
-SELECT 'device', devices.device_id, devices.name, devices.location,
-       strftime('%Y-%m-%dT%H:%M:%fZ', last_heard.heard_ms / 1000.0, 'unixepoch'), 'silent', NULL, NULL, NULL, NULL
-  FROM devices
-  JOIN last_heard ON last_heard.device = devices.id
- WHERE devices.is_active
-   AND coalesce(unixepoch('now') * 1000 - last_heard.heard_ms > max(300000, 3 * coalesce(last_heard.interval_ms, 0)), 1)
- ORDER BY since DESC, device_id;
 )sql";
 
 constexpr char stretches[] = R"sql(
