@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "transport/address_race.hpp"
 #include "transport/http_answer.hpp"
 #include "transport/tls_diagnosis.hpp"
 
@@ -375,17 +376,24 @@ void HttpTransport::Impl::look_at_tls(CURLcode code) const {
                                    CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
                                    CURLE_RECV_ERROR,        CURLE_GOT_NOTHING};
     const HttpServerName server = server_of(options.url);
-    const char *address = nullptr;
-    long port = 0, of_proxy = 0;
-    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
+    long proxied = 0;
+#if LIBCURL_VERSION_NUM >= 0x080700
+    curl_easy_getinfo(easy, CURLINFO_USED_PROXY, &proxied);
+#else
+    long port = 0;
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
-    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &of_proxy);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxied);
+    if (port != server.port) proxied = 1;
+#endif
     if (!server.tls || std::find(std::begin(of_tls), std::end(of_tls), code) == std::end(of_tls) ||
-        address == nullptr || *address == '\0' || port != server.port || of_proxy != 0)
+        proxied != 0)
         return;
-    const TlsPeer peer{server.host,    address,      server.port, options.cafile,
-                       options.capath, options.cert, options.key, options.insecure};
-    std::thread([peer, what = options.url] {
+    TlsPeer peer{server.host,    "",           server.port, options.cafile,
+                 options.capath, options.cert, options.key, options.insecure};
+    std::thread([peer, what = options.url]() mutable {
+        // Newer libcurls do not tell the address of a connection that came to nothing.
+        peer.address = find_address(peer.name, peer.port, {}, look_limit).address;
+        if (peer.address.empty()) return;
         const std::string found = diagnose_tls(peer, look_limit);
         if (!found.empty()) log_warning(what + ": TLS: " + found);
     }).detach();

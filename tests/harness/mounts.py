@@ -53,7 +53,10 @@ def with_hosts(hosts, *command):
 
 def with_machine(host_name, machine_id, *command):
     """The words of a command that runs on a machine of that name, whose /etc/machine-id is the file `machine_id`."""
-    script = 'echo "$1" >/proc/sys/kernel/hostname && mount --bind "$2" /etc/machine-id && shift 2 && exec "$@"'
+    # A system that was made without systemd has no such file to mount over: there it is an /etc of the command's own.
+    script = ('echo "$1" >/proc/sys/kernel/hostname && { [ -e /etc/machine-id ] || { cp -r /etc "$2.etc" 2>/dev/null; '
+              'touch "$2.etc/machine-id" && mount --bind "$2.etc" /etc; }; } && '
+              'mount --bind "$2" /etc/machine-id && shift 2 && exec "$@"')
     return ["unshare", "-mu" if os.geteuid() == 0 else "-rmu", "sh", "-c", script, "sh", host_name, machine_id, *command]
 
 
