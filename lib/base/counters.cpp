@@ -8,7 +8,8 @@ namespace {
 struct Row {
     const char *name;
     const std::atomic<std::uint64_t> Counters::*value;
-    bool total;  // only grows
+    bool total;          // only grows
+    bool always = true;  // told also when there is none
 };
 
 constexpr Row rows[] = {
@@ -19,6 +20,8 @@ constexpr Row rows[] = {
     {"torn", &Counters::torn, true},
     {"queued", &Counters::queued, false},
     {"oldest_ms", &Counters::oldest_ms, false},
+    {"expired", &Counters::expired, true, false},
+    {"blank", &Counters::blank, true, false},
 };
 
 // Between quotes, in JSON as in a Prometheus label.
@@ -36,9 +39,8 @@ std::string quoted(const std::string &text) {
 std::string Counters::json(const std::string &tool) const {
     std::string text = R"({"tool":")" + tool + '"';
     for (const auto &row : rows)
-        text.append(",\"").append(row.name).append("\":") += std::to_string((this->*row.value).load());
-    if (expired > 0) text += ",\"expired\":" + std::to_string(expired.load());
-    if (blank > 0) text += ",\"blank\":" + std::to_string(blank.load());
+        if (const auto value = (this->*row.value).load(); row.always || value > 0)
+            text.append(",\"").append(row.name).append("\":") += std::to_string(value);
     for (const auto &[by, reports] : hidden)
         text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(quoted(by)).append(":") +=
             std::to_string(reports.load());
@@ -48,16 +50,12 @@ std::string Counters::json(const std::string &tool) const {
 std::string Counters::prometheus(const std::string &tool) const {
     std::string text;
     for (const auto &row : rows) {
+        const auto value = (this->*row.value).load();
+        if (!row.always && value == 0) continue;
         const std::string name = std::string("blepipe_") + row.name + (row.total ? "_total" : "");
         text += "# TYPE " + name + (row.total ? " counter\n" : " gauge\n");
-        text += name + "{tool=\"" + tool + "\"} " + std::to_string((this->*row.value).load()) + "\n";
+        text += name + "{tool=\"" + tool + "\"} " + std::to_string(value) + "\n";
     }
-    if (expired > 0)
-        text += "# TYPE blepipe_expired_total counter\nblepipe_expired_total{tool=\"" + tool + "\"} " +
-                std::to_string(expired.load()) + "\n";
-    if (blank > 0)
-        text += "# TYPE blepipe_blank_total counter\nblepipe_blank_total{tool=\"" + tool + "\"} " +
-                std::to_string(blank.load()) + "\n";
     if (!hidden.empty()) text += "# TYPE blepipe_hidden_total counter\n";
     for (const auto &[by, reports] : hidden)
         text.append("blepipe_hidden_total{tool=\"" + tool + "\",by=").append(quoted(by)).append("} ") +=

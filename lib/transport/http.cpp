@@ -4,17 +4,14 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <system_error>
-#include <thread>
 
 #include "base/backoff.hpp"
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
-#include "transport/address_race.hpp"
 #include "transport/http_answer.hpp"
 #include "transport/tls_diagnosis.hpp"
 
@@ -24,8 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
-
-constexpr seconds look_limit(5);
 
 // libcurl's results are values: a failure here is out of memory, or a bug of ours.
 void check(CURLcode code, const char *what) {
@@ -40,22 +35,6 @@ void init_once() {
 }
 
 }  // namespace
-
-std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date) {
-    std::int64_t asked_s = 0;
-    const char *const end = retry_after.data() + retry_after.size();
-    const auto [rest, error] = std::from_chars(retry_after.data(), end, asked_s);
-    if (rest != end) {
-        const std::int64_t until = curl_getdate(retry_after.c_str(), nullptr),
-                           present = curl_getdate(date.c_str(), nullptr);
-        if (until < 0 || present < 0) return {};
-        asked_s = until - present;
-    } else if (error == std::errc::result_out_of_range) {
-        return longest_retry_after;
-    }
-    if (asked_s <= 0) return {};
-    return std::min(seconds(asked_s), longest_retry_after);
-}
 
 struct HttpTransport::Impl {
     enum class State {
@@ -369,8 +348,7 @@ std::optional<std::string> HttpTransport::Impl::header(const char *name) const {
 }
 
 // Whether an exchange by TLS fails at TLS, libcurl does not always know: a server that wants a certificate of ours and gets none may
-// just hang up. Says what is found, in a thread of its own, since looking takes a connection more: to the server, so not
-// where a proxy leads there.
+// just hang up. Says what is found, but not where a proxy leads there.
 void HttpTransport::Impl::look_at_tls(CURLcode code) const {
     constexpr CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
                                    CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
@@ -388,15 +366,12 @@ void HttpTransport::Impl::look_at_tls(CURLcode code) const {
     if (!server.tls || std::find(std::begin(of_tls), std::end(of_tls), code) == std::end(of_tls) ||
         proxied != 0)
         return;
-    TlsPeer peer{server.host,    "",           server.port, options.cafile,
-                 options.capath, options.cert, options.key, options.insecure};
-    std::thread([peer, what = options.url]() mutable {
-        // Newer libcurls do not tell the address of a connection that came to nothing.
-        peer.address = find_address(peer.name, peer.port, {}, look_limit).address;
-        if (peer.address.empty()) return;
-        const std::string found = diagnose_tls(peer, look_limit);
-        if (!found.empty()) log_warning(what + ": TLS: " + found);
-    }).detach();
+    // The address is looked for anew: newer libcurls do not tell that of a connection that came to nothing.
+    look_at_tls_later({server.host, "", server.port, options.cafile, options.capath, options.cert,
+                       options.key, options.insecure},
+                      [what = options.url](const std::string &found) {
+                          if (!found.empty()) log_warning(what + ": TLS: " + found);
+                      });
 }
 
 milliseconds HttpTransport::Impl::delay_after(CURLcode code) {

@@ -41,11 +41,6 @@ struct HttpServerName {
 };
 HttpServerName server_of(const std::string &url);
 
-// How long an answer asks to wait by its Retry-After: seconds, or a date, which is one of the server's clock and read
-// against the same answer's Date. Empty: it does not ask, or nobody can tell; the usual back-off.
-constexpr std::chrono::seconds longest_retry_after(3600);
-std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date);
-
 class HttpTransport final : public Transport {
   public:
     explicit HttpTransport(HttpOptions options);

@@ -1,7 +1,10 @@
 #include "transport/http_answer.hpp"
 
+#include <curl/curl.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <charconv>
 #include <string_view>
 
 #include "base/log.hpp"
@@ -88,6 +91,22 @@ std::string HttpAnswer::describe() const {
     std::string text = "status " + std::to_string(status);
     if (!body.empty()) text += " (" + printable(body) + ")";
     return wrong ? text + advice(*this) : text;
+}
+
+std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date) {
+    std::int64_t asked_s = 0;
+    const char *const end = retry_after.data() + retry_after.size();
+    const auto [rest, error] = std::from_chars(retry_after.data(), end, asked_s);
+    if (rest != end) {
+        const std::int64_t until = curl_getdate(retry_after.c_str(), nullptr),
+                           present = curl_getdate(date.c_str(), nullptr);
+        if (until < 0 || present < 0) return {};
+        asked_s = until - present;
+    } else if (error == std::errc::result_out_of_range) {
+        return longest_retry_after;
+    }
+    if (asked_s <= 0) return {};
+    return std::min(std::chrono::seconds(asked_s), longest_retry_after);
 }
 
 }  // namespace ble

@@ -2,7 +2,9 @@
 // login page, a proxy, a server that took its place. So a status that says "delivered" counts only in a backend's words.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace ble {
@@ -30,5 +32,10 @@ struct HttpAnswer {
     // For a log line: "status 503 (text)", "answers 200 with text/html: …", with what to do when only a person can change it.
     std::string describe() const;
 };
+
+// How long an answer asks to wait by its Retry-After: seconds, or a date, which is one of the server's clock and read
+// against the same answer's Date. Empty: it does not ask, or nobody can tell; the usual back-off.
+constexpr std::chrono::seconds longest_retry_after(3600);
+std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date);
 
 }  // namespace ble

@@ -3,18 +3,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
 #include "transport/tls_diagnosis.hpp"
 
 namespace ble {
-namespace {
-
-constexpr std::chrono::seconds look_limit(5);
-
-}  // namespace
 
 MqttEventQueue::MqttEventQueue() : wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!wake_fd_) throw system_error("make an eventfd");
@@ -40,13 +34,12 @@ void MqttEventQueue::wake() const {
 
 void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
                      const std::string &address, const std::string &text) {
-    const TlsPeer peer{options.host,   address,         static_cast<std::uint16_t>(options.port),
-                       options.cafile, options.capath,  options.cert,
-                       options.key,    options.insecure};
-    std::thread([queue, epoch, peer, text] {
-        const std::string found = diagnose_tls(peer, look_limit);
-        queue->push({epoch, {MqttEvent::Kind::failed, 0, 0, found.empty() ? text : "TLS: " + found}});
-    }).detach();
+    look_at_tls_later(
+        {options.host, address, static_cast<std::uint16_t>(options.port), options.cafile, options.capath,
+         options.cert, options.key, options.insecure},
+        [queue, epoch, text](const std::string &found) {
+            queue->push({epoch, {MqttEvent::Kind::failed, 0, 0, found.empty() ? text : "TLS: " + found}});
+        });
 }
 
 }  // namespace ble

@@ -75,8 +75,7 @@ class MqttLink {
     virtual bool hung_up() const = 0;
 };
 
-// Pushes `failed` with `text`, or with what a look at the broker's TLS finds wrong there. In a thread of its own, since that
-// connects once more.
+// Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS.
 void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
                      const std::string &address, const std::string &text);
 

@@ -11,10 +11,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <thread>
+#include <utility>
 
 #include "base/log.hpp"
 #include "base/timestamp.hpp"
 #include "base/unique_fd.hpp"
+#include "transport/address_race.hpp"
 #include "transport/steered_lookup.hpp"
 
 namespace ble {
@@ -247,6 +250,14 @@ std::string diagnose_tls(const TlsPeer &peer, milliseconds limit) {
     std::string text = Handshake(peer, Clock::now() + limit).examine();
     ERR_clear_error();
     return text;
+}
+
+void look_at_tls_later(TlsPeer peer, std::function<void(const std::string &found)> tell) {
+    std::thread([peer = std::move(peer), tell = std::move(tell)]() mutable {
+        constexpr std::chrono::seconds limit(5);  // of the lookup, and of the handshake
+        if (peer.address.empty()) peer.address = find_address(peer.name, peer.port, {}, limit).address;
+        tell(peer.address.empty() ? "" : diagnose_tls(peer, limit));
+    }).detach();
 }
 
 }  // namespace ble

@@ -4,13 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace ble {
 
 struct TlsPeer {
     std::string name;     // whom its certificate must name: a host name or an address
-    std::string address;  // where it is, a numeric one
+    std::string address;  // where it is, a numeric one; look_at_tls_later() finds it when it is empty
     std::uint16_t port = 0;
     std::string cafile, capath, cert,
         key;                // as of the options; empty: the system's authorities, no certificate of ours
@@ -19,5 +20,9 @@ struct TlsPeer {
 
 // Connects, shakes hands and hangs up. Blocks for at most `limit`. Empty: nothing wrong was found, or nothing answers.
 std::string diagnose_tls(const TlsPeer &peer, std::chrono::milliseconds limit);
+
+// The same in a thread of its own, since it connects once more; then `tell` gets what was found, there. The thread may outlive whoever
+// calls, so `tell` owns what it needs.
+void look_at_tls_later(TlsPeer peer, std::function<void(const std::string &found)> tell);
 
 }  // namespace ble
