@@ -1,0 +1,170 @@
+"""The units under a real systemd: who may what, secrets, watchdog, reload."""
+import time
+import unittest
+
+from harness.installed import AGENT, SECRETS, SERVER, Installed
+
+
+class Units(Installed):
+    def test_systemd_finds_no_fault(self):
+        units = self.machine.run("sh", "-c", "ls /lib/systemd/system/ble* /usr/share/doc/blepipe/examples/systemd/*").split()
+        self.assertEqual(len(units), 17)
+        self.assertEqual(self.machine.run("systemd-analyze", "verify", "--man=no", *units), "")
+
+    def test_sandbox(self):
+        """The exposure that systemd-analyze sees, times ten."""
+        without_network = ["bleingest.service", "blepipe-bluetooth.service", "blepipe-agent-fifos.service",
+                           "blepipe-server-fifos.service", "blepipe-backup.service"]
+        # blescan needs the network namespace in which the Bluetooth adapters are, and the clock.
+        for limit, units in ((15, without_network), (16, ["blescan@any.service"]), (20, ["blesend.service", "blesub.service", "blerecv.service", "blews.service"])):
+            for unit in units:
+                with self.subTest(unit):
+                    self.machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={limit}", unit)
+
+    def test_who_runs_as_whom_and_may_what(self):
+        for unit in AGENT + SERVER:
+            with self.subTest(unit):
+                self.wait_state(unit, "active")
+                pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", unit).strip()
+                status = dict(line.split(":", 1) for line in self.machine.run("cat", f"/proc/{pid}/status").splitlines())
+                self.assertNotEqual(status["Uid"].split()[0], "0")
+                self.assertEqual(int(status["CapEff"], 16), 1 << 13 if "blescan" in unit else 0)  # CAP_NET_RAW
+                self.assertEqual(status["Seccomp"].strip(), "2")
+                self.assertEqual(status["NoNewPrivs"].strip(), "1")
+
+    def set_for_all(self, text):
+        """A drop-in of each service, until the test ends."""
+        def restart():
+            self.machine.run("systemctl", "daemon-reload")
+            self.machine.run("systemctl", "restart", *AGENT, *SERVER)
+
+        def put_back():
+            self.machine.run("sh", "-c", "rm /etc/systemd/system/ble*.d/zz.conf")
+            restart()
+        for unit in AGENT + SERVER:
+            self.machine.write(f"/etc/systemd/system/{unit}.d/zz.conf", text)
+        self.addCleanup(put_back)
+        restart()
+
+    def test_none_makes_a_system_call_that_its_filter_refuses(self):
+        self.set_for_all("[Service]\nSystemCallErrorNumber=kill\n")
+        pids = {unit: self.machine.run("systemctl", "show", "-p", "MainPID", unit) for unit in SERVER + ["blesend.service"]}
+        self.wait_more()
+        self.machine.run("systemctl", "reload", "blesend", "blesub", "blerecv", "blews")
+        self.wait_more()
+        for unit, pid in pids.items():
+            self.assertEqual(self.machine.run("systemctl", "show", "-p", "MainPID", unit), pid, unit)
+        self.assertNotIn("status=31/SYS", self.machine.run("journalctl", "-q", "--no-pager", "-o", "cat", "-b"))
+
+    def test_who_needs_the_clock_may_ask_the_kernel_for_it(self):
+        """The doctor says whether it could."""
+        self.wait_more()
+        for unit in ("blescan@any.service", "bleingest.service"):
+            with self.subTest(unit):
+                probe = f"probe-{unit.partition('@')[0].partition('.')[0]}.service"
+                text = self.machine.run("cat", f"/lib/systemd/system/{unit.replace('any', '')}")
+                lines = [line for line in text.splitlines() if not line.startswith(("Exec", "Standard", "Type", "Restart", "Watchdog", "StateDirectory"))]
+                lines.insert(lines.index("[Service]") + 1, "Type=oneshot\nExecStart=-/usr/bin/blescan --doctor\nStandardOutput=journal")
+                self.machine.write(f"/etc/systemd/system/{probe}", "\n".join(lines))
+                self.machine.run("sh", "-c", f"systemctl daemon-reload && systemctl start {probe}")
+                said = self.machine.log(probe)
+                self.assertRegex(said, "(ok|warning) +clock +(not )?synchronised")
+                self.assertNotIn("a sandbox", said)
+
+    def test_secrets_are_made_once_for_root_only_and_are_used(self):
+        for path in ("agent/hash_key", "agent/confirm_key", "server/confirm_key"):
+            self.assertEqual(self.machine.run("stat", "-c", "%a %U %s", f"{SECRETS}/{path}").strip(), "600 root 65")
+        self.assertIn("copy it to the others", self.said)
+        self.machine.run("cmp", f"{SECRETS}/agent/confirm_key", f"{SECRETS}/server/confirm_key")
+        for unit, name in (("blescan@any.service", "blepipe_hash_key"), ("blesend.service", "confirm_key"), ("blesub.service", "confirm_key")):
+            with self.subTest(unit):
+                self.wait_state(unit, "active")
+                self.assertEqual(self.machine.run("ls", f"/run/credentials/{unit}").split(), [name])
+        self.wait_more()
+        self.assertEqual(self.database.rows("SELECT count(*) FROM runs WHERE hash_id IS NULL"), [(0,)])
+
+    def test_no_editing_is_needed(self):
+        self.wait_more()
+        self.assertEqual([self.health(8000), self.health(8765)], ["healthy", "healthy"])
+        self.assertEqual(self.state("blepipe-agent.target"), "active")
+        self.assertEqual(self.state("blepipe-server.target"), "active")
+
+    def test_reload_brings_a_changed_secret(self):
+        """Each service's, also one that was not there when it was started."""
+        secrets = {"blescan@any.service": ("agent/hash_key", "blepipe_hash_key"), "blesend.service": ("agent/mqtt_password", "mqtt_password"),
+                   "blesub.service": ("server/mqtt_password", "mqtt_password"), "blerecv.service": ("server/api_keys", "api_key"),
+                   "blews.service": ("server/token", "blepipe_token")}
+        for unit, (secret, name) in secrets.items():
+            with self.subTest(unit):
+                self.wait_state(unit, "active")
+                pid = self.machine.run("systemctl", "show", "-p", "MainPID", unit)
+                had = self.machine.try_run("cat", f"{SECRETS}/{secret}")
+                before = had.stdout if had.returncode == 0 else ""
+                self.machine.run("sh", "-c", f"umask 077; openssl rand -hex 32 >{SECRETS}/{secret}; systemctl reload {unit}")
+                self.machine.run("cmp", f"{SECRETS}/{secret}", f"/run/credentials/{unit}/{name}")
+                self.machine.wait(lambda unit=unit: "are read again" in self.machine.log(unit), "a word about it")
+                self.assertNotIn("stay as they were", self.machine.log(unit))
+                self.assertEqual(self.machine.run("stat", "-c", "%a", f"/run/credentials/{unit}/{name}").strip(), "400")
+                self.assertNotEqual(self.machine.run("stat", "-c", "%u", f"/run/credentials/{unit}/{name}").strip(), "0")
+                self.assertIn("ro,", self.machine.run("findmnt", "-no", "OPTIONS", f"/run/credentials/{unit}"))
+                self.machine.run("sh", "-c", f"rm {SECRETS}/{secret}" if not before else f"echo {before.strip()} >{SECRETS}/{secret}")
+                self.machine.run("systemctl", "reload", unit)
+                self.assertEqual(self.machine.try_run("test", "-e", f"/run/credentials/{unit}/{name}").returncode, 0 if before else 1)
+                self.assertEqual(self.machine.run("systemctl", "show", "-p", "MainPID", unit), pid)
+
+    def test_a_command_that_stands_still_is_started_anew(self):
+        units = AGENT + SERVER
+        for unit in units:
+            self.machine.write(f"/etc/systemd/system/{unit}.d/watchdog.conf", "[Service]\nWatchdogSec=5\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", *units)
+        time.sleep(12)  # as long as two watchdogs: nobody is killed for nothing
+        for unit in units:
+            self.assertNotIn("Watchdog timeout", self.machine.log(unit), unit)
+            self.machine.run("systemctl", "kill", "--kill-who=main", "--signal=STOP", unit)
+        for unit in units:
+            self.machine.wait(lambda unit=unit: "Watchdog timeout" in self.machine.log(unit), f"{unit} to be killed")
+            self.wait_state(unit, "active")
+        self.machine.run("sh", "-c", "rm /etc/systemd/system/ble*.d/watchdog.conf && systemctl daemon-reload")
+        self.machine.run("systemctl", "restart", *units)
+
+    def test_retention(self):
+        """What the running process has, of unit and settings together."""
+        self.wait_state("bleingest.service", "active")
+        pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "bleingest.service").strip()
+        self.assertIn("BLEPIPE_RETAIN=30", self.machine.run("cat", f"/proc/{pid}/environ").split("\0"))
+
+    def test_bluetoothd_is_restarted_after_69_and_not_too_often(self):
+        drop_ins = {"blescan@.service": "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 69'\n",
+                    "bluetooth.service": "[Unit]\nConditionPathIsDirectory=\n[Service]\nType=exec\nBusName=\nExecStart=\nExecStart=/bin/sleep infinity\n"}
+        for unit, text in drop_ins.items():
+            self.machine.write(f"/etc/systemd/system/{unit}.d/zz.conf", text)
+        try:
+            self.machine.run("systemctl", "daemon-reload")
+            self.machine.run("systemctl", "start", "bluetooth.service")
+
+            def pid():
+                return self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "bluetooth.service").strip()
+
+            def log():
+                return self.machine.run("journalctl", "--no-pager", "--unit=blepipe-bluetooth.service")
+
+            def restarts():
+                return int(self.machine.run("systemctl", "show", "-p", "NRestarts", "--value", "blescan@any.service"))
+            first = pid()
+            self.machine.run("systemctl", "restart", "--no-block", "blescan@any.service")
+            self.machine.wait(lambda: "Start request repeated too quickly" in log(), "the bound of restarts")
+            self.assertEqual(log().count("Finished blepipe-bluetooth.service"), 3)
+            self.assertNotIn(pid(), (first, "0"))
+            before = restarts()
+            self.machine.wait(lambda: restarts() > before + 2, "blescan to be started all the same")
+        finally:
+            self.machine.run("rm", *[f"/etc/systemd/system/{unit}.d/zz.conf" for unit in drop_ins])
+            self.machine.run("systemctl", "daemon-reload")
+            self.machine.run("systemctl", "stop", "bluetooth.service")
+            self.machine.run("systemctl", "restart", "--no-block", "blescan@any.service")
+        self.wait_more()
+
+
+if __name__ == "__main__":
+    unittest.main()
