@@ -1,17 +1,18 @@
 -- Questions to a database of bleingest: sqlite3 -box ble.db < queries.sql
 -- Reading disturbs nothing: bleingest goes on storing meanwhile.
 
--- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing, and
--- whether two have one name.
-SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing, two_at_once FROM device_status ORDER BY device_id;
+-- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing, whether two have one
+-- name, and which version each runs.
+SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing, two_at_once, version FROM device_status
+ ORDER BY device_id;
 
 -- Who is here now? For each advertiser heard in the last minute, the Pi that hears it best.
 SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone, timestamp FROM presence
  ORDER BY rssi DESC;
 
--- What did not arrive, from whom, since when, and why? The latest first. Set is_active to 0 in the table devices for a Pi
--- that was taken down.
-SELECT * FROM missing;
+-- What did not arrive, from whom, and why? Since when that is known, and between which times it was. The latest first. Set
+-- is_active to 0 in the table devices for a Pi that was taken down.
+SELECT what, device_id, location, since, reason, batches, lost_from, lost_to, lost_clock FROM missing;
 
 -- When was each radio listening, in the last day? Windows that follow each other are one row. Outside of these, silence is
 -- not absence.

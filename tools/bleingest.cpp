@@ -12,11 +12,13 @@
 
 #include "base/backoff.hpp"
 #include "base/command_line.hpp"
+#include "base/duration.hpp"
 #include "base/event_writer.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/looking_reader.hpp"
 #include "batch/reject_file.hpp"
+#include "bleingest/devices.hpp"
 #include "bleingest/expiry.hpp"
 #include "store/intake.hpp"
 #include "store/store.hpp"
@@ -31,7 +33,7 @@ struct Options {
     std::vector<std::string> inputs;
     std::string db = default_state_path("ble.db");
     std::string reject = default_state_path("bleingest.rejected.ndjson");
-    std::int64_t reject_max = 16 << 20, count = 0;
+    std::int64_t reject_max = 16 << 20, count = 0, most_advertisers = 10'000;
     milliseconds event_timeout{1000}, retain{0};
     bool hold = false, strict = false, clock_is_right = false;
 };
@@ -48,6 +50,8 @@ void declare(Options &o, CommandLine &line) {
     line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
     line.flag("--clock-is-right", o.clock_is_right,
               "an operator's word, for one start: let --retain believe the clock and all times of receipt");
+    line.number("--max-advertisers-per-batch N", o.most_advertisers, 1, INT64_MAX,
+                "set a batch aside that has more detections");
     line.text("--reject FILE", o.reject, "where lines go that are no valid batch");
     line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "how large that file may grow");
     line.group("Output");
@@ -90,10 +94,14 @@ class Ingest {
   public:
     explicit Ingest(const Options &options)
         : options_(options),
-          lifecycle_(options.common, counters_),
+          lifecycle_(options.common, counters_, {}, [this](Exposition &to) { devices_.tell(to); }),
           reject_(options.reject, static_cast<std::uint64_t>(options.reject_max)),
           events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }),
-          expiry_(options.retain, counters_) {}
+          expiry_(options.retain, counters_),
+          intake_(static_cast<std::size_t>(options.most_advertisers)) {
+        counters_.queued = 0;
+        counters_.conflicts = 0;
+    }
 
     ExitCode run();
 
@@ -105,17 +113,20 @@ class Ingest {
     bool full() const {
         return options_.count > 0 && stored_.batches >= static_cast<std::uint64_t>(options_.count);
     }
+    std::string status() const;
     template <class Work>
     bool persist(Work work);
     void wait();
     bool step(Input &input);
-    bool take(LookingReader &reader, std::span<const Line> lines);
+    std::optional<std::size_t> take(LookingReader &reader, std::span<const Line> lines);
     void tell(const std::vector<std::string> &events);
     void warn_of(const std::vector<Twins> &twins);
+    void warn_of(const std::vector<Conflict> &conflicts);
     ExitCode finish();
 
     const Options &options_;
     Counters counters_;
+    Devices devices_{counters_};
     Lifecycle lifecycle_;
     RejectFile reject_;
     EventWriter events_;
@@ -125,7 +136,10 @@ class Ingest {
     Intake intake_;
     Intake::Counts stored_;
     Backoff backoff_{milliseconds(50), milliseconds(5000)};
-    Throttle trouble_said_, drops_said_, twins_said_;
+    Throttle trouble_said_, drops_said_, twins_said_, conflicts_said_;
+    std::string trouble_;  // why the store takes nothing now
+    std::chrono::steady_clock::time_point trouble_since_;
+    bool more_ = false;      // a look showed more than one transaction takes
     bool unstored_ = false;  // stopped while the store could not take what was in hand
 };
 
@@ -136,13 +150,16 @@ bool Ingest::persist(Work work) {
         try {
             work();
             if (waited) log_info("the database takes batches again");
+            trouble_.clear();
             trouble_said_.reset();
             backoff_.reset();
             return true;
         } catch (const StoreTrouble &trouble) {
             if (trouble_said_.due())
                 log_warning(std::string(trouble.what()) + "; the input waits, nothing is lost, trying again");
-            lifecycle_.status(std::string("waiting: ") + trouble.what());
+            if (trouble_.empty()) trouble_since_ = std::chrono::steady_clock::now();
+            trouble_ = trouble.what();
+            lifecycle_.status(status());
         }
         if (!lifecycle_.pause(backoff_.next())) return false;
     }
@@ -154,7 +171,8 @@ void Ingest::wait() {
                              {STDOUT_FILENO, static_cast<short>(events_.pending() ? POLLOUT : 0), 0}};
     for (const auto &input : inputs_) asks.push_back({input.reader.event_fd(), POLLIN, 0});
     constexpr milliseconds look_again(100);
-    const auto most = std::min(expiry_.due_in(), look_again);
+    const auto most = more_ ? milliseconds(0) : std::min(expiry_.due_in(), look_again);
+    more_ = false;
     ::poll(asks.data(), asks.size(), static_cast<int>(most.count()));
     lifecycle_.progress();
     if (events_.pending() || (asks[1].revents & (POLLERR | POLLHUP)) != 0) events_.pump();
@@ -165,21 +183,27 @@ bool Ingest::step(Input &input) {
     std::span<const Line> lines(input.reader.look());
     const auto seen = lines.size();
     if (options_.count > 0)
-        lines = lines.first(
-            std::min<std::size_t>(seen, static_cast<std::size_t>(options_.count) - stored_.batches));
-    if (!lines.empty() && !take(input.reader, lines)) return true;
-    return !(input.reader.ended() && lines.size() == seen);
+        lines = lines.first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(seen, static_cast<std::uint64_t>(options_.count) - stored_.batches)));
+    std::size_t taken = 0;
+    if (!lines.empty()) {
+        const auto stored = take(input.reader, lines);
+        if (!stored) return true;
+        taken = *stored;
+        more_ = more_ || taken < lines.size();
+    }
+    return !(input.reader.ended() && taken == seen);
 }
 
-// Stores the lines, then consumes them. False: asked to stop before they could be stored.
-bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
-    intake_.read(lines);
+// Stores lines, as many as one transaction takes, then consumes them; how many. None: asked to stop before they could be stored.
+std::optional<std::size_t> Ingest::take(LookingReader &reader, std::span<const Line> lines) {
+    lines = lines.first(intake_.read(lines));
     StoreResult result;
     counters_.queued = lines.size();
     if (!intake_.items().empty() &&
         !persist([&] { result = store_->store(intake_.items(), read_clocks()); })) {
         unstored_ = true;
-        return false;
+        return {};
     }
     reject_.add(intake_.rejected(result));
     const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
@@ -187,16 +211,20 @@ bool Ingest::take(LookingReader &reader, std::span<const Line> lines) {
     stored_.batches += counts.batches;
     stored_.detections += counts.detections;
     stored_.duplicates += counts.duplicates;
+    stored_.conflicts += counts.conflicts;
+    counters_.conflicts = stored_.conflicts;
     counters_.out += counts.batches;
     counters_.torn += intake_.torn();
+    devices_.note(intake_.items(), result, std::time(nullptr));
     counters_.rejected = reject_.count();
     counters_.queued = 0;
     reader.consume(lines.size());
     if (events_.heard()) counters_.dropped += result.untold;
     tell(events);
     warn_of(result.twins);
+    warn_of(result.conflicts);
     counters_.in += intake_.lines();
-    return true;
+    return lines.size();
 }
 
 // Several events at once, as far as an ordinary pipe takes them: the reader is woken once for each write.
@@ -225,6 +253,30 @@ void Ingest::warn_of(const std::vector<Twins> &twins) {
         "to fail; the view device_status shows whom it concerns");
 }
 
+void Ingest::warn_of(const std::vector<Conflict> &conflicts) {
+    if (conflicts.empty() || !conflicts_said_.due()) return;
+    const auto &[device_id, position, stored_sender, sender] = conflicts.front();
+    const auto by = [](const std::string &name) { return name.empty() ? "somebody" : printable(name); };
+    log_warning("two batches are called " + printable(device_id) + ", run_id " + printable(position.run_id) +
+                ", seq " + std::to_string(position.seq) + ": the one from " + by(stored_sender) +
+                " is stored, the other, from " + by(sender) +
+                ", is set aside. No honest Pi makes two: somebody else writes in its name. The view "
+                "device_status counts conflicts for each Pi (" +
+                std::to_string(stored_.conflicts) + " since the start)");
+}
+
+std::string Ingest::status() const {
+    if (!trouble_.empty()) {
+        const auto since = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - trouble_since_);
+        return "waiting: " + trouble_ + ", for " + in_seconds(since) +
+               "; the input waits too, nothing is lost";
+    }
+    std::string text =
+        "storing into " + options_.db + "; " + std::to_string(stored_.batches) + " batches stored";
+    if (reject_.count() > 0) text += ", " + std::to_string(reject_.count()) + " lines set aside";
+    return text;
+}
+
 ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
@@ -233,6 +285,7 @@ ExitCode Ingest::run() {
     if (options_.clock_is_right && !persist([&] { store_->trust_times(read_clocks()); }))
         return ExitCode::temporary;
     lifecycle_.ready("storing into " + options_.db);
+    lifecycle_.on_status([this] { return status(); });
     while (!inputs_.empty() && !stopping() && !full() && !events_.gone()) {
         wait();
         for (auto input = inputs_.begin(); input != inputs_.end() && !full() && !lifecycle_.stopping();)
@@ -248,9 +301,9 @@ ExitCode Ingest::finish() {
         log_warning("the last event was cut short: its reader stalls");
     log_info("stored " + std::to_string(stored_.batches) + " batches with " +
              std::to_string(stored_.detections) + " detections; " + std::to_string(stored_.duplicates) +
-             " were known already, " + std::to_string(reject_.count()) + " rejected, " +
-             std::to_string(counters_.torn) + " torn, " + std::to_string(counters_.dropped) +
-             " events dropped");
+             " were known already, " + std::to_string(stored_.conflicts) + " in conflict, " +
+             std::to_string(reject_.count()) + " rejected, " + std::to_string(counters_.torn) + " torn, " +
+             std::to_string(counters_.dropped) + " events dropped");
     if (events_.gone()) {
         log_error(events_.why());
         return ExitCode::io;

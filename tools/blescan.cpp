@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/command_line.hpp"
+#include "base/host.hpp"
 #include "blescan/live_run.hpp"
 #include "blescan/options.hpp"
 #include "blescan/replay_run.hpp"
@@ -15,7 +16,8 @@ namespace {
 
 ExitCode print_hash(const ScanOptions &options) {
     LineWriter answer(STDOUT_FILENO);
-    AddressHasher hasher(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch));
+    AddressHasher hasher(options.rules.key,
+                         std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch));
     hasher.enter(now());
     answer.line(hasher.hash(*parse_address(options.hash)));
     answer.flush();
@@ -34,7 +36,10 @@ ExitCode run(const ScanOptions &options) {
     if (!options.hash.empty()) return print_hash(options);
     if (options.doctor) return print_diagnosis(options);
     Counters counters;
-    Lifecycle life(options.common, counters);
+    Lifecycle life(options.common, counters, [&] {
+        if (const auto synced = kernel_clock_synced(); options.live() && synced)
+            counters.clock_synchronised = *synced ? 1 : 0;
+    });
     LineWriter writer(STDOUT_FILENO, life.fd(), [&life] {
         life.handle();
         life.progress();  // a reader that stalls is no fault that a restart would mend

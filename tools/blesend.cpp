@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/command_line.hpp"
+#include "base/duration.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
 #include "blesend/delivery.hpp"
@@ -42,7 +43,9 @@ class Sender {
     void settle_end();
     void end_within(milliseconds time);
     bool done() const;
+    std::string status() const;
     void report();
+    void reload();
     void wait();
     ExitCode finish() const;
     void leave_behind() const;
@@ -60,7 +63,7 @@ class Sender {
     Progress progress_;
     std::optional<Clock::time_point> end_;  // when draining is given up
     Clock::time_point next_look_{}, next_report_{};
-    bool stopped_ = false, ready_ = false, pace_said_ = false, room_made_ = false;
+    bool stopped_ = false, pace_said_ = false, room_made_ = false;
 };
 
 Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifecycle &lifecycle)
@@ -77,6 +80,8 @@ Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifec
 ExitCode Sender::run() {
     log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_.description());
     transport_->start();
+    lifecycle_.on_reload([this] { reload(); });
+    lifecycle_.ready(transport_->status());
     for (;;) {
         take_input();
         const auto held = spool_.size();
@@ -126,24 +131,37 @@ bool Sender::done() const {
     return intake_.finished() && (spool_.size() == 0 || (end_ && Clock::now() >= *end_));
 }
 
+std::string Sender::status() const {
+    std::string text = transport_->status() + "; " + std::to_string(counters_.out) + " delivered, ";
+    if (spool_.size() == 0) return text + "none waits";
+    text += std::to_string(spool_.size()) + " wait";
+    return stalled_for() >= milliseconds(5'000) ? text + ", the oldest for " + in_seconds(spool_.oldest_age())
+                                                : text;
+}
+
 // Tells people and systemd how it goes.
 void Sender::report() {
     lifecycle_.progress();
-    if (!ready_ && transport_->connected()) {
-        ready_ = true;
-        lifecycle_.ready(transport_->status());
-    }
+    counters_.connected = transport_->connected() ? 1 : 0;
     if (spool_.size() > 0 && progress_.due())
         progress_.update(std::to_string(counters_.out) + " delivered, " + std::to_string(spool_.size()) +
                          " queued");
     if (Clock::now() < next_report_) return;
     next_report_ = Clock::now() + std::chrono::seconds(1);
-    lifecycle_.status(transport_->status() + "; " + std::to_string(spool_.size()) + " queued");
+    lifecycle_.status(status());
     const auto pace = intake_.pace();
     if (pace_said_ || !pace || options_.one_try()) return;
     pace_said_ = true;
     log_info("at the present rate the spool lasts " +
              in_words(*pace * static_cast<double>(spool_.capacity())));
+}
+
+void Sender::reload() {
+    read_again("secrets", [this] {
+        TransportOptions renewed = options_.transport;
+        renewed.reread_secrets(options_.mode);
+        transport_->renew(renewed);
+    });
 }
 
 void Sender::wait() {
@@ -188,6 +206,7 @@ ExitCode run(const SendOptions &options) {
     Lifecycle lifecycle(options.common, counters, [&] {
         if (!spool) return;
         counters.queued = spool->size();
+        counters.capacity = spool->capacity();
         counters.oldest_ms = static_cast<std::uint64_t>(spool->oldest_age().count());
     });
     spool = open_spool(options, lifecycle);

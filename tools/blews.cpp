@@ -6,14 +6,16 @@
 
 #include "base/command_line.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
+#include "base/host.hpp"
 #include "base/lifecycle.hpp"
 #include "base/log.hpp"
+#include "base/secret.hpp"
 #include "server/access.hpp"
 #include "server/broadcaster.hpp"
 #include "server/event_input.hpp"
 #include "server/listener.hpp"
 #include "server/lws_loop.hpp"
+#include "server/metrics_site.hpp"
 #include "server/web_site.hpp"
 
 using namespace ble;
@@ -25,11 +27,13 @@ constexpr int send_buffer = 256 * 1024;  // of each client, in the kernel: what 
 
 struct Options {
     CommonOptions common;
-    std::string bind = "127.0.0.1", cert, key, www, token_file, slow = "drop";
-    std::string prefix;
+    std::string bind = "127.0.0.1", www, token_file, slow = "drop";
+    TlsFiles tls;
+    std::optional<std::string> token;  // of token_file or the environment, read once
+    std::string prefix, metrics;
     std::vector<std::string> origins, proxies;
-    std::int64_t port = 8765, max_clients = 1024, queue = 1024, count = 0;
-    std::chrono::milliseconds ping = 30s, stats_update = 10s, linger = 5s;
+    std::int64_t port = 8765, max_clients = 1024, share = 0, rate = 2000, queue = 1024, count = 0;
+    std::chrono::milliseconds client_timeout = 10s, ping = 30s, stats_update = 10s, linger = 5s;
     bool insecure = false, stay = false;
 };
 
@@ -37,12 +41,15 @@ void declare(Options &o, CommandLine &line) {
     line.group("Where to serve");
     line.text("-b,--bind ADDRESS", o.bind, "address or host name to listen on");
     line.number("-p,--port", o.port, 0, 65535, "TCP port; 0: any free one, which is logged");
-    line.text("--cert FILE", o.cert, "certificate chain (PEM): serve https and wss");
-    line.text("--key FILE", o.key, "its private key (PEM)");
+    line.text("--cert FILE", o.tls.cert, "certificate chain (PEM): serve https and wss");
+    line.text("--key FILE", o.tls.key, "its private key (PEM)");
+    line.text("--client-ca FILE", o.tls.client_ca,
+              "authorities (PEM): clients need a certificate that one of them has issued");
     line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
     line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
                "proxy that is believed when it says that a browser came by https (X-Forwarded-Proto)");
+    declare_metrics_address(o.metrics, line);
     line.group("Who may listen");
     line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
     line.texts("--origin ORIGIN", o.origins,
@@ -50,6 +57,11 @@ void declare(Options &o, CommandLine &line) {
     line.flag("--insecure", o.insecure, "listen on other addresses than loopback without a token");
     line.number("--max-clients", o.max_clients, 1, 1'000'000,
                 "connections at once; further ones are answered 503");
+    line.number("--max-clients-per-address", o.share, 0, 1'000'000,
+                "of them, from one address; 0: a quarter, 16 at least");
+    line.number("--max-rate", o.rate, 0, 1'000'000, "requests a second of one address; 0: any number");
+    line.duration("--client-timeout", o.client_timeout,
+                  "a client that takes longer than this to send a request is disconnected");
     line.group("Delivery");
     line.number("--queue", o.queue, 1, 65536, "events that a client may be behind");
     line.choice("--slow", o.slow, {"drop", "close"},
@@ -72,42 +84,67 @@ std::optional<std::string> token_of(const Options &o) {
 }
 
 Access access_of(const Options &o) {
-    return {token_of(o), o.origins, is_loopback(o.bind), !o.cert.empty()};
+    return {o.token, o.origins, is_own_machine(o.bind), !o.tls.cert.empty()};
 }
 
 WebSite::Options pages_of(const Options &o) {
     const std::string path = o.www.empty() ? find_dashboard() : o.www;
     return {path.empty() ? std::nullopt : std::optional<StaticFolder>(path), PathPrefix(o.prefix),
-            TrustedProxies(o.proxies)};
+            TrustedProxies(o.proxies), static_cast<double>(o.rate)};
 }
 
-void validate(Options &o, const CommandLine &) {
-    if (o.cert.empty() != o.key.empty()) throw Error(ExitCode::usage, "TLS needs both --cert and --key");
-    if (!access_of(o).needs_token() && !is_loopback(o.bind) && !o.insecure)
+void validate(Options &o, const CommandLine &line) {
+    check_metrics_address(o.metrics, line);
+    if (o.tls.cert.empty() != o.tls.key.empty())
+        throw Error(ExitCode::usage, "TLS needs both --cert and --key");
+    if (!o.tls.client_ca.empty() && o.tls.cert.empty())
+        throw Error(ExitCode::usage, "--client-ca is for TLS: name --cert and --key too");
+    if (o.client_timeout < 1s || o.client_timeout > 1h)
+        throw Error(ExitCode::usage, "--client-timeout: between 1 s and 1 h");
+    o.token = token_of(o);
+    const bool token = access_of(o).needs_token();
+    if (!token && o.tls.client_ca.empty() && !is_own_machine(o.bind) && !o.insecure)
         throw Error(ExitCode::config,
                     "--bind " + o.bind +
                         ": others could watch; set a token with --token-file (openssl rand -hex 32), "
                         "or say --insecure");
-    if (!o.cert.empty()) {
-        read_small_file(o.cert, "the certificate");
-        read_small_file(o.key, "the key");
-    }
+    if (token && o.tls.cert.empty() && !is_own_machine(o.bind))
+        log_warning("without TLS (--cert, --key) the token can be read on the network");
+    if (!o.tls.cert.empty()) check_tls(o.tls);
+    if (!o.tls.key.empty()) guard_key_file(o.tls.key);
     pages_of(o);
 }
 
 ExitCode run(const Options &o) {
     Counters counters;
-    const Access access = access_of(o);
+    Access access = access_of(o);
     std::optional<Broadcaster> broadcaster;  // outlives the loop, whose connections it serves
     Lifecycle life(o.common, counters, [&] {
         if (broadcaster) counters.queued = broadcaster->furthest_behind();
     });
+    const auto patience = std::chrono::ceil<std::chrono::seconds>(o.client_timeout);
+    MetricsSite metrics({o.metrics, o.origins, static_cast<double>(o.rate), patience},
+                        [&] { return life.metrics(); });
     LwsLoop loop({.bind = o.bind,
                   .port = static_cast<std::uint16_t>(o.port),
-                  .cert = o.cert,
-                  .key = o.key,
+                  .tls = o.tls,
                   .max_clients = static_cast<std::size_t>(o.max_clients),
+                  .max_per_address = static_cast<std::size_t>(o.share),
+                  .proxies = TrustedProxies(o.proxies),
+                  .header_timeout = patience,
+                  .body_timeout = patience,
                   .send_buffer = send_buffer});
+    const auto read_token_again = [&] {
+        Options renewed = o;
+        renewed.token = token_of(o);
+        check_still_there(access.needs_token(), renewed.token.has_value(), "the token");
+        access = access_of(renewed);
+    };
+    const auto reload = [&] {
+        if (access.needs_token() || has_credentials()) read_again("token and its cookie", read_token_again);
+        if (!o.tls.cert.empty()) read_again("certificates", [&] { loop.reload_certificates(); });
+    };
+    if (access.needs_token() || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
     Broadcaster::Options how;
     how.close_slow = o.slow == "close";
     how.ping = o.ping;
@@ -132,8 +169,13 @@ ExitCode run(const Options &o) {
         finish();
     });
     loop.listen(broadcaster->protocols());
+    if (!o.metrics.empty()) metrics.listen(loop);
     log_info("listening on " + loop.url());
     life.ready("listening on " + loop.url());
+    life.on_status([&] {
+        return "listening on " + loop.url() + "; " + std::to_string(broadcaster->clients()) + " clients, " +
+               std::to_string(counters.in) + " events";
+    });
     loop.run();
     return life.ran_out() && o.count > 0 && !input.count_reached() ? ExitCode::temporary : ExitCode::ok;
 }

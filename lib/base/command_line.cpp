@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/option_value.hpp"
+#include "base/version.hpp"
 
 namespace ble {
 namespace {
@@ -204,6 +205,8 @@ void CommandLine::Impl::declare_common(CommandLine &line) {
     line.duration("--stats", common.stats,
                   "print counters as JSON on standard error this often (always on SIGUSR1); 0: never");
     line.text("--metrics FILE", common.metrics, "keep the counters in FILE as Prometheus text");
+    line.text("--instance NAME", common.instance,
+              "the label instance there; without it FILE's name, without its ending");
     line.flag("-v,--verbose", verbose, "say more on standard error (LOG_LEVEL=debug)", "-");
     line.flag("-q,--quiet", quiet, "say only warnings and errors (LOG_LEVEL=warning)", "-");
     line.flag("-h,--help", help, "print this help", "-");
@@ -307,7 +310,7 @@ bool CommandLine::parse(int argc, const char *const *argv) {
     impl_->declare_common(*this);
     impl_->read_words(argc, argv);
     if (impl_->help) impl_->print_help();
-    if (impl_->version && !impl_->help) std::cout << impl_->tool << " (blepipe) " << BLEPIPE_VERSION << "\n";
+    if (impl_->version && !impl_->help) std::cout << impl_->tool << " (blepipe) " << program_version << "\n";
     if (!std::cout.flush()) throw Error(ExitCode::io, "unable to write to standard output");
     if (impl_->help || impl_->version) return false;
     impl_->read_environment();

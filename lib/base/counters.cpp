@@ -2,65 +2,62 @@
 
 #include <utility>
 
+#include "base/version.hpp"
+
 namespace ble {
 namespace {
 
-struct Row {
-    const char *name;
-    const std::atomic<std::uint64_t> Counters::*value;
-    bool total;          // only grows
-    bool always = true;  // told also when there is none
-};
+using std::chrono::milliseconds;
 
-constexpr Row rows[] = {
-    {"in", &Counters::in, true},
-    {"out", &Counters::out, true},
-    {"dropped", &Counters::dropped, true},
-    {"rejected", &Counters::rejected, true},
-    {"torn", &Counters::torn, true},
-    {"queued", &Counters::queued, false},
-    {"oldest_ms", &Counters::oldest_ms, false},
-    {"expired", &Counters::expired, true, false},
-    {"blank", &Counters::blank, true, false},
-};
+milliseconds steady_now() {
+    return std::chrono::floor<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
+}
 
-// Between quotes, in JSON as in a Prometheus label.
-std::string quoted(const std::string &text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out + '"';
+std::optional<milliseconds> as_time(const std::optional<std::uint64_t> &ms) {
+    if (!ms) return std::nullopt;
+    return milliseconds(*ms);
 }
 
 }  // namespace
 
-std::string Counters::json(const std::string &tool) const {
-    std::string text = R"({"tool":")" + tool + '"';
-    for (const auto &row : rows)
-        if (const auto value = (this->*row.value).load(); row.always || value > 0)
-            text.append(",\"").append(row.name).append("\":") += std::to_string(value);
-    for (const auto &[by, reports] : hidden)
-        text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(quoted(by)).append(":") +=
-            std::to_string(reports.load());
-    return text + (hidden.empty() ? "}" : "}}");
+void Counters::note_window(const std::optional<Time> &end) {
+    if (end)
+        newest_window_ms_ =
+            static_cast<std::uint64_t>(std::chrono::floor<milliseconds>(end->time_since_epoch()).count());
 }
 
-std::string Counters::prometheus(const std::string &tool) const {
-    std::string text;
-    for (const auto &row : rows) {
-        const auto value = (this->*row.value).load();
-        if (!row.always && value == 0) continue;
-        const std::string name = std::string("blepipe_") + row.name + (row.total ? "_total" : "");
-        text += "# TYPE " + name + (row.total ? " counter\n" : " gauge\n");
-        text += name + "{tool=\"" + tool + "\"} " + std::to_string(value) + "\n";
-    }
-    if (!hidden.empty()) text += "# TYPE blepipe_hidden_total counter\n";
+std::optional<milliseconds> Counters::newest_window() const {
+    return as_time(newest_window_ms_.get());
+}
+
+void Counters::note_radio() {
+    radio_heard_ms_ = static_cast<std::uint64_t>(steady_now().count());
+}
+
+std::optional<milliseconds> Counters::radio_silence() const {
+    const auto heard = as_time(radio_heard_ms_.get());
+    if (!heard) return std::nullopt;
+    return steady_now() - *heard;
+}
+
+std::string Counters::json(const std::string &tool) const {
+    std::string text = R"({"tool":")" + tool + '"';
+    const auto add = [&](const char *name, std::uint64_t value) {
+        text.append(",\"").append(name).append("\":") += std::to_string(value);
+    };
+    for (const auto &[name, count] :
+         {std::pair("in", &in), std::pair("out", &out), std::pair("dropped", &dropped),
+          std::pair("rejected", &rejected), std::pair("torn", &torn)})
+        add(name, count->load());
+    add("queued", queued.get().value_or(0));
+    add("oldest_ms", oldest_ms.get().value_or(0));
+    for (const auto &[name, count] :
+         {std::pair("expired", &expired), std::pair("conflicts", &conflicts), std::pair("blank", &blank)})
+        if (const auto value = count->get().value_or(0); value > 0) add(name, value);
     for (const auto &[by, reports] : hidden)
-        text.append("blepipe_hidden_total{tool=\"" + tool + "\",by=").append(quoted(by)).append("} ") +=
-            std::to_string(reports.load()) + "\n";
-    return text;
+        text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(in_quotes(by)).append(":") +=
+            std::to_string(reports.load());
+    return text + (hidden.empty() ? "}" : "}}");
 }
 
 }  // namespace ble

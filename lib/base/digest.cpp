@@ -1,17 +1,27 @@
 #include "base/digest.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <sys/random.h>
 
 #include "base/error.hpp"
+#include "base/hex_text.hpp"
 
 namespace ble {
 namespace {
 
 const unsigned char *bytes(std::string_view text) {
     return reinterpret_cast<const unsigned char *>(text.data());
+}
+
+template <std::size_t size>
+std::string random_hex() {
+    std::array<std::uint8_t, size> bytes;
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+        throw system_error("get random bytes");
+    return hex(bytes);
 }
 
 }  // namespace
@@ -30,22 +40,23 @@ Sha256 hmac_sha256(std::string_view key, std::string_view text) {
     return digest;
 }
 
+bool equal_secrets(std::string_view one, std::string_view other) {
+    const Sha256 left = sha256(one), right = sha256(other);
+    return CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+}
+
 std::string hex(std::span<const std::uint8_t> data) {
-    constexpr char digits[] = "0123456789abcdef";
     std::string out;
-    out.reserve(data.size() * 2);
-    for (const auto byte : data) {
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
-    }
+    append_hex(out, data);
     return out;
 }
 
 std::string random_id() {
-    std::array<std::uint8_t, 8> id;
-    if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size()))
-        throw system_error("get random bytes");
-    return hex(id);
+    return random_hex<8>();
+}
+
+std::string random_key() {
+    return random_hex<32>();
 }
 
 }  // namespace ble

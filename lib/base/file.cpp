@@ -1,84 +1,88 @@
 #include "base/file.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <cstdlib>
+#include <filesystem>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "base/unique_fd.hpp"
 
 namespace ble {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t largest = 1u << 20;
+constexpr std::chrono::seconds patience(30);  // with who writes into a pipe
+
+unsigned reading_again = 0;
 
 std::string environment(const std::string &name) {
     const char *value = std::getenv(name.c_str());
     return value == nullptr ? std::string() : std::string(value);
 }
 
-// Where a secret stands, for messages, and all that stands there.
-struct Source {
-    std::string name, text;
-};
-
-std::optional<Source> find_source(const std::string &file, const std::string &name) {
-    const auto in_file = [](const std::string &what, const std::string &path) {
-        return Source{what + ": " + path, read_text_file(path, what)};
-    };
-    if (!file.empty()) return in_file("a secret", file);
-    if (auto value = environment(name); !value.empty()) return Source{name, value};
-    if (const auto path = environment(name + "_FILE"); !path.empty()) return in_file(name + "_FILE", path);
-    if (const auto folder = environment("CREDENTIALS_DIRECTORY"); !folder.empty()) {
-        std::string lower = name;
-        std::transform(lower.begin(), lower.end(), lower.begin(),
-                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        const std::string path = folder + "/" + lower;
-        if (::access(path.c_str(), F_OK) == 0) return in_file("the credential " + lower, path);
-    }
-    return {};
+bool is_regular(int fd) {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-// What it is not is said here: a peer would only answer that it is wrong.
-std::string first_line(const Source &source) {
-    const std::size_t end = std::min(source.text.find('\n'), source.text.size());
-    std::string line = source.text.substr(0, end);
-    const auto say = [&](const char *what) { log_warning(source.name + " " + what); };
-    if (!line.empty() && line.back() == '\r') {
-        line.pop_back();
-        say("has line ends of Windows (CRLF): they are not taken for a part of the secret");
+// Until there is something to read in a pipe, or its end. False: not before `end`. A file never lets anybody wait.
+bool wait_for_bytes(int fd, Clock::time_point end) {
+    pollfd ask{fd, POLLIN, 0};
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+        const int count = ::poll(&ask, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (count >= 0 || errno != EINTR) return count != 0;
     }
-    if (line.empty())
-        throw Error(
-            ExitCode::config,
-            source.name + (source.text.empty() ? " is empty"
-                                               : " begins with an empty line: the secret is its first line"));
-    if (end + 1 < source.text.size()) say("has more than one line: only the first is the secret");
-    constexpr std::string_view blanks = " \t";
-    if (blanks.find(line.front()) != std::string_view::npos)
-        say("begins with a blank: it counts as a part of the secret");
-    if (blanks.find(line.back()) != std::string_view::npos)
-        say("ends with a blank: it counts as a part of the secret");
-    return line;
 }
 
 }  // namespace
 
+ReadingAgain::ReadingAgain() {
+    ++reading_again;
+}
+
+ReadingAgain::~ReadingAgain() {
+    --reading_again;
+}
+
+void refuse_pipe(const std::string &path, ExitCode code) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode))
+        throw Error(code,
+                    "unable to use " + path + ": it is a pipe, and is read more than once: give a file");
+}
+
 std::string read_small_file(const std::string &path, const std::string &what) {
     const auto failed = [&] { return system_error("read " + what + " from " + path, ExitCode::config); };
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // Not blocking: the opening of a pipe would wait for its writer.
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) throw failed();
+    if (reading_again > 0 && !is_regular(fd.get()))
+        throw Error(
+            ExitCode::config,
+            what + ": " + path + " is no regular file, but a pipe perhaps: such are read at the start only");
+    const auto end = Clock::now() + patience;
     std::string content;
     char piece[16384];
     for (;;) {
+        if (!wait_for_bytes(fd.get(), end))
+            throw Error(ExitCode::config, what + ": " + path +
+                                              " is a pipe that was not written, and closed, within " +
+                                              std::to_string(patience.count()) + " s");
         const auto count = ::read(fd.get(), piece, sizeof piece);
-        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (count < 0) throw failed();
         if (count == 0) return content;
         content.append(piece, static_cast<std::size_t>(count));
@@ -98,20 +102,29 @@ std::string read_text_file(const std::string &path, const std::string &what) {
     return text.substr(utf8.size());
 }
 
-std::optional<std::string> find_secret(const std::string &file, const std::string &name) {
-    const auto source = find_source(file, name);
-    if (!source) return {};
-    return first_line(*source);
+std::string own_place(const std::string &path) {
+    constexpr int most_links = 8;
+    std::string place = path;
+    for (int i = 0; i < most_links; ++i) {
+        // The link itself, so that nobody can put another one in its place between the question and the answer.
+        const UniqueFd fd(::open(place.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        struct stat status {};
+        if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISLNK(status.st_mode)) return place;
+        if (status.st_uid != 0 && status.st_uid != ::geteuid())
+            throw Error(ExitCode::permission, "unable to write " + path + ": " + place +
+                                                  " is a link that another user made; name the file itself");
+        std::array<char, PATH_MAX> target{};
+        const auto length = ::readlinkat(fd.get(), "", target.data(), target.size());
+        if (length <= 0) return place;
+        const std::filesystem::path next(std::string_view(target.data(), static_cast<std::size_t>(length)));
+        place =
+            (std::filesystem::path(place).parent_path() / next).string();  // of an absolute one only itself
+    }
+    throw Error(ExitCode::config, "unable to write " + path + ": too many links lead there");
 }
 
-std::optional<std::string> find_secrets(const std::string &file, const std::string &name) {
-    auto source = find_source(file, name);
-    if (!source) return {};
-    return std::move(source->text);
-}
-
-void forbid_dumps() {
-    if (::prctl(PR_SET_DUMPABLE, 0) != 0) throw system_error("forbid core dumps");
+UniqueFd open_own(const std::string &path, int flags, mode_t mode) {
+    return UniqueFd(::open(own_place(path).c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode));
 }
 
 std::string default_state_path(const std::string &name) {

@@ -1,28 +1,41 @@
-// Whole small files, and secrets: never on the command line.
+// Files that tools read whole, and the places of those that they write.
 #pragma once
 
-#include <optional>
+#include <sys/types.h>
+
 #include <string>
+
+#include "base/exit_code.hpp"
+#include "base/unique_fd.hpp"
 
 namespace ble {
 
-// The file's bytes. Error(config) naming `what` when it cannot be read or is longer than 1 MiB.
+// The file's bytes. Error(config) naming `what` when it cannot be read or is longer than 1 MiB. A pipe, as a shell makes one for
+// <(COMMAND), is read to its end, and waited for at most half a minute; it cannot be read twice.
 std::string read_small_file(const std::string &path, const std::string &what);
 
 // The same of text. A byte order mark is cut off, with a warning; Error(config) also for UTF-16.
 std::string read_text_file(const std::string &path, const std::string &what);
 
-// A secret, from the first of: the file named by an option (`file`, empty: not given); the environment variable NAME;
-// the file named by NAME_FILE; $CREDENTIALS_DIRECTORY/name (lower case). It is the first line there, without its line end
-// (LF or CRLF). What is odd about it is warned of: a byte order mark, CRLF, blanks at its ends, further lines.
-// Empty result: none is set. Error(config) when a named file cannot be read, or its first line is empty.
-std::optional<std::string> find_secret(const std::string &file, const std::string &name);
-// Of the same places, all that stands there: for secrets of which each has a line.
-std::optional<std::string> find_secrets(const std::string &file, const std::string &name);
+// While one lives, read_small_file() and read_text_file() wait for nothing, as a service must not that reads its files again:
+// Error(config) for what is no regular file.
+class ReadingAgain {
+  public:
+    ReadingAgain();
+    ~ReadingAgain();
+    ReadingAgain(const ReadingAgain &) = delete;
+    ReadingAgain &operator=(const ReadingAgain &) = delete;
+};
 
-// From now on no core dump of this process is made, and nobody but root may trace it or read its memory
-// (PR_SET_DUMPABLE, prctl(2)): for those who hold keys.
-void forbid_dumps();
+// Error(code) when `path` is a pipe, for files that a library opens, more than once: it would wait for its writer for ever.
+void refuse_pipe(const std::string &path, ExitCode code);
+
+// Where a file is written that `path` names: symbolic links in the last place are followed when this process's user or root made
+// them. Error(permission) for the link of anybody else, as one may plant it in a folder that all may write.
+std::string own_place(const std::string &path);
+
+// open(2), close-on-exec, of own_place(). Empty: errno says why.
+UniqueFd open_own(const std::string &path, int flags, mode_t mode);
 
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
 std::string default_state_path(const std::string &name);

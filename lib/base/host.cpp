@@ -1,5 +1,7 @@
 #include "base/host.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/timex.h>
 #include <systemd/sd-id128.h>
 #include <unistd.h>
@@ -21,10 +23,65 @@ constexpr std::string_view usual_names[] = {
 // These are called by their board, as in orangepizero2.
 constexpr std::string_view usual_beginnings[] = {"orangepi", "bananapi", "nanopi", "odroid", "rockpi"};
 // Of this purpose alone: other programs' digits of the same machine do not match these.
-constexpr sd_id128_t purpose = SD_ID128_MAKE(4f, c1, 80, 2d, 9a, 6e, 4b, 73, 8d, 15, e0, 5a, 27, bc, 93, f6);
+constexpr sd_id128_t purpose{
+    {0x4f, 0xc1, 0x80, 0x2d, 0x9a, 0x6e, 0x4b, 0x73, 0x8d, 0x15, 0xe0, 0x5a, 0x27, 0xbc, 0x93, 0xf6}};
 constexpr std::size_t digits_told = 6, longest = 50;
 
+constexpr std::size_t longest_name = 253;  // RFC 1035, 2.3.4, as text
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+bool is_port(std::string_view text) {
+    constexpr int highest = 65'535;
+    int value = 0;
+    for (const char c : text) {
+        if (!is_digit(c)) return false;
+        value = std::min(value * 10 + (c - '0'), highest + 1);
+    }
+    return value <= highest;
+}
+
+// Not empty, nor any part of it between dots.
+bool is_name(std::string_view text) {
+    char before = '.';
+    for (const char c : text) {
+        if (c == '.' ? before == '.' : !is_digit(c) && (c < 'a' || c > 'z') && c != '-' && c != '_')
+            return false;
+        before = c;
+    }
+    return before != '.' && text.size() <= longest_name;
+}
+
+bool is_address(int family, const std::string &text) {
+    in6_addr storage{};
+    return text.find('\0') == text.npos && ::inet_pton(family, text.c_str(), &storage) == 1;
+}
+
 }  // namespace
+
+std::optional<UriHost> parse_uri_host(std::string_view text) {
+    const bool bracketed = text.starts_with('[');
+    const auto end = text.find(bracketed ? ']' : ':');
+    if (bracketed && end == text.npos) return {};
+    std::string host(bracketed ? text.substr(1, end - 1) : text.substr(0, end));
+    const auto rest = end == text.npos ? std::string_view() : text.substr(end + (bracketed ? 1 : 0));
+    if (!rest.empty() && (rest.front() != ':' || !is_port(rest.substr(1)))) return {};
+    std::transform(host.begin(), host.end(), host.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    const bool address = is_address(bracketed ? AF_INET6 : AF_INET, host);
+    if (!address && (bracketed || !is_name(host))) return {};
+    return UriHost{std::move(host), address};
+}
+
+bool is_own_machine(const std::string &host) {
+    if (host == "localhost") return true;
+    in_addr v4{};
+    if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
+    in6_addr v6{};
+    return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
 
 bool is_usual_host_name(std::string_view host_name) {
     std::string name(host_name.substr(0, host_name.find('.')));  // without its domain
@@ -62,10 +119,11 @@ DefaultDeviceId default_device_id() {
             is_usual_host_name(name) && digits.empty()};
 }
 
-bool clock_synced() {
+std::optional<bool> kernel_clock_synced() {
     timex state{};
     const int clock = ::adjtimex(&state);
-    return clock >= 0 && clock != TIME_ERROR;  // less than 0: a sandbox does not let us ask
+    if (clock < 0) return {};
+    return clock != TIME_ERROR;
 }
 
 }  // namespace ble

@@ -1,12 +1,26 @@
-// What this machine says about itself.
+// What this machine says about itself, and what others call it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace ble {
 
 std::string host_name();
+
+// Does this name or address, of a peer or to listen on, lead to the machine itself, whatever the network is: localhost, 127.0.0.0/8, ::1?
+// Asks no name server.
+bool is_own_machine(const std::string &host);
+
+// The host of a URL or of a request's header Host, without its port.
+struct UriHost {
+    std::string name;         // in lower case, an IPv6 address without its brackets
+    bool is_address = false;  // IPv4 or IPv6, which no name server can have made up
+};
+// NAME, ADDRESS or [ADDRESS], with or without a port (RFC 3986, 3.2.2 and 3.2.3). Nothing: it is not written so, from the first
+// to the last character. A name has letters, digits, '-' and '_', and dots between.
+std::optional<UriHost> parse_uri_host(std::string_view text);
 
 // Is it a name that many machines have, since systems for small computers come with it: raspberrypi, localhost …?
 bool is_usual_host_name(std::string_view host_name);
@@ -26,7 +40,11 @@ struct DefaultDeviceId {
 };
 DefaultDeviceId default_device_id();
 
-// Does the kernel say that the machine's clock is synchronised (adjtimex)? False as well where it may not be asked.
-bool clock_synced();
+// Does the kernel say that the machine's clock is synchronised (adjtimex)? Nothing where it may not be asked, as in a sandbox.
+std::optional<bool> kernel_clock_synced();
+// False as well where it may not be asked.
+inline bool clock_synced() {
+    return kernel_clock_synced().value_or(false);
+}
 
 }  // namespace ble

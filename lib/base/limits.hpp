@@ -1,4 +1,4 @@
-// The line format's bound (blepipe-batch(5)).
+// The line format's bounds (blepipe-batch(5)).
 #pragma once
 
 #include <cstddef>
@@ -7,5 +7,10 @@ namespace ble {
 
 // Longest line in bytes, without its LF. A pipe of 1 MiB holds it even when every page of the pipe is half filled.
 constexpr std::size_t max_line = 512'000;
+// How much longer a line may be behind a receiver, which says there who sent it (batch/sender.hpp).
+constexpr std::size_t sender_room = 160;
+
+// What people call a Pi, and where it is: in characters.
+constexpr std::size_t longest_name = 100, longest_location = 200, longest_version = 64;
 
 }  // namespace ble

@@ -34,7 +34,7 @@ class LookingReader {
     // `name` for messages: "standard input". On a pipe: raises it to 1 MiB and locks it: Error(unavailable) when another
     // process has (the lock goes when any descriptor of the pipe is closed here), Error(system) naming the sysctl when the pipe cannot hold the longest line.
     // `longest`: bound of a line, at most what half-filled pages of the pipe hold.
-    LookingReader(int fd, std::string name, std::size_t longest = max_line);
+    LookingReader(int fd, std::string name, std::size_t longest = max_line + sender_room);
 
     // Readable when a look may find something new, hang-up included (edge-triggered inside: it does not spin on a
     // partial line). On old kernels a consumed edge can be missed: look again at least every 100 ms while idle.

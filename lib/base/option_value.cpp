@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 namespace ble {
@@ -28,7 +29,7 @@ milliseconds to_duration(const std::string &text) {
         std::find_if(std::begin(units), std::end(units), [&](const auto &u) { return unit == u.first; });
     if (error != std::errc() || found == std::end(units) || !(value >= 0) || value * found->second > longest)
         throw std::string("seconds are wanted, as in 10, 0.5, 250ms, 2m, 24h or 90d");
-    const milliseconds rounded(static_cast<std::int64_t>(value * found->second + 0.5));
+    const milliseconds rounded(std::llround(value * found->second));
     return value > 0 ? std::max(rounded, milliseconds(1)) : rounded;  // 0 may mean: never
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/timestamp.hpp"
+#include "batch/span.hpp"
 
 namespace ble {
 
@@ -40,15 +41,18 @@ struct Occupancy {
 };
 
 struct Batch {
-    std::string device_id;  // 3 to 50 characters
-    std::optional<std::string> name, location;
-    std::optional<Time> timestamp;        // end of the window; may be absent over HTTP
+    std::string device_id;                      // 3 to 50 characters
+    std::optional<std::string> name, location;  // at most 100 and 200 characters
+    std::optional<std::string> version;         // of the program that made it: at most 64 characters
+    std::optional<Time> timestamp;              // end of the window; may be absent over HTTP
     std::optional<RunPosition> position;  // absent: the first implementation's; named by the line's SHA-256
     std::optional<std::uint32_t> window_ms, interval_ms;
     std::optional<bool> clock_synced;
     std::optional<std::string> hash_id;
     std::optional<Occupancy> occupancy;  // then there are no detections, in what we print
     std::vector<Detection> detections;
+    std::optional<std::string>
+        sender;  // a receiver's word (batch/sender.hpp), which print_batch() does not say
 };
 
 // A hole that a tool made knowingly.
@@ -56,7 +60,14 @@ struct Gap {
     std::string device_id, run_id;
     std::uint64_t from_seq = 0, to_seq = 0;  // both inclusive
     std::string reason;  // "buffer_full", …: 1 to 64 characters; blepipe-batch(5) lists ours
+    std::optional<std::string> sender = {};
+    Span lost = {};  // from the start of the first window to the end of the last one
 };
+
+// The window of a batch, as far as it tells.
+Span window_of(const Batch &batch);
+// What a batch with a position leaves when it is lost.
+Gap gap_for(const Batch &batch, std::string reason);
 
 // Two runs that have one device_id and go on at the same time.
 struct Twins {
@@ -70,6 +81,7 @@ struct InvalidLine {
     std::size_t position = 0;  // byte offset of a JSON error, 0 when not known
     // Of a batch whose name can be read: what is missing without it, for the reason "rejected".
     std::optional<Gap> hole = {};
+    std::string from = {};  // the line's sender, else its device_id, where one can be read
 };
 
 // A detection that was rejected alone, and why.
@@ -81,11 +93,15 @@ struct InvalidDetection {
 struct ParsedBatch {
     Batch batch;  // valid detections only
     std::vector<InvalidDetection> rejected;
+    std::vector<std::string> left_out;  // members that the batch is without, and why: "name: longer than …"
+
+    bool whole() const { return rejected.empty() && left_out.empty(); }
 };
 
 using ParsedLine = std::variant<ParsedBatch, Gap, InvalidLine>;
 
-// Reuses its buffers from line to line; one thread. Bounded: depth 16, duplicate members: the first counts.
+// Reuses its buffers from line to line; one thread. Bounded: depth 16. A line with two members of one name is refused:
+// readers differ in which of them counts.
 class BatchParser {
   public:
     BatchParser();
@@ -93,7 +109,7 @@ class BatchParser {
     BatchParser(BatchParser &&) noexcept;
     BatchParser &operator=(BatchParser &&) noexcept;
 
-    // `line` without LF, at most max_line bytes. Never throws for bad input.
+    // `line` without LF, at most max_line bytes and what a receiver added. Never throws for bad input.
     ParsedLine parse(std::string_view line);
 
   private:

@@ -5,9 +5,13 @@
 #include <cstring>
 
 #include "base/limits.hpp"
+#include "base/log.hpp"
 #include "batch/batch.hpp"
 #include "batch/json_error.hpp"
 #include "batch/json_text.hpp"
+#include "batch/names.hpp"
+#include "batch/safe_text.hpp"
+#include "batch/sender.hpp"
 
 namespace ble {
 
@@ -20,24 +24,38 @@ constexpr std::int64_t max_seq = (std::int64_t{1} << 53) - 1;  // what every JSO
 
 using Reason = std::string;  // why something is refused; empty: it is fine
 
-// The known members of one object: gathered in one pass, then read in a fixed order.
+// The known members of one object: gathered in one pass, then read in a fixed order. The names of the others go to `others`, which
+// is emptied first.
 template <std::size_t N>
 struct Members {
-    const std::array<std::string_view, N> &names;
-    std::array<std::optional<dom::element>, N> values{};
+    Members(const std::array<std::string_view, N> &known, Names &unknown) : names(known), others(unknown) {
+        others.clear();
+    }
 
     bool take(std::string_view key, dom::element value) {
         for (std::size_t i = 0; i < N; ++i) {
             if (names[i] != key) continue;
-            if (!values[i]) values[i] = value;
+            if (values[i]) known_twice = key;
+            values[i] = value;
             return true;
         }
+        others.add(key);
         return false;
+    }
+    // Why the object is not to be read: which of two members counts, readers do not agree about.
+    Reason fault() const {
+        const auto name = known_twice.data() != nullptr ? known_twice : others.twice();
+        return name.data() == nullptr ? Reason() : "member twice: " + printable(name);
     }
     // Null is the same as absent.
     const dom::element *find(std::size_t index) const {
         return values[index] && !values[index]->is_null() ? &*values[index] : nullptr;
     }
+
+    const std::array<std::string_view, N> &names;
+    Names &others;
+    std::array<std::optional<dom::element>, N> values{};
+    std::string_view known_twice;
 };
 
 Reason wrong(std::string_view member, std::string_view why) {
@@ -75,19 +93,12 @@ Reason read_text(dom::element value, std::string_view member, std::string &out) 
     return {};
 }
 
-// A name for something: bounded in characters, and without control characters, which terminals and stores mistreat.
+// A name for something: bounded in characters, and none of them does anything where it is shown.
 Reason read_identifier(dom::element value, std::string_view member, std::size_t least, std::size_t most,
                        std::string &out) {
     if (Reason reason = read_text(value, member, out); !reason.empty()) return reason;
-    std::size_t characters = 0;
-    for (const char byte : out) {
-        if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f)
-            return wrong(member, "holds a control character");
-        characters += (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
-    }
-    if (characters < least) return wrong(member, "shorter than " + std::to_string(least) + " characters");
-    if (characters > most) return wrong(member, "longer than " + std::to_string(most) + " characters");
-    return {};
+    const Reason why = why_no_name(out, least, most);
+    return why.empty() ? why : wrong(member, why);
 }
 
 Reason read_time(dom::element value, std::string_view member, Time &out) {
@@ -104,7 +115,7 @@ constexpr auto hex_digits = [] {
     std::array<char, 256> table{};
     for (const char digit : std::string_view("0123456789abcdef"))
         table[static_cast<unsigned char>(digit)] = digit;
-    for (int i = 0; i < 6; ++i) table[static_cast<std::size_t>('A' + i)] = static_cast<char>('a' + i);
+    for (std::size_t i = 0; i < 6; ++i) table['A' + i] = static_cast<char>('a' + static_cast<int>(i));
     return table;
 }();
 
@@ -131,12 +142,13 @@ Reason read_zone(dom::element value, Zone &out) {
     return "zone: not near, medium or far";
 }
 
-Reason read_detection(dom::element element, Detection &out) {
+// `fault`: why the whole line is not to be read.
+Reason read_detection(dom::element element, Detection &out, Names &others, Reason &fault) {
     static constexpr std::array<std::string_view, 5> names{"device_hash", "rssi", "zone", "timestamp",
                                                            "count"};
     dom::object object;
     if (element.get(object) != simdjson::SUCCESS) return "not an object";
-    Members<5> members{names};
+    Members<5> members{names, others};
     for (const auto [key, value] : object) {
         if (members.take(key, value)) continue;
         out.details += out.details.empty() ? '{' : ',';
@@ -144,7 +156,9 @@ Reason read_detection(dom::element element, Detection &out) {
         out.details += ':';
         out.details += simdjson::minify(value);
     }
+    if (fault = members.fault(); !fault.empty()) return fault;
     if (!out.details.empty()) out.details += '}';
+    escape_unsafe(out.details);
     for (std::size_t i = 0; i < 4; ++i) {
         if (!members.find(i)) return wrong(names[i], "absent");
     }
@@ -164,6 +178,7 @@ struct Member {
         device_id,
         name,
         location,
+        version,
         timestamp,
         run_id,
         seq,
@@ -173,12 +188,13 @@ struct Member {
         hash_id,
         occupancy,
         detections,
-        gap
+        gap,
+        sender
     };
 };
-constexpr std::array<std::string_view, 14> member_names{
-    "format",    "device_id",   "name",  "location", "timestamp", "run_id",     "seq",
-    "window_ms", "interval_ms", "clock", "hash_id",  "occupancy", "detections", "gap"};
+constexpr std::array<std::string_view, 16> member_names{
+    "format",    "device_id",   "name",  "location", "version",   "timestamp",  "run_id", "seq",
+    "window_ms", "interval_ms", "clock", "hash_id",  "occupancy", "detections", "gap",    "sender"};
 
 // Reads members one after the other until one is refused.
 class MemberReader {
@@ -232,13 +248,14 @@ Reason read_clock(dom::element value, std::string_view member, std::optional<boo
     return {};
 }
 
-Reason read_occupancy(dom::element value, std::string_view member, Occupancy &out) {
+Reason read_occupancy(dom::element value, std::string_view member, Occupancy &out, Names &others) {
     static constexpr std::array<std::string_view, 3> names{"near", "medium", "far"};
     std::uint32_t *const counts[] = {&out.near, &out.medium, &out.far};
     dom::object object;
     if (value.get(object) != simdjson::SUCCESS) return wrong(member, "not an object");
-    Members<3> members{names};
+    Members<3> members{names, others};
     for (const auto [key, element] : object) members.take(key, element);
+    if (Reason fault = members.fault(); !fault.empty()) return wrong(member, fault);
     for (std::size_t i = 0; i < 3; ++i) {
         const auto *count = members.find(i);
         if (count == nullptr) return wrong(member, std::string(names[i]) + ": absent");
@@ -248,14 +265,16 @@ Reason read_occupancy(dom::element value, std::string_view member, Occupancy &ou
     return {};
 }
 
-Reason read_detections(dom::element value, std::string_view member, ParsedBatch &out) {
+Reason read_detections(dom::element value, std::string_view member, ParsedBatch &out, Names &others) {
     dom::array array;
     if (value.get(array) != simdjson::SUCCESS) return wrong(member, "not an array");
     out.batch.detections.reserve(array.size());
     std::size_t index = 0;
+    Reason fault;
     for (const dom::element element : array) {
         Detection &detection = out.batch.detections.emplace_back();
-        if (Reason reason = read_detection(element, detection); !reason.empty()) {
+        if (Reason reason = read_detection(element, detection, others, fault); !reason.empty()) {
+            if (!fault.empty()) return wrong("detections[" + std::to_string(index) + "]", fault);
             out.batch.detections.pop_back();
             out.rejected.push_back({index, std::move(reason)});
         }
@@ -271,28 +290,74 @@ void read_position(MemberReader &members, RunPosition &position) {
     });
 }
 
-// Of a batch that is refused for another reason.
-std::optional<Gap> hole_of(MemberReader members) {
-    RunPosition position;
-    Gap hole;
-    members.identifier(Member::device_id, 3, 50, hole.device_id);
-    read_position(members, position);
-    if (!members.reason().empty()) return {};
-    hole.run_id = position.run_id;
-    hole.from_seq = hole.to_seq = position.seq;
-    hole.reason = "rejected";
-    return hole;
+void read_sender(MemberReader &members, std::optional<std::string> &sender) {
+    members.optional(Member::sender, [&](auto value, auto name) {
+        return read_identifier(value, name, 1, 128, sender.emplace());
+    });
 }
 
-ParsedLine read_batch(MemberReader &members) {
+// When its window was, as far as these members can be read.
+void read_window(const MemberReader &all, Batch &batch) {
+    MemberReader members = all.afresh(), clock = all.afresh();
+    members.optional(Member::timestamp, [&](auto value, auto name) {
+        return read_time(value, name, batch.timestamp.emplace());
+    });
+    members.milliseconds(Member::window_ms, batch.window_ms);
+    if (!members.reason().empty()) batch.timestamp.reset();
+    clock.optional(Member::clock,
+                   [&](auto value, auto name) { return read_clock(value, name, batch.clock_synced); });
+}
+
+// Of a batch that is refused for another reason.
+std::optional<Gap> hole_of(const MemberReader &all) {
+    Batch batch;
+    MemberReader members = all.afresh();
+    members.identifier(Member::device_id, 3, 50, batch.device_id);
+    read_position(members, batch.position.emplace());
+    if (!members.reason().empty()) return {};
+    read_window(all, batch);
+    return gap_for(batch, "rejected");
+}
+
+// What people call a Pi is not worth a batch: it is stored without a name that breaks the rules.
+Reason read_name(dom::element value, std::string_view member, std::size_t most,
+                 std::optional<std::string> &out, std::vector<std::string> &left_out) {
+    if (Reason reason = read_text(value, member, out.emplace()); !reason.empty()) return reason;
+    if (const Reason why = why_no_name(*out, 0, most); !why.empty()) {
+        out.reset();
+        left_out.push_back(wrong(member, why));
+    }
+    return {};
+}
+
+InvalidLine refuse(const MemberReader &members, bool named) {
+    InvalidLine invalid{members.reason()};
+    MemberReader again = members.afresh();
+    std::optional<std::string> sender;
+    read_sender(again, sender);
+    std::string device_id;
+    again.identifier(Member::device_id, 3, 50, device_id);
+    invalid.from = sender ? *sender : again.reason().empty() ? device_id : "";
+    if (named) invalid.hole = hole_of(members);
+    return invalid;
+}
+
+ParsedLine read_batch(MemberReader &members, Names &others) {
     ParsedBatch parsed;
     Batch &batch = parsed.batch;
     members.optional(Member::format, read_format);
     members.identifier(Member::device_id, 3, 50, batch.device_id);
-    members.optional(Member::name,
-                     [&](auto value, auto name) { return read_text(value, name, batch.name.emplace()); });
-    members.optional(Member::location,
-                     [&](auto value, auto name) { return read_text(value, name, batch.location.emplace()); });
+    members.optional(Member::name, [&](auto value, auto name) {
+        return read_name(value, name, longest_name, batch.name, parsed.left_out);
+    });
+    members.optional(Member::location, [&](auto value, auto name) {
+        return read_name(value, name, longest_location, batch.location, parsed.left_out);
+    });
+    members.optional(Member::version, [&](auto value, auto name) -> Reason {
+        if (value.is_string()) return read_name(value, name, longest_version, batch.version, parsed.left_out);
+        parsed.left_out.push_back(wrong(name, "not a string"));  // other programs' may be a number
+        return {};
+    });
     members.optional(Member::timestamp, [&](auto value, auto name) {
         return read_time(value, name, batch.timestamp.emplace());
     });
@@ -306,20 +371,23 @@ ParsedLine read_batch(MemberReader &members) {
         return read_identifier(value, name, 1, 64, batch.hash_id.emplace());
     });
     members.optional(Member::occupancy, [&](auto value, auto name) {
-        return read_occupancy(value, name, batch.occupancy.emplace());
+        return read_occupancy(value, name, batch.occupancy.emplace(), others);
     });
+    read_sender(members, batch.sender);
     members.required(Member::detections,
-                     [&](auto value, auto name) { return read_detections(value, name, parsed); });
-    if (!members.reason().empty()) return InvalidLine{members.reason(), 0, hole_of(members.afresh())};
+                     [&](auto value, auto name) { return read_detections(value, name, parsed, others); });
+    if (!members.reason().empty()) return refuse(members, true);
     return parsed;
 }
 
-Reason read_hole(dom::element value, Gap &gap) {
-    static constexpr std::array<std::string_view, 3> names{"from_seq", "to_seq", "reason"};
+Reason read_hole(dom::element value, Gap &gap, Names &others) {
+    static constexpr std::array<std::string_view, 6> names{"from_seq", "to_seq", "reason",
+                                                           "from",     "to",     "clock"};
     dom::object object;
     if (value.get(object) != simdjson::SUCCESS) return "gap: not an object";
-    Members<3> members{names};
+    Members<6> members{names, others};
     for (const auto [key, element] : object) members.take(key, element);
+    if (Reason fault = members.fault(); !fault.empty()) return wrong("gap", fault);
     for (std::size_t i = 0; i < 3; ++i) {
         if (!members.find(i)) return wrong(names[i], "absent");
     }
@@ -327,18 +395,30 @@ Reason read_hole(dom::element value, Gap &gap) {
     if (reason.empty()) reason = read_integer(*members.find(1), "to_seq", 0, max_seq, gap.to_seq);
     if (reason.empty()) reason = read_identifier(*members.find(2), "reason", 1, 64, gap.reason);
     if (reason.empty() && gap.to_seq < gap.from_seq) reason = "to_seq: before from_seq";
+    if (const auto *from = members.find(3); from && reason.empty())
+        reason = read_time(*from, names[3], gap.lost.from.emplace());
+    if (const auto *to = members.find(4); to && reason.empty())
+        reason = read_time(*to, names[4], gap.lost.to.emplace());
+    if (const auto *clock = members.find(5); clock && reason.empty())
+        reason = read_clock(*clock, names[5], gap.lost.clock_synced);
     return reason;
 }
 
-ParsedLine read_gap(MemberReader &members) {
+ParsedLine read_gap(MemberReader &members, Names &others) {
     Gap gap;
     members.optional(Member::format, read_format);
     if (members.has(Member::detections)) members.refuse("gap: not in one line with detections");
     members.identifier(Member::device_id, 3, 50, gap.device_id);
     members.identifier(Member::run_id, 1, 64, gap.run_id);
-    members.required(Member::gap, [&](auto value, auto) { return read_hole(value, gap); });
-    if (!members.reason().empty()) return InvalidLine{members.reason()};
+    read_sender(members, gap.sender);
+    members.required(Member::gap, [&](auto value, auto) { return read_hole(value, gap, others); });
+    if (!members.reason().empty()) return refuse(members, false);
     return gap;
+}
+
+bool names_a_batch(std::string_view member) {
+    return member == member_names[Member::device_id] || member == member_names[Member::run_id] ||
+           member == member_names[Member::seq];
 }
 
 InvalidLine explain(simdjson::error_code error, std::string_view line) {
@@ -350,12 +430,14 @@ InvalidLine explain(simdjson::error_code error, std::string_view line) {
 }  // namespace
 
 struct BatchParser::Impl {
-    dom::parser parser{max_line};
-    std::unique_ptr<char[]> padded{new char[max_line + simdjson::SIMDJSON_PADDING]};
+    static constexpr std::size_t room = max_line + sender_room;
+    dom::parser parser{room};
+    std::unique_ptr<char[]> padded{new char[room + simdjson::SIMDJSON_PADDING]};
+    Names names;
 
     // Room for the longest line is set aside once; pages that no line reached are never touched.
     Impl() {
-        if (parser.allocate(max_line, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
+        if (parser.allocate(room, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
     }
 };
 
@@ -365,7 +447,9 @@ BatchParser::BatchParser(BatchParser &&) noexcept = default;
 BatchParser &BatchParser::operator=(BatchParser &&) noexcept = default;
 
 ParsedLine BatchParser::parse(std::string_view line) {
-    if (line.size() > max_line) return InvalidLine{"longer than " + std::to_string(max_line) + " bytes"};
+    if (line.size() > Impl::room || (line.size() > max_line && without_sender(line).size() > max_line))
+        return InvalidLine{"longer than " + std::to_string(max_line) + " bytes"};
+    if (has_byte_order_mark(line)) return InvalidLine{"not JSON at byte 0: a byte order mark"};
     std::memcpy(impl_->padded.get(), line.data(), line.size());
     std::memset(impl_->padded.get() + line.size(), 0, simdjson::SIMDJSON_PADDING);
     dom::element root;
@@ -373,10 +457,14 @@ ParsedLine BatchParser::parse(std::string_view line) {
         return explain(error, line);
     dom::object object;
     if (root.get(object) != simdjson::SUCCESS) return InvalidLine{"not a JSON object"};
-    Members<member_names.size()> members{member_names};
+    Members<member_names.size()> members{member_names, impl_->names};
     for (const auto [key, value] : object) members.take(key, value);
     MemberReader reader(members);
-    return reader.has(Member::gap) ? read_gap(reader) : read_batch(reader);
+    if (Reason fault = members.fault(); !fault.empty()) {
+        reader.refuse(std::move(fault));
+        return refuse(reader, !reader.has(Member::gap) && !names_a_batch(members.known_twice));
+    }
+    return reader.has(Member::gap) ? read_gap(reader, impl_->names) : read_batch(reader, impl_->names);
 }
 
 }  // namespace ble

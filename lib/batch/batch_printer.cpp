@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "batch/batch.hpp"
 #include "batch/json_text.hpp"
@@ -50,6 +52,17 @@ std::string_view zone_name(Zone zone) {
     return "far";
 }
 
+Span window_of(const Batch &batch) {
+    if (!batch.timestamp) return {};
+    const Time from = *batch.timestamp - std::chrono::milliseconds(batch.window_ms.value_or(0));
+    return {std::max(from, Time{}), batch.timestamp, batch.clock_synced};  // none is before 1970
+}
+
+Gap gap_for(const Batch &batch, std::string reason) {
+    const auto &[run_id, seq] = *batch.position;
+    return {batch.device_id, run_id, seq, seq, std::move(reason), {}, window_of(batch)};
+}
+
 std::string print_batch(const Batch &batch) {
     std::string out;
     std::size_t details = 0;
@@ -58,6 +71,7 @@ std::string print_batch(const Batch &batch) {
     append_text(out, "{\"format\":1,\"device_id\":", batch.device_id);
     if (batch.name) append_text(out, ",\"name\":", *batch.name);
     if (batch.location) append_text(out, ",\"location\":", *batch.location);
+    if (batch.version) append_text(out, ",\"version\":", *batch.version);
     if (batch.timestamp) append_text(out, ",\"timestamp\":", format_ms(*batch.timestamp));
     if (batch.position) {
         append_text(out, ",\"run_id\":", batch.position->run_id);
@@ -89,6 +103,10 @@ std::string print_gap(const Gap &gap) {
     append_number(out, ",\"gap\":{\"from_seq\":", gap.from_seq);
     append_number(out, ",\"to_seq\":", gap.to_seq);
     append_text(out, ",\"reason\":", gap.reason);
+    if (gap.lost.from) append_text(out, ",\"from\":", format_ms(*gap.lost.from));
+    if (gap.lost.to) append_text(out, ",\"to\":", format_ms(*gap.lost.to));
+    if (gap.lost.clock_synced)
+        append_text(out, ",\"clock\":", *gap.lost.clock_synced ? "synced" : "unsynced");
     out += "}}";
     return out;
 }

@@ -4,13 +4,41 @@
 #include <cstring>
 
 #include "batch/event.hpp"
+#include "batch/json_text.hpp"
+#include "batch/names.hpp"
 #include "batch/subscribe.hpp"
 
 namespace ble {
 
 namespace {
 
+namespace dom = simdjson::dom;
 namespace ondemand = simdjson::ondemand;
+
+constexpr std::size_t max_depth = 17;  // a line's, and one more around it
+
+// Do two members of one object have one name? Objects that are none pass: who reads them says what is wrong.
+bool has_twice(dom::element element, Names &names) {
+    dom::object object;
+    if (element.get(object) != simdjson::SUCCESS) return false;
+    names.clear();
+    for (const auto [key, value] : object) names.add(key);
+    return names.twice().data() != nullptr;
+}
+
+// The objects that the parser of lines looks at: no two readers must understand one line differently.
+bool event_has_twice(dom::element event, Names &names) {
+    if (has_twice(event, names)) return true;
+    dom::element data, inner;
+    if (event["data"].get(data) != simdjson::SUCCESS) return false;
+    if (has_twice(data, names)) return true;
+    for (const char *member : {"gap", "occupancy"})
+        if (data[member].get(inner) == simdjson::SUCCESS && has_twice(inner, names)) return true;
+    dom::array detections;
+    if (data["detections"].get(detections) != simdjson::SUCCESS) return false;
+    return std::any_of(detections.begin(), detections.end(),
+                       [&](dom::element one) { return has_twice(one, names); });
+}
 
 // In here simdjson's exceptions are the way out of a line that is not what it should be; read() catches them.
 EventView::Detection read_detection(ondemand::value value, const char *start) {
@@ -40,6 +68,10 @@ void read_data(ondemand::object data, const char *start, EventView &view) {
         const std::string_view key = field.unescaped_key();
         if (key == "device_id" && !view.device_id) {
             view.device_id = std::string_view(field.value().get_string());
+        } else if (key == "timestamp") {
+            std::string_view text;
+            if (field.value().get_string().get(text) == simdjson::SUCCESS)
+                view.timestamp = parse_rfc3339(text);
         } else if (key == "detections" && !view.detections) {
             auto &detections = view.detections.emplace();
             for (auto element : field.value().get_array())
@@ -54,6 +86,11 @@ struct EventReader::Impl {
     simdjson::dom::parser whole{max_event};
     ondemand::parser parser{max_event};
     std::unique_ptr<char[]> padded{new char[max_event + simdjson::SIMDJSON_PADDING]};
+    Names names;
+
+    Impl() {
+        if (whole.allocate(max_event, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
+    }
 };
 
 EventReader::EventReader() : impl_(std::make_unique<Impl>()) {}
@@ -62,14 +99,16 @@ EventReader::EventReader(EventReader &&) noexcept = default;
 EventReader &EventReader::operator=(EventReader &&) noexcept = default;
 
 std::optional<EventView> EventReader::read(std::string_view event_line) {
-    if (event_line.size() > max_event) return std::nullopt;
+    if (event_line.size() > max_event || has_byte_order_mark(event_line)) return std::nullopt;
     char *const padded = impl_->padded.get();
     std::memcpy(padded, event_line.data(), event_line.size());
     std::memset(padded + event_line.size(), 0, simdjson::SIMDJSON_PADDING);
     EventView view;
     view.line = event_line;
     // What is passed over while positions are looked for is not looked at, so it is made sure first that all is JSON.
-    if (impl_->whole.parse(padded, event_line.size(), false).error() != simdjson::SUCCESS)
+    dom::element event;
+    if (impl_->whole.parse(padded, event_line.size(), false).get(event) != simdjson::SUCCESS ||
+        event_has_twice(event, impl_->names))
         return std::nullopt;
     try {
         auto document =

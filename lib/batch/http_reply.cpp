@@ -1,5 +1,6 @@
 #include "batch/http_reply.hpp"
 
+#include "base/version.hpp"
 #include "batch/json_text.hpp"
 
 namespace ble {
@@ -18,15 +19,16 @@ std::string error_body(std::string_view detail) {
     return out + "}";
 }
 
-std::string health_body(std::string_view service, std::string_view reason) {
+std::string health_body(std::string_view service, std::string_view reason, std::string_view refused) {
     std::string out =
         reason.empty() ? "{\"status\":\"healthy\",\"service\":" : "{\"status\":\"unhealthy\",\"service\":";
     append_json_string(out, service);
-    out += ",\"version\":\"" BLEPIPE_VERSION "\"";
+    out += std::string(",\"version\":\"") + program_version + "\"";
     if (!reason.empty()) {
         out += ",\"detail\":";
         append_json_string(out, reason);
     }
+    if (!refused.empty()) out.append(",\"refused\":").append(refused);
     return out + "}";
 }
 

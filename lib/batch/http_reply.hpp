@@ -11,7 +11,9 @@ namespace ble {
 std::string stored_body(std::string_view device_id, std::size_t count);
 // {"detail":"…"}: every error.
 std::string error_body(std::string_view detail);
-// {"status":"healthy","service":"blerecv","version":"…"}; with a reason {"status":"unhealthy",…,"detail":"…"}.
-std::string health_body(std::string_view service, std::string_view reason = {});
+// {"status":"healthy","service":"blerecv","version":"…"}; with a reason {"status":"unhealthy",…,"detail":"…"}. `refused`: a JSON
+// value, for the member of that name; empty: none.
+std::string health_body(std::string_view service, std::string_view reason = {},
+                        std::string_view refused = {});
 
 }  // namespace ble

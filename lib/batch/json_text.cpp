@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "batch/safe_text.hpp"
+
 namespace ble {
 
 namespace {
 
-void append_escaped(std::string &out, char byte) {
-    static constexpr char digits[] = "0123456789abcdef";
-    switch (byte) {
+// What cannot stand in a string as it is, or should not: see batch/safe_text.hpp.
+void append_escaped(std::string &out, char32_t character) {
+    switch (character) {
         case '"':
             out += "\\\"";
             return;
@@ -34,27 +36,32 @@ void append_escaped(std::string &out, char byte) {
             out += "\\t";
             return;
         default:
-            break;
+            append_code_unit(out, character);
     }
-    out += "\\u00";
-    out += digits[static_cast<unsigned char>(byte) >> 4];
-    out += digits[static_cast<unsigned char>(byte) & 15];
 }
 
-bool needs_escape(char byte) {
-    return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
-}
-
-// `text` is UTF-8: runs of plain bytes are copied whole.
-void append_valid(std::string &out, std::string_view text) {
+// `text` is UTF-8 without unsafe characters: runs of plain bytes are copied whole.
+void append_safe(std::string &out, std::string_view text) {
     std::size_t start = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (!needs_escape(text[i])) continue;
+        if (text[i] != '"' && text[i] != '\\') continue;
         out.append(text, start, i - start);
-        append_escaped(out, text[i]);
+        append_escaped(out, static_cast<unsigned char>(text[i]));
         start = i + 1;
     }
     out.append(text, start);
+}
+
+// `text` is UTF-8.
+void append_valid(std::string &out, std::string_view text) {
+    std::size_t start = 0;
+    for (auto found = find_unsafe(text); found.at != std::string_view::npos;
+         found = find_unsafe(text, start)) {
+        append_safe(out, text.substr(start, found.at - start));
+        append_escaped(out, found.character);
+        start = found.at + found.length;
+    }
+    append_safe(out, text.substr(start));
 }
 
 // Length of the UTF-8 sequence (RFC 3629) at the beginning of `text`; 0: there is none.
@@ -112,7 +119,8 @@ bool is_text(std::string_view text, std::size_t least, std::size_t most) {
 bool is_json_object(std::string_view text) {
     simdjson::dom::parser parser;
     simdjson::dom::object object;
-    return parser.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS;
+    return !has_byte_order_mark(text) &&
+           parser.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS;
 }
 
 }  // namespace ble

@@ -7,9 +7,12 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "base/digest.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/timestamp.hpp"
 #include "batch/json_text.hpp"
 
@@ -17,9 +20,20 @@ namespace ble {
 
 namespace {
 
-std::string print_record(std::string_view line, std::string_view reason) {
-    std::string out = "{\"time\":\"" + format_ms(now()) + "\",\"reason\":";
-    append_json_string(out, reason);
+constexpr std::uint64_t shares = 4;        // one sender has that part of the file
+constexpr std::size_t most_names = 1'000;  // of further ones, all have one share together
+constexpr std::string_view begin_time = "{\"time\":\"", begin_from = "\",\"from\":";
+constexpr std::size_t time_length = 24;
+
+std::string print_record(const Rejected &rejected, const std::string &from) {
+    std::string out = std::string(begin_time) + format_ms(now());
+    if (rejected.from && !rejected.from->empty()) {
+        out.append(begin_from).append(from).append(",\"reason\":");
+    } else {
+        out += "\",\"reason\":";
+    }
+    append_json_string(out, rejected.reason);
+    const auto line = rejected.line;
     if (is_utf8(line)) {
         out += ",\"line\":";
         append_json_string(out, line);
@@ -32,33 +46,58 @@ std::string print_record(std::string_view line, std::string_view reason) {
     return out;
 }
 
+// Whose record it is, as JSON has it; empty: nobody is named.
+std::string_view from_of(std::string_view record) {
+    const auto at = begin_time.size() + time_length;
+    if (!record.starts_with(begin_time) || record.size() < at || !record.substr(at).starts_with(begin_from))
+        return {};
+    const auto text = record.substr(at + begin_from.size());
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '"') return text.substr(0, i + 1);
+        if (text[i] == '\\') ++i;
+    }
+    return {};
+}
+
 }  // namespace
 
 RejectFile::RejectFile(std::string path, std::uint64_t max_bytes)
     : path_(std::move(path)), max_bytes_(max_bytes) {}
 
 void RejectFile::add(std::string_view line, std::string_view reason) {
-    keep(line, reason);
+    keep({line, std::string(reason)});
     sync();
 }
 
 void RejectFile::add(std::span<const Rejected> lines) {
-    for (const auto &[line, reason] : lines) keep(line, reason);
+    for (const auto &rejected : lines) keep(rejected);
     sync();
 }
 
-void RejectFile::keep(std::string_view line, std::string_view reason) {
+void RejectFile::keep(const Rejected &rejected) {
     ++count_;
-    const bool kept = !path_.empty() && open() && write(print_record(line, reason));
+    std::string from;
+    if (rejected.from && !rejected.from->empty()) append_json_string(from, *rejected.from);
+    bool kept = false;
+    if (!path_.empty() && open()) {
+        const std::string record = print_record(rejected, from);
+        kept = (!rejected.from || has_share(from, record.size())) && write(record);
+        if (kept && rejected.from) share_of(from) += record.size();
+    }
     if (!said_.due()) return;
-    log_warning("rejected a line: " + printable(reason) + (kept ? "; it is kept in " + path_ : "") + " (" +
-                std::to_string(count_) + " since the start)");
+    log_warning("rejected a line: " + printable(rejected.reason) + (kept ? "; it is kept in " + path_ : "") +
+                " (" + std::to_string(count_) + " since the start)");
 }
 
 bool RejectFile::open() {
     if (fd_) return true;
     // O_NONBLOCK: a FIFO that nobody reads must not stop the tool.
-    fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+    try {
+        fd_ = open_own(path_, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0640);
+    } catch (const Error &error) {
+        if (trouble_said_.due()) log_warning(error.what());
+        return false;
+    }
     struct stat status {};
     if (!fd_ || fstat(fd_.get(), &status) != 0) {
         complain("open");
@@ -68,6 +107,29 @@ bool RejectFile::open() {
     size_ = static_cast<std::uint64_t>(status.st_size);
     if (S_ISREG(status.st_mode)) sync_folder();
     return true;
+}
+
+bool RejectFile::has_share(const std::string &from, std::size_t bytes) {
+    if (!shares_) read_shares();
+    if (share_of(from) + bytes <= max_bytes_ / shares) return true;
+    if (share_said_.due())
+        log_warning("the share of " + (from.empty() ? "lines without a sender" : printable(from)) + " in " +
+                    path_ + " is full: they are only counted from now on");
+    return false;
+}
+
+std::uint64_t &RejectFile::share_of(const std::string &from) {
+    return (*shares_)[shares_->size() < most_names || shares_->contains(from) ? from : ""];
+}
+
+// What earlier runs left.
+void RejectFile::read_shares() {
+    shares_.emplace();
+    if (size_ == 0) return;
+    std::ifstream file(path_);
+    for (std::string record; std::getline(file, record);) {
+        share_of(std::string(from_of(record))) += record.size() + 1;
+    }
 }
 
 // A new file's name is as perishable as its content.

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,10 +17,14 @@ namespace ble {
 struct Rejected {
     std::string_view line;
     std::string reason;
+    // Whose line it is, who may have a share of the file only. Empty: nobody knows, and all those have one together. Not set: any
+    // line of ours, without a share.
+    std::optional<std::string> from = {};
 };
 
-// Appends {"time":…,"reason":…,"line":…} (a line that is not UTF-8 as "line_hex"). Bounded: past `max_bytes` (what
-// earlier runs left included) records are counted but not written, with one warning. Not thread-safe.
+// Appends {"time":…,"from":…,"reason":…,"line":…} (a line that is not UTF-8 as "line_hex"; without "from" when not known). Bounded:
+// past `max_bytes` records are counted but not written, with one warning; so are those of one sender past a quarter of it.
+// What earlier runs left is included. Not thread-safe.
 class RejectFile {
   public:
     // Empty path: records are only logged and counted. Nothing is opened before the first record.
@@ -30,8 +37,13 @@ class RejectFile {
     std::uint64_t count() const { return count_; }
 
   private:
-    void keep(std::string_view line, std::string_view reason);
+    using Shares = std::map<std::string, std::uint64_t, std::less<>>;  // bytes, by the name as JSON has it
+
+    void keep(const Rejected &rejected);
     bool open();
+    bool has_share(const std::string &from, std::size_t bytes);
+    void read_shares();
+    std::uint64_t &share_of(const std::string &from);
     void sync_folder();
     void sync();
     bool write(const std::string &record);
@@ -40,8 +52,9 @@ class RejectFile {
     std::string path_;
     std::uint64_t max_bytes_, size_ = 0, count_ = 0;
     UniqueFd fd_;
+    std::optional<Shares> shares_;  // none: not looked at yet
     bool full_said_ = false, torn_ = false, unsynced_ = false;
-    Throttle said_, trouble_said_;
+    Throttle said_, trouble_said_, share_said_;
 };
 
 }  // namespace ble

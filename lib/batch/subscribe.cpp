@@ -4,6 +4,8 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "base/log.hpp"
+
 namespace ble {
 
 namespace {
@@ -30,22 +32,46 @@ std::string lower(std::string text) {
     return text;
 }
 
+// Looks at a message while it is parsed, before anything is built of it: at how deep it is, and for members of one name.
+class Watch {
+  public:
+    // Is it to be built? So deep a message is no subscription anyhow.
+    bool look(int depth, Json::parse_event_t event, const Json &parsed) {
+        constexpr std::size_t deepest = 4;
+        const auto level = static_cast<std::size_t>(depth);
+        if (level > deepest) return false;
+        if (event == Json::parse_event_t::object_start) names_[level].clear();
+        if (event == Json::parse_event_t::key && !names_[level - 1].insert(parsed.get<std::string>()).second)
+            twice_ = parsed.get<std::string>();
+        return true;
+    }
+    // A name that one object has twice: of which its last member would count, and others may take the first. Empty: none.
+    const std::string &twice() const { return twice_; }
+
+  private:
+    std::set<std::string> names_[5];  // of the object that is open at each depth
+    std::string twice_;
+};
+
 bool is_hash(const std::string &text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 }  // namespace
 
-std::variant<Filter, std::string> parse_subscribe(std::string_view message) {
+std::variant<Subscription, std::string> parse_subscribe(std::string_view message) {
     if (message.size() > max_message) return "longer than " + std::to_string(max_message) + " bytes";
-    // Nesting is bounded before anything is built; so deep a message is no subscription anyhow.
-    const auto shallow = [](int depth, Json::parse_event_t, Json &) { return depth <= 4; };
-    const Json json = Json::parse(message.begin(), message.end(), shallow, false);
+    Watch watch;
+    const auto look = [&](int depth, Json::parse_event_t event, const Json &parsed) {
+        return watch.look(depth, event, parsed);
+    };
+    const Json json = Json::parse(message.begin(), message.end(), look, false);
     if (json.is_discarded()) return "not JSON";
+    if (!watch.twice().empty()) return "member twice: " + printable(watch.twice());
     if (!json.is_object() || json.size() != 1 || !json.contains("subscribe") ||
         !json["subscribe"].is_object())
         return "not {\"subscribe\":{\"device_id\":[…],\"device_hash\":[…],\"rssi_min\":…}}";
-    Filter filter;
+    Subscription filter;
     for (const auto &[name, value] : json["subscribe"].items()) {
         std::string reason;
         if (name == "device_id") {
@@ -68,12 +94,12 @@ std::variant<Filter, std::string> parse_subscribe(std::string_view message) {
     return filter;
 }
 
-bool Filter::matches(const EventView::Detection &detection) const {
+bool Subscription::matches(const EventView::Detection &detection) const {
     if (rssi_min_ && detection.rssi_dbm.value_or(-128) < *rssi_min_) return false;
     return device_hashes_.empty() || device_hashes_.contains(detection.device_hash);
 }
 
-std::optional<std::string> Filter::apply(const EventView &event) const {
+std::optional<std::string> Subscription::apply(const EventView &event) const {
     if (!device_ids_.empty() && event.device_id && !device_ids_.contains(*event.device_id))
         return std::nullopt;
     if (!event.detections || (device_hashes_.empty() && !rssi_min_)) return std::string(event.line);

@@ -10,9 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/timestamp.hpp"
+
 namespace ble {
 
-// An event taken apart once, for any number of filters.
+// An event taken apart once, for any number of subscriptions.
 struct EventView {
     struct Detection {
         std::size_t begin, end;  // its bytes in `line`
@@ -22,6 +24,7 @@ struct EventView {
     std::string_view line;
     std::string type;                                  // "detection_event", …: never empty
     std::optional<std::string> device_id;              // data.device_id
+    std::optional<Time> timestamp;                     // data.timestamp, when it is a time
     std::optional<std::vector<Detection>> detections;  // data.detections, when the event has them
 };
 
@@ -41,7 +44,7 @@ class EventReader {
 };
 
 // By default everything passes.
-class Filter {
+class Subscription {
   public:
     bool passes_all() const { return device_ids_.empty() && device_hashes_.empty() && !rssi_min_; }
 
@@ -50,7 +53,7 @@ class Filter {
     std::optional<std::string> apply(const EventView &event) const;
 
   private:
-    friend std::variant<Filter, std::string> parse_subscribe(std::string_view message);
+    friend std::variant<Subscription, std::string> parse_subscribe(std::string_view message);
 
     bool matches(const EventView::Detection &detection) const;
 
@@ -58,8 +61,8 @@ class Filter {
     std::optional<int> rssi_min_;
 };
 
-// A client's message, which replaces its filter; {"subscribe":{}} and empty lists mean everything. Else why it is refused. At most
+// A client's message, which replaces its subscription; {"subscribe":{}} and empty lists mean everything. Else why it is refused. At most
 // 64 KiB and 1000 values a list.
-std::variant<Filter, std::string> parse_subscribe(std::string_view message);
+std::variant<Subscription, std::string> parse_subscribe(std::string_view message);
 
 }  // namespace ble

@@ -1,18 +1,18 @@
 #include "server/access.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "base/host.hpp"
+#include "base/secret.hpp"
+#include "base/trimmed.hpp"
 
 namespace ble {
 
 namespace {
 
 constexpr std::string_view cookie_name = "blepipe_session";
-constexpr std::size_t least_token = 16;
 constexpr std::size_t longest_origin = 8 + 253 + 6;  // a scheme, a name (RFC 1035, 2.3.4), a port
 
 std::string lower(std::string_view text) {
@@ -21,20 +21,6 @@ std::string lower(std::string_view text) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
     });
     return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
-// Equal digests of both sides under one key: the time taken says nothing about where they differ, nor how long they are.
-bool same_secret(std::string_view a, std::string_view b) {
-    const Sha256 left = hmac_sha256("compare", a), right = hmac_sha256("compare", b);
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < left.size(); i++) difference |= static_cast<unsigned>(left[i] ^ right[i]);
-    return difference == 0;
 }
 
 // "https://Example.org:443" -> "example.org"; a port that the scheme implies is left out, as browsers do.
@@ -52,15 +38,9 @@ std::string normalized(std::string_view origin) {
     return lower(origin.substr(0, origin.find("://"))) + "://" + authority_of(origin);
 }
 
-// The host without its port and without brackets.
-std::string name_of(std::string_view authority) {
-    if (authority.starts_with('[')) return lower(authority.substr(1, authority.find(']') - 1));
-    return lower(authority.substr(0, authority.find(':')));
-}
-
-bool is_address(const std::string &name) {
-    unsigned char storage[16];
-    return inet_pton(AF_INET, name.c_str(), storage) == 1 || inet_pton(AF_INET6, name.c_str(), storage) == 1;
+// Of an origin that was given with --origin, and so is one.
+std::string name_of(std::string_view origin) {
+    return parse_uri_host(authority_of(origin)).value_or(UriHost{}).name;
 }
 
 }  // namespace
@@ -69,9 +49,9 @@ Access::Access(std::optional<std::string> token, const std::vector<std::string> 
                bool tls)
     : token_(std::move(token)), loopback_(loopback), tls_(tls) {
     if (token_) {
-        if (token_->size() < least_token)
-            throw Error(ExitCode::config,
-                        "the token is shorter than 16 characters: make one with `openssl rand -hex 32`");
+        if (token_->size() < short_key)
+            throw Error(ExitCode::config, "the token is shorter than " + std::to_string(short_key) +
+                                              " characters: make one with `openssl rand -hex 32`");
         if (std::any_of(token_->begin(), token_->end(), [](char c) { return c <= ' ' || c > '~'; }))
             throw Error(ExitCode::config,
                         "the token has blanks or characters that are not ASCII; it must be one word");
@@ -92,19 +72,22 @@ Access::Access(std::optional<std::string> token, const std::vector<std::string> 
 }
 
 bool Access::token_matches(std::string_view candidate) const {
-    return token_ && same_secret(*token_, candidate);
+    return token_ && equal_secrets(*token_, candidate);
+}
+
+bool Access::shows_token(std::string_view authorization) {
+    return lower(authorization.substr(0, 7)) == "bearer ";
 }
 
 bool Access::authorized(std::string_view authorization, std::string_view cookies) const {
     if (!token_) return true;
-    if (lower(authorization.substr(0, 7)) == "bearer ")
-        return token_matches(trimmed(authorization.substr(7)));
+    if (shows_token(authorization)) return token_matches(trimmed(authorization.substr(7)));
     while (!cookies.empty()) {
         const std::size_t end = cookies.find(';');
         const std::string_view one = trimmed(cookies.substr(0, end));
         const std::size_t equals = one.find('=');
         if (equals != std::string_view::npos && one.substr(0, equals) == cookie_name &&
-            same_secret(one.substr(equals + 1), cookie_))
+            equal_secrets(one.substr(equals + 1), cookie_))
             return true;
         cookies.remove_prefix(end == std::string_view::npos ? cookies.size() : end + 1);
     }
@@ -119,9 +102,7 @@ std::string Access::set_cookie(bool proxied_tls) const {
 std::string Access::nameable(std::string_view origin) {
     const std::string text = lower(origin), authority = authority_of(origin);
     const bool web = text.starts_with("http://") || text.starts_with("https://");
-    const bool plain =
-        authority.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._:[]") == std::string::npos;
-    return web && plain && !authority.empty() && text.size() <= longest_origin ? text : "";
+    return web && parse_uri_host(authority) && text.size() <= longest_origin ? text : "";
 }
 
 bool Access::origin_listed(std::string_view origin) const {
@@ -137,10 +118,12 @@ bool Access::origin_allowed(std::string_view origin, std::string_view host) cons
 
 bool Access::host_allowed(std::string_view host) const {
     if (!loopback_ || token_ || every_origin_ || host.empty()) return true;
-    const std::string name = name_of(host);
-    if (name == "localhost" || name.ends_with(".localhost") || is_address(name)) return true;
+    const auto called = parse_uri_host(host);
+    if (!called) return false;
+    const std::string &name = called->name;
+    if (name == "localhost" || name.ends_with(".localhost") || called->is_address) return true;
     return std::any_of(origins_.begin(), origins_.end(),
-                       [&](const std::string &origin) { return name_of(authority_of(origin)) == name; });
+                       [&](const std::string &origin) { return name_of(origin) == name; });
 }
 
 }  // namespace ble

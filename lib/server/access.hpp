@@ -23,6 +23,8 @@ class Access {
     bool token_matches(std::string_view candidate) const;
     // By the values of the request's Authorization and Cookie headers (empty: absent).
     bool authorized(std::string_view authorization, std::string_view cookies) const;
+    // Does that value of the header Authorization hold a token, be it right or wrong? A proxy's password is none.
+    static bool shows_token(std::string_view authorization);
     bool tls() const { return tls_; }
     // The value of Set-Cookie after a login. It proves the token and does not contain it. It names no path, so that it is for
     // all below the folder of the login's address as the browser sees it, behind a proxy too (RFC 6265, 5.1.4).

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/version.hpp"
 #include "batch/event.hpp"
 #include "server/broadcaster_impl.hpp"
 
@@ -90,14 +91,20 @@ std::string Broadcaster::Impl::stats() const {
            ",\"streams\":" + std::to_string(streams) + ",\"events\":" + std::to_string(counters.in) +
            ",\"rejected\":" + std::to_string(counters.rejected) +
            ",\"delivered\":" + std::to_string(counters.out) +
-           ",\"missed\":" + std::to_string(counters.dropped) +
-           ",\"refused\":" + refusals.json(loop.refused()) + ",\"uptime_s\":" +
+           ",\"missed\":" + std::to_string(counters.dropped) + ",\"refused\":" + refused() +
+           ",\"uptime_s\":" +
            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(uptime).count());
 }
 
+std::string Broadcaster::Impl::refused() const {
+    using Kind = Refusals::Kind;
+    return refusals.json({Kind::host, Kind::origin, Kind::token, Kind::handshake, Kind::rate},
+                         loop.refused());
+}
+
 std::string Broadcaster::Impl::health() const {
-    return std::string("{\"status\":\"healthy\",\"service\":\"blews\",\"version\":\"" BLEPIPE_VERSION "\",") +
-           stats() + "}";
+    return std::string("{\"status\":\"healthy\",\"service\":\"blews\",\"version\":\"") + program_version +
+           "\"," + stats() + "}";
 }
 
 void Broadcaster::Impl::announce_stats() {
@@ -131,12 +138,14 @@ std::vector<LwsLoop::Protocol> Broadcaster::protocols() {
     const auto call = [impl = impl_.get()](lws *wsi, int reason, void *user, void *in, std::size_t length) {
         return impl->on_event(wsi, reason, user, in, length);
     };
-    return {{"http", sizeof(Client *), 4096, call}, {lines_protocol, sizeof(Client *), 4096, call}};
+    constexpr std::size_t session = sizeof(void *);  // for the client's address
+    return {{"http", session, 4096, call}, {lines_protocol, session, 4096, call}};
 }
 
 bool Broadcaster::publish(std::string_view line) {
     const bool taken = impl_->feed.publish(line);
     (taken ? impl_->counters.in : impl_->counters.rejected)++;
+    impl_->counters.note_window(impl_->feed.newest_window());
     return taken;
 }
 

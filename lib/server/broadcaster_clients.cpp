@@ -164,8 +164,8 @@ int Broadcaster::Impl::open_stream(lws *wsi, void *user) {
 
 void Broadcaster::Impl::join(Client &client, const std::string &last_id) {
     auto parsed = parse_subscribe(subscribe_message(client.wsi));
-    if (auto *filter = std::get_if<Filter>(&parsed); filter != nullptr && !filter->passes_all())
-        client.subscriber.filter = std::make_unique<Filter>(std::move(*filter));
+    if (auto *filter = std::get_if<Subscription>(&parsed); filter != nullptr && !filter->passes_all())
+        client.subscriber.filter = std::make_unique<Subscription>(std::move(*filter));
     feed.join(client.subscriber, connection_status("connected", clients.size(), now()), last_id);
     wake(client);
 }
@@ -185,7 +185,7 @@ int Broadcaster::Impl::obey(Client &client) {
     auto parsed = parse_subscribe(std::exchange(client.incoming, {}));
     if (client.subscriber.notes.size() >= max_notes)
         return close_with(client.wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION, "you talk and do not listen");
-    if (auto *filter = std::get_if<Filter>(&parsed))
+    if (auto *filter = std::get_if<Subscription>(&parsed))
         feed.filter(client.subscriber, std::move(*filter),
                     connection_status("subscribed", clients.size(), now()));
     else

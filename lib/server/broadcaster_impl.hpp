@@ -39,7 +39,7 @@ struct Broadcaster::Impl {
           options(o),
           feed(o.limits),
           hangups(l),
-          site(a, std::move(pages), hangups, refusals, [this] { return health(); }),
+          site(l, a, std::move(pages), hangups, refusals, [this] { return health(); }),
           ping_timer(l.timer([this] { ping_round(); })),
           stats_timer(l.timer([this] { announce_stats(); })),
           finish_timer(l.timer([this] { end(); })) {
@@ -65,6 +65,7 @@ struct Broadcaster::Impl {
     void end();
     std::string stats() const;
     std::string health() const;
+    std::string refused() const;
 
     LwsLoop &loop;
     const Access &access;

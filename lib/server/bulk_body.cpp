@@ -8,6 +8,7 @@
 #include "base/gunzip.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "batch/sender.hpp"
 
 namespace ble {
 namespace {
@@ -22,7 +23,7 @@ std::string_view without_blanks_at_end(std::string_view text) {
 
 // Adds the line, unless it is empty, or says why not. `where` comes before the reason.
 std::optional<BulkRefusal> add_line(Bulk &bulk, std::string_view line, const std::string &where,
-                                    BatchParser &parser) {
+                                    BatchParser &parser, std::string_view only) {
     line = without_blanks_at_end(line);
     if (line.empty()) return std::nullopt;
     if (line.size() > max_line)
@@ -34,9 +35,16 @@ std::optional<BulkRefusal> add_line(Bulk &bulk, std::string_view line, const std
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
     const std::string &device_id =
         batch != nullptr ? batch->batch.device_id : std::get<Gap>(parsed).device_id;
+    if (has_sender(parsed))
+        return BulkRefusal{422, where + "sender: only a receiver may say who has sent a line"};
+    if (!only.empty() && device_id != only)
+        return BulkRefusal{403, where + "the key is for the device " + printable(only) + ", and this is of " +
+                                    printable(device_id) +
+                                    ": use the key of that device, or make one with blerecv --make-key"};
     if (bulk.lines.empty()) bulk.device_id = device_id;
     bulk.lines.push_back(line);
     if (batch == nullptr) return std::nullopt;
+    if (batch->batch.timestamp) bulk.window_end = batch->batch.timestamp;
     bulk.detections += batch->batch.detections.size();
     if (!batch->rejected.empty())
         bulk.note = printable(device_id) + ": " + where + std::to_string(batch->rejected.size()) +
@@ -65,7 +73,8 @@ std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit) {
     return std::nullopt;
 }
 
-std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchParser &parser) {
+std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchParser &parser,
+                                          std::string_view only) {
     Bulk bulk;
     if (body.starts_with(gzip_magic))
         return BulkRefusal{415,
@@ -73,13 +82,13 @@ std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchP
     if (!ndjson) {
         std::replace_if(
             body.begin(), body.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-        if (auto refusal = add_line(bulk, body, "", parser)) return *refusal;
+        if (auto refusal = add_line(bulk, body, "", parser, only)) return *refusal;
     } else {
         std::string_view rest = body;
         for (std::size_t number = 1; !rest.empty(); ++number) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());
             const std::string where = "line " + std::to_string(number) + ": ";
-            if (auto refusal = add_line(bulk, rest.substr(0, end), where, parser)) return *refusal;
+            if (auto refusal = add_line(bulk, rest.substr(0, end), where, parser, only)) return *refusal;
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
     }

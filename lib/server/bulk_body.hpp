@@ -16,11 +16,14 @@ struct Bulk {
     std::vector<std::string_view> lines;  // pieces of the body
     std::string device_id;                // of the first line
     std::size_t detections = 0;           // valid ones, in all lines
+    std::optional<Time> window_end;       // of the last line that tells it
     std::string note;                     // about detections that are not valid, for the log; empty: none
 };
 
 struct BulkRefusal {
-    int status;  // 400: no JSON, or damaged; 413: a line or the body is too long; 415: packed; 422: JSON that is no batch
+    // 400: no JSON, or damaged; 403: of another device; 413: a line or the body is too long; 415: packed; 422: JSON that is no
+    // batch, or that says itself who has sent it
+    int status;
     std::string reason;
 };
 
@@ -29,7 +32,9 @@ struct BulkRefusal {
 std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit);
 
 // `ndjson`: one batch a line, empty lines are skipped. Else one batch, perhaps pretty-printed: its line breaks become
-// blanks, in place, so that positions in the reason are the body's. One bad line refuses the whole body.
-std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchParser &parser);
+// blanks, in place, so that positions in the reason are the body's. One bad line refuses the whole body, and so does one of
+// another device than `only` (empty: of every device).
+std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchParser &parser,
+                                          std::string_view only = {});
 
 }  // namespace ble

@@ -28,7 +28,9 @@ class EventRing {
 
     std::uint64_t begin() const { return begin_; }                 // of the oldest event here
     std::uint64_t end() const { return begin_ + frames_.size(); }  // of the event to come
-    const Frame &at(std::uint64_t position) const { return frames_[position - begin_]; }
+    const Frame &at(std::uint64_t position) const {
+        return frames_[static_cast<std::size_t>(position - begin_)];
+    }
     std::size_t bytes() const { return bytes_; }
 
     // Must an event leave before one of `bytes` can be added? One event is always taken.

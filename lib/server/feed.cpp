@@ -31,7 +31,7 @@ bool Feed::publish(std::string_view line) {
     if (line.find('\r') != std::string_view::npos) line = own = without_cr(line);
     std::optional<EventView> view = reader_.read(line);
     if (!view) {
-        const ParsedLine parsed = batches_.parse(line.substr(0, max_line));
+        const ParsedLine parsed = batches_.parse(line.substr(0, max_line + sender_room));
         if (const auto *batch = std::get_if<ParsedBatch>(&parsed))
             own = batch->rejected.empty() ? detection_event(line) : detection_event(batch->batch);
         else if (std::holds_alternative<Gap>(parsed))
@@ -43,6 +43,7 @@ bool Feed::publish(std::string_view line) {
     }
     Frame frame = make_frame(view->line);
     snapshot_.remember(*view, frame);
+    if (view->detections && view->timestamp) newest_window_ = view->timestamp;
     while (ring_.full_for(frame->size())) evict();
     ring_.push(std::move(frame));
     return true;
@@ -91,11 +92,11 @@ void Feed::leave(Subscriber &subscriber) {
     filtered_.erase(&subscriber);
 }
 
-void Feed::filter(Subscriber &subscriber, Filter filter, std::string greeting) {
+void Feed::filter(Subscriber &subscriber, Subscription filter, std::string greeting) {
     filtered_.erase(&subscriber);
     subscriber.filter.reset();
     if (!filter.passes_all()) {
-        subscriber.filter = std::make_unique<Filter>(std::move(filter));
+        subscriber.filter = std::make_unique<Subscription>(std::move(filter));
         filtered_.insert(&subscriber);
     }
     begin(subscriber, std::move(greeting));
@@ -222,7 +223,7 @@ Message Feed::joined_ring(Subscriber &subscriber) {
         }
     }
     subscriber.next = j.to;
-    return finish(j.bytes, j.to - j.from);
+    return finish(j.bytes, static_cast<std::size_t>(j.to - j.from));
 }
 
 Message Feed::join_waiting(Subscriber &subscriber) {

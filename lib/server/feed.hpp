@@ -27,7 +27,7 @@ enum class Framing {
 // What the feed knows of one client. Kept by the caller, at one address, from join() to leave().
 struct Subscriber {
     Framing framing = Framing::message;
-    std::unique_ptr<Filter> filter;            // none: everything
+    std::unique_ptr<Subscription> filter;      // none: everything
     std::uint64_t next = 0;                    // position in the ring
     std::uint64_t missed = 0;                  // not yet told
     std::vector<std::string> notes;            // events for it alone, to be sent before all else
@@ -56,6 +56,8 @@ class Feed {
     // An event, or a bare batch or gap line, which becomes its event. False: neither. Bytes stay as they are, but a CR (a
     // blank in JSON, the end of a line for SSE) becomes a blank.
     bool publish(std::string_view line);
+    // The end of its window, of the last event that told of detections.
+    const std::optional<Time> &newest_window() const { return newest_window_; }
     // For everybody, no part of the snapshot. `event` must be one.
     void announce(std::string_view event);
 
@@ -64,7 +66,7 @@ class Feed {
     void join(Subscriber &subscriber, std::string greeting, std::string_view last_id = {});
     void leave(Subscriber &subscriber);
     // From now on through this filter; then as in join().
-    void filter(Subscriber &subscriber, Filter filter, std::string greeting);
+    void filter(Subscriber &subscriber, Subscription filter, std::string greeting);
 
     bool waiting(const Subscriber &subscriber) const {
         return subscriber.next < ring_.end() || subscriber.snapshot || !subscriber.notes.empty() ||
@@ -101,6 +103,7 @@ class Feed {
     Message finish(std::string &buffer, std::size_t events) const;
 
     Limits limits_;
+    std::optional<Time> newest_window_;
     std::string epoch_;  // of this process: positions of another mean nothing here
     EventRing ring_;
     Snapshot snapshot_;

@@ -2,7 +2,6 @@
 
 #include <libwebsockets.h>
 
-#include <array>
 #include <utility>
 
 #include "base/log.hpp"
@@ -10,6 +9,8 @@
 namespace ble {
 
 namespace {
+
+constexpr double burst_seconds = 10;  // of requests that may come at once
 
 bool says_https(lws *wsi) {
     return http_header(wsi, "x-forwarded-proto") == "https";
@@ -27,8 +28,19 @@ std::string advice_on_origin(std::string_view origin) {
 
 }  // namespace
 
-Gate::Gate(const Access &access, TrustedProxies proxies, Refusals &refusals)
-    : access_(access), proxies_(std::move(proxies)), refusals_(refusals) {}
+Gate::Gate(const Access &access, TrustedProxies proxies, Refusals &refusals, double rate)
+    : access_(access),
+      proxies_(std::move(proxies)),
+      refusals_(refusals),
+      requests_(rate, rate * burst_seconds) {}
+
+std::optional<HttpReply> Gate::too_often(lws *wsi, const std::string &name) {
+    const std::string who = name.empty() ? network_of(client(wsi)) : name;
+    if (requests_.take(who)) return std::nullopt;
+    refusals_.note(Refusals::Kind::rate, "answering 429 to " + printable(who) +
+                                             ", which asks too often; allow more with --max-rate");
+    return http_error(429, "too many requests: ask again later", "retry-after: 1\r\n");
+}
 
 std::optional<HttpReply> Gate::foreign(lws *wsi) {
     const std::string host = http_header(wsi, WSI_TOKEN_HOST), origin = http_header(wsi, WSI_TOKEN_ORIGIN);
@@ -47,7 +59,7 @@ std::optional<HttpReply> Gate::foreign(lws *wsi) {
                                                    "', which calls this server '" + printable(host) +
                                                    "': " + advice_on_origin(origin));
         return http_error(403,
-                          "pages of " + printable(origin) + " may not read this: allow them with --origin");
+                          "pages of " + printable(origin) + " may not use this: allow them with --origin");
     }
     return std::nullopt;
 }
@@ -57,24 +69,32 @@ bool Gate::authorized(lws *wsi) const {
                               http_header(wsi, WSI_TOKEN_HTTP_COOKIE));
 }
 
-HttpReply Gate::unauthorized() {
+std::string Gate::client(lws *wsi) const {
+    return proxies_.client(http_peer(wsi), http_header(wsi, WSI_TOKEN_X_FORWARDED_FOR));
+}
+
+HttpReply Gate::guesses(const std::string &client) {
+    refusals_.note(Refusals::Kind::rate, "answering 429 to " + printable(client) +
+                                             ", from where too many wrong keys or tokens have come");
+    HttpReply reply =
+        http_error(429, "too many wrong keys or tokens have come from your address: ask again later",
+                   "retry-after: 10\r\n");
+    reply.close = true;
+    return reply;
+}
+
+HttpReply Gate::unauthorized(lws *wsi) {
     refusals_.note(Refusals::Kind::token,
-                   "refusing (401) a client that does not know the token: programs send the header "
-                   "'Authorization: Bearer TOKEN', browsers log in");
+                   "refusing (401) a client at " + client(wsi) +
+                       " that does not know the token: programs send the header 'Authorization: Bearer "
+                       "TOKEN', browsers log in");
     return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in with a browser",
                       "www-authenticate: Bearer realm=\"blepipe\"\r\n");
 }
 
-std::optional<HttpReply> Gate::refusal(lws *wsi) {
-    if (auto reply = foreign(wsi)) return reply;
-    if (!authorized(wsi)) return unauthorized();
-    return std::nullopt;
-}
-
 bool Gate::proxied_tls(lws *wsi) {
     if (!says_https(wsi)) return false;
-    std::array<char, 64> address{};
-    const std::string peer = lws_get_peer_simple(wsi, address.data(), address.size());
+    const std::string peer = http_peer(wsi);
     if (proxies_.trusts(peer)) return true;
     if (unbelieved_.due())
         log_warning(

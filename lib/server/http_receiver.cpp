@@ -10,11 +10,12 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "batch/http_reply.hpp"
+#include "batch/sender.hpp"
 
 namespace ble {
 namespace {
 
-constexpr std::string_view bulk_path = "/api/v1/detections/bulk";
+constexpr std::string_view bulk_path = "/api/v1/detections/bulk", health_path = "/health";
 constexpr std::chrono::milliseconds tick_interval(250);
 // A refused body up to this long is read and thrown away: a client that is still sending does not look for an answer.
 constexpr std::size_t longest_skipped = 16u << 20;
@@ -33,18 +34,12 @@ std::string media_type(lws *wsi) {
     return type;
 }
 
-std::string shown_key(lws *wsi) {
-    const std::string key = http_header(wsi, "x-api-key");
-    if (!key.empty()) return key;
-    const std::string authorization = http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
-    return lower(authorization.substr(0, 7)) == "bearer " ? authorization.substr(7) : "";
-}
-
 }  // namespace
 
-HttpReceiver::HttpReceiver(LwsLoop &loop, CountingWriter &writer, Counters &counters, const Options &options,
-                           std::function<void()> changed)
+HttpReceiver::HttpReceiver(LwsLoop &loop, Doorkeeper &door, CountingWriter &writer, Counters &counters,
+                           const Options &options, std::function<void()> changed)
     : loop_(loop),
+      door_(door),
       writer_(writer),
       counters_(counters),
       options_(options),
@@ -94,26 +89,26 @@ std::string HttpReceiver::unable() const {
     return "";
 }
 
-// What the headers alone decide: an answer, or that the body shall come (empty).
-std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::size_t length) {
+HttpReply HttpReceiver::health(lws *wsi) const {
+    const std::string method = http_method(wsi);
+    if (method != "GET" && method != "HEAD")
+        return http_error(405, "GET /health is what there is", "allow: GET, HEAD\r\n");
+    const std::string reason = unable();
+    HttpReply reply;
+    reply.status = reason.empty() ? 200 : 503;
+    if (!reason.empty()) reply.headers = retry_after;
+    if (method == "GET") reply.body = health_body("blerecv", reason, door_.refused(loop_.refused()));
+    return reply;
+}
+
+// What the headers of somebody known decide: an answer, or that the body shall come (empty).
+std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::uint64_t length) {
     const std::string method = http_method(wsi), path = options_.prefix.strip(http_path(wsi));
-    if (path == "/health") {
-        if (method != "GET" && method != "HEAD")
-            return http_error(405, "GET " + path + " is what there is", "allow: GET, HEAD\r\n");
-        const std::string reason = unable();
-        HttpReply reply;
-        reply.status = reason.empty() ? 200 : 503;
-        if (!reason.empty()) reply.headers = retry_after;
-        if (method == "GET") reply.body = health_body("blerecv", reason);
-        return reply;
-    }
+    if (path == health_path) return health(wsi);
     if (path != bulk_path)
         return http_error(404, "there is nothing here; batches go to POST " + std::string(bulk_path));
     if (method != "POST")
         return http_error(405, "batches go to POST " + std::string(bulk_path), "allow: POST\r\n");
-    if (!options_.keys.empty() && !options_.keys.accepts(shown_key(wsi)))
-        return http_error(401, "a valid key is needed in the header X-API-Key",
-                          "www-authenticate: Bearer realm=\"blepipe\"\r\n");
     const std::string type = media_type(wsi);
     request.ndjson = type == "application/x-ndjson" || type == "application/ndjson";
     if (!request.ndjson && type != "application/json")
@@ -136,11 +131,17 @@ std::optional<HttpReply> HttpReceiver::judge(lws *wsi, Request &request, std::si
 int HttpReceiver::begin(lws *wsi) {
     forget(wsi);
     Request request;
+    if (options_.prefix.strip(http_path(wsi)) != health_path) {
+        auto admitted = door_.admit(wsi);
+        if (auto *refusal = std::get_if<HttpReply>(&admitted)) return http_answer(wsi, *refusal);
+        request.sender = std::get<Sender>(std::move(admitted));
+    }
+    request.client = door_.client(wsi);
     request.close = http_wants_close(wsi);
     const std::string length_text = http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
     const bool number = length_text.find_first_not_of("0123456789") == std::string::npos;
     const bool counted = number && length_text.size() < 16;
-    const std::size_t length = counted && !length_text.empty() ? std::stoull(length_text) : 0;
+    const std::uint64_t length = counted && !length_text.empty() ? std::stoull(length_text) : 0;
     const bool chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     const std::string expectation = lower(http_header(wsi, WSI_TOKEN_HTTP_EXPECT));
     const bool post = lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0;
@@ -164,7 +165,7 @@ int HttpReceiver::begin(lws *wsi) {
                       !chunked && expectation.empty();
     if (request.decided && !skip) {
         request.decided->close = request.close || body;
-        note(*request.decided);
+        note(*request.decided, request.client);
         return http_answer(wsi, *request.decided);
     }
     if (!request.decided && !expectation.empty()) http_continue(wsi);
@@ -175,10 +176,12 @@ int HttpReceiver::begin(lws *wsi) {
 
 // libwebsockets would hang up on it without a word.
 int HttpReceiver::refuse_upgrade(lws *wsi) {
+    auto admitted = door_.admit(wsi);
+    if (auto *refusal = std::get_if<HttpReply>(&admitted)) return http_answer(wsi, *refusal);
     HttpReply reply =
         http_error(404, "there is no WebSocket here; batches go to POST " + std::string(bulk_path));
     reply.close = true;
-    note(reply);
+    note(reply, door_.client(wsi));
     return http_answer(wsi, reply);
 }
 
@@ -211,7 +214,7 @@ int HttpReceiver::finish_body(lws *wsi) {
     if (!request.decided) request.decided = take(wsi, request);
     drop_body(request);
     if (request.decided) {
-        note(*request.decided);
+        note(*request.decided, request.client);
         answer_later(wsi, request, std::move(*request.decided));
     } else {
         pump();
@@ -219,10 +222,12 @@ int HttpReceiver::finish_body(lws *wsi) {
     return 0;
 }
 
-void HttpReceiver::note(const HttpReply &reply) {
+void HttpReceiver::note(const HttpReply &reply, const std::string &client) {
+    if (reply.status == 403) return door_.note_device(client, printable(reply.body));
     if (reply.status == 400 || reply.status == 413 || reply.status == 422) counters_.rejected++;
     if (reply.status >= 400 && refusals_[reply.status].due())
-        log_warning("answering " + std::to_string(reply.status) + ": " + printable(reply.body));
+        log_warning("answering " + std::to_string(reply.status) + " to " + client + ": " +
+                    printable(reply.body));
 }
 
 std::size_t HttpReceiver::longest(const Request &request) const {
@@ -238,17 +243,19 @@ std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
         body_bytes_ += request.body.size();
         if (refusal) return http_error(refusal->status, refusal->reason);
     }
-    const auto read = read_bulk(request.body, request.ndjson, parser_);
+    const auto read = read_bulk(request.body, request.ndjson, parser_, request.sender.device);
     if (const auto *refusal = std::get_if<BulkRefusal>(&read))
         return http_error(refusal->status, refusal->reason);
     const auto &bulk = std::get<Bulk>(read);
     if (!bulk.note.empty()) log_info(bulk.note);
     request.reply = stored_body(bulk.device_id, bulk.detections);
     std::uint64_t position = 0;
-    for (const std::string_view line : bulk.lines) position = writer_.write_line(line);
+    for (const std::string_view line : bulk.lines)
+        position = request.sender.name.empty() ? writer_.write_line(line)
+                                               : writer_.write_line(with_sender(line, request.sender.name));
     counters_.in += bulk.lines.size();
     const auto now = Clock::now();
-    standing_.push_back({position, now, bulk.lines.size()});
+    standing_.push_back({position, now, bulk.lines.size(), bulk.window_end});
     waiting_.push_back({position, now, wsi});
     request.state = State::waiting;
     return std::nullopt;
@@ -292,6 +299,7 @@ void HttpReceiver::pump() {
     writer_.pump();
     while (!standing_.empty() && standing_.front().position <= writer_.committed()) {
         counters_.out += standing_.front().batches;
+        counters_.note_window(standing_.front().window_end);
         standing_.pop_front();
     }
     while (!waiting_.empty() && waiting_.front().position <= writer_.committed()) {
@@ -316,12 +324,10 @@ void HttpReceiver::tick() {
         const std::string reason = "not consumed within " + in_seconds(options_.longest_wait) +
                                    "; send it again, it will not be stored twice";
         HttpReply reply = http_error(503, reason, retry_after);
-        note(reply);
-        answer_later(wsi, requests_.at(wsi), std::move(reply));
+        Request &request = requests_.at(wsi);
+        note(reply, request.client);
+        answer_later(wsi, request, std::move(reply));
     }
-    for (const auto &[wsi, request] : requests_)
-        if (request.state == State::reading && now - request.since >= options_.body_timeout)
-            lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
     if (!requests_.empty()) loop_.arm(tick_timer_, tick_interval);
     changed_();
 }

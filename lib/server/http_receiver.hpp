@@ -18,8 +18,8 @@
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "batch/batch.hpp"
-#include "server/api_keys.hpp"
 #include "server/bulk_body.hpp"
+#include "server/doorkeeper.hpp"
 #include "server/lws_http.hpp"
 #include "server/lws_loop.hpp"
 #include "server/path_prefix.hpp"
@@ -31,23 +31,20 @@ class HttpReceiver {
     using Clock = std::chrono::steady_clock;
 
     struct Options {
-        ApiKeys keys;
         PathPrefix prefix;
         // Nothing is written, and 503 answered at once, while the oldest byte in the pipe has stood this long.
         std::chrono::milliseconds stalled_after{2000};
         // A request that waits for the reader is answered 503 after this: clients give up at 10 s.
         std::chrono::milliseconds longest_wait{8000};
-        // From the end of the headers to the end of the body.
-        std::chrono::milliseconds body_timeout{30000};
         std::size_t max_body = 4 * max_line;  // of NDJSON; one batch: max_line
         // Bodies being received and lines not yet in the pipe, together; beyond it 503. Twice that may be in memory.
         std::size_t max_waiting_bytes = 16u << 20;
     };
 
-    // `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when
+    // `door` is borrowed. What it lets in is written with the name of its sender. `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when
     // consumed, rejected when answered 400, 413 or 422.
-    HttpReceiver(LwsLoop &loop, CountingWriter &writer, Counters &counters, const Options &options,
-                 std::function<void()> changed);
+    HttpReceiver(LwsLoop &loop, Doorkeeper &door, CountingWriter &writer, Counters &counters,
+                 const Options &options, std::function<void()> changed);
 
     LwsLoop::Protocol protocol();
 
@@ -64,7 +61,8 @@ class HttpReceiver {
         State state = State::reading;
         bool ndjson = false, gzip = false;
         bool close = false;  // the client wants the connection to end after this
-        Clock::time_point since = Clock::now();
+        Sender sender;
+        std::string client;  // its address, for the log
         std::string body;
         std::string reply;                 // to be sent once the lines are consumed
         std::optional<HttpReply> decided;  // while reading: the headers decided, the body is only skipped
@@ -73,6 +71,7 @@ class HttpReceiver {
         std::uint64_t position;
         Clock::time_point since;
         std::size_t batches;
+        std::optional<Time> window_end;
     };
     struct Waiting {
         std::uint64_t position;
@@ -82,13 +81,15 @@ class HttpReceiver {
 
     int on_event(lws *wsi, int reason, void *in, std::size_t length);
     int begin(lws *wsi);
-    std::optional<HttpReply> judge(lws *wsi, Request &request, std::size_t length);
+    HttpReply health(lws *wsi) const;
+    std::optional<HttpReply> judge(lws *wsi, Request &request, std::uint64_t length);
     int refuse_upgrade(lws *wsi);
     int take_body(lws *wsi, std::string_view piece);
     int finish_body(lws *wsi);
     std::optional<HttpReply> take(lws *wsi, Request &request);
     std::size_t longest(const Request &request) const;  // in bytes: its body, packed or not
-    void note(const HttpReply &reply);  // every refusal, once: counted, and logged once a minute by status
+    // Every refusal, once: counted, and logged once a minute by status.
+    void note(const HttpReply &reply, const std::string &client);
     void answer_later(lws *wsi, Request &request, HttpReply reply);
     int answer(lws *wsi);
     void forget(lws *wsi);
@@ -99,6 +100,7 @@ class HttpReceiver {
     void tick();
 
     LwsLoop &loop_;
+    Doorkeeper &door_;
     CountingWriter &writer_;
     Counters &counters_;
     const Options options_;

@@ -32,28 +32,22 @@ UniqueFd listen_on(const addrinfo &address, int send_buffer) {
     return {};
 }
 
-Error listening_error(const std::string &where, int reason) {
+Error listening_error(const std::string &where, int reason, const std::string &option) {
+    const auto with = [&](const char *usual) { return " with " + (option.empty() ? usual : option); };
     const std::string text = "unable to listen on " + where + ": " + std::strerror(reason);
     if (reason == EADDRINUSE)
         return {ExitCode::unavailable,
-                text + ": another program has it; end that or choose another with --port"};
-    if (reason == EACCES) return {ExitCode::permission, text + ": choose a port above 1023 with --port"};
+                text + ": another program has it; end that or choose another" + with("--port")};
+    if (reason == EACCES) return {ExitCode::permission, text + ": choose a port above 1023" + with("--port")};
     if (reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT)
-        return {ExitCode::config, text + ": name an address of this machine with --bind"};
+        return {ExitCode::config, text + ": name an address of this machine" + with("--bind")};
     return {ExitCode::system, text};
 }
 
 }  // namespace
 
-bool is_loopback(const std::string &bind) {
-    if (bind == "localhost") return true;
-    in_addr v4{};
-    if (inet_pton(AF_INET, bind.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-    in6_addr v6{};
-    return inet_pton(AF_INET6, bind.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-Listener open_listener(const std::string &bind, std::uint16_t port, int send_buffer) {
+Listener open_listener(const std::string &bind, std::uint16_t port, int send_buffer,
+                       const std::string &option) {
     addrinfo hints{};
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
     hints.ai_socktype = SOCK_STREAM;
@@ -64,7 +58,7 @@ Listener open_listener(const std::string &bind, std::uint16_t port, int send_buf
     Listener listener;
     for (const addrinfo *a = found; a != nullptr && !listener.fd; a = a->ai_next)
         listener.fd = listen_on(*a, send_buffer);
-    if (!listener.fd) throw listening_error(bind + " port " + std::to_string(port), errno);
+    if (!listener.fd) throw listening_error(bind + " port " + std::to_string(port), errno, option);
 
     sockaddr_storage name{};
     socklen_t size = sizeof name;

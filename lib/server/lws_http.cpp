@@ -3,10 +3,13 @@
 #include <libwebsockets.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
 #include "batch/http_reply.hpp"
+#include "server/lws_loop.hpp"
+#include "server/server_tls.hpp"
 
 namespace ble {
 namespace {
@@ -64,6 +67,10 @@ const char *status_text(int status) {
             return "Unprocessable Content";
         case 426:
             return "Upgrade Required";
+        case 429:
+            return "Too Many Requests";
+        case 431:
+            return "Request Header Fields Too Large";
         case 503:
             return "Service Unavailable";
         default:
@@ -119,6 +126,16 @@ std::string http_header(lws *wsi, std::string_view name) {
     return text;
 }
 
+std::string http_certificate(lws *wsi) {
+    SSL *connection = lws_get_ssl(wsi);
+    return connection != nullptr ? client_certificate_name(connection) : "";
+}
+
+std::string http_peer(lws *wsi) {
+    std::array<char, 64> address{};
+    return lws_get_peer_simple(wsi, address.data(), address.size());
+}
+
 bool http_wants_close(lws *wsi) {
     std::string connection = http_header(wsi, WSI_TOKEN_CONNECTION);
     std::transform(connection.begin(), connection.end(), connection.begin(),
@@ -144,6 +161,7 @@ int http_begin_answer(lws *wsi, const HttpReply &reply, std::uint64_t length) {
 }
 
 int http_end_answer(lws *wsi, const HttpReply &reply) {
+    LwsLoop::answered(wsi);
     return reply.close || lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
 }
 

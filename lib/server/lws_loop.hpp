@@ -1,5 +1,8 @@
-// The event loop of the servers: one libwebsockets context, one listening socket, foreign descriptors and timers, in
+// The event loop of the servers: one libwebsockets context, its listening sockets, foreign descriptors and timers, in
 // one thread. Tools see this header; only .cpp files of lib/server include libwebsockets.h.
+//
+// Connections beyond the limits are not simply refused, since a server that looks dead is restarted: a few of them are taken, the
+// newest in place of the oldest, and answered when they ask for /health; all else they ask for is answered 503.
 //
 //   LwsLoop loop({.bind = "127.0.0.1", .port = 8000});
 //   loop.watch(lifecycle.fd(), [&] { … });
@@ -15,6 +18,9 @@
 #include <string>
 #include <vector>
 
+#include "server/server_tls.hpp"
+#include "server/trusted_proxies.hpp"
+
 struct lws;
 struct lws_context;
 
@@ -24,16 +30,23 @@ class LwsLoop {
   public:
     struct Config {
         std::string bind =
-            "127.0.0.1";         // address or host name; one socket: the first address that can be bound
-        std::uint16_t port = 0;  // 0: the system chooses, see port()
-        std::string cert, key;   // PEM files; both or none: TLS (HTTP/1.1 only) or plain
-        std::size_t max_clients =
-            1024;  // connections at once; further ones get "503 Service Unavailable" and are closed
-        std::chrono::seconds header_timeout{
-            10};  // from the connection or the first byte to the end of the headers
+            "127.0.0.1";          // address or host name; one socket: the first address that can be bound
+        std::uint16_t port = 0;   // 0: the system chooses, see port()
+        std::string option = {};  // by which the user gave this address; empty: --bind and --port
+        TlsFiles tls;             // without a certificate and its key: plain; with them: TLS (HTTP/1.1 only)
+        std::size_t max_clients = 1024;  // connections at once
+        // Of them, connections of one address (of IPv6: one network of 64 bits); 0: a quarter, 16 at least.
+        std::size_t max_per_address = 0;
+        TrustedProxies proxies;  // addresses that may have all, since many come through them, and may guess
+        // Absolute, however the bytes drip: from the connection to the end of the headers, and from there to the end of the body.
+        std::chrono::seconds header_timeout{10}, body_timeout{10};
         std::chrono::seconds keepalive_timeout{60};  // idle between two requests
         int send_buffer = 0;                         // SO_SNDBUF of each connection in bytes; 0: the system's
     };
+
+    // `reason` is an lws_callback_reasons. Non-zero closes the connection. A default for reasons not handled is
+    // lws_callback_http_dummy(). May throw: run() ends with the exception. Also called while the loop is destroyed.
+    using Handler = std::function<int(lws *, int reason, void *user, void *in, std::size_t length)>;
 
     // What a connection speaks. The first protocol handles HTTP; the others are WebSocket subprotocols by name. A client that asks
     // for no subprotocol gets the first.
@@ -42,12 +55,10 @@ class LwsLoop {
         std::size_t session_bytes =
             0;  // zeroed memory per connection: the callback's `user` (NULL before it is bound)
         std::size_t receive_bytes = 0;  // of a WebSocket message handed over at once; 0: 4096
-        // `reason` is an lws_callback_reasons. Non-zero closes the connection. A default for reasons not handled is
-        // lws_callback_http_dummy(). May throw: run() ends with the exception. Also called while the loop is destroyed.
-        std::function<int(lws *, int reason, void *user, void *in, std::size_t length)> callback;
+        Handler callback;
     };
 
-    // Creates the context; opens nothing. Error(config) when cert or key cannot be read.
+    // Creates the context; opens nothing. Error(config) when a file of TLS cannot be used, or there is a certificate or a key alone.
     explicit LwsLoop(const Config &config);
     // Closes all connections: the protocols' callbacks must still work.
     ~LwsLoop();
@@ -67,12 +78,28 @@ class LwsLoop {
     // Binds and listens; connections are accepted once run() is called. Once. Error(unavailable) when the port is taken,
     // Error(permission) when it is privileged, Error(config) when the address is not ours or the certificate is no good.
     void listen(std::vector<Protocol> protocols);
+    // One more port, after listen(), with limits of its own: its connections are all `handler`'s, speak plain HTTP and have no
+    // `user`. At most 64 at once. Errors as from listen(). Its address: "http://[::1]:8001".
+    std::string listen_too(const Config &config, Handler handler);
+    // Reads the files of TLS again, for connections to come. Error(config): all is as before. Nothing without TLS.
+    void reload_certificates();
+    // Of the first port:
     std::uint16_t port() const;
     std::string url() const;        // "http://127.0.0.1:8000", "https://[::1]:8443"
-    std::size_t clients() const;    // connections that stand now
+    std::size_t clients() const;    // connections that stand now, without those that are too many
     std::uint64_t refused() const;  // those that were too many, so far; said in the log once a minute
 
-    // Closes the listening socket; connections stay.
+    // A client has shown a wrong key or token; `client`: its address, which a proxy may have told (Gate::client()). Five are served
+    // at once; then, until they are half forgotten in about a minute, each further connection from there is served two seconds
+    // late. A proxy's own address does not count.
+    void note_guess(lws *wsi, const std::string &client);
+    // Through a proxy, whose connections cannot be late: has this client guessed so often that its next key is not to be looked at,
+    // for now? One in ten seconds is.
+    bool guesses_too_often(lws *wsi, const std::string &client) const;
+    // The answer to a connection's request is on its way: from now on counts the time until its next one. http_end_answer() says so.
+    static void answered(lws *wsi);
+
+    // Closes the first port's listening socket; connections stay, and so do other ports.
     void stop_listening();
 
     // Serves until stop(). Throws what a callback threw.

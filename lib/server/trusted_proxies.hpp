@@ -16,6 +16,9 @@ class TrustedProxies {
 
     // `peer`: the address at the other end of the connection, as text; an IPv4 address may be written as an IPv6 one.
     bool trusts(const std::string &peer) const;
+    // The client's address: that of the peer, or, of a peer that is trusted, the last one in its header X-Forwarded-For that is
+    // not trusted itself. What is no address there does not count.
+    std::string client(const std::string &peer, std::string_view forwarded_for) const;
 
   private:
     using Address = std::array<unsigned char, 16>;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex_text.hpp"
 #include "base/log.hpp"
 
 namespace ble {
@@ -41,10 +42,8 @@ HttpReply login_form(int status, std::string_view remark) {
     return reply;
 }
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+bool shows_token(lws *wsi) {
+    return Access::shows_token(http_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION));
 }
 
 // The value of `name` in application/x-www-form-urlencoded text; empty: absent.
@@ -84,14 +83,41 @@ std::string beside_root(std::string_view path, const std::string &name) {
 
 }  // namespace
 
-WebSite::WebSite(const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
-                 std::function<std::string()> health)
-    : access_(access),
+WebSite::WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups,
+                 Refusals &refusals, std::function<std::string()> health)
+    : loop_(loop),
+      access_(access),
       options_(std::move(options)),
-      gate_(access, options_.proxies, refusals),
+      gate_(access, options_.proxies, refusals, options_.rate),
       hangups_(hangups),
       refusals_(refusals),
       health_(std::move(health)) {}
+
+// A wrong token is a guess, and no token is none; after it the connection ends, so that the next guess needs another one.
+HttpReply WebSite::unauthorized(lws *wsi) {
+    HttpReply reply = gate_.unauthorized(wsi);
+    if (shows_token(wsi)) {
+        loop_.note_guess(wsi, gate_.client(wsi));
+        reply.close = true;
+    }
+    return reply;
+}
+
+// Why one is not let in who may ask. A browser that has logged in shows no token, and is never slowed.
+std::optional<HttpReply> WebSite::stranger(lws *wsi) {
+    const bool shown = shows_token(wsi);
+    if (const std::string client = gate_.client(wsi);
+        access_.needs_token() && shown && loop_.guesses_too_often(wsi, client))
+        return gate_.guesses(client);
+    if (!gate_.authorized(wsi)) return unauthorized(wsi);
+    return std::nullopt;
+}
+
+std::optional<HttpReply> WebSite::refusal(lws *wsi) {
+    if (auto reply = gate_.too_often(wsi)) return reply;
+    if (auto reply = gate_.foreign(wsi)) return reply;
+    return stranger(wsi);
+}
 
 int WebSite::answer(lws *wsi, HttpReply reply, bool head_only) const {
     reply.headers += common_headers;
@@ -119,10 +145,11 @@ int WebSite::begin(lws *wsi) {
     reply.close = http_wants_close(wsi) || !http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH).empty() ||
                   !http_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING).empty();
     const auto refuse = [&](HttpReply refused) {
-        refused.close = reply.close;
+        refused.close = refused.close || reply.close;
         return answer(wsi, std::move(refused), head_only);
     };
     if (path != "/health") {
+        if (auto refused = gate_.too_often(wsi)) return refuse(std::move(*refused));
         if (auto refused = gate_.foreign(wsi)) return refuse(std::move(*refused));
         if (path == "/login" && access_.needs_token()) return begin_login(wsi, method, std::move(reply));
     }
@@ -134,10 +161,10 @@ int WebSite::begin(lws *wsi) {
         reply.headers = "cache-control: no-store\r\n";
         return answer(wsi, std::move(reply), head_only);
     }
-    if (!gate_.authorized(wsi)) {
-        const bool browser = http_header(wsi, WSI_TOKEN_HTTP_ACCEPT).find("text/html") != std::string::npos;
-        return refuse(browser ? redirect(beside_root(path, "login")) : gate_.unauthorized());
-    }
+    const bool browser =
+        http_header(wsi, WSI_TOKEN_HTTP_ACCEPT).find("text/html") != std::string::npos && !shows_token(wsi);
+    if (browser && !gate_.authorized(wsi)) return refuse(redirect(beside_root(path, "login")));
+    if (auto refused = stranger(wsi)) return refuse(std::move(*refused));
     if (path == "/login") return refuse(redirect("./"));
     if (path == "/ws") return refuse(no_upgrade(wsi));
     const auto &folder = options_.folder;
@@ -176,6 +203,7 @@ int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
     } else {
         Open &open = open_[wsi];
         open.reply.close = http_wants_close(wsi);
+        open.client = gate_.client(wsi);
         open.proxied_tls = !access_.tls() && gate_.proxied_tls(wsi);
         return 0;
     }
@@ -193,13 +221,25 @@ int WebSite::take_body(lws *wsi, std::string_view piece) {
 int WebSite::finish_body(lws *wsi) {
     const auto found = open_.find(wsi);
     if (found == open_.end()) return 0;
+    const std::string client = found->second.client;
+    if (loop_.guesses_too_often(wsi, client)) {
+        HttpReply late = gate_.guesses(client);
+        HttpReply form =
+            login_form(429, "Too many wrong tokens have come from your address: try again in ten seconds.");
+        form.headers += late.headers;
+        form.close = true;
+        open_.erase(found);
+        return answer(wsi, std::move(form));
+    }
     const bool right = access_.token_matches(form_value(found->second.body, "token"));
     HttpReply reply = right ? redirect("./") : login_form(401, "That token is not the right one.");
-    if (right)
+    reply.close = found->second.reply.close || !right;
+    if (right) {
         reply.headers += "set-cookie: " + access_.set_cookie(found->second.proxied_tls) + "\r\n";
-    else
-        refusals_.note(Refusals::Kind::token, "refusing (401) a login with a wrong token");
-    reply.close = found->second.reply.close;
+    } else {
+        loop_.note_guess(wsi, client);
+        refusals_.note(Refusals::Kind::token, "refusing (401) a login with a wrong token from " + client);
+    }
     open_.erase(found);
     return answer(wsi, std::move(reply));
 }

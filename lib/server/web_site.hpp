@@ -12,6 +12,7 @@
 #include "server/gate.hpp"
 #include "server/hangup_watch.hpp"
 #include "server/lws_http.hpp"
+#include "server/lws_loop.hpp"
 #include "server/path_prefix.hpp"
 #include "server/refusals.hpp"
 #include "server/static_folder.hpp"
@@ -25,15 +26,16 @@ class WebSite {
         std::optional<StaticFolder> folder;  // none: there are no pages
         PathPrefix prefix;
         TrustedProxies proxies;
+        double rate = 0;  // requests a second of each address, for all but /health; 0: any number
     };
-    // `health`: the JSON object for GET /health. `access`, `hangups`, `refusals` are borrowed.
-    WebSite(const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
+    // `loop` is told of wrong tokens. `health`: the JSON object for GET /health. `loop`, `access`, `hangups`, `refusals` are borrowed.
+    WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
             std::function<std::string()> health);
 
     // The path of a request, without the prefix.
     std::string path(lws *wsi) const { return options_.prefix.strip(http_path(wsi)); }
     // Why the sender of these headers may not see anything; for every path but /health.
-    std::optional<HttpReply> refusal(lws *wsi) { return gate_.refusal(wsi); }
+    std::optional<HttpReply> refusal(lws *wsi);
 
     // For the callback reasons HTTP, HTTP_BODY, HTTP_BODY_COMPLETION, HTTP_WRITEABLE. Return their value.
     int begin(lws *wsi);
@@ -49,7 +51,7 @@ class WebSite {
     // What takes more than one callback: the login's body, a file on its way.
     struct Open {
         HttpReply reply;
-        std::string body;
+        std::string body, client;
         std::optional<StaticFile> file;
         std::uint64_t sent = 0;
         bool proxied_tls = false;
@@ -57,7 +59,10 @@ class WebSite {
     int begin_login(lws *wsi, const std::string &method, HttpReply reply);
     int send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only);
     HttpReply no_upgrade(lws *wsi) const;
+    HttpReply unauthorized(lws *wsi);
+    std::optional<HttpReply> stranger(lws *wsi);
 
+    LwsLoop &loop_;
     const Access &access_;
     const Options options_;
     Gate gate_;

@@ -191,7 +191,7 @@ std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFul
 }
 
 void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_point now) {
-    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind_blob(3, line);
+    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind(3, Blob{line});
     insert_.step();
     const bool all_read = batches_ == ahead_.size() + in_flight_.size() - gaps_in_flight_;
     ++batches_;
@@ -219,7 +219,7 @@ void DurableSpool::lose(std::uint64_t id, Item item) {
     const ParsedLine parsed = parser_.parse(item.line);
     if (std::holds_alternative<Gap>(parsed) && !gaps_.full()) {
         // A loss upstream: dropping the news of it would hide it.
-        put_gap_.bind(1, row(id)).bind(2, to_wall(item.since)).bind_blob(3, item.line).bind(4, false);
+        put_gap_.bind(1, row(id)).bind(2, to_wall(item.since)).bind(3, Blob{item.line}).bind(4, false);
         put_gap_.step();
         gaps_.put(id, {item.since, nullptr, {}});
         return;
@@ -227,13 +227,12 @@ void DurableSpool::lose(std::uint64_t id, Item item) {
     ++loss_.dropped;
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
     const bool named = batch != nullptr && batch->batch.position;
-    if (!named || !tell(id, {item.since, batch->batch.device_id, *batch->batch.position, "buffer_full"}))
-        ++loss_.unnamed;
+    if (!named || !tell(id, {item.since, gap_for(batch->batch, "buffer_full")})) ++loss_.unnamed;
 }
 
 // False: there are too many gap lines.
 bool DurableSpool::tell(std::uint64_t id, const Lost &lost) {
-    const auto told = gaps_.lose(id, lost.since, lost.device_id, lost.position, lost.reason);
+    const auto told = gaps_.lose(id, lost.since, lost.batch);
     if (told) touched_.insert(*told);
     return told.has_value();
 }
@@ -241,7 +240,7 @@ bool DurableSpool::tell(std::uint64_t id, const Lost &lost) {
 void DurableSpool::save_losses() {
     const auto save = [this](std::uint64_t id, Clock::time_point since, const Gap &gap) {
         const std::string line = print_gap(gap);
-        put_gap_.bind(1, row(id)).bind(2, to_wall(since)).bind_blob(3, line).bind(4, true);
+        put_gap_.bind(1, row(id)).bind(2, to_wall(since)).bind(3, Blob{line}).bind(4, true);
         put_gap_.step();
     };
     for (const auto id : touched_) {
@@ -310,7 +309,7 @@ void DurableSpool::give_up(std::uint64_t id, const std::string &reason) {
     end(found);
     // The batch goes and the gap line comes in one transaction: that of the removals, which is put off.
     if (const auto *batch = std::get_if<ParsedBatch>(&parsed); batch != nullptr && batch->batch.position) {
-        const Lost lost{since, batch->batch.device_id, *batch->batch.position, reason};
+        const Lost lost{since, gap_for(batch->batch, reason)};
         if (tell(id, lost)) given_up_.emplace(id, lost);
     }
     if (removed_.size() + removed_gaps_.size() >= many_removals) commit_removals();

@@ -57,9 +57,7 @@ class DurableSpool final : public Spool {
 
     struct Lost {
         Clock::time_point since;
-        std::string device_id;
-        RunPosition position;
-        std::string reason;
+        Gap batch;
     };
 
     Clock::time_point since(std::uint64_t id, std::int64_t since_ms) const;

@@ -9,24 +9,32 @@ auto key_of(const Gap &gap) {
     return std::tuple(gap.device_id, gap.run_id, gap.reason);
 }
 
+// Up to the batch, which may lie before the gap, in it, or behind it.
+void grow(Gap &gap, const Gap &lost) {
+    if (lost.from_seq < gap.from_seq) {
+        gap.from_seq = lost.from_seq;
+        gap.lost.from = lost.lost.from;
+    }
+    if (lost.to_seq > gap.to_seq) {
+        gap.to_seq = lost.to_seq;
+        gap.lost.to = lost.lost.to;
+    }
+    gap.lost.clock_synced = both_synced(gap.lost.clock_synced, lost.lost.clock_synced);
+}
+
 }  // namespace
 
-std::optional<std::uint64_t> GapLedger::lose(std::uint64_t id, Clock::time_point since,
-                                             const std::string &device_id, const RunPosition &position,
-                                             const std::string &reason) {
-    const auto &[run_id, seq] = position;
-    const Key key{device_id, run_id, reason};
+std::optional<std::uint64_t> GapLedger::lose(std::uint64_t id, Clock::time_point since, Gap lost) {
+    const Key key = key_of(lost);
+    const auto seq = lost.from_seq;
     if (const auto found = grows_for(key); found != open_.end()) {
         Gap &gap = *items_.at(found->second).grows;
-        if (seq == gap.to_seq + 1 || full()) {
-            gap.from_seq = std::min(gap.from_seq, seq);
-            gap.to_seq = std::max(gap.to_seq, seq);
-        }
+        if (seq == gap.to_seq + 1 || full()) grow(gap, lost);
         if (gap.from_seq <= seq && seq <= gap.to_seq) return found->second;
     }
     if (full()) return {};
     open_[key] = id;
-    items_[id] = {since, std::make_unique<Gap>(Gap{device_id, run_id, seq, seq, reason}), {}};
+    items_[id] = {since, std::make_unique<Gap>(std::move(lost)), {}};
     return id;
 }
 

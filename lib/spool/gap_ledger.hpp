@@ -27,10 +27,9 @@ class GapLedger {
         std::string line;  // of another tool's gap; the spool may leave it out and keep it elsewhere
     };
 
-    // The batch of that name was lost, which had this place in the spool: the place of the line that now tells of it.
+    // A batch was lost, the one that `lost` names, which had this place in the spool: the place of the line that now tells of it.
     // Empty: there are too many lines, and none of its run.
-    std::optional<std::uint64_t> lose(std::uint64_t id, Clock::time_point since, const std::string &device_id,
-                                      const RunPosition &position, const std::string &reason);
+    std::optional<std::uint64_t> lose(std::uint64_t id, Clock::time_point since, Gap lost);
     // An item begins to wait, or waits again. Of several of a run and a reason the last in order is the one that grows.
     void put(std::uint64_t id, Item item);
     // It waits no longer, and no longer grows.

@@ -34,8 +34,7 @@ void RamSpool::drop_oldest() {
 bool RamSpool::tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since,
                     const std::string &reason) {
     const auto *batch = std::get_if<ParsedBatch>(&lost);
-    return batch != nullptr && batch->batch.position &&
-           gaps_.lose(id, since, batch->batch.device_id, *batch->batch.position, reason);
+    return batch != nullptr && batch->batch.position && gaps_.lose(id, since, gap_for(batch->batch, reason));
 }
 
 std::optional<Spool::Entry> RamSpool::next() {

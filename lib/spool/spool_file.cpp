@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/file.hpp"
 #include "base/log.hpp"
 #include "spool/spool_schema.hpp"
 
@@ -68,7 +69,7 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
 // The lock is on the file itself, whatever names it has. It may be renamed between open and lock: then once more.
 void SpoolFile::lock() {
     for (;;) {
-        UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        UniqueFd fd = open_own(path_, O_RDWR | O_CREAT, 0666);
         if (!fd) fail_to_open(path_);
         if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK) throw system_error("lock the spool " + path_);

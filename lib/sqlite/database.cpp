@@ -5,12 +5,17 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+
+#include "base/file.hpp"
 
 namespace ble {
 namespace {
 
 using Kind = SqliteError::Kind;
+
+constexpr std::string_view memory = ":memory:";
 
 struct Class {
     Kind kind;
@@ -48,7 +53,7 @@ Class classify(int result) {
 
 // SQLite would open such a file for reading only, and needs to make files beside it; and it tells no reason.
 void check_rights(const std::string &path) {
-    if (path == ":memory:") return;
+    if (path == memory) return;
     const auto refused = [](const std::string &what, int rights) {
         return ::access(what.c_str(), rights) != 0 && (errno == EACCES || errno == EPERM || errno == EROFS);
     };
@@ -67,7 +72,8 @@ Database::Database(const std::string &path, std::chrono::milliseconds busy_timeo
     // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
     const int flags =
         access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    const int result = ::sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    const std::string place = access == Access::write && path != memory ? own_place(path) : path;
+    const int result = ::sqlite3_open_v2(place.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
         const std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
         ::sqlite3_close(handle_);
@@ -156,8 +162,9 @@ Statement &Statement::bind(int index, std::string_view text) {
     return *this;
 }
 
-Statement &Statement::bind_blob(int index, std::string_view bytes) {
-    if (::sqlite3_bind_blob64(handle_, index, bytes.data(), bytes.size(), SQLITE_STATIC) != SQLITE_OK)
+Statement &Statement::bind(int index, Blob blob) {
+    if (::sqlite3_bind_blob64(handle_, index, blob.bytes.data(), blob.bytes.size(), SQLITE_STATIC) !=
+        SQLITE_OK)
         database_.fail();
     return *this;
 }

@@ -74,6 +74,11 @@ class Database {
     sqlite3 *handle_ = nullptr;
 };
 
+// Bytes to be bound as such, not as text. Borrowed.
+struct Blob {
+    std::string_view bytes;
+};
+
 // A prepared statement, to be run many times.
 class Statement {
   public:
@@ -86,7 +91,7 @@ class Statement {
     // live until the statement ran to its end or was reset.
     Statement &bind(int index, std::int64_t value);
     Statement &bind(int index, std::string_view text);
-    Statement &bind_blob(int index, std::string_view bytes);
+    Statement &bind(int index, Blob blob);
     Statement &bind_null(int index);
     template <class T>
     Statement &bind(int index, const std::optional<T> &value) {

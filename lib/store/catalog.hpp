@@ -1,4 +1,4 @@
-// The ids of devices, places and advertisers, and what changes about them in a transaction: gathered, and written once
+// The ids of devices, places, senders and advertisers, and what changes about them in a transaction: gathered, and written once
 // each by flush() instead of once a detection.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "batch/batch.hpp"
 #include "sqlite/database.hpp"
 
 namespace ble {
@@ -23,14 +24,18 @@ class Catalog {
     explicit Catalog(Database &database);
     ~Catalog();
 
-    void begin(std::int64_t received_at_ms);  // a transaction begins
-    void flush();                             // writes what changed; before each commit and release
-    void forget();                            // something was rolled back, or another process deleted rows
+    void begin(std::int64_t received_at_ms, std::int64_t lived_s);  // a transaction begins
+    void flush();   // writes what changed; before each commit and release
+    void forget();  // something was rolled back, or another process deleted rows
 
     std::int64_t device(const std::string &device_id);  // created when new
     // A batch of that device was stored. The newest batch says what the device is called and where it is.
-    void batch_stored(const std::string &device_id, std::int64_t taken_at_ms, std::int64_t batch,
-                      const std::optional<std::string> &name, const std::optional<std::string> &location);
+    // The last one in order of arrival says by whom it was sent, and which program made it.
+    void batch_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
+                      std::optional<std::int64_t> sender);
+    void conflicted(std::int64_t device);  // another content came under a known name
+    // Of more senders than can be told apart, the rest are "others".
+    std::int64_t sender(const std::string &sender);
     std::int64_t place(const std::string &name, const std::string &location);
     // The advertiser, heard once more at that time.
     std::int64_t heard(const std::string &device_hash, std::int64_t time_ms);
@@ -43,18 +48,34 @@ class Catalog {
         }
     };
 
+    // A row that is known by its text, and when the database was last told that it is used.
+    struct Row {
+        std::int64_t id = 0, used_s = 0;
+    };
+    struct Look {
+        Look(Database &database, const std::string &table, const std::string &where,
+             const std::string &insert_into);
+        Statement find, insert, use;
+    };
+    using Rows = std::unordered_map<std::string, Row>;
+
+    template <class... Key>
+    std::int64_t use(Row &row, Look &look, const Key &...key);
+    Row &row(Rows &rows, const std::string &key);
     void flush_advertisers();
     void flush_devices();
 
     Database &database_;
-    Statement find_device_, insert_device_, update_device_, find_place_, insert_place_;
+    Look device_, place_, sender_;
+    Statement update_device_, conflicted_, count_senders_;
     Statement find_advertiser_, insert_advertiser_, update_advertiser_;
     std::unordered_map<std::string, Device> devices_;
-    std::unordered_map<std::string, std::int64_t> places_;
+    Rows places_, senders_;
     std::unordered_map<HashText, Advertiser, HashOfHash> advertisers_;
     std::vector<Device *> dirty_devices_;
     std::vector<std::pair<const HashText, Advertiser> *> dirty_advertisers_;
-    std::int64_t received_at_ms_ = 0, next_advertiser_ = 0;
+    std::size_t remembered_ = 0;  // bytes, about: of texts, whose length others choose
+    std::int64_t received_at_ms_ = 0, lived_s_ = 0, next_advertiser_ = 0;
 };
 
 }  // namespace ble

@@ -12,7 +12,7 @@ std::int64_t reach_of(std::int64_t window_ms, std::int64_t interval_ms) {
 constexpr char columns[] =
     "SELECT first, begin, last, windows, listened_ms, reach FROM stretches"
     " WHERE device = ? AND place = ? AND clock = ? AND first ";
-// By the index of time: what lies between are other Pis' windows of that time.
+// By the index batches_series: whatever other Pis, and this one elsewhere, have in that time costs nothing.
 constexpr char windows_of[] =
     "SELECT timestamp, window_ms, interval_ms FROM batches WHERE timestamp BETWEEN ? AND ?"
     " AND device = ? AND place IS nullif(?, 0) AND clock IS nullif(?, -1)"

@@ -18,11 +18,15 @@ namespace ble {
 class Intake {
   public:
     struct Counts {
-        std::uint64_t batches = 0, detections = 0, duplicates = 0;
+        std::uint64_t batches = 0, detections = 0, duplicates = 0, conflicts = 0;
     };
 
-    // Parses the lines, which must live until the last call for them.
-    void read(std::span<const Line> lines);
+    // A batch with more detections than that is set aside.
+    explicit Intake(std::size_t most_advertisers = 10'000) : most_advertisers_(most_advertisers) {}
+
+    // Parses the first of the lines, which must live until the last call for them: as many as may cost the store one
+    // transaction's work, at least one. Returns how many.
+    std::size_t read(std::span<const Line> lines);
 
     const std::vector<StoreItem> &items() const { return items_; }  // to be stored
     std::size_t torn() const { return torn_; }  // unterminated tails that are no valid batch
@@ -36,15 +40,17 @@ class Intake {
 
   private:
     void read(const Line &line);
+    void read(const Line &line, ParsedLine parsed);
+    void set_aside(const Line &line, InvalidLine invalid);
     // A gap line that nobody sent: it labels the hole that a rejected line leaves.
     static bool ours(const StoreItem &item) { return item.line.empty(); }
 
     BatchParser parser_;
     std::deque<ParsedLine> parsed_;  // stable addresses: items_ points into it
     std::vector<StoreItem> items_;
-    std::vector<const std::vector<InvalidDetection> *> invalid_parts_;  // for each item; null: a gap
+    std::vector<const ParsedBatch *> batches_;  // for each item; null: a gap
     std::vector<Rejected> invalid_;
-    std::size_t torn_ = 0, lines_ = 0;
+    std::size_t most_advertisers_, torn_ = 0, lines_ = 0, work_ = 0;
 };
 
 }  // namespace ble

@@ -2,77 +2,98 @@
 
 #include <algorithm>
 
+#include "store/pieces.hpp"
+#include "store/used.hpp"
+
 namespace ble {
 namespace {
 
 constexpr std::size_t most_remembered = 10'000;
+// A device that makes more holes than any honest one in a year of heavy loss is not to fill the store with them; and one line is
+// not to change many. Neither can be merged or left out: what arrives late would then be stored twice, or not at all.
+constexpr std::int64_t most_holes = 100'000, most_pieces = 100;
 // No seq of a line is larger (blepipe-batch(5)). What the database says is bounded by it as well: people edit it.
 constexpr std::int64_t most_seq = (std::int64_t{1} << 53) - 1;
-const std::string missing = "missing";
+
+using Piece = RunLedger::Piece;
 
 std::int64_t seq_of(std::int64_t stored) {
     return std::clamp<std::int64_t>(stored, 0, most_seq + 1);
 }
 
-// Two tools may give different reasons for one hole; which line came first must not matter.
-const std::string &stronger(const std::string &one, const std::string &other) {
-    if (one == missing) return other;
-    if (other == missing) return one;
-    return std::min(one, other);
+constexpr char columns[] =
+    "SELECT from_seq, to_seq, reason, noticed_at, lost_from, lost_to, lost_clock FROM gaps ";
+
+std::optional<std::int64_t> number(const Statement &row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
 }
 
-using Piece = RunLedger::Piece;
+std::optional<bool> flag(const Statement &row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column) != 0);
+}
 
-// Sorts, and joins neighbours with one reason.
-std::vector<Piece> join(std::vector<Piece> pieces) {
-    std::sort(pieces.begin(), pieces.end(), [](const Piece &a, const Piece &b) { return a.from < b.from; });
-    std::vector<Piece> out;
-    for (auto &piece : pieces) {
-        if (!out.empty() && out.back().to + 1 == piece.from && out.back().reason == piece.reason) {
-            out.back().to = piece.to;
-            out.back().noticed_at = std::min(out.back().noticed_at, piece.noticed_at);
-        } else {
-            out.push_back(std::move(piece));
-        }
-    }
-    return out;
+Piece piece_of(const Statement &row) {
+    return {row.integer(0),
+            seq_of(row.integer(1)),
+            std::string(row.text(2)),
+            row.integer(3),
+            {number(row, 4), number(row, 5), flag(row, 6)}};
 }
 
 }  // namespace
 
 RunLedger::RunLedger(Database &database)
-    : find_(database, "SELECT id, next_seq FROM runs WHERE device = ? AND run_id = ?"),
-      insert_(database, "INSERT INTO runs (device, run_id, next_seq) VALUES (?, ?, 0) RETURNING id"),
+    : find_(database,
+            "SELECT id, next_seq, used_s, last_end, last_clock, open_from FROM runs"
+            " WHERE device = ? AND run_id = ?"),
+      insert_(database,
+              "INSERT INTO runs (device, run_id, used_s, next_seq) VALUES (?, ?, ?, 0) RETURNING id"),
+      use_(database, "UPDATE runs SET used_s = ?2 WHERE id = ?1"),
       name_hash_(database, "UPDATE runs SET hash_id = ?2 WHERE id = ?1 AND hash_id IS NULL"),
-      advance_(database, "UPDATE runs SET next_seq = ?2 WHERE id = ?1"),
-      touching_(
-          database,
-          "SELECT from_seq, to_seq, reason, noticed_at FROM gaps WHERE run = ?1 AND from_seq <= ?3 + 1 AND "
-          "from_seq >= coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND from_seq < ?2), 0) AND "
-          "to_seq >= ?2 - 1 ORDER BY from_seq"),
+      advance_(database,
+               "UPDATE runs SET next_seq = ?2, last_end = ?3, last_clock = ?4, open_from = ?5 WHERE id = ?1"),
+      touching_(database, std::string(columns) +
+                              "WHERE run = ?1 AND from_seq <= ?3 + 1 AND "
+                              "from_seq >= coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND "
+                              "from_seq < ?2), 0) AND "
+                              "to_seq >= ?2 - 1 ORDER BY from_seq LIMIT ?4"),
       gap_at_(database,
-              "SELECT from_seq, to_seq, reason, noticed_at FROM gaps WHERE run = ? AND from_seq <= ? "
-              "ORDER BY from_seq DESC LIMIT 1"),
-      insert_gap_(database,
-                  "INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at) VALUES (?, ?, ?, ?, ?)"),
-      delete_gap_(database, "DELETE FROM gaps WHERE run = ? AND from_seq = ?") {}
+              std::string(columns) + "WHERE run = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1"),
+      insert_gap_(
+          database,
+          "INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at, lost_from, lost_to, lost_clock)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+      delete_gap_(database, "DELETE FROM gaps WHERE run = ? AND from_seq = ?"),
+      close_(database,
+             "UPDATE gaps SET lost_to = ?3, lost_clock = CASE WHEN lost_from IS NULL THEN ?4 WHEN lost_from "
+             "> ?3 THEN 0"
+             " WHEN lost_clock = 0 OR ?4 = 0 THEN 0 WHEN lost_clock = 1 AND ?4 = 1 THEN 1 END"
+             " WHERE run = ?1 AND lost_to IS NULL AND from_seq >="
+             " coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND from_seq <= ?2), 0)"),
+      holes_(database, "SELECT holes FROM devices WHERE id = ?"),
+      count_holes_(database, "UPDATE devices SET holes = ?2 WHERE id = ?1") {}
 
-void RunLedger::begin(std::int64_t now_ms) {
+void RunLedger::begin(std::int64_t now_ms, std::int64_t lived_s) {
     ++transaction_;
     now_ms_ = now_ms;
+    lived_s_ = lived_s;
+    holes_of_.clear();
     if (runs_.size() > most_remembered) forget();
 }
 
 void RunLedger::flush() {
     for (Run *run : dirty_) {
-        advance_.run(run->id, run->next_seq);
+        advance_.run(run->id, run->next_seq, run->last.at, run->last.synced, run->open_from);
         run->dirty = false;
     }
     dirty_.clear();
+    for (const auto &[device, holes] : holes_of_) count_holes_.run(device, holes);
+    holes_of_.clear();
 }
 
 void RunLedger::forget() {
     dirty_.clear();
+    holes_of_.clear();
     runs_.clear();
 }
 
@@ -84,11 +105,18 @@ RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
         if (find_.step()) {
             run.id = find_.integer(0);
             run.next_seq = seq_of(find_.integer(1));
+            const auto used_s = find_.integer(2);
+            run.last = {number(find_, 3), flag(find_, 4)};
+            run.open_from = number(find_, 5);
             find_.reset();
+            if (lived_s_ - used_s >= use_told_every_s) use_.run(run.id, lived_s_);
         } else {
-            run.id = insert_.insert(device, run_id);
+            run.id = insert_.insert(device, run_id, lived_s_);
             run.next_seq = 0;
+            run.last = {};
+            run.open_from.reset();
         }
+        run.device = device;
         run.read_in = transaction_;
     }
     if (hash_id && !run.hash_named) {
@@ -100,71 +128,114 @@ RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
 
 std::vector<Piece> RunLedger::touching(const Run &run, std::int64_t from, std::int64_t to) {
     std::vector<Piece> pieces;
-    touching_.bind(1, run.id).bind(2, from).bind(3, to);
-    while (touching_.step())
-        pieces.push_back({touching_.integer(0), seq_of(touching_.integer(1)), std::string(touching_.text(2)),
-                          touching_.integer(3)});
+    touching_.bind(1, run.id).bind(2, from).bind(3, to).bind(4, most_pieces + 1);
+    while (touching_.step()) pieces.push_back(piece_of(touching_));
     return pieces;
 }
 
-void RunLedger::replace(const Run &run, const std::vector<Piece> &old, const std::vector<Piece> &now) {
+std::string RunLedger::replace(const Run &run, const std::vector<Piece> &old, const std::vector<Piece> &now) {
+    if (old.size() != now.size()) {
+        const auto known = holes_of_.find(run.device);
+        const auto before = known != holes_of_.end() ? known->second : holes_.find(run.device).value_or(0);
+        const auto holes =
+            before - static_cast<std::int64_t>(old.size()) + static_cast<std::int64_t>(now.size());
+        if (holes > before && holes > most_holes)
+            return "this device has " + std::to_string(before) +
+                   " holes already, and a line that makes more is not stored: find out what it loses; the "
+                   "view "
+                   "missing has them, and --retain ends those of runs that are over";
+        holes_of_[run.device] = std::max<std::int64_t>(holes, 0);
+    }
     for (const auto &piece : old) delete_gap_.run(run.id, piece.from);
     for (const auto &piece : now)
-        insert_gap_.run(run.id, piece.from, piece.to, piece.reason, piece.noticed_at);
+        insert_gap_.run(run.id, piece.from, piece.to, piece.reason, piece.noticed_at, piece.lost.from,
+                        piece.lost.to, piece.lost.synced);
+    return {};
 }
 
-bool RunLedger::take(Run &run, std::int64_t seq, std::vector<Piece> &holes) {
+void RunLedger::advance(Run &run, std::int64_t next_seq) {
+    run.next_seq = next_seq;
+    if (!run.dirty) dirty_.push_back(&run);
+    run.dirty = true;
+}
+
+// Something is known that lies behind all that was lost so far.
+void RunLedger::close(Run &run, const Bound &end) {
+    if (!run.open_from || !end.at) return;
+    close_.run(run.id, *run.open_from, *end.at, end.synced);
+    run.open_from.reset();
+}
+
+RunLedger::Change RunLedger::take(Run &run, std::int64_t seq, const LostSpan &window) {
     if (seq >= run.next_seq) {
-        if (seq > run.next_seq) holes = label(run, run.next_seq, seq - 1, missing);
-        run.next_seq = seq + 1;
-        if (!run.dirty) dirty_.push_back(&run);
-        run.dirty = true;
-        return true;
+        Change change;
+        // Several batches of one window: what is lost between two of them was a part of it.
+        const bool same_window = run.last.at && run.last.at == window.to;
+        const LostSpan hole = same_window ? window : between(run.last, window.begin());
+        close(run, window.begin());
+        if (seq > run.next_seq) change = mark(run, run.next_seq, seq - 1, missing, hole);
+        if (!change.refused.empty()) return change;
+        run.last = window.end().or_else(run.last);
+        advance(run, seq + 1);
+        change.made = true;
+        return change;
     }
     gap_at_.bind(1, run.id).bind(2, seq);
-    if (!gap_at_.step()) return false;
-    const Piece gap{gap_at_.integer(0), seq_of(gap_at_.integer(1)), std::string(gap_at_.text(2)),
-                    gap_at_.integer(3)};
+    if (!gap_at_.step()) return {};
+    const Piece gap = piece_of(gap_at_);
     gap_at_.reset();
-    if (seq > gap.to) return false;
+    if (seq > gap.to) return {};
     std::vector<Piece> rest;
-    if (gap.from < seq) rest.push_back({gap.from, seq - 1, gap.reason, gap.noticed_at});
-    if (seq < gap.to) rest.push_back({seq + 1, gap.to, gap.reason, gap.noticed_at});
-    replace(run, {gap}, rest);
-    return true;
+    if (gap.from < seq)
+        rest.push_back({gap.from, seq - 1, gap.reason, gap.noticed_at, before(gap.lost, window)});
+    if (seq < gap.to) rest.push_back({seq + 1, gap.to, gap.reason, gap.noticed_at, behind(gap.lost, window)});
+    std::string refused = replace(run, {gap}, rest);
+    return {refused.empty(), {}, std::move(refused)};
 }
 
-std::vector<Piece> RunLedger::label(Run &run, std::int64_t from, std::int64_t to, const std::string &reason) {
+RunLedger::Change RunLedger::label(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,
+                                   const LostSpan &told) {
+    // Its beginning lies behind what is open only when none of that is its own.
+    if (to >= run.next_seq) close(run, from >= run.next_seq ? told.begin().or_else(told.end()) : told.end());
+    return mark(run, from, to, reason, told);
+}
+
+RunLedger::Change RunLedger::mark(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,
+                                  const LostSpan &told) {
+    const bool ahead = to >= run.next_seq;
     const auto old = touching(run, std::min(from, run.next_seq), to);
-    std::vector<Piece> now, changed;
-    for (const auto &piece : old) {
-        const Piece inside{std::max(piece.from, from), std::min(piece.to, to), stronger(piece.reason, reason),
-                           piece.noticed_at};
-        if (inside.from > inside.to || inside.reason == piece.reason) {
-            now.push_back(piece);
-            continue;
+    if (old.size() > most_pieces)
+        return {false, {}, "its hole is in more than " + std::to_string(most_pieces) + " pieces here"};
+    const Piece line{from, to, reason, now_ms_, told};
+    Relabelled labelled = relabel(old, line);
+    if (ahead) {
+        for (auto &piece : unseen(run, line)) {
+            if (!piece.lost.to) run.open_from = std::min(run.open_from.value_or(piece.from), piece.from);
+            labelled.now.push_back(piece);
+            labelled.changed.push_back(std::move(piece));
         }
-        if (piece.from < inside.from)
-            now.push_back({piece.from, inside.from - 1, piece.reason, piece.noticed_at});
-        now.push_back(inside);
-        changed.push_back(inside);
-        if (inside.to < piece.to) now.push_back({inside.to + 1, piece.to, piece.reason, piece.noticed_at});
     }
-    if (to >= run.next_seq) {
-        const Piece unseen{std::max(from, run.next_seq), to, reason, now_ms_};
-        // What lies before a hole that we were told of, and was not seen either.
-        if (from > run.next_seq) {
-            now.push_back({run.next_seq, from - 1, missing, now_ms_});
-            changed.push_back(now.back());
-        }
-        now.push_back(unseen);
-        changed.push_back(unseen);
-        run.next_seq = to + 1;
-        if (!run.dirty) dirty_.push_back(&run);
-        run.dirty = true;
+    if (labelled.changed.empty() && !labelled.retimed) return {};
+    if (auto refused = replace(run, old, join(std::move(labelled.now))); !refused.empty())
+        return {false, {}, std::move(refused)};
+    if (ahead) {
+        run.last = told.end().or_else(run.last);
+        advance(run, to + 1);
     }
-    if (!changed.empty()) replace(run, old, join(std::move(now)));
-    return changed;
+    return {true, std::move(labelled.changed), {}};
+}
+
+// A hole that we were told of behind all that was seen, and what lies before it and was not seen either.
+std::vector<Piece> RunLedger::unseen(const Run &run, const Piece &line) {
+    std::vector<Piece> out;
+    const auto begin = line.lost.begin(), end = line.lost.end();
+    if (line.from > run.next_seq)
+        out.push_back({run.next_seq, line.from - 1, missing, now_ms_, between(run.last, begin.or_else(end))});
+    out.push_back(line);
+    out.back().from = std::max(line.from, run.next_seq);
+    out.back().lost =
+        between(line.from < run.next_seq ? run.last.or_else(begin) : begin.or_else(run.last), end);
+    return out;
 }
 
 }  // namespace ble

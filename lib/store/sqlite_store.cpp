@@ -4,13 +4,20 @@
 #include <limits>
 
 #include "base/digest.hpp"
+#include "batch/sender.hpp"
 #include "store/milliseconds.hpp"
+#include "store/scattered.hpp"
 #include "store/schema.hpp"
 
 namespace ble {
 namespace {
 
 using Outcome = StoreOutcome::Kind;
+
+constexpr std::size_t digest_bytes = 16;
+
+// A device's clock before this is one that was never set.
+constexpr std::int64_t first_plausible_ms = 946'684'800'000;  // the year 2000
 
 // What passes by itself is told apart from what does not.
 template <class Body>
@@ -35,8 +42,13 @@ void tell(const std::vector<RunLedger::Piece> &pieces, const std::string &device
             ++result.untold;
             continue;
         }
-        result.holes.push_back({device_id, run_id, static_cast<std::uint64_t>(piece.from),
-                                static_cast<std::uint64_t>(piece.to), piece.reason});
+        result.holes.push_back({device_id,
+                                run_id,
+                                static_cast<std::uint64_t>(piece.from),
+                                static_cast<std::uint64_t>(piece.to),
+                                piece.reason,
+                                {},
+                                span_of(piece.lost)});
     }
 }
 
@@ -52,18 +64,23 @@ SqliteStore::SqliteStore(const std::string &path)
       twins_(database_),
       retention_(database_, age_),
       epoch_(database_, "SELECT epoch FROM state"),
-      insert_batch_(database_,
-                    "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
-                    "interval_ms,"
-                    " oldest, newest, near, medium, far, lived_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                    "?, ?, ?, ?)"),
+      insert_batch_(
+          database_,
+          "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
+          "interval_ms,"
+          " oldest, newest, near, medium, far, lived_s, sender, digest) VALUES (?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       insert_detection_(database_,
                         "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
                         " VALUES (?, ?, ?, ?, ?, ?, ?)"),
       insert_details_(database_, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
+      insert_scattered_(database_, "INSERT INTO scattered (batch, n, timestamp) VALUES (?, ?, ?)"),
       insert_hash_(
           database_,
-          "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING") {}
+          "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+      other_(database_,
+             "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
+             " WHERE run = ? AND seq = ? AND digest <> ?") {}
 
 StoreResult SqliteStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;
@@ -111,7 +128,8 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
     Transaction transaction(database_);
     begin();
     for (std::size_t i = 0; i < items.size(); ++i) {
-        const auto holes = result.holes.size(), twins = result.twins.size();
+        const auto holes = result.holes.size(), twins = result.twins.size(),
+                   conflicts = result.conflicts.size();
         if (!refused.contains(i)) {
             try {
                 Savepoint savepoint(database_);
@@ -128,6 +146,7 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
         }
         result.holes.resize(holes);
         result.twins.resize(twins);
+        result.conflicts.resize(conflicts);
         result.outcomes.resize(i);
         auto &line = refused.at(i);
         result.outcomes.push_back({Outcome::refused, line.reason});
@@ -142,11 +161,10 @@ bool SqliteStore::try_apart(const std::vector<StoreItem> &items, Refused &refuse
 // False: the hole that a refused batch leaves could not be labelled.
 bool SqliteStore::label_refused(const Batch &batch, StoreResult &result) {
     if (!batch.position) return true;
-    const auto &[run_id, seq] = *batch.position;
     const auto holes = result.holes.size();
     try {
         Savepoint savepoint(database_);
-        add_gap({batch.device_id, run_id, seq, seq, "rejected"}, result);
+        add_gap(gap_for(batch, "rejected"), result);
         flush();
         savepoint.release();
         return true;
@@ -167,8 +185,8 @@ void SqliteStore::begin() {
         known_epoch_ = epoch;
     }
     lived_s_ = age_.look(present_);
-    catalog_.begin(received_at_ms_);
-    runs_.begin(received_at_ms_);
+    catalog_.begin(received_at_ms_, lived_s_);
+    runs_.begin(received_at_ms_, lived_s_);
     coverage_.forget();
     twins_.begin(received_at_ms_);
 }
@@ -187,40 +205,59 @@ void SqliteStore::forget() {
 }
 
 void SqliteStore::add(const StoreItem &item, StoreResult &result) {
-    const Outcome kind =
-        item.gap != nullptr ? add_gap(*item.gap, result) : add_batch(*item.batch, item.line, result);
-    result.outcomes.push_back({kind, {}});
+    result.outcomes.push_back(item.gap != nullptr ? add_gap(*item.gap, result)
+                                                  : add_batch(*item.batch, item.line, result));
 }
 
-StoreOutcome::Kind SqliteStore::add_gap(const Gap &gap, StoreResult &result) {
+StoreOutcome SqliteStore::add_gap(const Gap &gap, StoreResult &result) {
     auto &run = runs_.find(catalog_.device(gap.device_id), gap.run_id, {});
-    const auto pieces = runs_.label(run, static_cast<std::int64_t>(gap.from_seq),
-                                    static_cast<std::int64_t>(gap.to_seq), gap.reason);
-    tell(pieces, gap.device_id, gap.run_id, result);
-    return pieces.empty() ? Outcome::duplicate : Outcome::stored;
+    const auto change = runs_.label(run, static_cast<std::int64_t>(gap.from_seq),
+                                    static_cast<std::int64_t>(gap.to_seq), gap.reason, lost_span(gap.lost));
+    if (!change.refused.empty()) return {Outcome::refused, change.refused};
+    tell(change.holes, gap.device_id, gap.run_id, result);
+    return {change.made ? Outcome::stored : Outcome::duplicate, {}};
 }
 
-StoreOutcome::Kind SqliteStore::add_batch(const Batch &batch, std::string_view line, StoreResult &result) {
+StoreOutcome SqliteStore::add_batch(const Batch &batch, std::string_view line, StoreResult &result) {
+    if (!batch.position) return add_unnamed(batch, line);
     const auto device = catalog_.device(batch.device_id);
-    if (!batch.position) {
-        const Sha256 hash = sha256(line);
-        insert_hash_.bind_blob(1, {reinterpret_cast<const char *>(hash.data()), hash.size()})
-            .bind(2, received_at_ms_)
-            .bind(3, lived_s_);
-        insert_hash_.step();
-        if (database_.changes() == 0) return Outcome::duplicate;
-        insert_batch(batch, device, nullptr);
-        return Outcome::stored;
-    }
     auto &run = runs_.find(device, batch.position->run_id, batch.hash_id);
-    std::vector<RunLedger::Piece> holes;
     const auto seq = static_cast<std::int64_t>(batch.position->seq);
     const bool ahead = seq >= run.next_seq;
-    if (!runs_.take(run, seq, holes)) return Outcome::duplicate;
-    tell(holes, batch.device_id, batch.position->run_id, result);
-    insert_batch(batch, device, &run);
+    const Sha256 hash = content_digest(line);
+    const std::string_view digest(reinterpret_cast<const char *>(hash.data()), digest_bytes);
+    const auto change = runs_.take(run, seq, lost_span(window_of(batch)));
+    if (!change.refused.empty()) return {Outcome::refused, change.refused};
+    if (!change.made) return known(batch, run, digest, result);
+    tell(change.holes, batch.device_id, batch.position->run_id, result);
+    insert_batch(batch, device, &run, Blob{digest});
     if (ahead && batch.timestamp) watch(batch, device, run, result);
-    return Outcome::stored;
+    return {Outcome::stored, {}};
+}
+
+StoreOutcome SqliteStore::add_unnamed(const Batch &batch, std::string_view line) {
+    const auto device = catalog_.device(batch.device_id);
+    const Sha256 hash = content_digest(line);
+    insert_hash_.run(Blob{{reinterpret_cast<const char *>(hash.data()), hash.size()}}, received_at_ms_,
+                     lived_s_);
+    if (database_.changes() == 0) return {Outcome::duplicate, {}};
+    insert_batch(batch, device, nullptr, {});
+    return {Outcome::stored, {}};
+}
+
+// Its name is known. For this content, as far as can be told: a digest is kept as long as the batch.
+StoreOutcome SqliteStore::known(const Batch &batch, const RunLedger::Run &run, std::string_view digest,
+                                StoreResult &result) {
+    other_.bind(1, run.id).bind(2, static_cast<std::int64_t>(batch.position->seq)).bind(3, Blob{digest});
+    if (!other_.step()) return {Outcome::duplicate, {}};
+    Conflict conflict{batch.device_id, *batch.position, std::string(other_.text(0)),
+                      batch.sender.value_or("")};
+    other_.reset();
+    catalog_.conflicted(run.device);
+    std::string reason = "another content is stored under this device_id, run_id and seq";
+    if (!conflict.stored_sender.empty()) reason += ", sent by " + conflict.stored_sender;
+    result.conflicts.push_back(std::move(conflict));
+    return {Outcome::conflict, std::move(reason)};
 }
 
 void SqliteStore::watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run,
@@ -230,15 +267,18 @@ void SqliteStore::watch(const Batch &batch, std::int64_t device, const RunLedger
             {batch.device_id, {*other, batch.position->run_id}, from_milliseconds(received_at_ms_)});
 }
 
-// The time that counts for "first seen" and "last seen". A clock that is known to be wrong, or runs ahead of ours, must
-// not make anything seen in the far past or future for ever.
+// The time that counts for "first seen" and "last seen". A clock that is known to be wrong, was never set, or runs ahead of ours,
+// must not make anything seen in the far past or future for ever.
 std::int64_t SqliteStore::taken_at(const Batch &batch, Time time) const {
     if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms_;
-    return std::min(to_milliseconds(time), received_at_ms_);
+    const auto taken_ms = to_milliseconds(time);
+    return taken_ms < first_plausible_ms ? received_at_ms_ : std::min(taken_ms, received_at_ms_);
 }
 
-void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run) {
-    std::optional<std::int64_t> run_id, seq, timestamp, place, oldest, newest, near, medium, far;
+void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
+                               std::optional<Blob> digest) {
+    std::optional<std::int64_t> run_id, seq, timestamp, place, oldest, newest, near, medium, far, sender;
+    if (batch.sender) sender = catalog_.sender(*batch.sender);
     if (run != nullptr) {
         run_id = run->id;
         seq = static_cast<std::int64_t>(batch.position->seq);
@@ -257,16 +297,20 @@ void SqliteStore::insert_batch(const Batch &batch, std::int64_t device, const Ru
         far = batch.occupancy->far;
     }
     insert_batch_.run(device, run_id, seq, timestamp, received_at_ms_, batch.clock_synced, place,
-                      batch.window_ms, batch.interval_ms, oldest, newest, near, medium, far, lived_s_);
+                      batch.window_ms, batch.interval_ms, oldest, newest, near, medium, far, lived_s_, sender,
+                      digest);
     if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
     const auto id = database_.last_insert_id();
-    catalog_.batch_stored(batch.device_id,
-                          batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_, id,
-                          batch.name, batch.location);
+    catalog_.batch_stored(batch, id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_,
+                          sender);
     if (timestamp && batch.window_ms)
         coverage_.add({device, place.value_or(0), batch.clock_synced ? *batch.clock_synced : -1, *timestamp,
                        *batch.window_ms, batch.interval_ms.value_or(0)});
     insert_detections(batch, id);
+    if (!oldest || !are_scattered(*oldest, *newest)) return;
+    for (std::size_t n = 0; n < batch.detections.size(); ++n)
+        insert_scattered_.run(id, static_cast<std::int64_t>(n),
+                              to_milliseconds(batch.detections[n].timestamp));
 }
 
 void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {

@@ -38,10 +38,14 @@ class SqliteStore : public Store {
     bool label_refused(const Batch &batch, StoreResult &result);
     void begin();
     void add(const StoreItem &item, StoreResult &result);
-    StoreOutcome::Kind add_batch(const Batch &batch, std::string_view line, StoreResult &result);
-    StoreOutcome::Kind add_gap(const Gap &gap, StoreResult &result);
+    StoreOutcome add_batch(const Batch &batch, std::string_view line, StoreResult &result);
+    StoreOutcome add_unnamed(const Batch &batch, std::string_view line);
+    StoreOutcome add_gap(const Gap &gap, StoreResult &result);
+    StoreOutcome known(const Batch &batch, const RunLedger::Run &run, std::string_view digest,
+                       StoreResult &result);
     void watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run, StoreResult &result);
-    void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run);
+    void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
+                      std::optional<Blob> digest);
     void insert_detections(const Batch &batch, std::int64_t id);
     void flush();
     void forget();
@@ -55,7 +59,8 @@ class SqliteStore : public Store {
     Coverage coverage_;
     TwinWatch twins_;
     Retention retention_;
-    Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_hash_;
+    Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_scattered_, insert_hash_,
+        other_;
     Clocks present_;
     std::int64_t known_epoch_ = -1, received_at_ms_ = 0, lived_s_ = 0;
 };

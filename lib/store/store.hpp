@@ -2,7 +2,8 @@
 // store.cpp names them, and tests/unit/store holds the suite that each must pass.
 //
 // A batch is new if and only if its seq is at least its run's next_seq, or lies inside one of the run's gaps; a batch
-// without run_id and seq is new when the SHA-256 of its line is. The outcome depends neither on the order in which
+// without run_id and seq is new when the SHA-256 of its line is. A digest of each batch is kept for as long as the batch: a second
+// content under its name is a conflict. The outcome depends neither on the order in which
 // batches and gap lines arrive nor on how often. Several processes may use one store at once.
 #pragma once
 
@@ -37,11 +38,19 @@ struct StoreOutcome {
     enum class Kind {
         stored,     // new; a gap line: it changed what is known
         duplicate,  // known already
-        refused,  // the store's rules forbid this line: `reason`. The other lines are stored nevertheless, and the
-                  // hole that a batch leaves is labelled "rejected"
+        conflict,   // its name is known, for another content: `reason`. Nothing of it is stored
+        refused,  // the store's rules or bounds forbid this line: `reason`. The other lines are stored nevertheless, and the
+        // hole that a batch leaves is labelled "rejected", if that is possible
     };
     Kind kind = Kind::duplicate;
     std::string reason;
+};
+
+// A batch came whose name is known for another content. Senders: as their receivers knew them; empty: not told.
+struct Conflict {
+    std::string device_id;
+    RunPosition position;
+    std::string stored_sender, sender;  // who sent what is stored, and who sent this one
 };
 
 struct StoreResult {
@@ -49,6 +58,7 @@ struct StoreResult {
     std::vector<Gap> holes;    // found or labelled, in the order in which that happened: `most_holes`
     std::size_t untold = 0;    // … and how many more
     std::vector<Twins> twins;  // two runs of a device that were noticed to go on at once: each run once
+    std::vector<Conflict> conflicts;
 
     static constexpr std::size_t most_holes = 10'000;  // one line can label any number of them anew
 };
@@ -67,9 +77,10 @@ struct HeldBack {
 
 // What one step of retention did.
 struct Expired {
-    bool more = false;          // there may be more to delete, and it may be deleted now
-    std::uint64_t batches = 0;  // that were deleted
-    Time first{}, last{};       // their times of receipt
+    bool more = false;                 // there may be more to delete, and it may be deleted now
+    std::uint64_t batches = 0;         // that were deleted
+    Time first{}, last{};              // their times of receipt
+    std::vector<std::string> devices;  // that were forgotten, since nothing of them was left
     std::optional<HeldBack> held_back;
     std::optional<ClockStep> step;  // seen since the last call
 };
@@ -82,8 +93,8 @@ class Store {
     // nothing was changed.
     virtual StoreResult store(const std::vector<StoreItem> &items, const Clocks &present) = 0;
 
-    // One small step of retention: deletes some of what is older than `keep`; what is needed to recognise batches and to
-    // show losses stays. Nothing goes on the word of one clock: a batch is old when the machine has run for so long since
+    // One small step of retention: deletes some of what is older than `keep`. What is needed to recognise batches and to show
+    // losses stays until a run and its device were not heard of for `keep` and 30 days; names that no batch refers to go as well. Nothing goes on the word of one clock: a batch is old when the machine has run for so long since
     // it was stored, and the wall clock says so too, or puts its receipt into the future. Time in which the machine was off
     // counts when the clock was synchronised and had not been set for a day of running, before and after. An hour deletes
     // at most a 24th of the batches, or twice an hour's share of `keep`, or 100. Throws as store() does.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "batch/message.hpp"
+#include "batch/topic.hpp"
 
 namespace ble {
 namespace {
@@ -12,17 +13,27 @@ using std::chrono::milliseconds;
 
 // What may wait for its confirmation: enough for some 10 000 messages a second at 100 ms, and bounded in memory.
 constexpr std::size_t most_messages = 1024, most_lines = 8192, most_bytes = 16 << 20;
-constexpr std::size_t runs_followed = 8;  // idle ones included
-constexpr int most_patience = 10;         // in times of the timeout
+constexpr std::size_t most_followed = 1000;  // topics, idle ones included
+constexpr int most_patience = 10;            // in times of the timeout
 
 }  // namespace
 
-ConfirmedPublisher::ConfirmedPublisher(const MqttOptions &options, std::size_t inflight,
-                                       const std::string &status_topic, milliseconds timeout)
-    : topic_(options.topic),
-      timeout_(timeout),
-      patience_(timeout),
-      publisher_(options, inflight, status_topic) {}
+ConfirmedPublisher::ConfirmedPublisher(const TransportOptions &options)
+    : told_on_(confirmation_topic(options.mqtt.topic, TopicPattern::device)),
+      key_(options.confirm_key),
+      timeout_(options.confirm_timeout),
+      patience_(options.confirm_timeout),
+      publisher_(options.mqtt, options.inflight, options.status_topic) {
+    if (!key_)
+        log_warning("without --confirm-key anybody who may publish on " + told_on_ +
+                    " can say that a batch is stored: give blesend and blesub --confirm one key, made by "
+                    "openssl rand -hex 32 >FILE");
+}
+
+void ConfirmedPublisher::renew(const TransportOptions &options) {
+    key_ = options.confirm_key;
+    publisher_.renew(options);
+}
 
 milliseconds ConfirmedPublisher::timeout() const {
     const auto due = publisher_.timeout();
@@ -54,13 +65,16 @@ std::string ConfirmedPublisher::status() const {
 void ConfirmedPublisher::send(std::uint64_t id, std::string_view payload) {
     Message &message = messages_[id];
     message.bytes = payload.size();
-    for (const auto &line : split_message(payload)) {  // as the backend will see them
-        auto name = name_line(parser_, line);
-        if (!name) continue;  // nobody will confirm what is no batch
-        follow(name->run_id);
-        open_.emplace(*name, id);
-        message.lines.push_back(std::move(*name));
+    const std::string topic = publisher_.destination(payload);
+    const auto lines = topic.empty() ? std::vector<std::string>() : split_message(payload);
+    for (const auto &line : lines) {  // as the backend will see them
+        auto named = name_line(parser_.parse(line), line);
+        if (!named) continue;  // nobody will confirm what is no batch
+        message.heard_on.insert(confirmation_topic(topic, named->name.device_id));
+        open_.emplace(*named, id);
+        message.lines.push_back(std::move(*named));
     }
+    for (const auto &heard : message.heard_on) follow(heard);
     message.open = message.lines.size();
     lines_ += message.lines.size();
     bytes_ += message.bytes;
@@ -68,15 +82,15 @@ void ConfirmedPublisher::send(std::uint64_t id, std::string_view payload) {
     publisher_.send(id, payload);
 }
 
-// Subscribes before the first line of a run goes out, so that no confirmation comes too early.
-void ConfirmedPublisher::follow(const std::string &run_id) {
-    const auto [run, added] = runs_.try_emplace(run_id, 0);
-    ++run->second;
+// Subscribes before the first line of a device goes out, so that no confirmation comes too early.
+void ConfirmedPublisher::follow(const std::string &topic) {
+    const auto [found, added] = followed_.try_emplace(topic, 0);
+    ++found->second;
     if (!added) return;
-    publisher_.subscribe(confirmation_topic(topic_, run_id));
-    for (auto other = runs_.begin(); other != runs_.end() && runs_.size() > runs_followed;) {
-        if (other->second == 0) publisher_.unsubscribe(confirmation_topic(topic_, other->first));
-        other = other->second == 0 ? runs_.erase(other) : std::next(other);
+    publisher_.subscribe(topic);
+    for (auto other = followed_.begin(); other != followed_.end() && followed_.size() > most_followed;) {
+        if (other->second == 0) publisher_.unsubscribe(other->first);
+        other = other->second == 0 ? followed_.erase(other) : std::next(other);
     }
 }
 
@@ -84,7 +98,7 @@ std::vector<Result> ConfirmedPublisher::step() {
     std::vector<Result> out;
     auto results = publisher_.step();
     // First the good news: what is confirmed need not be sent again, whatever became of its PUBACK.
-    for (const auto &text : publisher_.take_messages()) confirm(text);
+    for (const auto &heard : publisher_.take_messages()) confirm(heard);
     for (auto &result : results) take(std::move(result), out);
     settle(out);
     if (std::exchange(links_, publisher_.links()) != publisher_.links())
@@ -97,7 +111,7 @@ std::vector<Result> ConfirmedPublisher::step() {
                 std::to_string(std::chrono::duration_cast<std::chrono::seconds>(patience_).count()) +
                 " s: sending again what the backend has not confirmed (does it run, with blesub --confirm? "
                 "may we read " +
-                confirmation_topic(topic_, "+") + "?)");
+                told_on_ + "?)");
         patience_ = std::min(2 * patience_, most_patience * timeout_);
         give_up("not confirmed in time", out);
     }
@@ -140,29 +154,56 @@ void ConfirmedPublisher::give_up(const std::string &reason, std::vector<Result> 
     }
 }
 
-void ConfirmedPublisher::confirm(const std::string &text) {
+void ConfirmedPublisher::confirm(const MqttPublisher::Heard &heard) {
+    const auto &[topic, text] = heard;
+    if (key_ && !is_sealed(text, topic, *key_)) return warn_of_forgery(topic);
     const auto confirmation = parse_confirmation(text);
     if (!confirmation) {
         log_debug("what came on the topic of confirmations is none: " + printable(text.substr(0, 200)));
         return;
     }
-    const auto name = [&](bool is_gap, std::uint64_t from, std::uint64_t to) {
-        return LineName{confirmation->device_id, confirmation->run_id, is_gap, from, to};
+    const auto take = [&](bool is_gap, const Confirmation::Line &line) {
+        confirm({{confirmation->device_id, confirmation->run_id, is_gap, line.from_seq, line.to_seq},
+                 line.digest});
     };
-    for (const auto &[from, to] : confirmation->batches)
-        confirm(name(false, from, from), name(false, to, to));
-    for (const auto &[from, to] : confirmation->gaps) confirm(name(true, from, to), name(true, from, to));
+    for (const auto &line : confirmation->batches) take(false, line);
+    for (const auto &line : confirmation->gaps) take(true, line);
 }
 
-void ConfirmedPublisher::confirm(const LineName &from, const LineName &to) {
-    if (to < from) return;
-    const auto first = open_.lower_bound(from), last = open_.upper_bound(to);
-    for (auto line = first; line != last; ++line) {
-        Message &message = messages_.at(line->second);
-        if (--message.open == 0 && message.acknowledged) confirmed_.push_back(line->second);
+void ConfirmedPublisher::confirm(const NamedLine &line) {
+    const auto [first, last] = open_.equal_range(line);
+    for (auto one = first; one != last; ++one) {
+        Message &message = messages_.at(one->second);
+        if (--message.open == 0 && message.acknowledged) confirmed_.push_back(one->second);
         patience_ = timeout_;
     }
+    if (first == last) {
+        const auto like = open_.lower_bound({line.name, {}});
+        if (like != open_.end() && like->first.name == line.name) warn_of_other(line.name);
+    }
     open_.erase(first, last);
+}
+
+void ConfirmedPublisher::warn_of_forgery(const std::string &topic) {
+    ++forged_;
+    if (forgery_said_.due())
+        log_warning("a confirmation on " + printable(topic) +
+                    " is not sealed with our key and counts for nothing (" + std::to_string(forged_) +
+                    " since the start): does blesub --confirm have the same --confirm-key? Who else may "
+                    "publish there?");
+}
+
+void ConfirmedPublisher::warn_of_other(const LineName &name) {
+    ++others_;
+    if (!other_said_.due()) return;
+    const std::string range =
+        std::to_string(name.from_seq) + (name.is_gap ? " to " + std::to_string(name.to_seq) : std::string());
+    log_warning("the backend has another " + std::string(name.is_gap ? "gap line" : "batch") +
+                " under this name: " + printable(name.device_id) + ", run " + printable(name.run_id) +
+                ", seq " + range + " (" + std::to_string(others_) +
+                " such confirmations since the start). Ours is kept until it is confirmed itself. Who else "
+                "publishes as " +
+                printable(name.device_id) + "?");
 }
 
 void ConfirmedPublisher::settle(std::vector<Result> &out) {
@@ -174,9 +215,9 @@ void ConfirmedPublisher::settle(std::vector<Result> &out) {
 
 void ConfirmedPublisher::forget(Messages::iterator found) {
     const auto &[id, message] = *found;
+    for (const auto &topic : message.heard_on) --followed_.at(topic);
     for (const auto &line : message.lines) {
-        --runs_.at(line.run_id);
-        if (message.open == 0) continue;
+        if (message.open == 0) break;
         const auto [first, last] = open_.equal_range(line);
         for (auto one = first; one != last;) one = one->second == id ? open_.erase(one) : std::next(one);
     }

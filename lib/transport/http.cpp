@@ -12,8 +12,10 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "base/version.hpp"
 #include "transport/http_answer.hpp"
 #include "transport/tls_diagnosis.hpp"
+#include "transport/transport_options.hpp"
 
 namespace ble {
 namespace {
@@ -75,7 +77,7 @@ struct HttpTransport::Impl {
     UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
     CURLM *multi = nullptr;
     CURL *easy = nullptr;
-    Headers json{nullptr, curl_slist_free_all}, ndjson{nullptr, curl_slist_free_all};
+    Headers headers{nullptr, curl_slist_free_all};  // of the request
     std::optional<Clock::time_point> curl_timer;
     State state = State::waiting;
     Clock::time_point retry_at = Clock::now();
@@ -115,16 +117,13 @@ HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, +on_timer);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
-
-    json = make_headers("Content-Type: application/json");
-    ndjson = make_headers("Content-Type: application/x-ndjson");
 }
 
 HttpTransport::Impl::Headers HttpTransport::Impl::make_headers(const char *type) const {
-    curl_slist *headers = curl_slist_append(nullptr, type);
-    headers = curl_slist_append(headers, "Expect:");  // no pause for a "100 Continue" before long bodies
-    if (options.api_key) headers = curl_slist_append(headers, ("X-API-Key: " + *options.api_key).c_str());
-    return {headers, curl_slist_free_all};
+    curl_slist *list = curl_slist_append(nullptr, type);
+    list = curl_slist_append(list, "Expect:");  // no pause for a "100 Continue" before long bodies
+    if (options.api_key) list = curl_slist_append(list, ("X-API-Key: " + *options.api_key).c_str());
+    return {list, curl_slist_free_all};
 }
 
 HttpTransport::Impl::~Impl() {
@@ -167,8 +166,10 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_QUICK_EXIT, 1L);  // never wait for a name server that has not answered in time
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
-    set(CURLOPT_USERAGENT, "blesend/" BLEPIPE_VERSION);
-    set(CURLOPT_HTTPHEADER, (sent != nullptr && sent->several() ? ndjson : json).get());
+    set(CURLOPT_USERAGENT, (std::string("blesend/") + program_version).c_str());
+    headers = make_headers(sent != nullptr && sent->several() ? "Content-Type: application/x-ndjson"
+                                                              : "Content-Type: application/json");
+    set(CURLOPT_HTTPHEADER, headers.get());
     set(CURLOPT_ACCEPT_ENCODING, "gzip");  // what packs answers unasked is understood as well
     set(CURLOPT_ERRORBUFFER, curl_text);
     set(CURLOPT_WRITEFUNCTION, +on_body);
@@ -421,6 +422,14 @@ void HttpTransport::send(std::uint64_t id, std::string_view payload) {
     } else {
         impl_->begin_post();
     }
+}
+
+void HttpTransport::renew(const TransportOptions &options) {
+    impl_->options.api_key = options.http.api_key;
+    if (impl_->state != Impl::State::waiting) return;
+    impl_->backoff.reset();
+    impl_->slow_backoff.reset();
+    impl_->retry_at = Clock::now();
 }
 
 bool HttpTransport::connected() const {

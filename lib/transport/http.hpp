@@ -32,6 +32,11 @@ struct HttpOptions {
 void declare_http_options(HttpOptions &options, CommandLine &line);
 // Checks what can be checked without connecting, reads the key.
 void validate_http_options(HttpOptions &options, const CommandLine &line);
+// The key out of the file, HTTP_API_KEY, its _FILE or the credentials folder; empty: there is none. Error(config): it cannot be read, or
+// is none.
+std::optional<std::string> find_api_key(const HttpOptions &options);
+// For the start of a tool: says that the API key is on its way for everybody to read, when it is.
+void warn_of_plain_key(const HttpOptions &options);
 
 // Whom a URL that validate_http_options() has taken leads to; `host` without brackets.
 struct HttpServerName {
@@ -52,6 +57,7 @@ class HttpTransport final : public Transport {
     std::vector<Result> step() override;
     std::size_t window() const override;
     void send(std::uint64_t id, std::string_view payload) override;
+    void renew(const TransportOptions &options) override;
     bool connected() const override;
     std::string status() const override;
 

@@ -6,6 +6,9 @@
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
+#include "base/host.hpp"
+#include "base/log.hpp"
+#include "base/secret.hpp"
 #include "transport/http.hpp"
 
 namespace ble {
@@ -38,9 +41,10 @@ std::string fault_of_url(const std::string &text) {
 }
 
 void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
+    const auto code = line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
+    refuse_pipe(path, code);
     if (!path.empty() && ::access(path.c_str(), R_OK) != 0)
-        throw Error(line.on_command_line(option) ? ExitCode::usage : ExitCode::config,
-                    system_error("read " + option + " " + path).what());
+        throw Error(code, system_error("read " + option + " " + path).what());
 }
 
 }  // namespace
@@ -75,9 +79,22 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
     check_readable(line, "--capath", options.capath);
     check_readable(line, "--cert", options.cert);
     check_readable(line, "--key", options.key);
-    options.api_key = find_secret(options.api_key_file, "HTTP_API_KEY");
-    if (options.api_key && options.api_key->find('\r') != std::string::npos)
+    if (!options.key.empty()) guard_key_file(options.key);
+    options.api_key = find_api_key(options);
+}
+
+std::optional<std::string> find_api_key(const HttpOptions &options) {
+    auto key = find_key(options.api_key_file, "HTTP_API_KEY");
+    if (key && key->find('\r') != std::string::npos)
         throw Error(ExitCode::config, "the API key has a carriage return in it: write it as one line");
+    return key;
+}
+
+void warn_of_plain_key(const HttpOptions &options) {
+    const HttpServerName server = server_of(options.url);
+    if (options.api_key && !server.tls && !is_own_machine(server.host))
+        log_warning("the API key crosses the network to " + server.host +
+                    " for everybody to read: let the server have a certificate, and use https://");
 }
 
 HttpServerName server_of(const std::string &text) {

@@ -1,6 +1,7 @@
 #include "transport/link_judge.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "transport/mqtt_reason.hpp"
 
@@ -24,16 +25,21 @@ void LinkJudge::take(std::uint64_t id) {
     ++taken_;
     suspects_.erase(id);
     if (alone_ > 0) --alone_;
-    if (id == first_) ends_ = 0;
+    ends_.erase(id);
     quick_ = std::min(quick_ + 1, most_quick);
 }
 
 LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, Clock::time_point now) {
     of_link_ = mqtt_reason_is_of_link(reason);
     told_ = false;
+    std::map<std::uint64_t, std::size_t> ends;
+    if (!of_link_)
+        for (const Sent &sent : open) {
+            const auto before = ends_.find(sent.id);
+            ends[sent.id] = before == ends_.end() ? 1 : before->second + 1;
+        }
+    ends_ = std::move(ends);
     const Verdict verdict = judge(open, reason, now);
-    open_.clear();
-    for (const Sent &sent : open) open_.push_back(sent.id);
     told_ = told_ || verdict == Verdict::part || verdict == Verdict::guilty;
     return verdict;
 }
@@ -41,7 +47,7 @@ LinkJudge::Verdict LinkJudge::end_link(std::span<const Sent> open, int reason, C
 bool LinkJudge::retry_soon() {
     if (of_link_) return false;
     if (told_) return true;
-    const bool more_are_needed = alone_ > 0 || !suspects_.empty() || (taken_ > 0 && ends_ > 1);
+    const bool more_are_needed = alone_ > 0 || !suspects_.empty() || (taken_ > 0 && most_ends() > 1);
     if (!more_are_needed || quick_ == 0) return false;
     --quick_;
     return true;
@@ -50,20 +56,18 @@ bool LinkJudge::retry_soon() {
 LinkJudge::Verdict LinkJudge::judge(std::span<const Sent> open, int reason, Clock::time_point now) {
     if (open.empty() || of_link_) {
         acquit();
-        ends_ = 0;
         return Verdict::retry;
     }
     const Sent &first = open.front();
-    ends_ = first.id == first_ ? ends_ + 1 : 1;
-    first_ = first.id;
+    const std::size_t ends = most_ends();
     const bool blamed = mqtt_reason_is_of_message(reason);
     const bool alone = open.size() == 1;
     const auto known = suspects_.find(first.id);
-    const bool suspicious = known != suspects_.end() || blamed || ends_ >= ends_that_part ||
-                            (alone_ > 0 && (ends_ >= ends_alone || first.lines > 1));
+    const bool suspicious = known != suspects_.end() || blamed || ends >= ends_that_part ||
+                            (alone_ > 0 && (ends >= ends_alone || first.lines > 1));
     if (!alone || !suspicious) {
         acquit();
-        if (suspicious) alone_ = std::max(alone_, open.size());
+        if (suspicious) alone_ = std::max(alone_, taken_ + open.size());
         return Verdict::retry;
     }
     if (first.lines > 1) {
@@ -98,9 +102,14 @@ bool LinkJudge::counts(const Sent &suspect, Clock::time_point now) const {
 }
 
 bool LinkJudge::suspects(std::span<const Sent> open) const {
-    return alone_ > 0 || !suspects_.empty() || std::any_of(open.begin(), open.end(), [&](const Sent &sent) {
-               return std::find(open_.begin(), open_.end(), sent.id) != open_.end();
-           });
+    return alone_ > 0 || !suspects_.empty() ||
+           std::any_of(open.begin(), open.end(), [&](const Sent &sent) { return ends_.contains(sent.id); });
+}
+
+std::size_t LinkJudge::most_ends() const {
+    std::size_t most = 0;
+    for (const auto &[id, ends] : ends_) most = std::max(most, ends);
+    return most;
 }
 
 void LinkJudge::acquit() {

@@ -1,7 +1,8 @@
 // Who ends the links to a broker: one message that it will not take, or the broker itself, which is down, restarts or crashes?
 //
-// When three links in a row end while the same message is the first without an answer, all that was on its way then goes one at a
-// time. What ends links alone becomes a suspect: it is tried behind the others and by itself. While there are suspects each link
+// When three links in a row end while the same message has no answer, all that was sent on the last goes one at a time. Not only the
+// first without one is looked at: a broker that ends a link takes some answers with it, each time others, and what is not confirmed
+// from end to end is sent again all the same. What ends links alone becomes a suspect: it is tried behind the others and by itself. While there are suspects each link
 // begins with controls, 0 to 7 copies of a message that the broker has taken. A suspect is guilty when eight links have ended at
 // it, each after the broker had taken something else there, and none has ended at anything else, or at nothing, in between.
 //
@@ -18,7 +19,6 @@
 #include <map>
 #include <random>
 #include <span>
-#include <vector>
 
 namespace ble {
 
@@ -66,6 +66,7 @@ class LinkJudge {
   private:
     Verdict judge(std::span<const Sent> open, int reason, Clock::time_point now);
     void acquit();
+    std::size_t most_ends() const;
     bool counts(const Sent &suspect, Clock::time_point now) const;
 
     struct Suspect {
@@ -74,10 +75,9 @@ class LinkJudge {
     };
     std::map<std::uint64_t, Suspect> suspects_;  // as many as there are bad messages
     std::size_t alone_ = 0;                      // so many messages to come go one at a time
-    std::uint64_t first_ = 0;                    // the first without an answer when a link ended
-    std::vector<std::uint64_t> open_;            // all of them then
-    std::size_t ends_ = 0;                       // how many links in a row
-    std::size_t taken_ = 0;                      // on this link
+    std::map<std::uint64_t, std::size_t>
+        ends_;               // what had no answer at the last end, and at how many in a row
+    std::size_t taken_ = 0;  // on this link
     bool has_control_ = false;
     bool told_ = false;     // the last link's end has brought a suspect nearer to its verdict
     bool of_link_ = false;  // it had a reason that is about the link

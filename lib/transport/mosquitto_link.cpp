@@ -117,9 +117,11 @@ struct MosquittoLink::Callbacks {
     }
     static void arrived(mosquitto *, void *context, const mosquitto_message *message,
                         const mosquitto_property *) noexcept {
-        link(context).push({Kind::message, 0, 0,
-                            std::string(static_cast<const char *>(message->payload),
-                                        static_cast<std::size_t>(message->payloadlen))});
+        MqttEvent event{Kind::message};
+        event.text.assign(static_cast<const char *>(message->payload),
+                          static_cast<std::size_t>(message->payloadlen));
+        event.topic = message->topic;
+        link(context).push(std::move(event));
     }
     static void log(mosquitto *, void *context, int level, const char *text) noexcept {
         auto &trouble = static_cast<Client *>(context)->trouble;

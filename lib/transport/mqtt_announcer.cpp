@@ -21,8 +21,7 @@ struct MqttAnnouncer::Impl {
     explicit Impl(const MqttOptions &given)
         : options(given),
           session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id, ""},
-          connection(options, mosquitto_links(options, session, link),
-                     MqttConnection::WhenRefused::keep_trying) {}
+          connection(options, mosquitto_links(options, session, link)) {}
 
     MqttOptions options;
     PublisherSession session;
@@ -45,6 +44,10 @@ int MqttAnnouncer::fd() const {
 std::chrono::milliseconds MqttAnnouncer::timeout() const {
     return impl_->connection.timeout();
 }
+void MqttAnnouncer::renew(const std::optional<std::string> &password) {
+    impl_->options.password = password;
+    impl_->connection.retry_soon();
+}
 void MqttAnnouncer::close() {
     impl_->connection.close(close_limit);
 }
@@ -64,6 +67,10 @@ void MqttAnnouncer::step() {
 bool MqttAnnouncer::ready() const {
     return impl_->connection.connected() &&
            impl_->outstanding < std::min(most_outstanding, impl_->connection.receive_maximum());
+}
+
+std::size_t MqttAnnouncer::packet_maximum() const {
+    return impl_->connection.packet_maximum();
 }
 
 bool MqttAnnouncer::publish(const std::string &topic, std::string_view payload) {

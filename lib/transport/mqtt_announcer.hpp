@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,9 +24,12 @@ class MqttAnnouncer {
     std::chrono::milliseconds timeout()
         const;  // call step() after this at the latest; negative: no timer is running
     void step();
-    bool ready() const;  // connected, and not too many unanswered
+    bool ready() const;                  // connected, and not too many unanswered
+    std::size_t packet_maximum() const;  // bytes of a message and its topic that the broker takes, about
     // False: not ready, it was not sent.
     bool publish(const std::string &topic, std::string_view payload);
+    // The password of the next link, which comes soon where one is waited for.
+    void renew(const std::optional<std::string> &password);
     void close();  // politely; waits a moment
 
   private:

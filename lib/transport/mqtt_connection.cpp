@@ -30,19 +30,24 @@ constexpr milliseconds first_delay(200), longest_delay(30'000);
 constexpr seconds steady_after(10);
 constexpr int highest_fd = 256;
 
+const char *advice_on_refusal(int reason) {
+    if (reason == mqtt::bad_user_or_password || reason == mqtt::not_authorised)
+        return "; mend the user name or the password (SIGHUP reads it again), or the account at the broker";
+    return "";
+}
+
 }  // namespace
 
 struct MqttConnection::Impl {
     MqttOptions options;
     MakeMqttLink make_link;
-    WhenRefused when_refused;
     UniqueFd epoll;  // of the queue, and of the link when it has one
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
     unsigned epoch = 0;
     AddressMemory addresses;
     bool five = true;  // MQTT 5, else 3.1.1
-    enum class State { idle, connecting, up, waiting, refused } state = State::idle;
+    enum class State { idle, connecting, up, waiting } state = State::idle;
     Backoff backoff{first_delay, longest_delay};
     Clock::time_point due, since;
     std::size_t receive_maximum = 0, packet_maximum = 0;
@@ -61,11 +66,10 @@ struct MqttConnection::Impl {
     void tell_of_contest() const;
 };
 
-MqttConnection::MqttConnection(const MqttOptions &options, MakeMqttLink make_link, WhenRefused when_refused)
+MqttConnection::MqttConnection(const MqttOptions &options, MakeMqttLink make_link)
     : impl_(std::make_unique<Impl>()) {
     impl_->options = options;
     impl_->make_link = std::move(make_link);
-    impl_->when_refused = when_refused;
     impl_->five = options.version != "3.1.1";
     impl_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
     if (!impl_->epoll) throw system_error("make an epoll");
@@ -93,9 +97,6 @@ bool MqttConnection::connected() const {
 }
 bool MqttConnection::contested() const {
     return impl_->contest.on();
-}
-bool MqttConnection::refused() const {
-    return impl_->state == Impl::State::refused;
 }
 std::size_t MqttConnection::packet_maximum() const {
     return impl_->packet_maximum;
@@ -131,7 +132,6 @@ std::string MqttConnection::status() const {
     const std::string address = impl_->options.address();
     switch (impl_->state) {
         case Impl::State::idle:
-        case Impl::State::refused:
             return "not connected";
         case Impl::State::connecting:
             return "connecting to " + address;
@@ -196,18 +196,13 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
             if (try_old_version(event)) return false;
             contest.failed();
             if (!link->address().empty()) addresses.failed(link->address());
-            if (when_refused == WhenRefused::end && !was_connected &&
-                mqtt_reason_is_configuration(event.reason)) {
-                state = State::refused;
-                return true;
-            }
             // Another reason is worth a line of its own. Paho sometimes takes the late end of a link's socket for that of the
             // next link, whose socket has the same number ("socket error"): the true reason comes with the attempt after it.
             if (event.text != trouble) failure_said.reset();
             retry_later(event);
             if (failure_said.due())
                 log_warning("unable to connect to the broker " + options.address() + ": " + event.text +
-                            "; trying on");
+                            advice_on_refusal(event.reason) + "; trying on");
             return true;
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;

@@ -1,4 +1,5 @@
-// One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1.
+// One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1. A broker that refuses us is
+// asked again as well: an account may be made, or its password mended, at either end.
 //
 // All members are called by one thread; a library's own threads only append to a queue that step() empties. Every attempt
 // to connect has a client of the library of its own, so that nothing of an old link reaches a new one. A name is looked up anew for
@@ -19,11 +20,7 @@ namespace ble {
 
 class MqttConnection {
   public:
-    enum class WhenRefused {
-        keep_trying,
-        end,  // no further attempt when the first CONNACK says that we are wrong: see refused()
-    };
-    MqttConnection(const MqttOptions &options, MakeMqttLink make_link, WhenRefused when_refused);
+    MqttConnection(const MqttOptions &options, MakeMqttLink make_link);
     // As close(one second). What the library then still holds is left to it.
     ~MqttConnection();
     MqttConnection(const MqttConnection &) = delete;
@@ -42,13 +39,12 @@ class MqttConnection {
                   end);  // until step() has something to do; false: `end` came first
     void wake();         // makes fd() readable; from any thread
 
-    // After a loss: the next attempt comes after the shortest delay, since the broker is well.
+    // The next attempt comes after the shortest delay: the broker is well, or what it refused us for is mended.
     void retry_soon();
 
     bool connected() const;
     // Another client uses our client id, so that links come and go: no news to tell each time.
     bool contested() const;
-    bool refused() const;                 // see WhenRefused::end
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes
     std::string status() const;

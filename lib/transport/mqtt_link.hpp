@@ -29,8 +29,9 @@ struct MqttEvent {
     };
     Kind kind;
     std::uint64_t id = 0;
-    int reason = 0;      // MQTT 5 reason code, 0 when there is none
-    std::string text{};  // for people
+    int reason = 0;       // MQTT 5 reason code, 0 when there is none
+    std::string text{};   // for people
+    std::string topic{};  // of a message
     // connected: what the broker allows
     std::size_t receive_maximum = 65'535;      // publishes outstanding
     std::size_t packet_maximum = 268'435'460;  // bytes of a packet

@@ -9,14 +9,19 @@
 #include "base/command_line.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/host.hpp"
+#include "base/log.hpp"
+#include "base/secret.hpp"
 #include "batch/json_text.hpp"
+#include "batch/topic.hpp"
 
 namespace ble {
 
 namespace {
 
 constexpr std::int64_t tls_port = 8883;
-constexpr std::size_t longest_topic = 65'535;  // MQTT 5, 1.5.4: a string's length has two bytes
+// MQTT 5, 1.5.4: a string has 65535 bytes at most; a device_id and the levels of confirmations need room.
+constexpr std::size_t longest_topic = 65'000;
 
 // A wrong value is a usage error when it was typed and a configuration error when the environment holds it.
 Error wrong(const CommandLine &line, const std::string &option, const std::string &text) {
@@ -34,19 +39,23 @@ void check_mqtt_text(const std::string &option, const std::string &what, const s
 
 void check_topic_text(const std::string &topic, const CommandLine &line) {
     if (topic.empty()) throw wrong(line, "--topic", "the topic is empty: set --topic");
-    if (topic.size() > longest_topic) throw wrong(line, "--topic", "the topic is longer than 65535 bytes");
+    if (topic.size() > longest_topic) throw wrong(line, "--topic", "the topic is longer than 65000 bytes");
     check_mqtt_text("--topic", "the topic", topic, line);
 }
 
 void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
+    refuse_pipe(path, line.on_command_line(option) ? ExitCode::usage : ExitCode::config);
     if (!path.empty() && !std::ifstream(path))
         throw wrong(line, option, "unable to read " + path + ", given with " + option);
 }
 
 void check_host(const MqttOptions &options, const CommandLine &line) {
-    if (options.host.find("://") != std::string::npos)
-        throw wrong(line, "--host", "'" + options.host + "' is a URL: give it with --url");
-    if (options.host.find_first_of(" \t/@") != std::string::npos)
+    if (options.host.find("://") != std::string::npos)  // not repeated, as below: it may hold a password
+        throw wrong(line, "--host", "what was given with --host is a URL: give it with --url");
+    if (options.host.find('@') != std::string::npos)
+        throw wrong(line, "--host",
+                    "what was given with --host has a user name in it: give that with --username");
+    if (options.host.find_first_of(" \t/") != std::string::npos)
         throw wrong(line, "--host", "'" + options.host + "' is not a host name");
     const auto colon = options.host.find(':');
     if (colon != std::string::npos && options.host.find(':', colon + 1) == std::string::npos)
@@ -60,11 +69,11 @@ std::string MqttOptions::address() const {
     return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-void declare_mqtt_options(MqttOptions &options, CommandLine &line) {
+void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help) {
     line.group("Broker");
     line.text("--broker,--host NAME", options.host, "the broker's host name or address", "MQTT_BROKER");
     line.number("-p,--port", options.port, 1, 65'535, "its port; with TLS 8883 unless set", "MQTT_PORT");
-    line.text("-t,--topic TOPIC", options.topic, "the topic of the batches", "MQTT_TOPIC");
+    line.text("-t,--topic TOPIC", options.topic, topic_help, "MQTT_TOPIC");
     line.text("-u,--username NAME", options.username, "user name at the broker", "MQTT_USERNAME");
     line.text("--password-file FILE", options.password_file,
               "file that holds the password (or MQTT_PASSWORD, or MQTT_PASSWORD_FILE names the file)", "-");
@@ -159,12 +168,34 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
     check_readable(line, "--capath", options.capath);
     check_readable(line, "--cert", options.cert);
     check_readable(line, "--key", options.key);
+    if (!options.key.empty()) guard_key_file(options.key);
     if (options.keepalive < std::chrono::seconds(1) || options.keepalive > std::chrono::seconds(65'535))
         throw wrong(line, "--keepalive", "--keepalive must be from 1 to 65535 seconds");
-    options.password = find_secret(options.password_file, "MQTT_PASSWORD");
+    options.password = find_password(options);
     if (options.password && options.username.empty())
         throw wrong(line, "--password-file",
                     "there is a password and no user name: set --username or MQTT_USERNAME");
+}
+
+std::optional<std::string> find_password(const MqttOptions &options) {
+    return find_secret(options.password_file, "MQTT_PASSWORD");
+}
+
+void warn_of_plain_password(const MqttOptions &options) {
+    if (options.password && !options.tls && !is_own_machine(options.host))
+        log_warning("the password crosses the network to " + options.address() +
+                    " for everybody to read: let the broker have a certificate, and use --tls or mqtts://");
+}
+
+std::optional<std::string> find_confirm_key(const std::string &file) {
+    auto key = find_secret(file, "CONFIRM_KEY");
+    if (!key) return {};
+    if (key->size() < short_key)
+        throw Error(ExitCode::config,
+                    "the key of confirmations (--confirm-key, CONFIRM_KEY) is shorter than " +
+                        std::to_string(short_key) +
+                        " characters, and could be guessed: make one by openssl rand -hex 32 >FILE");
+    return key;
 }
 
 void check_topic_name(const std::string &topic, const CommandLine &line) {
@@ -172,10 +203,21 @@ void check_topic_name(const std::string &topic, const CommandLine &line) {
     if (topic.find_first_of("+#") != std::string::npos)
         throw wrong(line, "--topic",
                     "the topic '" + topic + "' has a wildcard in it: nothing can be published there");
+    const auto place = topic.find('{');
+    const bool known = place == std::string::npos ||
+                       topic.compare(place, TopicPattern::device.size(), TopicPattern::device) == 0;
+    if (!known || (place != std::string::npos && topic.find('{', place + 1) != std::string::npos))
+        throw wrong(
+            line, "--topic",
+            "the topic '" + topic + "' has '{' in it: {device_id}, once, is all that can stand there");
 }
 
 void check_topic_filter(const std::string &topic, const CommandLine &line) {
     check_topic_text(topic, line);
+    if (topic.find(TopicPattern::device) != std::string::npos)
+        throw wrong(line, "--topic",
+                    "the topic '" + topic +
+                        "' has {device_id} in it, which blesend knows: subscribe to + in its place");
     for (std::size_t i = 0; i < topic.size(); ++i) {
         if (topic[i] != '+' && topic[i] != '#') continue;
         const bool alone = (i == 0 || topic[i - 1] == '/') && (i + 1 == topic.size() || topic[i + 1] == '/');

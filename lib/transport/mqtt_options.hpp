@@ -30,8 +30,9 @@ struct MqttOptions {
     std::string address() const;  // "host:port", "[::1]:8883": for messages
 };
 
-// Declares all of them. --url is the tool's own option, since blesend's may also be http: see apply_mqtt_url().
-void declare_mqtt_options(MqttOptions &options, CommandLine &line);
+// Declares all of them, --topic with a help of the tool's. --url is the tool's own option, since blesend's may also be http: see
+// apply_mqtt_url().
+void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help);
 
 // Takes host, port, user name, topic and TLS from mqtt[s]://[USER@]HOST[:PORT][/TOPIC]. Call before
 // validate_mqtt_options(). Error(usage), or Error(config) when the URL came from the environment, when it is
@@ -42,7 +43,18 @@ void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandL
 // the caller: only it knows whether a broker is needed.
 void validate_mqtt_options(MqttOptions &options, const CommandLine &line);
 
-// Throw Error(usage) or Error(config) unless `topic` is one that can be published to, or subscribed to.
+// The password out of the file, MQTT_PASSWORD, its _FILE or the credentials folder; empty: there is none. Error(config): unreadable.
+std::optional<std::string> find_password(const MqttOptions &options);
+
+// For the start of a tool: says that the password is on its way for everybody to read, when it is.
+void warn_of_plain_password(const MqttOptions &options);
+
+// The key of confirmations (batch/confirmation.hpp) out of `file` or, with an empty one, CONFIRM_KEY, CONFIRM_KEY_FILE or the
+// credentials folder. Empty: there is none. Error(config) when it cannot be read or is too short. Holding it forbids core dumps.
+std::optional<std::string> find_confirm_key(const std::string &file);
+
+// Throw Error(usage) or Error(config) unless `topic` is one that can be published to ("{device_id}" may stand in it: see
+// batch/topic.hpp), or subscribed to.
 void check_topic_name(const std::string &topic, const CommandLine &line);
 void check_topic_filter(const std::string &topic, const CommandLine &line);
 

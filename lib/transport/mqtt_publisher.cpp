@@ -9,10 +9,12 @@
 #include "base/backoff.hpp"
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "batch/topic.hpp"
 #include "transport/link_judge.hpp"
 #include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
+#include "transport/transport_options.hpp"
 
 namespace ble {
 namespace {
@@ -43,29 +45,32 @@ std::string advice(int reason) {
     if (reason == mqtt::no_subscribers)
         return "; start blesub there (with --client-id it counts as subscribed while it is away)";
     if (reason == mqtt::not_authorised)
-        return "; give this account the right to publish there, at the broker";
+        return "; give this account the right to publish there, at the broker, or use the topic that it has "
+               "the right to, as "
+               "--topic RAW/{device_id}";
     return mqtt_reason_advice(reason);
 }
 
 }  // namespace
 
 struct MqttPublisher::Impl {
-    Impl(const MqttOptions &given, std::size_t most, const std::string &topic)
+    Impl(const MqttOptions &given, std::size_t most, const std::string &status_topic)
         : options(given),
+          pattern(given.topic),
           inflight(most),
-          session(make_session(given, topic)),
-          connection(options, mosquitto_links(options, session, link),
-                     MqttConnection::WhenRefused::keep_trying) {
+          session(make_session(given, status_topic)),
+          connection(options, mosquitto_links(options, session, link)) {
         connection.explain_ends([this] { return judge.suspects(open()); });
     }
 
     MqttOptions options;
+    TopicPattern pattern;
     std::size_t inflight;
     PublisherSession session;
     MosquittoLink *link = nullptr;  // the connection's newest
     MqttConnection connection;
-    std::set<std::string> topics;             // subscribed to
-    std::vector<std::string> messages;        // that came on them
+    std::set<std::string> subscriptions;
+    std::vector<Heard> messages;              // that came on them
     std::deque<LinkJudge::Sent> outstanding;  // in the order they were sent
     std::vector<Result> results;
     std::uint64_t links = 0;
@@ -74,11 +79,14 @@ struct MqttPublisher::Impl {
     std::uint64_t denied_id = 0;  // alone on its way when it was denied last
     unsigned denials = 0;         // so many times in a row
     LinkJudge judge;
-    std::string control, sample;             // what the broker has taken, and what may become that
+    struct Copy {
+        std::string topic, payload;
+    };
+    Copy control, sample;                    // what the broker has taken, and what may become that
     std::optional<std::uint64_t> sample_of;  // outstanding
     struct Held {
         std::uint64_t id;  // the last of `outstanding`
-        std::string payload;
+        Copy message;
         Clock::time_point until;
     };
     std::optional<Held> held;  // not on its way yet, so that the judge has a fair comparison
@@ -121,6 +129,10 @@ MqttPublisher::~MqttPublisher() {
     connection.close(close_limit);
 }
 
+void MqttPublisher::renew(const TransportOptions &options) {
+    impl_->options.password = options.mqtt.password;
+    impl_->connection.retry_soon();
+}
 void MqttPublisher::start() {
     impl_->connection.start();
 }
@@ -149,6 +161,10 @@ milliseconds MqttPublisher::timeout() const {
     return due;
 }
 
+std::string MqttPublisher::destination(std::string_view line) {
+    return impl_->pattern.of(line).value_or("");
+}
+
 std::vector<Result> MqttPublisher::step() {
     for (auto &event : impl_->connection.step()) impl_->take(std::move(event));
     if (impl_->held && Clock::now() >= impl_->held->until) impl_->release();
@@ -165,29 +181,34 @@ std::size_t MqttPublisher::window() const {
 void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
     const auto lines = static_cast<std::size_t>(std::count(payload.begin(), payload.end(), '\n')) + 1;
     impl_->outstanding.push_back({id, lines, Clock::now()});
-    if (payload.size() + impl_->options.topic.size() + publish_overhead > impl_->connection.packet_maximum())
+    const auto topic = impl_->pattern.of(payload);
+    if (!topic)
+        return impl_->finish(id, Outcome::refused,
+                             "its device_id cannot be a level of the topic " + impl_->options.topic +
+                                 " (printable ASCII without /, + and #)");
+    if (payload.size() + topic->size() + publish_overhead > impl_->connection.packet_maximum())
         return impl_->finish(id, Outcome::refused, "larger than the broker allows");
     if (!connected()) return impl_->finish(id, Outcome::retry, "not connected");
     if (!impl_->sample_of && payload.size() <= longest_control) {
         impl_->sample_of = id;
-        impl_->sample = payload;
+        impl_->sample = {*topic, std::string(payload)};
     }
     const auto now = Clock::now();
     if (const auto wait = impl_->judge.wait_before(id, now); wait.count() > 0)
-        impl_->held = {id, std::string(payload), now + wait};
+        impl_->held = {id, {*topic, std::string(payload)}, now + wait};
     else
-        impl_->publish(id, impl_->options.topic, payload, false);  // when it cannot, `lost` follows
+        impl_->publish(id, *topic, payload, false);  // when it cannot, `lost` follows
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
-    if (impl_->topics.insert(topic).second && connected()) impl_->link->subscribe(topic);
+    if (impl_->subscriptions.insert(topic).second && connected()) impl_->link->subscribe(topic);
 }
 
 void MqttPublisher::unsubscribe(const std::string &topic) {
-    if (impl_->topics.erase(topic) > 0 && connected()) impl_->link->unsubscribe(topic);
+    if (impl_->subscriptions.erase(topic) > 0 && connected()) impl_->link->unsubscribe(topic);
 }
 
-std::vector<std::string> MqttPublisher::take_messages() {
+std::vector<MqttPublisher::Heard> MqttPublisher::take_messages() {
     return std::exchange(impl_->messages, {});
 }
 
@@ -203,7 +224,7 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             acknowledge(event);
             break;
         case MqttEvent::Kind::message:
-            messages.push_back(std::move(event.text));
+            messages.push_back({std::move(event.topic), std::move(event.text)});
             break;
         case MqttEvent::Kind::denied:
             if (deafness_said.due())
@@ -218,7 +239,7 @@ void MqttPublisher::Impl::take(MqttEvent event) {
 
 void MqttPublisher::Impl::release() {
     outstanding.back().since = Clock::now();
-    publish(held->id, options.topic, held->payload, false);
+    publish(held->id, held->message.topic, held->message.payload, false);
     held.reset();
 }
 
@@ -258,10 +279,10 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
     log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
-    for (const auto &topic : topics) link->subscribe(topic);
+    for (const auto &filter : subscriptions) link->subscribe(filter);
     announcing = !session.status_topic.empty() && publish(status_id, session.status_topic, "online", true);
-    controls = judge.begin_link(Clock::now(), !control.empty());
-    if (controls > 0) publish(control_id, options.topic, control, false);
+    controls = judge.begin_link(Clock::now(), !control.payload.empty());
+    if (controls > 0) publish(control_id, control.topic, control.payload, false);
 }
 
 void MqttPublisher::Impl::take_control(int reason) {
@@ -270,7 +291,7 @@ void MqttPublisher::Impl::take_control(int reason) {
         return;
     }
     judge.take_control();
-    if (--controls > 0) publish(control_id, options.topic, control, false);
+    if (--controls > 0) publish(control_id, control.topic, control.payload, false);
 }
 
 void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
@@ -291,7 +312,7 @@ void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {
             log_info("the broker takes messages on " + options.topic + " again");
         pause.reset();
         judge.take(event.id);
-        if (sample_of == event.id) control.swap(sample);
+        if (sample_of == event.id) std::swap(control, sample);
         finish(event.id, Outcome::delivered, "");
     }
 }

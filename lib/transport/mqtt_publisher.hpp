@@ -3,6 +3,9 @@
 // window for a while. A message larger than the broker takes is `refused`, and so is one at which it ends the links: see
 // link_judge.hpp; copies of what it has taken may then be published again.
 //
+// The topic may be one for each device (batch/topic.hpp): all lines of a message are then of one device, and one whose device_id
+// cannot be a level of a topic is `refused`.
+//
 // Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
 #pragma once
 
@@ -28,7 +31,10 @@ class MqttPublisher final : public Transport {
     std::chrono::milliseconds timeout() const override;
     std::vector<Result> step() override;
     std::size_t window() const override;
+    // The topic; empty: `refused`.
+    std::string destination(std::string_view line) override;
     void send(std::uint64_t id, std::string_view payload) override;
+    void renew(const TransportOptions &options) override;
     bool connected() const override;
     std::string status() const override;
     std::uint64_t links() const;  // how many have been made so far
@@ -36,7 +42,10 @@ class MqttPublisher final : public Transport {
     // Messages on this topic (QoS 1) are gathered for take_messages(), on each link anew, until unsubscribe().
     void subscribe(const std::string &topic);
     void unsubscribe(const std::string &topic);
-    std::vector<std::string> take_messages();  // payloads
+    struct Heard {
+        std::string topic, payload;
+    };
+    std::vector<Heard> take_messages();
 
   private:
     struct Impl;

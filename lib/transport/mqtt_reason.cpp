@@ -111,11 +111,6 @@ int mqtt_reason_of_return_code(int code) {
     }
 }
 
-bool mqtt_reason_is_configuration(int reason) {
-    return reason == mqtt::bad_client_id || reason == mqtt::bad_user_or_password ||
-           reason == mqtt::not_authorised || reason == mqtt::banned || reason == mqtt::bad_authentication;
-}
-
 bool mqtt_reason_is_of_message(int reason) {
     return reason == mqtt::packet_too_large || reason == mqtt::payload_format_invalid;
 }

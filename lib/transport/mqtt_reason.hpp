@@ -43,9 +43,6 @@ std::string mqtt_reason_advice(int reason, const std::string &server = {});
 // The return code of an MQTT 3.1.1 CONNACK (section 3.2.2.3) as the MQTT 5 reason of the same meaning.
 int mqtt_reason_of_return_code(int code);
 
-// Will asking again with the same words never help? Rights, credentials, client id.
-bool mqtt_reason_is_configuration(int reason);
-
 // Does it speak of this very message: too large, of a form that is not taken? It will never be taken then.
 bool mqtt_reason_is_of_message(int reason);
 // Does it speak of the link, the client or the broker, so that a message that was on its way has nothing to do with it?

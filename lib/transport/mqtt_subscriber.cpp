@@ -36,14 +36,11 @@ struct MqttSubscriber::Impl {
           session(make_session(given, share)),
           handler(std::move(take)),
           stop_fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-          connection(
-              given,
-              [this](auto queue, unsigned epoch, bool five) {
-                  return std::make_unique<PahoLink>(
-                      std::move(queue), epoch, five, options, session,
-                      [this](auto topic, auto payload) { receive(topic, payload); });
-              },
-              MqttConnection::WhenRefused::end) {
+          connection(given, [this](auto queue, unsigned epoch, bool five) {
+              return std::make_unique<PahoLink>(
+                  std::move(queue), epoch, five, options, session,
+                  [this](auto topic, auto payload) { receive(topic, payload); });
+          }) {
         if (!stop_fd) throw system_error("make an eventfd");
     }
 
@@ -79,6 +76,10 @@ int MqttSubscriber::fd() const {
 }
 milliseconds MqttSubscriber::timeout() const {
     return impl_->connection.timeout();
+}
+void MqttSubscriber::renew(const std::optional<std::string> &password) {
+    impl_->options.password = password;
+    impl_->connection.retry_soon();
 }
 bool MqttSubscriber::ready() const {
     return impl_->ready;
@@ -179,14 +180,10 @@ void MqttSubscriber::Impl::take(const MqttEvent &event) {
         case MqttEvent::Kind::denied:
             deny(event);
             break;
-        case MqttEvent::Kind::failed:
-            if (!connection.refused()) break;
-            refusal.emplace(event.reason == mqtt::bad_client_id ? ExitCode::config : ExitCode::permission,
-                            "the broker " + options.address() + " refuses to let us in: " + event.text);
-            break;
         case MqttEvent::Kind::lost:
             ready = false;
             break;
+        case MqttEvent::Kind::failed:
         case MqttEvent::Kind::acknowledged:
         case MqttEvent::Kind::message:
             break;

@@ -34,9 +34,12 @@ class MqttSubscriber {
         const;  // call step() at the latest after this; negative: no timer is running
     void step();
 
+    // The password of the next link, which comes soon where one is waited for.
+    void renew(const std::optional<std::string> &password);
     bool ready() const;  // connected and subscribed
     std::string status() const;
-    const std::optional<Error> &refusal() const;  // set: the broker will not have us, end the tool with this
+    const std::optional<Error> &refusal()
+        const;  // set: the broker denies the subscription, end the tool with this
 
     // How long the handler has had its present message; empty: it has none. From any thread.
     std::optional<std::chrono::milliseconds> busy() const;

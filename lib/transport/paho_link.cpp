@@ -249,7 +249,7 @@ void PahoLink::begin_subscription() {
 std::string PahoLink::failure_text(int code, const char *message) {
     const std::lock_guard guard(tls_lock_);
     if (!tls_error_.empty()) return "TLS: " + tls_error_;
-    const std::string text = library_text(code, message);
+    std::string text = library_text(code, message);
     if (text == hang_up_text) return "it hangs up instead of answering (does it want TLS?)";
     if (text != no_connection && text != name_unknown) return text;
     return options_.tls ? "no connection (is anybody there, does it speak TLS?)"

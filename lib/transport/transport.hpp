@@ -14,6 +14,8 @@
 
 namespace ble {
 
+struct TransportOptions;
+
 enum class Outcome {
     delivered,  // the peer has it for good: PUBACK, 200, 201
     retry,  // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
@@ -42,8 +44,12 @@ class Transport {
     virtual std::vector<Result> step() = 0;
     // How many messages may be outstanding now, in all; 0 while not connected or while backing off. It may shrink below the number outstanding.
     virtual std::size_t window() const = 0;
+    // Where a line goes: only lines of one destination may share a message.
+    virtual std::string destination(std::string_view) { return {}; }
     // Takes a message: a batch, or several joined by LF. `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
     virtual void send(std::uint64_t id, std::string_view payload) = 0;
+    // Takes the secrets of `options`, which may be others by now, for the next link; one that is waited for comes soon.
+    virtual void renew(const TransportOptions &options) = 0;
     // Is the peer there? For the status line: "connected to HOST:PORT", "HOST:PORT: connection refused, next try in 4 s".
     virtual bool connected() const = 0;
     virtual std::string status() const = 0;
@@ -52,7 +58,6 @@ class Transport {
 // The names of --mode, the default first.
 std::vector<std::string> transport_modes();
 // `mode` is one of them. The options are valid: see transport_options.hpp.
-struct TransportOptions;
 std::unique_ptr<Transport> make_transport(const std::string &mode, const TransportOptions &options);
 
 }  // namespace ble

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "transport/http.hpp"
@@ -16,8 +17,15 @@ struct TransportOptions {
     std::string status_topic;   // MQTT: empty: none
     // MQTT: "received", delivered when the broker has it, or "stored", when the backend says that it has it for good.
     std::string confirm = "received";
+    std::string confirm_key_file;  // as find_confirm_key() has it
     std::chrono::milliseconds confirm_timeout = std::chrono::seconds(60);
+    std::optional<std::string>
+        confirm_key;  // "stored": a confirmation without its mac counts for nothing; never logged
     HttpOptions http;
+
+    // Reads password, API key and key of confirmations again, as far as `mode` has them, from where they were found at first. Error(config):
+    // one of them cannot be read, and all are as they were.
+    void reread_secrets(const std::string &mode);
 };
 
 }  // namespace ble

@@ -10,7 +10,7 @@ import threading
 import unittest
 from urllib.parse import urljoin, urlsplit
 
-from harness import DEADLINE_S, Nginx, Refused, Tool, WebSocketClient, self_signed, source_path
+from harness import DEADLINE_S, Nginx, Refused, Tool, WebSocketClient, self_signed, source_path, tool_path
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
@@ -243,15 +243,30 @@ class Example(BehindNginx):
             self.assertIn(b'"connected"', curl.line())
 
     def test_batches_of_blesend_arrive(self):
-        with Server("--api-keys-file", self.token_file, tool="blerecv") as blerecv:
+        keys = os.path.join(self.folder, "keys")
+        made = subprocess.run([tool_path("blerecv"), "--make-key", "*"], capture_output=True, check=True)
+        pathlib.Path(keys).write_bytes(made.stdout)
+        key = made.stderr.decode().splitlines()[-1]
+        with Server("--api-keys-file", keys, tool="blerecv") as blerecv:
             url = self.nginx(blerecv=blerecv.port).url + "/ble-in"
             lines = [BATCH.replace("pi-1", f"pi-{n:02}") for n in range(20)]
             long_line = BATCH[:-1] + ',"pad":"' + "x" * (512_000 - len(BATCH) - 9) + '"}'
-            with Tool("blesend", "--mode", "http", "--url", url, "--cafile", self.tls[0], env={"HTTP_API_KEY": TOKEN}) as blesend:
+            with Tool("blesend", "--mode", "http", "--url", url, "--cafile", self.tls[0], env={"HTTP_API_KEY": key}) as blesend:
                 blesend.write("".join(line + "\n" for line in [*lines, long_line]))
                 blesend.close_stdin()
-                self.assertEqual([blerecv.line().decode() for _ in range(21)], [*lines, long_line])
+                self.assertEqual([blerecv.line().decode() for _ in range(21)],
+                                 [line[:-1] + ',"sender":"key *"}' for line in (*lines, long_line)])
                 self.assertEqual(blesend.wait(), 0, blesend.err)
+
+    def test_the_log_names_whom_nginx_names_if_it_is_trusted(self):
+        for trust, told in ((["--trusted-proxy", "127.0.0.1"], "127.0.0.5"), ([], "127.0.0.1")):
+            with Server(*trust, tool="blerecv", env={"API_KEY": TOKEN}) as blerecv, Server(*trust, env={"BLEPIPE_TOKEN": TOKEN}) as blews:
+                url = self.nginx(blews.port, blerecv.port).url
+                for path in ("/ble-in/api/v1/detections/bulk", "/ble/events"):
+                    words = ["--interface", "127.0.0.5", "-H", "X-Forwarded-For: 192.0.2.7", "-H", "Accept: */*"]
+                    self.assertEqual(self.browser(True).open(url + path, *words)[0], 401)
+                blerecv.wait_err(f"answering 401 to {told},")
+                blews.wait_err(f"refusing (401) a client at {told} ")
 
     def test_the_longest_body_is_not_refused_by_nginx(self):
         with Server(tool="blerecv") as blerecv:

@@ -119,7 +119,7 @@ def raw(server, *pieces):
 
 
 def post_bytes(body, *headers):
-    lines = [f"POST {BULK} HTTP/1.1", "Host: x", *headers]
+    lines = [f"POST {BULK} HTTP/1.1", "Host: localhost", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -419,13 +419,13 @@ class Requests(WithServer):
             self.assertEqual(self.server.post("{").status, 400)
             self.assertEqual(self.server.request("GET", "/nowhere").status, 404)
         for status in (415, 400, 404):
-            self.server.wait_err(f"answering {status}: ")
-            self.assertEqual(self.server.err.count(f"answering {status}: "), 1)
+            self.server.wait_err(f"answering {status} to 127.0.0.1: ")
+            self.assertEqual(self.server.err.count(f"answering {status} to "), 1)
         self.assertNotIn("\x1b", self.server.err)
         self.assertLess(max(map(len, self.server.err.splitlines())), 400)
 
     def test_a_websocket_is_answered(self):
-        reply = raw(self.server, b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+        reply = raw(self.server, b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
                                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
         self.assertTrue(reply.startswith(b"HTTP/1.1 404 "), reply)
 
@@ -459,7 +459,7 @@ class Requests(WithServer):
         self.server.drain()
         one = post_bytes(batch(1).encode(), "Content-Type: application/json", f"Content-Length: {len(batch(1))}")
         bad = post_bytes(b"{", "Content-Type: application/json", "Content-Length: 1")
-        health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         replies = [(status, InBackground(lambda pieces=pieces: raw(self.server, *pieces)))
                    for data, status in ((one + one, 201), (one + bad, 201), (one + health, 201), (bad + one, 400), (one + b"x", 201))
                    for pieces in ([data], [data[:-1], data[-1:]])]
@@ -484,7 +484,7 @@ class Requests(WithServer):
                      post_bytes(body, good, "Content-Length: 5", "Content-Length: 7", "Connection: close"),
                      post_bytes(body, good, "Content-Length: 99999999999999999999999999", "Connection: close"),
                      post_bytes(body, good, "Content-Length: 3", "Transfer-Encoding: chunked", "Connection: close"),
-                     b"GET /health HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     b"GET /health HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"):
             with self.server.connect() as sock:
                 sock.sendall(data)
@@ -581,6 +581,8 @@ class Packed(WithServer):
 
 
 class Consumption(WithServer):
+    options = ("--max-clients-per-address", "256")
+
     def test_201_comes_with_the_last_byte_and_not_before(self):
         answer = InBackground(lambda: self.server.post(batch()))
         size = len(batch()) + 1
@@ -651,7 +653,7 @@ class Consumption(WithServer):
 
     def test_a_client_that_sends_on_while_it_waits_costs_neither_memory_nor_time(self):
         one = post_bytes(batch().encode(), "Content-Type: application/json", f"Content-Length: {len(batch())}")
-        ahead = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 100
+        ahead = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
         for first in (one, one + ahead):
             with self.server.connect() as sock:
                 taken = self.server.stats()["in"]
@@ -762,7 +764,7 @@ class Stalls(unittest.TestCase):
             with open(f"{folder}/metrics", encoding="ascii") as f:
                 metrics = f.read()
         for name, value in (("in_total", 1), ("out_total", 0), ("queued", 1)):
-            self.assertIn(f'blepipe_{name}{{tool="blerecv"}} {value}\n', metrics)
+            self.assertIn(f'blepipe_{name}{{tool="blerecv",instance="metrics"}} {value}\n', metrics)
 
     def test_a_reader_that_consumed_before_it_left_has_been_heard(self):
         reading, writing = os.pipe()
@@ -802,7 +804,7 @@ class Stalls(unittest.TestCase):
     def test_without_descriptors_it_serves_whom_it_has_and_then_those_who_wait(self):
         with Server().ready() as server:
             with server.connect() as known:
-                health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+                health = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
                 def healthy(sock):
                     sock.sendall(health)
@@ -822,18 +824,16 @@ class Stalls(unittest.TestCase):
         with Server("--max-clients", "2").ready() as server:
             first, second = server.connect(), server.connect()
             for sock in (first, second):
-                sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertTrue(sock.recv(4096).startswith(b"HTTP/1.1 200 "))
             with server.connect() as third:
+                third.sendall(f"GET {BULK} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 self.assertTrue(third.recv(4096).startswith(b"HTTP/1.1 503 "))
             server.wait_err("--max-clients")
             first.close()
 
             def served():
-                try:
-                    return server.request("GET", "/health").status == 200
-                except (OSError, http.client.HTTPException):
-                    return False
+                return server.request("GET", BULK).status == 405
             wait_until(served, "a place to become free")
             second.close()
 
@@ -949,7 +949,7 @@ class Keys(unittest.TestCase):
             self.assertEqual(answer.status, 401, headers)
             self.assertIn("X-API-Key", answer.json()["detail"])
         self.assertEqual(server.request("GET", "/health").status, 200)
-        self.assertEqual(server.request("GET", "/nowhere").status, 404)
+        self.assertEqual(server.request("GET", "/nowhere").status, 401)
         self.assertEqual(server.standing(), 0)
         server.drain()
         for key in good:
@@ -958,30 +958,221 @@ class Keys(unittest.TestCase):
             self.assertEqual(server.post(batch(), {**JSON, "Authorization": "Bearer " + key}).status, 201, key)
         for key in good:
             self.assertNotIn(key, server.err)
-        server.wait_err("answering 401: ")
-        self.assertEqual(server.err.count("answering 401: "), 1)
+        server.wait_err("answering 401 to 127.0.0.1")
+        self.assertEqual(server.err.count("answering 401 to "), 1)
 
     def test_several_keys_in_a_file(self):
         with tempfile.NamedTemporaryFile("w") as f:
-            f.write("# the lab\nkey-of-pi-lab-1\n\n  key-of-pi-lab-2 \n")
+            f.write("# the lab\nkey-of-pi-lab-1\n\n  key-of-pi-lab-02 \n")
             f.flush()
-            with Server("--api-keys-file", f.name, env={"API_KEY": "not-this-one"}).ready() as server:
-                self.check(server, ["key-of-pi-lab-1", "key-of-pi-lab-2"])
+            with Server("--trusted-proxy", "127.0.0.1", "--api-keys-file", f.name, env={"API_KEY": "not-this-one"}).ready() as server:
+                self.check(server, ["key-of-pi-lab-1", "key-of-pi-lab-02"])
+                self.assertEqual(server.err.count("blerecv --make-key DEVICE"), 2)
+                self.assertIn("holds 2 keys as they are, each of which may send for every device", server.err)
+                self.assertIn("less than 16 characters", server.err)
 
     def test_a_key_in_the_environment(self):
-        with Server(env={"API_KEY": "from-the-environment"}).ready() as server:
+        with Server("--trusted-proxy", "127.0.0.1", env={"API_KEY": "from-the-environment"}).ready() as server:
             self.check(server, ["from-the-environment"])
 
     def test_a_key_as_a_credential_of_systemd(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "api_key"), "w", encoding="ascii") as f:
                 f.write("from-the-credential\n")
-            with Server(env={"CREDENTIALS_DIRECTORY": folder}).ready() as server:
+            with Server("--trusted-proxy", "127.0.0.1", env={"CREDENTIALS_DIRECTORY": folder}).ready() as server:
                 self.check(server, ["from-the-credential"])
 
     def test_keys_on_a_network_without_tls_are_warned_of(self):
         with Server("--bind", "0.0.0.0", env={"API_KEY": "from-the-environment"}).ready() as server:
             self.assertIn("TLS", server.err)
+
+
+def make_key(device):
+    """(the line for the file, the key) of a new one."""
+    code, line, err = run("blerecv", "--make-key", device)
+    if code != 0:
+        raise AssertionError(err)
+    return line.decode(), err.splitlines()[-1]
+
+
+class DeviceKeys(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="blepipe-keys-")
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "keys")
+
+    def put(self, *lines):
+        with open(self.path, "w", encoding="utf-8") as f:
+            f.writelines(lines)
+
+    def server(self, *options):
+        # So that none is slowed for its guesses.
+        server = Server("--api-keys-file", self.path, "--trusted-proxy", "127.0.0.1", *options)
+        self.addCleanup(server.__exit__)
+        return server.ready()
+
+    def post(self, server, key, body, headers=None):
+        return InBackground(lambda: server.post(body, {**(headers or JSON), "X-API-Key": key}))
+
+    def test_a_key_is_shown_once_and_only_its_hash_is_kept(self):
+        code, out, err = run("blerecv", "--make-key", "pi-1")
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out.decode(), r"\Api-1:[0-9a-f]{64}\n\Z")
+        self.assertRegex(err, r"\Ablerecv: the key of pi-1, [^\n]*\n[0-9a-f]{64}\Z")
+        self.assertNotIn(err.splitlines()[-1].encode(), out)
+        self.assertNotEqual(make_key("pi-1"), make_key("pi-1"))
+        self.assertEqual(run("blerecv", "--make-key", "pi-1", "--quiet")[2].count("\n"), 1)
+        for device in ("", "pi", "x" * 51, "pi\x1b[2J"):
+            code, out, err = run("blerecv", "--make-key", device)
+            self.assertEqual((code, out), (64, b""), device)
+            self.assertNotIn("\x1b", err)
+        with open("/dev/full", "wb") as full, Tool("blerecv", "--make-key", "pi-1", stdout=full) as tool:
+            self.assertEqual(tool.wait(), 74)
+            self.assertNotRegex(tool.err, "[0-9a-f]{64}")
+
+    def test_a_key_is_for_the_batches_and_gaps_of_its_device_alone(self):
+        (first, key), (second, spare), (others, other), (all_lines, star) = (make_key(d) for d in ("pi-lab-1", "pi-lab-1", "pi-lab-2", "*"))
+        self.put("# the lab\n", first, second, others, all_lines)
+        server = self.server()
+        gap = '{"format":1,"device_id":"pi-lab-1","run_id":"9f2c41d07a6be813","gap":{"from_seq":1,"to_seq":2,"reason":"buffer_full"}}'
+        for line, strange in ((batch(), batch(device="pi-lab-2")), (gap, gap.replace("lab-1", "lab-2"))):
+            for body, headers in ((strange, JSON), (line + "\n" + strange, NDJSON)):
+                answer = server.post(body, {**headers, "X-API-Key": key})
+                self.assertEqual(answer.status, 403, body)
+                self.assertIn("the key is for the device pi-lab-1, and this is of pi-lab-2", answer.json()["detail"])
+        self.assertEqual(server.standing(), 0)
+        server.wait_err("answering 403 to 127.0.0.1")
+        self.assertEqual(server.err.count("answering 403"), 1)
+        self.assertEqual(server.stats()["rejected"], 0)
+        health = server.request("GET", "/health").json()
+        self.assertEqual(health["refused"], {"host": 0, "origin": 0, "key": 0, "device": 4, "rate": 0, "clients": 0})
+        for shown, line, name in ((key, batch(), "pi-lab-1"), (spare, gap, "pi-lab-1"), (other, batch(device="pi-lab-2"), "pi-lab-2"),
+                                  (star, batch(device="pi-lab-2"), "*"), (star, gap, "*")):
+            answer = self.post(server, shown, line)
+            self.assertEqual(server.line().decode(), f'{line[:-1]},"sender":"key {name}"}}')
+            self.assertEqual(answer.wait().status, 201)
+        self.assertNotIn(key, server.err)
+
+    def test_nobody_says_himself_who_has_sent_a_line(self):
+        line, key = make_key("pi-lab-1")
+        self.put(line)
+        for server, headers in ((Server().ready(), {}), (self.server(), {"X-API-Key": key})):
+            with server:
+                for body in (batch(sender="key pi-lab-1"), batch(sender="key *"), batch(sender=7)):
+                    answer = server.post(body, {**JSON, **headers})
+                    self.assertEqual(answer.status, 422)
+                    self.assertIn("sender", answer.json()["detail"])
+                self.assertEqual(server.standing(), 0)
+
+    def test_a_stranger_learns_nothing_and_is_not_read(self):
+        line, _ = make_key("pi-lab-1")
+        self.put(line)
+        server = self.server()
+        bodies = [("{", JSON), (batch(), {"Content-Type": "text/plain"}), ("x", {**JSON, "Content-Encoding": "br"}),
+                  ("", JSON), (batch(), {**JSON, "Expect": "something"}), (batch(), {**JSON, "Content-Length": "x"})]
+        for body, headers in bodies:
+            for key in ({}, {"X-API-Key": "0" * 64}):
+                self.assertEqual(server.post(body, {**headers, **key}).status, 401, body[:20])
+        for method, path in (("GET", BULK), ("GET", "/"), ("PUT", "/nowhere"), ("OPTIONS", BULK)):
+            self.assertEqual(server.request(method, path).status, 401, path)
+        chunked = f"POST {BULK} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        self.assertIn(b"HTTP/1.1 401 ", raw(server, chunked))
+        upgrade = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+        self.assertIn(b"HTTP/1.1 401 ", raw(server, upgrade))
+        # The answer comes before the body, however long that would be.
+        for length in (1_000_000, 3_000_000, 10 ** 20):
+            self.assertIn(b"HTTP/1.1 401 ", raw(server, post_bytes(b"{", "Content-Type: application/json", f"Content-Length: {length}")))
+        stats = server.stats()
+        self.assertEqual((stats["in"], stats["rejected"]), (0, 0))
+
+    def test_the_file_is_read_again_on_sighup_and_a_broken_one_is_not(self):
+        (line, key), (later_line, later) = make_key("pi-lab-1"), make_key("pi-lab-1")
+        self.put(line)
+        server = self.server()
+        server.drain()
+        self.assertEqual(self.post(server, later, batch()).wait().status, 401)
+        self.put(later_line)
+        server.signal(signal.SIGHUP)
+        server.wait_err("the keys are read again")
+        self.assertEqual(self.post(server, later, batch()).wait().status, 201)
+        self.assertEqual(self.post(server, key, batch()).wait().status, 401)
+        self.put(later_line, "two words\n")
+        server.signal(signal.SIGHUP)
+        server.wait_err("the keys stay as they were: ")
+        self.assertIn("line 2", server.err)
+        self.assertNotIn("two words", server.err)
+        os.remove(self.path)
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: server.err.count("the keys stay as they were: ") == 2, "word of the missing file")
+        self.assertEqual(self.post(server, later, batch()).wait().status, 201)
+        self.put("# all are taken back\n")
+        server.signal(signal.SIGHUP)
+        server.wait_err("there is no key any more: nobody may send")
+        self.assertEqual(self.post(server, later, batch()).wait().status, 401)
+
+    def test_a_file_that_is_no_good_is_78_and_names_the_line(self):
+        line, key = make_key("pi-lab-1")
+        for lines, number in (([line, line], 2), ([line, line.replace("pi-lab-1", "*")], 2), ([line, key + "\n"], 2), (["# x\n", "\n", line[:-2] + "\n"], 3),
+                              ([line[:-1] + "0\n"], 1), (["pi" + line[8:]], 1), ([line[8:]], 1)):
+            self.put(*lines)
+            code, _, err = run("blerecv", "--check", "--api-keys-file", self.path)
+            self.assertEqual(code, 78, lines)
+            self.assertIn(f"{self.path}: line {number} ", err)
+            self.assertNotIn(key, err)
+            self.assertNotIn(line[9:40], err)
+
+    def test_keys_are_in_no_core_dump(self):
+        words = as_other_user("blerecv", "--port", "0")
+        with Tool(*words, cwd="/") as open_to_all, Tool(*words, cwd="/", env={"API_KEY": "0123456789abcdef"}) as with_key:
+            for server, hidden in ((open_to_all, False), (with_key, True)):
+                server.wait_err("listening on")
+                self.assertEqual(os.stat(f"/proc/{server.pid}/environ").st_uid == 0, hidden)
+
+
+class Names(unittest.TestCase):
+    def status(self, server, **headers):
+        return server.post(batch(), {**JSON, **headers}).status
+
+    def test_a_page_that_makes_its_name_point_here_is_refused(self):
+        with Server().ready() as server:
+            for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "x\x1b[2J"):
+                self.assertEqual(self.status(server, Host=host), 403, host)
+            self.assertEqual(server.request("GET", "/health", headers={"Host": "evil.example"}).status, 200)
+            self.assertEqual(server.request("GET", "/health").json()["refused"]["host"], 4)
+            self.assertEqual(server.standing(), 0)
+            server.wait_err("--origin http://evil.example")
+            self.assertEqual(server.err.count("refusing (403)"), 1)
+            server.drain()
+            for host in ("localhost", f"localhost:{server.port}", f"127.0.0.1:{server.port}", "192.0.2.7", "[::1]:80"):
+                self.assertEqual(self.status(server, Host=host), 201, host)
+        with Server("--origin", "https://board.example").ready() as server:
+            server.drain()
+            self.assertEqual(self.status(server, Host="board.example"), 201)
+            self.assertEqual(self.status(server, Host="evil.example"), 403)
+
+    def test_pages_of_other_sites_may_not_send(self):
+        with Server("--origin", "https://board.example").ready() as server:
+            server.drain()
+            own = f"http://127.0.0.1:{server.port}"
+            for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}"):
+                self.assertEqual(self.status(server, Origin=origin), 403, origin)
+            for origin in (own, "https://board.example"):
+                self.assertEqual(self.status(server, Origin=origin), 201, origin)
+        code, _, err = run("blerecv", "--check", "--origin", "board.example")
+        self.assertEqual(code, 78, err)
+
+    def test_a_key_opens_under_any_name_as_behind_a_proxy(self):
+        with Server(env={"API_KEY": "0123456789abcdef"}).ready() as server:
+            server.drain()
+            self.assertEqual(self.status(server, Host="board.example", **{"X-API-Key": "0123456789abcdef"}), 201)
+            self.assertEqual(self.status(server, Host="board.example"), 401)
+
+    def test_only_a_trusted_proxy_says_who_the_client_is(self):
+        for options, told in (([], "127.0.0.1"), (["--trusted-proxy", "127.0.0.1"], "192.0.2.7")):
+            with Server(*options, env={"API_KEY": "0123456789abcdef"}).ready() as server:
+                self.assertEqual(self.status(server, **{"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}), 401)
+                server.wait_err(f"answering 401 to {told},")
+        self.assertEqual(run("blerecv", "--check", "--trusted-proxy", "proxy")[0], 78)
 
 
 class Tls(unittest.TestCase):
@@ -1024,7 +1215,7 @@ class Tls(unittest.TestCase):
     def test_plain_http_and_silence_on_a_tls_port_harm_nobody(self):
         with Server("--cert", self.cert, "--key", self.key, "--client-timeout", "1").ready() as server:
             silent = server.connect()
-            self.assertNotIn(b" 200 ", raw(server, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"))
+            self.assertNotIn(b" 200 ", raw(server, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             self.assertEqual(silent.recv(1), b"")
             silent.close()
             self.assertEqual(curl("--cacert", self.cert, server.url + "/health")[1], 200)

@@ -56,6 +56,7 @@ class Batches(FolderTest):
         self.assertEqual({k: lines[1][k] for k in ("format", "device_id", "name", "location", "interval_ms", "hash_id")},
                          {"format": 1, "device_id": "pi-lab-1", "name": "Labör", "location": "2nd floor",
                           "interval_ms": 10000, "hash_id": "sha256"})
+        self.assertEqual({f"blescan (blepipe) {line['version']}\n".encode() for line in lines}, {run("blescan", "--version")[1]})
         self.assertNotIn("clock", lines[0])
         sha = {a: hashlib.sha256(a.replace(":", "").upper().encode()).hexdigest() for a in (self.NEAR, self.FAR)}
         self.assertEqual(lines[1]["detections"], [

@@ -133,7 +133,7 @@ class Counts(FolderTest):
         self.assertEqual([line["occupancy"] for line in lines],
                          [{"near": 1, "medium": 1, "far": 2}, {"near": 0, "medium": 1, "far": 0}])
         self.assertEqual([line["detections"] for line in lines], [[], []])
-        self.assertEqual(set(lines[0]), {"format", "device_id", "timestamp", "run_id", "seq", "window_ms", "interval_ms",
+        self.assertEqual(set(lines[0]), {"format", "device_id", "version", "timestamp", "run_id", "seq", "window_ms", "interval_ms",
                                          "occupancy", "detections"})
         self.assertEqual(err, "")  # nothing is hashed, so no key is missed
         lines, _ = replay("--counts", "--deny", "address:c4:f7:c1:4c:c1:c2", capture=self.capture())
@@ -255,7 +255,7 @@ class Filters(FolderTest):
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
         text = metrics.read_text()
-        self.assertIn('blepipe_hidden_total{tool="blescan",by="no --allow"} 1\n', text)
+        self.assertIn('blepipe_hidden_total{tool="blescan",instance="metrics",by="no --allow"} 1\n', text)
         self.assertIn('by="--deny name:\\"R\\\\*"} 0\n', text)
 
     def test_a_mistyped_filter_is_64_and_named(self):

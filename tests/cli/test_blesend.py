@@ -2,6 +2,7 @@ import email.utils
 import gzip
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -44,7 +45,8 @@ def by_seq(answers):
 
 def told(server):
     """What a server was sent: the seq of batches, (from_seq, to_seq, reason) of gap lines."""
-    return [line["seq"] if "seq" in line else tuple(line["gap"].values()) for line in map(json.loads, server.bodies)]
+    return [line["seq"] if "seq" in line else tuple(line["gap"][name] for name in ("from_seq", "to_seq", "reason"))
+            for line in map(json.loads, server.bodies)]
 
 
 class Case(unittest.TestCase):
@@ -391,6 +393,20 @@ class Http(Case):
                 tool = self.deliver(server, batch(0), words=[*words, "--verbose"], env=env)
                 self.assertEqual(server.posts[0].headers["X-API-Key"], "s3cret")
                 self.assertNotIn("s3cret", tool.err)
+
+    def test_sighup_reads_the_key_again(self):
+        path = self.folder() + "/key"
+        pathlib.Path(path).write_text("a key of yesterday\n", encoding="ascii")
+        with HttpServer(lambda r: (201 if r.headers.get("X-API-Key") == "a key of today" or r.method == "GET" else 401, {}, b"")) as server, \
+                Tool("blesend", "--mode", "http", "--url", server.url, "--api-key-file", path) as tool:
+            tool.write(batch(0) + "\n")
+            tool.wait_err("401")
+            pathlib.Path(path).write_text("a key of today\n", encoding="ascii")
+            tool.signal(signal.SIGHUP)
+            tool.wait_err("the secrets are read again")
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertNotIn("of today", tool.err)
 
     def test_200_and_201_are_success(self):
         for status in (200, 201):

@@ -504,13 +504,25 @@ class Rights(unittest.TestCase):
         with subscribe(self.broker, env={"MQTT_USERNAME": "backend", "MQTT_PASSWORD": "s3cret word"}):
             pass
 
-    def test_wrong_credentials_end_it(self):
+    def test_wrong_credentials_are_said_and_tried_again(self):
         for version in ("5", "3.1.1"):
             for words, env in [([], {}), (["-u", "backend"], {"MQTT_PASSWORD": "wr0ng"})]:
                 with subscribe(self.broker, "--mqtt-version", version, *words, env=env, ready=False) as tool:
-                    self.assertEqual(tool.wait(), 77)
-                    self.assertIn("refuses to let us in: not authorised", tool.err)
+                    tool.wait_err("not authorised; mend the user name or the password")
+                    tool.signal(signal.SIGTERM)
+                    self.assertEqual(tool.wait(), 0)
                     self.assertNotIn("wr0ng", tool.err)
+
+    def test_sighup_reads_the_password_again(self):
+        path = self.file("password", "wr0ng\n")
+        with subscribe(self.broker, "-u", "backend", "--password-file", path, ready=False) as tool:
+            tool.wait_err("not authorised")
+            os.remove(path)
+            tool.signal(signal.SIGHUP)
+            tool.wait_err("the secrets stay as they were: ")
+            self.file("password", "s3cret word\n")
+            tool.signal(signal.SIGHUP)
+            tool.wait_err("subscribed to")
 
     def test_a_broker_that_refuses_later_on_is_asked_again(self):
         with MqttServer() as server, subscribe(server) as tool:
@@ -536,11 +548,11 @@ class Rights(unittest.TestCase):
                 self.assertEqual(tool.wait(), 78)
                 self.assertIn("QoS 0", tool.err)
 
-    def test_a_client_id_that_is_not_accepted_is_configuration(self):
+    def test_a_client_id_that_is_not_accepted_is_said(self):
         with MqttServer() as server:
             server.connack = lambda level: 0x85
             with subscribe(server, "--client-id", "x", ready=False) as tool:
-                self.assertEqual(tool.wait(), 78)
+                tool.wait_err("client id not accepted")
 
     def test_a_broker_that_moves_says_where_to(self):
         where = b"\x1c\0\x0bother:18830"

@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import signal
 import socket
 import ssl
 import struct
@@ -327,7 +328,7 @@ class SlowClients(unittest.TestCase):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         kinds = (WebSocketClient, EventStream, lambda port, **more: WebSocketClient(port, subprotocol="blepipe.ndjson", **more))
-        with Server("--queue", "64", "--ping", "0", env=MEMORY_SHOWS) as server:
+        with Server("--queue", "64", "--ping", "0", "--max-clients-per-address", "1024", env=MEMORY_SHOWS) as server:
             clients = []
             self.addCleanup(lambda: [client.sock.close() for client in clients])
             before = server.rss_kb()
@@ -500,6 +501,9 @@ class Pages(unittest.TestCase):
             self.assertEqual(http(server.port, path="/ws")[0], 426)
 
 
+MAY_GUESS = ("--trusted-proxy", "127.0.0.1")  # without being slowed
+
+
 class Rights(unittest.TestCase):
     def token_file(self, text=TOKEN + "\n"):
         f = tempfile.NamedTemporaryFile("w", suffix=".token")
@@ -509,7 +513,7 @@ class Rights(unittest.TestCase):
         return f.name
 
     def test_a_token_guards_everything_but_health(self):
-        with Server("--token-file", self.token_file()) as server:
+        with Server("--token-file", self.token_file(), *MAY_GUESS) as server:
             for wrong in (None, "Bearer wrong", "Bearer " + TOKEN[:-1], "Basic " + TOKEN, "Bearer"):
                 headers = {"Authorization": wrong} if wrong else {}
                 for kind in (WebSocketClient, EventStream):
@@ -526,8 +530,27 @@ class Rights(unittest.TestCase):
             self.assertEqual(http(server.port, headers=right)[0], 200)
             self.assertNotIn(TOKEN, server.err)
 
+    def test_sighup_reads_the_token_again(self):
+        path, other = self.token_file(), "another-token-of-32-characters--"
+        with Server("--token-file", path, *MAY_GUESS) as server:
+            def status(token):
+                return http(server.port, headers={"Authorization": "Bearer " + token})[0]
+
+            def put(text):
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(text)
+                server.signal(signal.SIGHUP)
+            self.assertEqual((status(TOKEN), status(other)), (200, 401))
+            put("short\n")
+            server.wait_err("the token and its cookie stay as they were: the token is shorter than 16 characters")
+            self.assertEqual((status(TOKEN), status(other)), (200, 401))
+            put(other + "\n")
+            server.wait_err("the token and its cookie are read again")
+            self.assertEqual((status(TOKEN), status(other)), (401, 200))
+            self.assertNotIn(other, server.err)
+
     def test_a_browser_logs_in_and_has_a_cookie(self):
-        with Server("--token-file", self.token_file()) as server:
+        with Server("--token-file", self.token_file(), *MAY_GUESS) as server:
             status, headers, _ = http(server.port, headers={"Accept": "text/html,*/*"})
             self.assertEqual((status, headers["location"]), (303, "login"))
             status, headers, _ = http(server.port, path="/sub/page.html?x=/y", headers={"Accept": "text/html"})
@@ -563,6 +586,13 @@ class Rights(unittest.TestCase):
             with EventStream(server.port, headers=with_cookie) as client:
                 live(client)
             self.assertEqual(http(server.port, headers=with_cookie)[0], 200)
+
+    def test_a_token_is_in_no_core_dump(self):
+        words = as_other_user("blews", "--port", "0")
+        with Tool(*words, cwd="/") as open_to_all, Tool(*words, cwd="/", env={"BLEPIPE_TOKEN": TOKEN}) as with_token:
+            for server, hidden in ((open_to_all, False), (with_token, True)):
+                server.wait_err("listening on")
+                self.assertEqual(os.stat(f"/proc/{server.pid}/environ").st_uid == 0, hidden)
 
     def test_the_token_may_come_from_the_environment(self):
         for env in ({"BLEPIPE_TOKEN": TOKEN}, {"BLEPIPE_TOKEN_FILE": self.token_file()}):
@@ -621,8 +651,8 @@ class Rights(unittest.TestCase):
             self.assertEqual(http(server.port, headers={"Accept": "text/html"})[0], 303)  # led to the login: not refused
             form = {"Content-Type": "application/x-www-form-urlencoded"}
             self.assertEqual(http(server.port, "POST", "/login", form, b"token=wrong")[0], 401)
-            self.assertEqual(server.health()["refused"], {"host": 0, "origin": 0, "token": 4, "handshake": 0, "clients": 0})
-            server.wait_err("refusing (401)")
+            self.assertEqual(server.health()["refused"], {"host": 0, "origin": 0, "token": 4, "handshake": 0, "rate": 0, "clients": 0})
+            server.wait_err("refusing (401) a client at 127.0.0.1")
             self.assertEqual(server.err.count("refusing (401)"), 1)
 
     def test_a_foreign_name_for_loopback_is_refused(self):
@@ -652,16 +682,14 @@ class Rights(unittest.TestCase):
             live(one)
             with WebSocketClient(server.port) as two:
                 live(two)
-                status, headers, _ = http(server.port, path="/health")
+                status, headers, _ = http(server.port)
                 self.assertEqual(status, 503)
+                self.assertEqual(server.health()["clients"], 2)
                 self.assertIn("retry-after", headers)
                 server.wait_err("--max-clients")
 
             def room_again():
-                try:
-                    return server.health()["clients"] == 1
-                except AssertionError:
-                    return False
+                return http(server.port)[0] == 200
             wait_until(room_again, "room for another client")
             self.assertGreaterEqual(server.health()["refused"]["clients"], 1)
 
@@ -837,8 +865,8 @@ class Ends(unittest.TestCase):
                 self.assertEqual(code, 0, err)
                 with open(f"{folder}/metrics", encoding="utf-8") as f:
                     metrics = f.read()
-            self.assertIn(f'blepipe_in_total{{tool="blews"}} {expected}', metrics)
-            self.assertIn(f'blepipe_torn_total{{tool="blews"}} {2 - expected}', metrics)
+            self.assertIn(f'blepipe_in_total{{tool="blews",instance="metrics"}} {expected}', metrics)
+            self.assertIn(f'blepipe_torn_total{{tool="blews",instance="metrics"}} {2 - expected}', metrics)
 
     def test_stay_serves_on(self):
         with Server("--stay") as server:

@@ -1,16 +1,20 @@
 """What all tools promise alike: options, environment, exit codes, signals, counters, and what systemd hears."""
 import contextlib
+import fcntl
 import os
 import pathlib
+import pty
 import re
 import signal
 import socket
 import subprocess
 import tempfile
+import termios
+import time
 import unittest
 
 from harness import Broker, HttpServer, Notify, Tool, free_port, make_batches, source_path, standing, tool_path, wait_until
-from harness.process import run
+from harness.process import DEADLINE_S, run
 
 TOOLS = ("blescan", "blesend", "blesub", "blerecv", "bleingest", "blews")
 COUNTERS = ["in", "out", "dropped", "rejected", "torn", "queued", "oldest_ms"]
@@ -19,6 +23,8 @@ BAD_ENVIRONMENT = {
     "blescan": ("SCAN_DURATION", "soon"), "blesend": ("HTTP_TIMEOUT", "soon"), "blesub": ("BLEPIPE_KEEPALIVE", "0.5x"),
     "blerecv": ("BLEPIPE_MAX_CLIENTS", "many"), "bleingest": ("BLEPIPE_EVENT_TIMEOUT", "-1"), "blews": ("BLEPIPE_QUEUE", "long"),
 }
+# What each says of a SIGHUP, as it is started here.
+RELOADED = {name: "SIGHUP: nothing to read again" for name in TOOLS} | {name: "the secrets are read again" for name in ("blesend", "blesub")}
 
 
 def for_each_tool(test):
@@ -185,16 +191,54 @@ class Standing(Base):
 
     @for_each_tool
     def test_metrics_are_a_prometheus_text_file(self, name):
-        kinds = {n: ("gauge", n) if n in ("queued", "oldest_ms") else ("counter", n + "_total") for n in COUNTERS}
+        kinds = {n + "_total": "counter" for n in COUNTERS if n not in ("queued", "oldest_ms")}
+        # A number that a tool has not is no metric: 0 would say that nothing waits.
+        kinds |= {gauge: "gauge" for gauge, tools in (("queued", "blesend blesub blerecv bleingest blews"), ("oldest_seconds", "blesend blesub blerecv"))
+                  if name in tools.split()}
         path = self.folder / (name + ".prom")
         tool = self.started(name, "--metrics", path)
         wait_until(path.exists, "the first metrics")  # from the start: a scraper finds them at once
         tool.signal(signal.SIGTERM)
         self.assertEqual(tool.wait(), 0, tool.err)
-        expected = [line for kind, member in kinds.values()
-                    for line in (f"# TYPE blepipe_{member} {kind}", f'blepipe_{member}{{tool="{name}"}} 0')]
-        self.assertEqual(path.read_text(encoding="ascii").splitlines(), expected)
+        text = path.read_text(encoding="ascii")
+        for member, kind in kinds.items():
+            self.assertIn(f"# TYPE blepipe_{member} {kind}\n", text)
+            self.assertRegex(text, f'\nblepipe_{member}{{tool="{name}",instance="{name}"}} 0(\\.000)?\n')
+        self.assertEqual("blepipe_queued" in text, "queued" in kinds)
+        self.assertEqual("blepipe_oldest" in text, "oldest_seconds" in kinds)
+        self.assertRegex(text, f'\nblepipe_build_info{{tool="{name}",instance="{name}",version="[0-9.]+"}} 1\n')
+        self.assertEqual("blepipe_connected" in text, name in ("blesend", "blesub"))
+        self.assertEqual("blepipe_capacity" in text, name == "blesend")
+        self.assertEqual("blepipe_conflicts" in text, name == "bleingest")
+        self.assertNotIn("radio_silence", text)  # a capture is no radio
+        started = re.search(r"\nblepipe_start_timestamp_seconds{[^}]*} ([0-9]+)\n", text)
+        self.assertLess(abs(int(started[1]) - time.time()), DEADLINE_S)
+        self.assertNotIn("last_out", text)  # nothing was handed on
+        self.assertNotIn("newest_window", text)
+        self.check_with_promtool(text)
         self.assertFalse(pathlib.Path(f"{path}.new").exists())
+
+    def check_with_promtool(self, text):
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_metrics_tell_two_instances_apart_and_when_something_was_delivered(self):
+        with HttpServer() as server:
+            texts = []
+            for words in (["--metrics", self.folder / "pi.prom"], ["--metrics", self.folder / "x", "--instance", 'a "b"']):
+                tool = self.stack.enter_context(Tool("blesend", "--mode", "http", "--url", server.url, *words))
+                tool.write("".join(batch + "\n" for batch in make_batches(2)))
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 0, tool.err)
+                texts.append(words[1].read_text(encoding="utf-8"))
+        self.assertIn('blepipe_out_total{tool="blesend",instance="pi"} 2\n', texts[0])
+        self.assertIn('blepipe_connected{tool="blesend",instance="pi"} 1\n', texts[0])
+        self.assertIn('blepipe_capacity{tool="blesend",instance="pi"} 100\n', texts[0])
+        self.assertIn('blepipe_out_total{tool="blesend",instance="a \\"b\\""} 2\n', texts[1])
+        told = re.search(r"\nblepipe_last_out_timestamp_seconds{[^}]*} ([0-9]+)\n", texts[0])
+        self.assertLess(abs(int(told[1]) - time.time()), DEADLINE_S)
+        for text in texts:
+            self.check_with_promtool(text)
 
     @for_each_tool
     def test_metrics_that_cannot_be_written_are_said_and_stop_nothing(self, name):
@@ -243,7 +287,7 @@ class Service(Base):
         self.assertEqual([s for s in notify.until("STOPPING=1") if "READY" in s], [])
         self.assertEqual(tool.wait(), 0, tool.err)
 
-    def test_a_peer_that_is_not_there_is_not_ready(self):
+    def test_a_peer_that_is_not_there_keeps_nobody_from_being_ready(self):
         words = {"blesend": ["--mode", "http", "--url", f"http://127.0.0.1:{free_port()}"],
                  "blesub": ["--broker", "127.0.0.1", "--port", free_port()]}
         for name, argv in words.items():
@@ -251,10 +295,57 @@ class Service(Base):
                 notify = self.notify()
                 tool = self.stack.enter_context(Tool(name, *argv, env=notify.env))
                 tool.write("")
-                tool.wait_err("127.0.0.1")
+                self.assertEqual(sum("READY" in s for s in notify.until(", next try in ")), 1)
                 tool.signal(signal.SIGTERM)
-                self.assertEqual([s for s in notify.until("STOPPING=1") if "READY" in s], [])
+                notify.until("STOPPING=1")
                 tool.wait()
+
+    @for_each_tool
+    def test_sighup_ends_nothing_and_a_reload_is_said(self, name):
+        tool = self.started(name)
+        tool.signal(signal.SIGHUP)
+        tool.wait_err(RELOADED[name])
+        self.assertEqual(tool.stats()["tool"], name)
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0, tool.err)
+
+    def typed(self, name, on_hang_up=signal.SIG_DFL):
+        """Ready, as the leader of a terminal's session; and the terminal's other end."""
+        main, terminal = pty.openpty()
+
+        def take_terminal():
+            signal.signal(signal.SIGHUP, on_hang_up)
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        out = self.stack.enter_context(tempfile.TemporaryFile())
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        tool = subprocess.Popen([tool_path(name), *map(str, self.words(name)), "--verbose"], stdin=reader, stdout=out, stderr=terminal,
+                                start_new_session=True, preexec_fn=take_terminal, cwd=self.folder)
+        self.addCleanup(tool.kill)
+        os.close(reader)
+        os.close(terminal)
+        said = b""
+        while b"ready: " not in said:
+            said += os.read(main, 4096)
+        return tool, main
+
+    @for_each_tool
+    def test_a_terminal_that_is_closed_ends_what_was_typed_there(self, name):
+        tool, main = self.typed(name)
+        os.close(main)  # the kernel sends SIGHUP
+        self.assertEqual(tool.wait(DEADLINE_S), 0)
+
+    def test_but_not_with_nohup(self):
+        tool, main = self.typed("blerecv", signal.SIG_IGN)
+        os.close(main)
+        tool.send_signal(signal.SIGHUP)
+        status = pathlib.Path(f"/proc/{tool.pid}/status")
+        wait_until(lambda: "ShdPnd:\t" + 16 * "0" in status.read_text(encoding="ascii"), "the signal to be taken")
+        tool.send_signal(signal.SIGUSR1)
+        wait_until(lambda: "ShdPnd:\t" + 16 * "0" in status.read_text(encoding="ascii"), "the next signal to be taken")
+        self.assertIsNone(tool.poll())
+        tool.terminate()
+        self.assertEqual(tool.wait(DEADLINE_S), 0)
 
     @for_each_tool
     def test_the_watchdog_is_fed_while_there_is_nothing_to_do(self, name):

@@ -13,10 +13,11 @@ from harness import Broker, HttpServer, Tool, free_port, random_source, standing
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
+STAMP = "2026-11-22T06:30:10.000Z"
 
 
 def batch(seq, run=RUN, size=0):
-    return json.dumps({"format": 1, "device_id": "pi-lab-1", "timestamp": "2026-11-22T06:30:10.000Z", "run_id": run, "seq": seq,
+    return json.dumps({"format": 1, "device_id": "pi-lab-1", "timestamp": STAMP, "run_id": run, "seq": seq,
                        "x": "x" * size, "detections": []})
 
 
@@ -226,7 +227,7 @@ class Spool(Case):
         tool = self.blesend("--url", server.url, *words)
         self.drain(tool)
         gap, *rest = server.bodies
-        self.assertEqual(json.loads(gap)["gap"], {"from_seq": 0, "to_seq": 3, "reason": "buffer_full"})
+        self.assertEqual(json.loads(gap)["gap"], {"from_seq": 0, "to_seq": 3, "reason": "buffer_full", "from": STAMP, "to": STAMP})
         self.assertEqual(seqs(rest), [4, 5, 6])
         self.assertNotIn("dropped in all", tool.err)  # this process dropped none
 
@@ -275,6 +276,15 @@ class Spool(Case):
         self.assertEqual(seqs(server.bodies), list(range(300)))
         tool.signal(signal.SIGTERM)
         self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_what_stands_in_the_pipe_at_sigterm_is_taken(self):
+        tool = self.blesend(*self.nobody())
+        tool.signal(signal.SIGSTOP)
+        tool.write(batches(0, 50))
+        tool.signal(signal.SIGTERM)
+        tool.signal(signal.SIGCONT)
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(self.status()["batches"], 50)
 
     def test_a_spool_that_is_locked_by_somebody(self):
         server = self.server()

@@ -2,13 +2,16 @@
 import contextlib
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
+import subprocess
+import tempfile
 import time
 import unittest
 
-from harness import Broker, MqttServer, Tool, wait_until
+from harness import Broker, MqttServer, Tool, confirmation, wait_until
 
 TOPIC = "tfg/detections/raw"
 # Libmosquitto forgets a packet that it was writing when a DISCONNECT comes, and what it held where it fails.
@@ -319,14 +322,12 @@ class Answers(unittest.TestCase):
             self.assertEqual(self.rejected(tool), [batch(0).decode()])
 
     def test_with_confirmation_too(self):
-        stored = f"{TOPIC}/stored/9f2c41d07a6be813"
+        stored = f"{TOPIC}/stored/pi-lab-1"
         with MqttServer() as server, send(server, "--confirm", "stored", "--mqtt-version", "3.1.1") as tool:
             def close_at(payload):
                 if b'"seq": 7,' in payload:
                     return "close"
-                name = json.loads(payload)
-                kept = {"stored": [[name["seq"], name["seq"]]], "gaps": []} if "seq" in name else {"stored": [], "gaps": [[7, 7]]}
-                server.send(stored, json.dumps({"device_id": name["device_id"], "run_id": name["run_id"], **kept}).encode())
+                server.send(stored, confirmation([payload]))
                 return None
             server.disconnect_at = close_at
             tool.write(lines(*range(20)))
@@ -385,9 +386,23 @@ class Answers(unittest.TestCase):
             tool.write(lines(1))
             tool.close_stdin()
             wait_until(lambda: len(server.levels) >= 2, "further attempts")
-            self.assertIn("not authorised", tool.err)
+            self.assertIn("not authorised; mend the user name or the password (SIGHUP reads it again)", tool.err)
             server.connack = lambda level: 0
             self.assertEqual(tool.wait(), 0)
+
+    def test_sighup_reads_the_password_again(self):
+        with tempfile.TemporaryDirectory(prefix="blepipe-password-") as folder:
+            accounts, password = f"{folder}/accounts", f"{folder}/password"
+            subprocess.run(["mosquitto_passwd", "-b", "-c", accounts, "pi", "of today"], check=True)
+            pathlib.Path(password).write_text("of yesterday\n", encoding="ascii")
+            with Broker(f"allow_anonymous false\npassword_file {accounts}\n") as broker, \
+                    send(broker, "--mqtt-version", "3.1.1", "--username", "pi", "--password-file", password) as tool:
+                tool.write(lines(1))
+                tool.close_stdin()
+                tool.wait_err("not authorised")
+                pathlib.Path(password).write_text("of today\n", encoding="ascii")
+                tool.signal(signal.SIGHUP)
+                self.assertEqual(tool.wait(), 0, tool.err)
 
 
 class RealBroker(unittest.TestCase):

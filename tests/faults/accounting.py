@@ -4,12 +4,15 @@ import json
 
 from harness import flatten
 
+from .thief import DEVICE as THIEF, of_thief
+
 
 class Account:
     """What became of the batches; `lost` and `duplicated` name them as (device_id, seq)."""
 
     def __init__(self):
         self.sent = self.stored = self.gapped = self.rejected = self.torn = self.repeated = 0
+        self.forged = 0  # lines of a thief that were set aside
         self.lost, self.duplicated, self.wrong = [], [], []
 
     @property
@@ -19,15 +22,15 @@ class Account:
 
 def named_by_gaps(database, agent):
     """The seqs that a gap names with a reason. "missing" is none: nobody has owned up to that loss."""
-    rows = database.rows("SELECT from_seq, to_seq FROM gaps JOIN runs ON runs.id = gaps.run "
-                         f"WHERE runs.run_id = '{agent.run_id}' AND gaps.reason <> 'missing'")
-    return {seq for first, last in rows for seq in range(first, last + 1)}
+    rows = database.rows("SELECT from_seq, to_seq FROM gaps JOIN runs ON runs.id = gaps.run JOIN devices ON devices.id = runs.device "
+                         f"WHERE runs.run_id = '{agent.run_id}' AND device_id = 'pi-{agent.name}' AND gaps.reason <> 'missing'")
+    return {seq for first, last in rows for seq in range(first, min(last + 1, agent.sent))}
 
 
 def unaccounted(database, agents):
     """How many batches are neither stored nor named by a gap: cheap, while the chain drains."""
     stored = dict(database.rows("SELECT run_id, count(DISTINCT seq) FROM batches JOIN runs ON runs.id = batches.run "
-                                "GROUP BY run_id"))
+                                f"JOIN devices ON devices.id = runs.device WHERE device_id <> '{THIEF}' GROUP BY run_id"))
     return sum(agent.sent - stored.get(agent.run_id, 0) - len(named_by_gaps(database, agent)) for agent in agents)
 
 
@@ -36,13 +39,16 @@ def account(chain):
     result = Account()
     rejects = _Rejects(chain)
     stored, detections = collections.Counter(chain.database.batches()), collections.Counter(chain.database.detections())
+    honest = collections.Counter({one: copies for one, copies in detections.items() if one[0] != THIEF})
     expected = {}
     for agent in chain.agents:
         expected.update(_account_agent(result, chain.database, agent, stored, rejects))
-    result.wrong += [f"stored, but never sent: {batch}" for batch in stored.keys() - expected.keys()]
-    _compare_detections(result, [expected[batch] for batch in stored if batch in expected], detections)
+    result.wrong += [f"stored, but never sent: {batch}" for batch in stored.keys() - expected.keys()
+                     if batch[0] != THIEF]
+    _compare_detections(result, [expected[batch] for batch in stored if batch in expected], honest)
     _compare_advertisers(result, chain.database, detections)
     _judge_rejects(result, rejects, chain)
+    result.forged = rejects.forged
     result.repeated = _repeated(chain)
     return result
 
@@ -101,13 +107,17 @@ class _Rejects:
         poison = {agent.lines[seq] for agent in chain.agents for seq in agent.poisoned}
         records = [json.loads(text) | {"file": path.name} for path in sorted(chain.folder.glob("*.rejected.ndjson"))
                    for text in path.read_text(encoding="utf-8").splitlines()]
-        self.whole = {record["line"] for record in records if record["line"] in sent}
-        self.records = [record for record in records if record["line"] not in poison]
-        self.pieces = [record for record in records if self._is_piece(record["line"], sent)]
+        self.whole = {record["line"] for record in records if record.get("line") in sent}
+        honest = [record for record in records if not of_thief(record.get("line", record.get("line_hex")))]
+        self.forged = len(records) - len(honest)
+        self.records = [record for record in honest if record.get("line") not in poison]
+        self.pieces = [record for record in self.records if self._is_piece(record.get("line", ""), sent)]
 
     @staticmethod
     def _is_piece(text, sent):
-        return any(line.startswith(text) and line != text for line in sent)
+        """Of a line, or of one behind which its receiver began to say who sent it."""
+        head, behind, _ = text.partition(',"sender"')
+        return any(line.startswith(text) and line != text or behind and head + "}" == line for line in sent)
 
 
 def _judge_rejects(result, rejects, chain):

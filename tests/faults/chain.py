@@ -1,7 +1,9 @@
 """The chain: agents with a blesend each, by a broker or by HTTP, into one bleingest and one blews, on held FIFOs."""
 import contextlib
+import hashlib
 import os
 import pathlib
+import subprocess
 import threading
 import time
 
@@ -11,6 +13,7 @@ from harness.mounts import small_disk, with_hosts
 
 from .agents import Agent
 from .service import Service, Supervisor
+from .thief import DEVICE as THIEF, Thief
 
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
 COALESCING, OLD = ("mqtt-2", "http-2"), ("mqtt-1",)
@@ -25,12 +28,17 @@ _HOSTS = f"""127.0.0.1 localhost
 """  # each link's first address is one where mostly nobody listens
 
 
-def _broker_settings():
-    """What examples/mosquitto.conf says about keeping messages."""
-    about_access = ("listener", "cafile", "certfile", "keyfile", "allow_anonymous", "password_file", "acl_file",
-                    "persistence_location")
+def _password(account):
+    return f"secret of {account}"
+
+
+def _broker_settings(passwords):
+    """What examples/mosquitto.conf says about keeping messages, and who may do what, without TLS."""
+    of_place = ("listener", "cafile", "certfile", "keyfile", "password_file", "acl_file", "persistence_location")
     with open(source_path("examples", "mosquitto.conf"), encoding="ascii") as f:
-        return "".join(line for line in f if line.split() and line[0] != "#" and line.split()[0] not in about_access)
+        kept = "".join(line for line in f if line.split() and line[0] != "#" and line.split()[0] not in of_place)
+    return (f"{kept}max_packet_size {_PACKET}\npassword_file {passwords}\n"
+            f"acl_file {source_path('examples', 'mosquitto.acl')}\n")
 
 
 class Chain:
@@ -66,11 +74,14 @@ class Chain:
         enter = self._stack.enter_context
         for disk in ("pi", "db"):
             enter(small_disk(self.folder / disk, _DISK))
-        self.broker = enter(Broker(f"{_broker_settings()}max_packet_size {_PACKET}\n"))
+        self._make_secrets()
+        self.broker = enter(Broker(_broker_settings(self.folder / "passwords")))
         self.http_port, self.web_port = free_port(), free_port()
         self.links = {name: enter(Proxy(self.broker.port)) for name in (*BY_MQTT, "blesub")}
         self.links.update((name, enter(Proxy(self.http_port))) for name in BY_HTTP)
         self.dead_addresses = {name: threading.Lock() for name in self.links}  # one at a time
+        self.liars = {name: threading.Lock() for name in BY_MQTT}
+        self.thief = Thief(self.broker.port, f"http://127.0.0.1:{self.http_port}", _password(THIEF), self._key_of(THIEF))
         self._held = {}
         self._stack.callback(self._let_go, self._held)
         for name in (*_OF_BACKEND, *BY_MQTT, *BY_HTTP):
@@ -88,13 +99,36 @@ class Chain:
         for agent in self.agents:
             agent.start(self.folder / agent.name)
 
+    def _make_secrets(self):
+        """An account of the broker for the backend and for each Pi, a key of the server for each that sends by HTTP."""
+        passwords, keys = self.folder / "passwords", self.folder / "keys"
+        passwords.touch(0o600)
+        for account in ("backend", THIEF, *(f"pi-{name}" for name in BY_MQTT)):
+            subprocess.run(["mosquitto_passwd", "-b", passwords, account, _password(account)], check=True, capture_output=True)
+            self._secret(f"{account}.password", _password(account))
+        self._secret("confirm_key", "a key that both ends share")
+        lines = []
+        for device in (THIEF, *(f"pi-{name}" for name in BY_HTTP)):
+            key = f"key of {device}, which is long enough"
+            lines.append(f"{device}:{hashlib.sha256(key.encode()).hexdigest()}\n")
+            self._secret(f"{device}.key", key)
+        self._secret(keys.name, "".join(lines))
+
+    def _secret(self, name, text):
+        (self.folder / name).touch(0o600)
+        (self.folder / name).write_text(text, encoding="ascii")
+
+    def _key_of(self, device):
+        return (self.folder / f"{device}.key").read_text(encoding="ascii")
+
     def _backend(self):
         subscriber = ["blesub", "--host", "backend.test", "--port", self.links["blesub"].port, "--client-id", "backend",
-                      "--keepalive", "5", "--confirm"]
+                      "--keepalive", "5", "--confirm", "--confirm-key", self.folder / "confirm_key", "--topic-device",
+                      "--username", "backend", "--password-file", self.folder / "backend.password"]
         ingest = ["bleingest", "--db", self.database.path, "--hold", self.folder / "mqtt", self.folder / "http",
                   "--event-timeout", "0.2", "--stats", "0.2", "--retain", "30"]
         yield self._service("blesub", subscriber, stdout="mqtt")
-        yield self._service("blerecv", ["blerecv", "--port", self.http_port], stdout="http")
+        yield self._service("blerecv", ["blerecv", "--port", self.http_port, "--api-keys-file", self.folder / "keys"], stdout="http")
         yield self._service("bleingest", ingest, stdout="events")
         yield self._service("blews", ["blews", "--port", self.web_port, "--stay"], stdin="events")
 
@@ -103,10 +137,13 @@ class Chain:
         command = ["blesend", "--spool", self.folder / "pi" / f"{agent.name}.spool",
                    "--reject", self.folder / f"{agent.name}.rejected.ndjson"]
         if agent.name in BY_HTTP:
-            command += ["--mode", "http", "--url", f"http://backend.test:{port}", "--timeout", "3"]
+            command += ["--mode", "http", "--url", f"http://backend.test:{port}", "--timeout", "3",
+                        "--api-key-file", self.folder / f"pi-{agent.name}.key"]
         else:
             command += ["--host", "backend.test", "--port", port, "--keepalive", "5", "--confirm", "stored",
-                        "--confirm-timeout", "3"]
+                        "--confirm-timeout", "3", "--confirm-key", self.folder / "confirm_key",
+                        "--topic", "tfg/detections/raw/{device_id}", "--username", f"pi-{agent.name}",
+                        "--password-file", self.folder / f"pi-{agent.name}.password"]
         if agent.spool_max:
             command += ["--spool-max", agent.spool_max, "--drop-after", "1"]
         if agent.name in OLD:

@@ -10,6 +10,7 @@ from harness.dead_address import DeadAddress
 from harness.mounts import fill
 
 from .chain import BACKEND, SENDERS, BY_HTTP, BY_MQTT
+from .liar import Liar
 
 # effect(chain, target, random): a context manager; what it did is undone at its end, `seconds` later at most.
 Fault = namedtuple("Fault", "name effect targets seconds")
@@ -188,6 +189,22 @@ def _dead_address(chain, target, _random):
         yield
 
 
+@contextlib.contextmanager
+def _hostile_broker(chain, target, rng):
+    with chain.liars[target], Liar(rng.getrandbits(32)) as liar:
+        chain.links[target].redirect(liar.port)
+        try:
+            yield
+        finally:
+            chain.links[target].redirect(None)
+
+
+@contextlib.contextmanager
+def _stolen_account(chain, _target, rng):
+    chain.thief.bout(chain.agents, rng)
+    yield
+
+
 _LINKS = (*BY_MQTT, *BY_HTTP, "blesub")
 _AT_ONCE = (0, 0)
 _BEYOND_PATIENCE = (8, 10)  # one and a half times --keepalive, after which a broker gives up a client
@@ -212,6 +229,8 @@ FAULTS = (
     Fault("address dead", _dead_address, _LINKS, (0.2, 3.0)),
     Fault("clock wrong", _wrong_clock, ("pi", "server"), (0.2, 3.0)),
     Fault("poison", _poison, ("mqtt-1", "mqtt-2"), _AT_ONCE),
+    Fault("stolen account", _stolen_account, ("pi-thief",), _AT_ONCE),
+    Fault("hostile broker", _hostile_broker, BY_MQTT, (0.5, 3.0)),
     Fault("spool disk full", _full_disk, ("pi",), (0.2, 2.5)),
     Fault("database disk full", _full_disk, ("db",), (0.2, 2.5)),
     Fault("database locked", _locked, ("db",), (0.2, 2.5)),

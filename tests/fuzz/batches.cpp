@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
     const std::string_view line = fuzz::text(bytes, size);
     if (size > max_line) return 0;
     const ParsedLine parsed = parser.parse(line);
-    const auto name = name_line(parser, line);
+    const auto name = name_line(parsed, line);
     must(name.has_value() != std::holds_alternative<InvalidLine>(parsed), "all that was taken has a name",
          line);
     if (const auto *batch = std::get_if<ParsedBatch>(&parsed)) {

@@ -18,7 +18,7 @@ RUN = {"run_id": "9f2c41d07a6be813", "seq": 41}
 def batches():
     seen = {"device_hash": HASH, "rssi": -61, "zone": "medium", "timestamp": TIME, "count": 7}
     head = {"format": 1, "device_id": "pi-lab-1", "timestamp": TIME}
-    full = {**head, **RUN, "name": "Lab", "location": "Zürich \U0001f4e1", "window_ms": 10000, "interval_ms": 40000, "clock": "synced",
+    full = {**head, **RUN, "name": "Lab", "location": "Zürich \U0001f4e1", "version": "0.1.0", "window_ms": 10000, "interval_ms": 40000, "clock": "synced",
             "hash_id": "a41c09d2"}
     detail = {"local_name": "x\u0000\"\\", "beacons": [{"type": "ibeacon", "major": 1}], "flags": [1, 2.5e3, None, True, -0.0]}
     yield {**full, "detections": [seen, {**seen, **detail, "rssi": -127}]}
@@ -26,6 +26,8 @@ def batches():
     yield {**head, "detections": [{**seen, "rssi": 99}, {**seen, "zone": "far", "count": 4294967295}, 7]}
     yield {"device_id": "old-pi", "timestamp": "2026-11-22 06:30:10,5+01:00", "detections": [seen], "more": {"deep": [[[[]]]]}}
     yield {"format": 1, "device_id": "pi-lab-1", "run_id": RUN["run_id"], "gap": {"from_seq": 3, "to_seq": 9, "reason": "buffer_full"}}
+    yield {"format": 1, "device_id": "pi-lab-1", "run_id": RUN["run_id"],
+           "gap": {"from_seq": 10, "to_seq": 11, "reason": "refused", "from": TIME, "to": TIME, "clock": "unsynced"}}
     yield {**head, "run_id": "a", "seq": 9007199254740991, "detections": []}
 
 
@@ -59,6 +61,43 @@ def requests():
     yield b"\n".join([b"localhost:8765", b"Upgrade", key, b"blepipe.ndjson", b"http://localhost:8765", b"/ws"])
     yield b"\n".join([b"board.example", b"keep-alive, Upgrade", key, b"chess, v1.2 , blepipe.ndjson", b"https://board.example", b"/ble/ws"])
     yield b"\n".join([b"[::1]:80", b"close", b"", b"7, ((", b"null", b"/ble"])
+
+
+def files():
+    yield b"0# mine\naddress:c4:f7:c1:4c:c1:c0\naddress:c4:f7:*\nname:Ruuvi*\r\n\nuuid:feaa\ncompany:0x0499\nidentity:Anna\n"
+    yield b"1Anna 0123456789abcdef0123456789abcdef\n# the next\nBen lsb:00112233445566778899aabbccddeeff " + ONE.encode() + b"\n"
+    yield b"2pi-lab-1:" + HASH.encode() + b"\n*:" + HASH.encode() + b"\n# old\na-key-of-the-old-kind\n"
+    yield b"3\xef\xbb\xbfa-secret-of-some-length\r\nand more\n"
+
+
+def spools():
+    yield b""
+    yield bytes((0, 68, 255))  # the application id
+    yield bytes((0, 18, 9, 0, 19, 9))  # the format of the file
+    yield bytes((15, 255, 200, 16, 0, 255, 20, 0, 0))
+    yield bytes((128,))  # half of it
+
+
+def broker():
+    """CONNACK, SUBACK, PUBACK, a PUBLISH, DISCONNECT: of MQTT 5, and of 3.1.1."""
+    connack, more = b"\x20\x03\x00\x00\x00", b"\xfe\xfe"
+    publish = b"\x32\x0c\x00\x03a/b\x00\x07\x00{}\x00\x00"
+    for kind in b"0123":
+        yield bytes((kind,)) + (connack if kind % 4 < 2 else b"\x20\x02\x00\x00") + more + b"\x90\x04\x00\x01\x00\x01" + more + \
+            b"\x40\x02\x00\x02" + publish + more + b"\xe0\x02\x95\x00"
+    yield b"0\x20\x0d\x00\x00\x0a\x21\x00\x05\x27\x00\x00\x01\x00\x24\x00" + more + b"\x40\x04\x00\x01\x97\x00"
+    yield b"1\x20\x03\x00\x87\x00"
+
+
+def sockets():
+    post = b"POST /api/v1/detections/bulk HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 36\r\n\r\n"
+    yield b"0" + post + b'{"device_id":"pi-1","detections":[]}'
+    yield b"0GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: a\r\n\r\n" + post
+    yield b"1GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: 0123456789abcdef-7\r\n\r\n"
+    yield b"1POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntoken=abc"
+    yield b"3\x81\x92\x00\x00\x00\x00{\"subscribe\":{}}  "
+    yield b"3\x01\x81\x01\x02\x03\x04{\x89\x80\x00\x00\x00\x00\x80\x81\x00\x00\x00\x00}\x88\x82\x00\x00\x00\x00\x03\xe8"
+    yield b"3\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 def sniffed(link):
@@ -95,7 +134,9 @@ def captures():
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for target, seeds in {"batches": map(line, batches()), "bodies": bodies(), "captures": captures(), "requests": requests(), "subscribe": subscriptions()}.items():
+    targets = {"batches": map(line, batches()), "bodies": bodies(), "broker": broker(), "captures": captures(), "files": files(),
+               "requests": requests(), "sockets": sockets(), "spools": spools(), "subscribe": subscriptions()}
+    for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(seeds):
             (folder / target / f"seed-{number:02}").write_bytes(seed)

@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
     const auto view = reader.read(event);
     if (!view) return 0;
     must(!view->type.empty(), "an event has a type", event);
-    const auto *filter = std::get_if<Filter>(&parsed);
+    const auto *filter = std::get_if<Subscription>(&parsed);
     const auto passed = filter != nullptr ? filter->apply(*view) : std::nullopt;
     if (!passed) return 0;
     must(passed->size() <= event.size(), "a filter adds nothing", *passed);

@@ -91,11 +91,11 @@ class NatsBroker(_Server):
     """nats-server: MQTT 3.1.1 only, every queue in files (JetStream).
 
     It sends what a killed subscriber has not acknowledged again when two seconds have passed (by default 30), not at once on
-    reconnection. `config`: further lines.
+    reconnection. `config`: further lines; with `whole`, all lines.
     """
 
-    def __init__(self, config=""):
-        super().__init__(["/usr/sbin/nats-server", "-c"], f"""
+    def __init__(self, config="", whole=False):
+        super().__init__(["/usr/sbin/nats-server", "-c"], config if whole else f"""
             server_name: blepipe
             host: 127.0.0.1
             port: -1  # of its own protocol: any

@@ -21,14 +21,19 @@ class MqttServer:
         self.puback = lambda level, payload: 0
         self.disconnect_at = lambda payload: None
         self.receive_maximum = receive_maximum
-        self.levels, self.topics, self.payloads = [], [], []
+        self.levels, self.topics, self.published = [], [], []  # published: (topic, payload)
         self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
         self._sockets, self._held, self._ended = [], [], False
+        self._level = {}  # of each socket that has connected
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    @property
+    def payloads(self):
+        return [payload for _, payload in self.published]
 
     def __enter__(self):
         return self
@@ -47,9 +52,11 @@ class MqttServer:
                 pass
 
     def send(self, topic, payload, message_id=1):
-        """A QoS 1 message to every 3.1.1 client."""
-        body = len(topic).to_bytes(2, "big") + topic.encode() + message_id.to_bytes(2, "big") + payload
-        self.send_raw(self._packet(0x32, body))
+        """A QoS 1 message to every client."""
+        head = len(topic).to_bytes(2, "big") + topic.encode() + message_id.to_bytes(2, "big")
+        for s, level in list(self._level.items()):
+            if s.fileno() >= 0:
+                s.sendall(self._packet(0x32, head + (b"\0" if level == 5 else b"") + payload))
 
     def send_raw(self, data):
         for s in self._sockets:
@@ -105,6 +112,7 @@ class MqttServer:
                     if kind == 1:
                         level = body[6]
                         self.levels.append(level)
+                        self._level[s] = level
                         if not self._send_connack(s, level):
                             return
                     elif kind == 3:
@@ -145,7 +153,7 @@ class MqttServer:
         message_id = body[2 + size:4 + size] if head & 6 else None
         rest = body[2 + size + (2 if head & 6 else 0):]
         payload = rest[1 + rest[0]:] if level == 5 else rest
-        self.payloads.append(payload)
+        self.published.append((body[2:2 + size].decode(), payload))
         farewell = self.disconnect_at(payload)
         if farewell is not None:
             if farewell != "close":

@@ -4,6 +4,7 @@ import queue
 import socket
 import tempfile
 import threading
+import time
 
 from .process import DEADLINE_S
 
@@ -48,8 +49,11 @@ class Notify:
 
     def until(self, text):
         """All messages up to the first one with that text."""
+        end = time.monotonic() + DEADLINE_S
         said = [self.message()]
         while text not in said[-1]:
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {DEADLINE_S} s in vain for {text!r}, the last message is {said[-1]!r}")
             said.append(self.message())
         return said
 

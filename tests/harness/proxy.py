@@ -34,14 +34,14 @@ class Proxy:
     is closed, new connections work. silence() makes bytes of all connections vanish, new ones too, until up() resets these.
     slow(RATE) lets so many bytes a second pass in each direction of a connection, slow(None) all. portal(True) resets what
     is open and answers whatever comes on a new connection with a login page, as the access points of hotels do, until
-    portal(False).
+    portal(False). redirect(PORT) resets what is open and leads new connections to another port, redirect(None) to its own again.
     """
 
     def __init__(self, target_port):
         self.target_port = target_port
         self._lock = threading.Lock()
         self._connections, self._up, self._silent, self._rate, self._ended = [], True, False, None, False
-        self._portal = False
+        self._portal, self._elsewhere = False, None
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -90,7 +90,7 @@ class Proxy:
             if not self._up:
                 raise ConnectionError
             if not self._silent and not self._portal:
-                server = socket.create_connection(("127.0.0.1", self.target_port))
+                server = socket.create_connection(("127.0.0.1", self._elsewhere or self.target_port))
         except OSError:
             self._reset(client)
             return
@@ -188,6 +188,10 @@ class Proxy:
 
     def portal(self, on):
         self._portal = on
+        self.cut()
+
+    def redirect(self, port):
+        self._elsewhere = port
         self.cut()
 
     def slow(self, rate):

@@ -18,7 +18,7 @@ def self_signed(folder):
 
 def _authority(folder):
     """Makes an authority ca.pem, which the folder as a whole stands for as well, with the certificates server.pem and expired.pem (for localhost), elsewhere.pem (for
-    broker.example) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them. orphan.pem
+    broker.example), wildcard.pem (for *.board.localhost) and client.pem, each with its .key, and other.pem, an authority that vouches for none of them. orphan.pem
     (for localhost) is issued by between.pem, which is issued by ca.pem; complete.pem is both."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
@@ -30,7 +30,7 @@ def _authority(folder):
     with open(os.path.join(folder, "ca.conf"), "w", encoding="ascii") as f:
         f.write("[ca]\ndefault_ca=test\n[test]\ndatabase=issued\nnew_certs_dir=.\ndefault_md=sha256\nrand_serial=yes\n"
                 "unique_subject=no\npolicy=any\n[any]\ncommonName=supplied\n")
-    own = [("server", here), ("expired", here), ("elsewhere", "DNS:broker.example"), ("client", "DNS:client.example"),
+    own = [("server", here), ("expired", here), ("elsewhere", "DNS:broker.example"), ("client", "DNS:client.example"), ("wildcard", "DNS:*.board.localhost"),
            ("between", None), ("orphan", here)]
     for name, names in own:
         issuer = "between" if name == "orphan" else "ca"

@@ -279,7 +279,7 @@ class Receivers(Case):
         wait_port(self.ports["blerecv"])
         body = text(self.lines[:3])
         with socket.create_connection(("127.0.0.1", self.ports["blerecv"])) as client:
-            client.sendall(b"POST /api/v1/detections/bulk HTTP/1.1\r\nHost: here\r\nContent-Type: application/x-ndjson\r\n"
+            client.sendall(b"POST /api/v1/detections/bulk HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n"
                            b"Content-Length: %d\r\n\r\n" % len(body) + body)
             wait_until(lambda: self.full("http"), "a full FIFO")
             self.kill(tool)

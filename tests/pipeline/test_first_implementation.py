@@ -218,14 +218,15 @@ class ToItsBackend(unittest.TestCase):
         rejected = (pathlib.Path(sender.cwd) / "blesend.rejected.ndjson").read_text(encoding="utf-8").splitlines()
         set_aside, gap = [json.loads(one)["line"] for one in rejected]
         self.assertEqual(set_aside, lines[1])
-        self.assertEqual(json.loads(gap)["gap"], {"from_seq": 1, "to_seq": 1, "reason": "refused"})
+        self.assertEqual(json.loads(gap)["gap"], {"from_seq": 1, "to_seq": 1, "reason": "refused", "clock": "synced",
+                                                  "from": "2026-11-22T00:00:00.900Z", "to": "2026-11-22T00:00:01.900Z"})
 
     def test_nothing_is_sent_to_a_backend_that_is_not_healthy(self):
         server, lines = self.start_server(), make_batches(1)
         server.healthy = False
         sender = self.start_sender(server)
         sender.write(lines[0] + "\n")
-        sender.wait_err("503")
+        sender.wait_err("status 503")
         wait_until(lambda: sender.stats()["queued"] == 1, "the batch to be queued")
         self.assertEqual(server.requests, [])
         server.healthy = True

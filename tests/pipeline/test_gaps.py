@@ -1,5 +1,6 @@
 """What blesend drops becomes a gap line: it labels its hole in the database, reaches the dashboard, and answers a question."""
 import contextlib
+import datetime
 import json
 import pathlib
 import signal
@@ -74,6 +75,10 @@ class Gaps(unittest.TestCase):
             self.assertEqual(row["device_id"], "pi-test")
             self.assertRegex(row["since"], r"^\d{4}-\d\d-\d\dT")
             self.assertEqual(int(row["batches"]), int(row["to_seq"]) - int(row["from_seq"]) + 1)
+            # blesend has told when they were: make_batches() has a window each second.
+            begin, end = ((datetime.datetime(2026, 11, 22) + datetime.timedelta(seconds=seq)).strftime("%Y-%m-%dT%H:%M:%S.900Z")
+                          for seq in (int(row["from_seq"]) - 1, int(row["to_seq"])))
+            self.assertEqual((row["lost_from"], row["lost_to"], row["lost_clock"]), (begin, end, "synced"))
 
     def test_while_the_broker_was_down(self):
         broker = self.stack.enter_context(Broker("persistence true\nautosave_interval 1"))
@@ -154,14 +159,16 @@ class Gaps(unittest.TestCase):
         sender.close_stdin()
         self.assertEqual(sender.wait(), 0, sender.err)
         self.assertEqual(self.gaps(), [(RUN, 1, 1, "rejected")])
-        self.assertEqual(client.until("gap_event")["data"]["gap"], {"from_seq": 1, "to_seq": 1, "reason": "rejected"})
+        self.assertEqual(client.until("gap_event")["data"]["gap"], {"from_seq": 1, "to_seq": 1, "reason": "rejected",
+                                                                    "from": "2026-11-22T00:00:00.900Z", "to": "2026-11-22T00:00:01.900Z"})
         end_pipeline(tools)
 
         bad.update(seq=4)
         ingest = self.stack.enter_context(Tool("bleingest", "--db", self.database.path, cwd=self.folder))
         ingest.write(json.dumps(bad) + "\n" + json.dumps(bad) + "\n")
         event = json.loads(ingest.line())
-        self.assertEqual((event["type"], event["data"]["gap"]), ("gap_event", {"from_seq": 4, "to_seq": 4, "reason": "rejected"}))
+        self.assertEqual((event["type"], event["data"]["gap"]), ("gap_event", {
+            "from_seq": 4, "to_seq": 4, "reason": "rejected", "from": "2026-11-22T00:00:00.900Z", "to": "2026-11-22T00:00:01.900Z"}))
         ingest.close_stdin()
         self.assertEqual(ingest.lines(), [])
         self.assertEqual(ingest.wait(), 0)

@@ -23,7 +23,9 @@ std::string in_words(seconds time) {
 }  // namespace
 
 Expiry::Expiry(milliseconds keep, Counters &counters)
-    : keep_(std::chrono::ceil<seconds>(keep)), counters_(counters) {}
+    : keep_(std::chrono::ceil<seconds>(keep)), counters_(counters) {
+    if (keep.count() > 0) counters_.expired = 0;
+}
 
 Expiry::~Expiry() {
     tell();
@@ -62,6 +64,10 @@ void Expiry::note(const Expired &expired) {
                     in_words(expired.held_back->here) +
                     ". They stay until they are as old by that. If it was off, or the database comes from"
                     " elsewhere, and both times are right, start once with --clock-is-right");
+    if (!expired.devices.empty())
+        log_info("--retain: forgot " + std::to_string(expired.devices.size()) +
+                 " Pis, of which nothing was heard for long: " + printable(expired.devices.front()) +
+                 (expired.devices.size() > 1 ? ", …" : ""));
     if (!expired.more) held_back_ = expired.held_back.has_value();
     if (expired.batches == 0) return;
     counters_.expired += expired.batches;

@@ -1,5 +1,6 @@
 #include "blescan/live_run.hpp"
 
+#include "base/duration.hpp"
 #include "base/log.hpp"
 #include "blescan/output.hpp"
 #include "radio/bluez/live_scan.hpp"
@@ -17,16 +18,26 @@ std::string seconds_text(std::chrono::milliseconds time) {
     return text + " s";
 }
 
+std::string status(const std::string &adapters, const Counters &counters) {
+    const std::string text =
+        (adapters.empty() ? "waiting for an adapter that scans" : "scanning " + adapters) + "; " +
+        std::to_string(counters.out) + " lines written";
+    const auto silence = counters.radio_silence();
+    const bool silent = silence && *silence >= std::chrono::minutes(1);
+    return silent ? text + "; nothing heard for " + in_seconds(*silence) : text;
+}
+
 }  // namespace
 
 ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer) {
-    const auto output = make_output(options, writer, counters);
+    const auto output = make_output(options, writer, counters, life);
     const std::string expect = options.each ? "" : ", first batch in " + seconds_text(options.window);
     const bool monitor = options.source == "monitor";
     BluezScanner bluez({options.adapters, options.watchdog, !monitor, options.passive}, counters,
                        [&](const std::string &adapter) {
                            log_info("scanning " + adapter + (counters.out == 0 ? expect : ""));
                            life.ready("scanning " + adapter);
+                           life.on_status([&] { return status(bluez.scanning(), counters); });
                        });
     bool recorded = true;
     if (monitor) {
@@ -39,6 +50,7 @@ ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &lif
         scan_live(sources, output->sink(), life, writer);
     }
     writer.flush();
+    life.on_status({});
     output->say_left_out();
     if (!recorded) return ExitCode::io;
     const bool reached = options.count > 0 && counters.out >= static_cast<std::uint64_t>(options.count);

@@ -1,12 +1,11 @@
 #include "blescan/options.hpp"
 
-#include <algorithm>
-
 #include "base/command_line.hpp"
-#include "base/file.hpp"
 #include "base/host.hpp"
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "batch/json_text.hpp"
+#include "batch/safe_text.hpp"
 #include "radio/air/address.hpp"
 #include "radio/capture/replay.hpp"
 
@@ -26,24 +25,6 @@ void check_text(const std::string &value, const CommandLine &line, const std::st
     if (is_text(value, least, most)) return;
     throw Error(wrong(line, option), option + " " + printable(value) + ": " + std::to_string(least) + " to " +
                                          std::to_string(most) + " characters of UTF-8 are wanted");
-}
-
-bool is_control(char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-}
-
-template <class Read>
-void read_filters(const std::vector<std::string> &arguments, const CommandLine &line,
-                  const std::string &option, Read read) {
-    for (const auto &argument : arguments) {
-        try {
-            if (!is_text(argument, 1, 4096) || std::any_of(argument.begin(), argument.end(), is_control))
-                throw std::string("UTF-8 without control characters is wanted");
-            read(argument);
-        } catch (const std::string &wanted) {
-            throw Error(wrong(line, option), option + " '" + printable(argument) + "': " + wanted);
-        }
-    }
 }
 
 }  // namespace
@@ -105,18 +86,13 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
 }
 
 void validate_scan_options(ScanOptions &o, const CommandLine &line) {
-    constexpr std::size_t short_key = 16;
-    o.key = find_secret(o.hash_key, "BLEPIPE_HASH_KEY");
-    if (o.key && o.key->size() < short_key)
-        log_warning(
-            "the hash key is shorter than 16 bytes and can be guessed; make one with: openssl rand -hex 32");
-    if (o.key || !o.irk.empty()) forbid_dumps();
+    o.rules.key = read_hash_key(o);
     constexpr milliseconds least_epoch(60'000), most_epoch(366LL * 86'400'000);
     if (o.hash_epoch.count() != 0 && (o.hash_epoch < least_epoch || o.hash_epoch > most_epoch))
         throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: 1 minute to 366 days are wanted, or 0");
     if (o.hash_epoch.count() != 0 && o.hash_epoch.count() % 1000 != 0)
         throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: whole seconds are wanted");
-    if (o.hash_epoch.count() != 0 && !o.key)
+    if (o.hash_epoch.count() != 0 && !o.rules.key)
         throw Error(wrong(line, "--hash-epoch"), "--hash-epoch needs a key: --hash-key FILE");
     if (!o.hash.empty()) {
         if (!parse_address(o.hash))
@@ -126,10 +102,8 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     }
     if (o.json && !o.doctor)
         throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
-    if (!o.irk.empty())
-        o.identities = std::make_shared<IdentityResolver>(read_text_file(o.irk, "keys"), o.irk);
-    read_filters(o.allow, line, "--allow", [&](const auto &argument) { o.filter.allow(argument); });
-    read_filters(o.deny, line, "--deny", [&](const auto &argument) { o.filter.deny(argument); });
+    o.rules.identities = read_identities(o);
+    o.rules.filter = read_filter(o, wrong(line, "--allow"), wrong(line, "--deny"));
     const auto factor = parse_speed(o.speed);
     if (!factor)
         throw Error(wrong(line, "--speed"),
@@ -163,11 +137,13 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
         o.device_id = o.default_id->id;
     }
     if (!o.each) check_text(o.device_id, line, "--device-id", 3, 50);
-    if (std::any_of(o.device_id.begin(), o.device_id.end(), is_control))
-        throw Error(wrong(line, "--device-id"),
-                    "--device-id " + printable(o.device_id) + ": no control character may be in it");
-    check_text(o.name, line, "--name", 0, 255);
-    check_text(o.location, line, "--location", 0, 255);
+    check_text(o.name, line, "--name", 0, longest_name);
+    check_text(o.location, line, "--location", 0, longest_location);
+    for (const auto &[option, value] :
+         {std::pair("--device-id", o.device_id), {"--name", o.name}, {"--location", o.location}})
+        if (const auto why = why_unsafe(value); !why.empty())
+            throw Error(wrong(line, option),
+                        std::string(option) + " " + printable(value) + ": it " + std::string(why));
 }
 
 }  // namespace ble

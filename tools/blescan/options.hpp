@@ -3,15 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/host.hpp"
 #include "base/lifecycle.hpp"
-#include "radio/air/private_address.hpp"
-#include "radio/window/filter.hpp"
+#include "blescan/rules.hpp"
 #include "radio/window/profile.hpp"
 
 namespace ble {
@@ -35,9 +33,7 @@ struct ScanOptions {
     ProfileOptions profile;
     double speed_factor = 0;                    // set by validate_scan_options(), as are those below
     std::optional<DefaultDeviceId> default_id;  // device_id is this: none was given
-    std::optional<std::string> key;
-    std::shared_ptr<IdentityResolver> identities;  // null: nobody is known
-    Filter filter;
+    Rules rules;
 
     bool live() const { return replay.empty(); }
 };

@@ -4,7 +4,9 @@
 #include "base/duration.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/version.hpp"
 #include "radio/air/private_address.hpp"
+#include "radio/window/address_hasher.hpp"
 #include "radio/window/printer.hpp"
 #include "radio/window/reducer.hpp"
 
@@ -20,7 +22,7 @@ WindowOptions window_options(const ScanOptions &o) {
     window.medium_dbm = static_cast<int>(o.medium_dbm);
     window.min_rssi_dbm = static_cast<int>(o.min_rssi_dbm);
     window.profile = o.profile;
-    window.filter = o.filter;
+    window.filter = o.rules.filter;
     window.counts = o.counts;
     window.count = static_cast<std::uint64_t>(o.count);
     // The loop of a live scan turns once a second: after more it was stopped, or the clock was set.
@@ -35,6 +37,7 @@ Batch batch_of_run(const ScanOptions &o) {
     batch.device_id = o.device_id;
     if (!o.name.empty()) batch.name = o.name;
     if (!o.location.empty()) batch.location = o.location;
+    batch.version = program_version;
     batch.position = RunPosition{random_id(), 0};
     return batch;
 }
@@ -56,21 +59,51 @@ void tell_default_id(const DefaultDeviceId &made) {
         log_info("device_id is " + made.id + ", of " + made.made_of);
 }
 
+// Says of each report whose it is on its way to `next`, where any identity is known.
+class Identification {
+  public:
+    Identification(std::shared_ptr<IdentityResolver> known, ReportSink &next)
+        : known_(std::move(known)), next_(next) {
+        if (known_) resolving_.emplace(*known_, next_);
+    }
+
+    ReportSink &sink() { return resolving_ ? *resolving_ : next_; }
+    void renew(const std::shared_ptr<IdentityResolver> &known) {
+        if (!resolving_) return;
+        resolving_->renew(*known);
+        known_ = known;
+    }
+
+  private:
+    std::shared_ptr<IdentityResolver> known_;
+    ReportSink &next_;
+    std::optional<ResolvingSink> resolving_;
+};
+
 class BatchOutput : public Output {
   public:
     BatchOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
         : writer_(writer),
           counters_(counters),
-          hasher_(options.key, std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch)),
+          epoch_(std::chrono::duration_cast<std::chrono::seconds>(options.hash_epoch)),
+          hasher_(options.rules.key, epoch_),
           run_(batch_of_run(options)),
           machine_clock_(options.live() || options.now),
-          windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }) {
-        if (!options.key && !options.counts)
+          windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }),
+          identification_(options.rules.identities, windows_) {
+        if (!options.rules.key && !options.counts)
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
         if (options.default_id) tell_default_id(*options.default_id);
     }
 
-    ReportSink &sink() override { return windows_; }
+    ReportSink &sink() override { return identification_.sink(); }
+    void renew(const Rules &rules) override {
+        windows_.at_next_window([this, rules] {
+            hasher_ = AddressHasher(rules.key, epoch_);
+            windows_.judge_by(rules.filter);
+            identification_.renew(rules.identities);
+        });
+    }
 
     void say_left_out() const override {
         const auto &left_out = windows_.left_out();
@@ -107,14 +140,17 @@ class BatchOutput : public Output {
         writer_.flush();
         ++run_.position->seq;
         ++counters_.out;
+        counters_.note_window(run_.timestamp);
     }
 
     LineWriter &writer_;
     Counters &counters_;
+    std::chrono::seconds epoch_;
     AddressHasher hasher_;
     Batch run_;
     bool machine_clock_;
     WindowReducer windows_;
+    Identification identification_;
 };
 
 class ReportOutput : public Output {
@@ -122,10 +158,15 @@ class ReportOutput : public Output {
     ReportOutput(const ScanOptions &options, LineWriter &writer, Counters &counters)
         : counters_(counters),
           printer_(writer, counters,
-                   {static_cast<int>(options.min_rssi_dbm), options.filter, options.profile.names,
-                    static_cast<std::uint64_t>(options.count)}) {}
+                   {static_cast<int>(options.min_rssi_dbm), options.rules.filter, options.profile.names,
+                    static_cast<std::uint64_t>(options.count)}),
+          identification_(options.rules.identities, printer_) {}
 
-    ReportSink &sink() override { return printer_; }
+    ReportSink &sink() override { return identification_.sink(); }
+    void renew(const Rules &rules) override {
+        printer_.judge_by(rules.filter);
+        identification_.renew(rules.identities);
+    }
     void say_left_out() const override {
         say(printer_.weak(), " reports hidden by --min-rssi");
         say_hidden(counters_);
@@ -134,35 +175,25 @@ class ReportOutput : public Output {
   private:
     Counters &counters_;
     ReportPrinter printer_;
+    Identification identification_;
 };
-
-// Says of each report whose it is, where that is known.
-class ResolvedOutput : public Output {
-  public:
-    ResolvedOutput(std::unique_ptr<Output> output, IdentityResolver &resolver)
-        : output_(std::move(output)), sink_(resolver, output_->sink()) {}
-
-    ReportSink &sink() override { return sink_; }
-    void say_left_out() const override { output_->say_left_out(); }
-
-  private:
-    std::unique_ptr<Output> output_;
-    ResolvingSink sink_;
-};
-
-std::unique_ptr<Output> unresolved_output(const ScanOptions &options, LineWriter &writer,
-                                          Counters &counters) {
-    if (options.each) return std::make_unique<ReportOutput>(options, writer, counters);
-    return std::make_unique<BatchOutput>(options, writer, counters);
-}
 
 }  // namespace
 
-std::unique_ptr<Output> make_output(const ScanOptions &options, LineWriter &writer, Counters &counters) {
-    for (const auto &reason : options.filter.reasons()) counters.hidden.emplace_back().by = reason;
-    auto output = unresolved_output(options, writer, counters);
-    if (!options.identities) return output;
-    return std::make_unique<ResolvedOutput>(std::move(output), *options.identities);
+std::unique_ptr<Output> make_output(const ScanOptions &options, LineWriter &writer, Counters &counters,
+                                    Lifecycle &life) {
+    for (const auto &reason : options.rules.filter.reasons()) counters.hidden.emplace_back().by = reason;
+    std::unique_ptr<Output> output;
+    if (options.each)
+        output = std::make_unique<ReportOutput>(options, writer, counters);
+    else
+        output = std::make_unique<BatchOutput>(options, writer, counters);
+    if (any_file(options))
+        life.on_reload([&options, rules = options.rules, to = output.get()]() mutable {
+            read_rules_again(options, rules);
+            to->renew(rules);
+        });
+    return output;
 }
 
 }  // namespace ble

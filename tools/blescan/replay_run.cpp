@@ -40,7 +40,7 @@ ExitCode run_replay(const ScanOptions &options, Counters &counters, Lifecycle &l
     Replay replay({options.replay, options.speed_factor, options.now}, counters,
                   [&](int fd, auto until) { return waiter.wait(fd, until, replay.fraction()); });
     life.ready("replaying " + replay.name());
-    const auto output = make_output(options, writer, counters);
+    const auto output = make_output(options, writer, counters, life);
     replay.run(output->sink());
     output->say_left_out();
     writer.flush();

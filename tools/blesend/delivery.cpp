@@ -36,11 +36,13 @@ bool Delivery::send_next() {
     if (!first) return send_postponed();
     std::string payload(first->line);
     Entries entries = {first->id};
-    const bool alone = first->id < alone_until_ || !may_share(first->line);
+    const bool alone = coalesce_ == 1 || first->id < alone_until_ || !may_share(first->line);
+    const std::string destination = alone ? "" : transport_.destination(first->line);
     while (!alone && entries.size() < coalesce_) {
         const auto entry = spool_.next();
         if (!entry) break;
-        if (payload.size() + 1 + entry->line.size() > most_joined_ || !may_share(entry->line)) {
+        if (payload.size() + 1 + entry->line.size() > most_joined_ || !may_share(entry->line) ||
+            transport_.destination(entry->line) != destination) {
             spool_.give_back(entry->id);
             break;
         }
@@ -115,6 +117,9 @@ void Delivery::finish(std::uint64_t entry, const Result &result) {
     learn_from_part(entry, result.outcome);
     if (result.outcome == Outcome::delivered) {
         ++counters_.out;
+        const ParsedLine parsed = parser_.parse(spool_.line(entry));
+        if (const auto *batch = std::get_if<ParsedBatch>(&parsed))
+            counters_.note_window(batch->batch.timestamp);
         if (!postponed_.empty()) ++others_;
         spool_.remove(entry);
         tell_dropped();
@@ -140,8 +145,7 @@ void Delivery::drop(std::uint64_t entry) {
         return;
     }
     ++counters_.dropped;
-    if (batch->batch.position)
-        dropped_.lose(entry, Clock::now(), batch->batch.device_id, *batch->batch.position, "not_delivered");
+    if (batch->batch.position) dropped_.lose(entry, Clock::now(), gap_for(batch->batch, "not_delivered"));
 }
 
 // With one try for each, a gap line is worth its own only when the peer has just taken something.

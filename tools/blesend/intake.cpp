@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "batch/sender.hpp"
+
 namespace ble {
 
 Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters,
@@ -37,7 +39,7 @@ void Intake::look() {
     lines_.clear();
     indices_.clear();
     rejected_.clear();
-    gaps_.clear();
+    own_.clear();
     given_ = 0;
     const auto &shown = reader_.look();
     for (std::size_t i = 0; i < shown.size(); ++i) {
@@ -54,7 +56,7 @@ void Intake::sort(const Line &line, std::size_t index) {
         const ParsedLine parsed = parser_.parse(line.text);
         const auto *invalid = std::get_if<InvalidLine>(&parsed);
         if (invalid == nullptr) {
-            lines_.push_back(line.text);
+            lines_.push_back(has_sender(parsed) ? own_.emplace_back(without_sender(line.text)) : line.text);
             indices_.push_back(index);
             return;
         }
@@ -69,7 +71,7 @@ void Intake::sort(const Line &line, std::size_t index) {
     ++counters_.rejected;
     rejected_.push_back({line.text, reason});
     if (!hole) return;
-    lines_.push_back(gaps_.emplace_back(print_gap(*hole)));
+    lines_.push_back(own_.emplace_back(print_gap(*hole)));
     indices_.push_back(index);
 }
 

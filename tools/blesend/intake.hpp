@@ -53,8 +53,9 @@ class Intake {
     std::vector<std::string_view> lines_;  // valid ones of the last look, and gap lines for others…
     std::vector<std::size_t> indices_;     // …and their places in it
     std::vector<Rejected> rejected_;       // those of it that are not valid
-    std::deque<std::string> gaps_;         // those gap lines: lines_ points into it
-    std::size_t given_ = 0;                // so many of them are in the spool
+    std::deque<std::string>
+        own_;                // gap lines, and lines without their receiver's word: lines_ points into it
+    std::size_t given_ = 0;  // so many of them are in the spool
     bool finished_ = false;
     Spool::Loss at_start_, told_;
     Throttle losses_said_;

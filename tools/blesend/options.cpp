@@ -5,6 +5,7 @@
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
+#include "batch/topic.hpp"
 #include "transport/transport.hpp"
 
 namespace ble {
@@ -20,7 +21,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
               "mqtt[s]://HOST[:PORT][/TOPIC] or http[s]://HOST[:PORT][/PATH]; implies --mode; http has "
               "http://localhost:8000 by default",
               "HTTP_BASE_URL");
-    declare_mqtt_options(options.transport.mqtt, line);
+    declare_mqtt_options(options.transport.mqtt, line,
+                         "the topic of the batches; {device_id} in it stands for each batch's own");
     line.group("HTTP");
     declare_http_options(options.transport.http, line);
     line.group("Delivery");
@@ -44,6 +46,11 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.choice("--confirm", options.transport.confirm, {"received", "stored"},
                 "a batch is delivered when the broker has received it, or when the backend has stored it, as "
                 "blesub --confirm tells; http: always stored");
+    line.text("--confirm-key FILE", options.transport.confirm_key_file,
+              "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
+              "file), the "
+              "same as that of blesub: nobody else can confirm",
+              "-");
     line.duration("--confirm-timeout", options.transport.confirm_timeout,
                   "send again what was not confirmed for this long");
     line.duration(
@@ -60,6 +67,7 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
         "  blescan | blesend --host broker.example --tls\n"
         "  blescan | blesend --url https://backend.example --api-key-file key\n"
         "  blescan | blesend --host broker.example --spool pi.spool\n"
+        "  blescan | blesend --host broker.example --tls --topic 'tfg/detections/raw/{device_id}'\n"
         "  blesend --spool pi.spool --status\n"
         "  blesend --url mqtt://localhost/tfg/detections/raw --drain-timeout 60 <batches.ndjson");
 }
@@ -91,6 +99,22 @@ void check_keepalive(const MqttOptions &mqtt, const CommandLine &line) {
     if (mqtt.keepalive < least_keepalive_of_publisher)
         throw Error(line.on_command_line("--keepalive") ? ExitCode::usage : ExitCode::config,
                     "--keepalive must be at least 5 seconds");
+}
+
+// It is said when the link is made, and by the broker when it is lost: before any batch, and for none.
+void check_status_topic(const std::string &topic, const CommandLine &line) {
+    if (topic.find(TopicPattern::device) != std::string::npos)
+        throw Error(line.on_command_line("--status-topic") ? ExitCode::usage : ExitCode::config,
+                    "--status-topic '" + topic +
+                        "' has {device_id} in it, and no batch tells it yet: write the Pi's own there");
+}
+
+void settle_confirm_key(SendOptions &options, const CommandLine &line) {
+    if (options.transport.confirm == "stored")
+        options.transport.confirm_key = find_confirm_key(options.transport.confirm_key_file);
+    else if (line.on_command_line("--confirm-key"))
+        throw Error(ExitCode::usage,
+                    "--confirm-key is for --confirm stored: without it nothing is confirmed");
 }
 
 void settle_spool(SendOptions &options, const CommandLine &line) {
@@ -134,6 +158,8 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
         validate_mqtt_options(mqtt, line);
         check_keepalive(mqtt, line);
         check_topic_name(mqtt.topic, line);
+        check_status_topic(options.transport.status_topic, line);
+        settle_confirm_key(options, line);
         if (options.transport.confirm_timeout.count() == 0)
             throw Error(line.on_command_line("--confirm-timeout") ? ExitCode::usage : ExitCode::config,
                         "--confirm-timeout must be longer than 0");

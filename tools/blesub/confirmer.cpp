@@ -15,24 +15,21 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds gather_for(20);
-constexpr std::size_t most_lines =
-    100'000;                               // beyond it what was not said is forgotten: it will be sent again
-constexpr std::size_t most_ranges = 1000;  // in one confirmation, so that it stays below 64 KiB
+// Beyond it what was not said is forgotten: it will be sent again.
+constexpr std::size_t most_lines = 100'000;
 
-// As few ranges as there are, of at most `most_ranges`; what they hold goes from `seqs`.
-Confirmation::Ranges take_ranges(std::set<std::uint64_t> &seqs) {
-    Confirmation::Ranges ranges;
-    auto next = seqs.begin();
-    for (; next != seqs.end(); ++next) {
-        if (!ranges.empty() && ranges.back().second + 1 == *next)
-            ranges.back().second = *next;
-        else if (ranges.size() == most_ranges)
-            break;
-        else
-            ranges.emplace_back(*next, *next);
-    }
-    seqs.erase(seqs.begin(), next);
-    return ranges;
+// How many lines a confirmation may have where the broker takes so many bytes, with names of so many.
+std::size_t lines_within(std::size_t packet, std::size_t names) {
+    const std::size_t rest = names + 200;
+    return packet < rest + confirmed_line_size
+               ? 1
+               : std::min(most_confirmed_lines, (packet - rest) / confirmed_line_size);
+}
+
+std::vector<Confirmation::Line> take_lines(std::set<Confirmation::Line> &from, std::size_t most) {
+    std::vector<Confirmation::Line> lines;
+    while (!from.empty() && lines.size() < most) lines.push_back(from.extract(from.begin()).value());
+    return lines;
 }
 
 MqttOptions options_of_announcer(MqttOptions options) {
@@ -43,27 +40,28 @@ MqttOptions options_of_announcer(MqttOptions options) {
 
 }  // namespace
 
-Confirmer::Confirmer(const MqttOptions &options)
-    : announcer_(options_of_announcer(options)), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+Confirmer::Confirmer(const MqttOptions &options, std::optional<std::string> key)
+    : announcer_(options_of_announcer(options)),
+      key_(std::move(key)),
+      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!wake_fd_) throw system_error("make an eventfd");
 }
 
-void Confirmer::note(std::string_view topic, const std::vector<std::string> &lines) {
-    std::vector<LineName> names;
-    for (const auto &line : lines)
-        if (auto name = name_line(parser_, line)) names.push_back(std::move(*name));
+void Confirmer::note(std::string_view topic, std::vector<NamedLine> &&lines) {
     const std::lock_guard guard(lock_);
-    if (noted_lines_ + names.size() > most_lines) return;
-    for (const auto &name : names) {
-        News &news = noted_[{std::string(topic), name.device_id, name.run_id}];
-        if (name.is_gap)
-            news.gaps.emplace(name.from_seq, name.to_seq);
-        else
-            news.seqs.insert(name.from_seq);
+    if (noted_lines_ + lines.size() > most_lines) return;
+    for (auto &[name, digest] : lines) {
+        News &news = noted_[{std::string(topic), std::move(name.device_id), std::move(name.run_id)}];
+        (name.is_gap ? news.gaps : news.batches).insert({name.from_seq, name.to_seq, digest});
     }
-    noted_lines_ += names.size();
+    noted_lines_ += lines.size();
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto put = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+void Confirmer::renew(const std::optional<std::string> &password, std::optional<std::string> key) {
+    key_ = std::move(key);
+    announcer_.renew(password);
 }
 
 milliseconds Confirmer::timeout() const {
@@ -86,7 +84,7 @@ void Confirmer::gather() {
     const std::lock_guard guard(lock_);
     for (auto &[run, news] : noted_) {
         News &all = waiting_[run];
-        all.seqs.merge(news.seqs);
+        all.batches.merge(news.batches);
         all.gaps.merge(news.gaps);
     }
     noted_.clear();
@@ -96,11 +94,15 @@ void Confirmer::publish() {
     while (!waiting_.empty() && announcer_.ready()) {
         const auto &[topic, device_id, run_id] = waiting_.begin()->first;
         News &news = waiting_.begin()->second;
-        Confirmation confirmation{device_id, run_id, take_ranges(news.seqs), {}};
-        while (!news.gaps.empty() && confirmation.gaps.size() + confirmation.batches.size() < most_ranges)
-            confirmation.gaps.push_back(news.gaps.extract(news.gaps.begin()).value());
-        announcer_.publish(confirmation_topic(topic, run_id), print_confirmation(confirmation));
-        if (news.seqs.empty() && news.gaps.empty()) waiting_.erase(waiting_.begin());
+        const std::string where = confirmation_topic(topic, device_id);
+        const std::size_t most =
+            lines_within(announcer_.packet_maximum(), where.size() + device_id.size() + run_id.size());
+        Confirmation confirmation{device_id, run_id, take_lines(news.batches, most), {}};
+        confirmation.gaps = take_lines(news.gaps, most - confirmation.batches.size());
+        std::string text = print_confirmation(confirmation);
+        if (key_) text = seal_confirmation(std::move(text), where, *key_);
+        announcer_.publish(where, text);
+        if (news.batches.empty() && news.gaps.empty()) waiting_.erase(waiting_.begin());
     }
     if (!waiting_.empty()) return;
     const std::lock_guard guard(lock_);

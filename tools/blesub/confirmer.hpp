@@ -1,4 +1,5 @@
-// Gathers which lines are safe, and tells their senders: a confirmation each 20 ms for each run that has news.
+// Gathers which lines are safe, and tells their senders: a confirmation each 20 ms for each run that has news. Where it is very
+// long, or the broker takes short packets only, it is parted.
 #pragma once
 
 #include <chrono>
@@ -11,11 +12,9 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "batch/batch.hpp"
 #include "batch/confirmation.hpp"
 #include "transport/mqtt_announcer.hpp"
 
@@ -23,13 +22,16 @@ namespace ble {
 
 class Confirmer {
   public:
-    explicit Confirmer(const MqttOptions &options);
+    // With a `key` the confirmations are sealed.
+    Confirmer(const MqttOptions &options, std::optional<std::string> key);
 
     // These lines of a message on `topic` are safe. In the one thread that takes messages.
-    void note(std::string_view topic, const std::vector<std::string> &lines);
+    void note(std::string_view topic, std::vector<NamedLine> &&lines);
 
     // All others in the main thread. When one of fds() is readable, or timeout() has passed: call step().
     void start() { announcer_.start(); }
+    // Takes a password for the next link, and the key from now on.
+    void renew(const std::optional<std::string> &password, std::optional<std::string> key);
     std::vector<int> fds() const { return {announcer_.fd(), wake_fd_.get()}; }
     std::chrono::milliseconds timeout() const;
     void step();
@@ -39,8 +41,7 @@ class Confirmer {
     using Clock = std::chrono::steady_clock;
     using Run = std::tuple<std::string, std::string, std::string>;  // topic, device_id, run_id
     struct News {
-        std::set<std::uint64_t> seqs;
-        std::set<std::pair<std::uint64_t, std::uint64_t>> gaps;
+        std::set<Confirmation::Line> batches, gaps;
     };
     using AllNews = std::map<Run, News>;
 
@@ -48,7 +49,7 @@ class Confirmer {
     void publish();
 
     MqttAnnouncer announcer_;
-    BatchParser parser_;  // of note()
+    std::optional<std::string> key_;
     UniqueFd wake_fd_;
     std::mutex lock_;  // of the next two; held for a moment only
     AllNews noted_;

@@ -1,32 +1,61 @@
 #include "blesub/handover.hpp"
 
 #include "base/limits.hpp"
-#include "batch/confirmation.hpp"
 #include "batch/message.hpp"
+#include "batch/sender.hpp"
+#include "batch/topic.hpp"
 
 namespace ble {
 
 bool Handover::take(std::string_view topic, std::string_view payload, int stop_fd) {
     if (is_confirmation_topic(topic) && parse_confirmation(payload)) return true;
-    std::uint64_t written = 0, position = 0;
+    const std::string sender = "mqtt " + std::string(last_level(topic));
+    std::uint64_t position = 0, written = 0;
+    std::vector<NamedLine> named;
+    std::vector<Rejected> bad;
+    std::optional<Time> newest;
+    // Who has a topic of its own has a share of the reject file only.
+    const auto from = believes_ == Believes::topic ? std::optional(sender) : std::nullopt;
     const auto lines = split_message(payload);
     for (const auto &line : lines) {
         ++counters_.in;
         if (line.size() > max_line) {
-            rejects_.add(line, "longer than " + std::to_string(max_line) + " bytes");
-            ++counters_.rejected;
-        } else {
-            position = writer_.write_line(line);
-            ++written;
+            bad.push_back({line, "longer than " + std::to_string(max_line) + " bytes", from});
+            continue;
         }
+        const ParsedLine parsed = parser_.parse(line);
+        if (auto fault = fault_of(topic, parsed)) {
+            bad.push_back({line, std::move(*fault), from});
+            continue;
+        }
+        position = writer_.write_line(believes_ == Believes::topic ? with_sender(line, sender) : line);
+        ++written;
+        if (const auto *batch = std::get_if<ParsedBatch>(&parsed); batch != nullptr && batch->batch.timestamp)
+            newest = batch->batch.timestamp;
+        if (!on_safe_) continue;
+        if (auto name = name_line(parsed, line)) named.push_back(std::move(*name));
     }
+    rejects_.add(bad);
+    counters_.rejected += bad.size();
     if (writer_.committed() < position && !writer_.wait(position, stop_fd)) {
         failed_ = writer_.gone();
         return false;
     }
     counters_.out += written;
-    if (on_safe_) on_safe_(topic, lines);
+    counters_.note_window(newest);
+    if (on_safe_) on_safe_(topic, std::move(named));
     return true;
+}
+
+// Why a line is set aside; empty: it may pass.
+std::optional<std::string> Handover::fault_of(std::string_view topic, const ParsedLine &parsed) const {
+    if (has_sender(parsed)) return "it has a member \"sender\", which only a receiver may write";
+    if (believes_ == Believes::anybody) return {};
+    const std::string by = "topic " + std::string(topic) + " ";
+    if (const auto *invalid = std::get_if<InvalidLine>(&parsed))
+        return by + "may speak for its device only, and nobody knows whose this is: " + invalid->reason;
+    if (device_of(parsed) == last_level(topic)) return {};
+    return by + "may not speak for " + std::string(device_of(parsed));
 }
 
 }  // namespace ble

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hex_text.hpp"
 #include "radio/air/byte_order.hpp"
-#include "radio/air/hex_text.hpp"
 
 namespace ble {
 

@@ -1,6 +1,6 @@
 #include "radio/air/address.hpp"
 
-#include "radio/air/hex_text.hpp"
+#include "base/hex_text.hpp"
 
 namespace ble {
 

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/hex_text.hpp"
 #include "batch/json_text.hpp"
 #include "radio/air/byte_order.hpp"
-#include "radio/air/hex_text.hpp"
 
 namespace ble {
 

@@ -5,20 +5,15 @@
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "base/hex_text.hpp"
+#include "base/trimmed.hpp"
 #include "batch/json_text.hpp"
-#include "radio/air/hex_text.hpp"
 
 namespace ble {
 
 namespace {
 
 constexpr std::string_view blanks = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(blanks);
-    if (first == text.npos) return {};
-    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
 
 // Cuts the last word off `text`.
 std::string_view last_word(std::string_view &text) {

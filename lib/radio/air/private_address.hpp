@@ -60,15 +60,17 @@ class IdentityResolver {
     std::uint64_t tried_ = 0;
 };
 
-// Puts the identity into each report on its way to `next`. Both must outlive it.
+// Puts the identity into each report on its way to `next`. Both must outlive it, or the resolver what renew() puts in its place.
 class ResolvingSink : public ReportSink {
   public:
-    ResolvingSink(IdentityResolver &resolver, ReportSink &next) : resolver_(resolver), next_(next) {}
+    ResolvingSink(IdentityResolver &resolver, ReportSink &next) : resolver_(&resolver), next_(next) {}
+
+    void renew(IdentityResolver &resolver) { resolver_ = &resolver; }
 
     void advance(Time now) override { next_.advance(now); }
     void add(const Report &report) override {
         Report known = report;
-        known.identity = resolver_.resolve(report.address, report.timestamp);
+        known.identity = resolver_->resolve(report.address, report.timestamp);
         next_.add(known);
     }
     void listens(bool on, Time since) override { next_.listens(on, since); }
@@ -77,7 +79,7 @@ class ResolvingSink : public ReportSink {
     void finish() override { next_.finish(); }
 
   private:
-    IdentityResolver &resolver_;
+    IdentityResolver *resolver_;
     ReportSink &next_;
 };
 

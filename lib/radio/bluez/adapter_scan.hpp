@@ -57,6 +57,7 @@ class AdapterScan {
 
     bool attached() const { return !path_.empty(); }
     const std::string &path() const { return path_; }
+    const std::string &label() const { return label_; }
     // There was a report.
     void heard();
     // Does what is due.

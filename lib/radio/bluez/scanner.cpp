@@ -23,7 +23,7 @@ bool same_address(const std::string &one, const std::string &other) {
 
 }  // namespace
 
-BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, Started started)
+BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, const Started &started)
     : options_(options),
       counters_(counters),
       reports_(bus_, options.passive, counters,
@@ -35,6 +35,8 @@ BluezScanner::BluezScanner(const BluezOptions &options, Counters &counters, Star
             one, bus_, "/blepipe/scan" + std::to_string(seats_.size()),
             AdapterScan::Options{options_.watchdog, options_.passive, options_.reports},
             AdapterScan::Callbacks{started, [this](const std::string &device) { reports_.found(device); }});
+    counters_.blank = 0;
+    counters_.note_radio();
     subscribe();
     list_objects();
 }
@@ -224,8 +226,12 @@ void BluezScanner::heard(const Report &report) {
 }
 
 void BluezScanner::heard(Seat &seat, const Report &report) {
-    seat.signs.is(report.address.number(), !report.data.empty()) ? seat.scan.heard()
-                                                                 : static_cast<void>(++counters_.blank);
+    if (!seat.signs.is(report.address.number(), !report.data.empty())) {
+        ++counters_.blank;
+        return;
+    }
+    seat.scan.heard();
+    counters_.note_radio();
 }
 
 // Is a report of that device one of ours? Another program's discovery is not: there is no window yet.
@@ -251,6 +257,13 @@ void BluezScanner::handle(Time present, ReportSink &sink) {
 
 bool BluezScanner::listening() const {
     return std::any_of(seats_.begin(), seats_.end(), [](const Seat &seat) { return seat.scan.listens(); });
+}
+
+std::string BluezScanner::scanning() const {
+    std::string text;
+    for (const auto &seat : seats_)
+        if (seat.scan.listens()) text.append(text.empty() ? "" : ", ").append(seat.scan.label());
+    return text;
 }
 
 bool BluezScanner::alive() const {

@@ -37,7 +37,7 @@ class BluezScanner : public LiveSource {
 
     // Error(unavailable) without a bus. The rest comes out of handle(): at first Error(unavailable) also without
     // bluetoothd or the adapters wanted, Error(permission) without the right. Once they were there they are waited for.
-    BluezScanner(const BluezOptions &options, Counters &counters, Started started);
+    BluezScanner(const BluezOptions &options, Counters &counters, const Started &started);
     // Stops what it has started; the scans of other programs go on. Adapters stay powered on.
     ~BluezScanner() override;
 
@@ -51,6 +51,7 @@ class BluezScanner : public LiveSource {
     // For the watchdog: there was a report.
     void heard(const Report &report);
     bool listening() const override;
+    std::string scanning() const;  // the adapters that listen now, as `started` names them
     bool alive() const override;
 
   private:

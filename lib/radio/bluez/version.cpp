@@ -1,5 +1,6 @@
 #include "radio/bluez/version.hpp"
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -22,7 +23,10 @@ std::string version_of_bluetoothd() {
 
 bool takes_advertisements_apart(const std::string &version) {
     unsigned major = 0, minor = 0;
-    if (std::sscanf(version.c_str(), "%u.%u", &major, &minor) != 2) return true;
+    const char *const end = version.data() + version.size();
+    const auto first = std::from_chars(version.data(), end, major);
+    if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return true;
+    if (std::from_chars(first.ptr + 1, end, minor).ec != std::errc()) return true;
     return major > 5 || (major == 5 && minor >= 69);
 }
 

@@ -129,7 +129,7 @@ LinkLayerReader::Outcome LinkLayerReader::read(const HciPacket &packet, std::vec
     const auto pdu = rest.first(header_size + rest[1]);
     const auto crc = rest.subspan(pdu.size());
     if (packet.air.checksum == AirPacket::Checksum::not_told && crc.size() >= crc_size &&
-        crc_of(pdu) != (crc[0] | crc[1] << 8 | static_cast<std::uint32_t>(crc[2]) << 16))
+        crc_of(pdu) != (std::uint32_t{crc[0]} | std::uint32_t{crc[1]} << 8 | std::uint32_t{crc[2]} << 16))
         return Outcome::wrong_checksum;
     const std::uint8_t type = pdu[0] & 0x0f;
     const bool random = pdu[0] & 0x40;

@@ -5,8 +5,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/hex_text.hpp"
 #include "batch/json_text.hpp"
-#include "radio/air/hex_text.hpp"
 #include "radio/air/private_address.hpp"
 
 namespace ble {

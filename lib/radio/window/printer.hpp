@@ -38,6 +38,9 @@ class ReportPrinter : public ReportSink {
     ReportPrinter(LineWriter &writer, Counters &counters, Options options)
         : writer_(writer), counters_(counters), options_(std::move(options)) {}
 
+    // From the next report on: a filter with the same reasons as the one before.
+    void judge_by(Filter filter) { options_.filter = std::move(filter); }
+
     void advance(Time) override {}
     void add(const Report &report) override;
     void listens(bool, Time) override {}

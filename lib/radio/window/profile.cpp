@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hex_text.hpp"
 #include "batch/json_text.hpp"
-#include "radio/air/hex_text.hpp"
 #include "radio/air/private_address.hpp"
 
 namespace ble {

@@ -16,6 +16,7 @@ WindowReducer::WindowReducer(const WindowOptions &options, AddressHasher &hasher
 }
 
 void WindowReducer::begin(Time now) {
+    change();
     start_ = std::chrono::floor<milliseconds>(now);
     end_ = start_ + options_.window;
     rests_.begin(start_);
@@ -33,6 +34,7 @@ void WindowReducer::advance(Time now) {
         finish();
         return begin(now);
     }
+    if (latest_ < start_) change();
     latest_ = std::max(latest_, now);
     while (now >= end() && !satisfied()) {
         const Time cut = end();
@@ -44,7 +46,12 @@ void WindowReducer::advance(Time now) {
             end_ = start_ + options_.window;
         }
         rests_.begin(start_);
+        change();
     }
+}
+
+void WindowReducer::change() {
+    if (const auto change = std::exchange(change_, {})) change();
 }
 
 std::optional<Time> WindowReducer::due() const {

@@ -5,6 +5,7 @@
 // back by more than 10 s (or a window), or stands still for longer than `longest_silence`, the series of windows begins
 // anew. What the radio rested in a window is taken off its window_ms; one in which it rested all the time gives no batch,
 // unless somebody was heard all the same. A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
+// What judges and names advertisers can be replaced between two windows (at_next_window()).
 // Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <functional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "batch/batch.hpp"
@@ -51,6 +53,12 @@ class WindowReducer : public ReportSink {
     // The window in hand ends now: its batch says how long it really was.
     void finish() override;
 
+    // Calls `change`, once, before the next window begins, when no advertiser of the last one is in hand: hasher, filter and what
+    // resolves addresses may be replaced then. A second call before that replaces the first.
+    void at_next_window(std::function<void()> change) { change_ = std::move(change); }
+    // For `change`: a filter with the same reasons as the one before.
+    void judge_by(Filter filter) { options_.filter = std::move(filter); }
+
     // Reports that are in no batch, and why.
     struct LeftOut {
         std::uint64_t weak = 0;             // below min_rssi_dbm
@@ -75,6 +83,7 @@ class WindowReducer : public ReportSink {
     };
 
     void begin(Time now);
+    void change();
     Time end() const {
         return std::min(end_, hasher_.epoch_end(start_));
     }  // of the window, or of its first part
@@ -92,6 +101,7 @@ class WindowReducer : public ReportSink {
     Rests rests_;
     std::chrono::microseconds rested_{0};
     Emit emit_;
+    std::function<void()> change_;  // wanted at the next window; empty: nothing
     CompanyNames companies_;
     bool begun_ = false;
     Time start_{}, end_{};                                   // of the window, or of what is left of it

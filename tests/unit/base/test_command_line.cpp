@@ -113,6 +113,8 @@ TEST_CASE("a wrong word on the command line is 64, in the environment 78") {
     CHECK(failure({"--mode", "carrier-pigeon"}) == 64);
     CHECK(failure({"--wait-for", "-1"}) == 64);
     CHECK(failure({"--wait-for", "1y"}) == 64);
+    CHECK(failure({"--wait-for", "36501d"}) == 64);
+    CHECK(Parsed({"--wait-for", "36500d"}).options.wait == 36500 * 24h);
     CHECK(failure({"--no-such-option"}) == 64);
     CHECK(failure({"--topic"}) == 64);
     Environment port("BLEPIPE_PORT", "many");

@@ -9,12 +9,104 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
+#include <string>
+#include <utility>
 
 #include "catch.hpp"
 
 using ble::device_id_of;
 using ble::is_usual_host_name;
+
+TEST_CASE("what leads to this machine, whatever the network") {
+    for (const auto *host : {"localhost", "127.0.0.1", "127.9.8.7", "::1"}) CHECK(ble::is_own_machine(host));
+    for (const auto *host : {"", "localhost.example", "128.0.0.1", "10.0.0.1", "0.0.0.0", "1270.0.0.1",
+                             "::", "::ffff:10.0.0.1", "fe80::1", "broker", "127.0.0.1.example"})
+        CHECK_FALSE(ble::is_own_machine(host));
+}
+
+TEST_CASE("the host of a URL is taken as it must be written, to the last character") {
+    const auto read = [](std::string_view text) {
+        const auto host = ble::parse_uri_host(text);
+        return host ? host->name + (host->is_address ? " address" : " name") : "none";
+    };
+    const std::string longest = std::string(251, 'a') + ".b";
+    for (const auto &[text, wanted] : std::initializer_list<std::pair<std::string, std::string>>{
+             {"localhost", "localhost name"},
+             {"LOCALHOST:8765", "localhost name"},
+             {"a.localhost:1", "a.localhost name"},
+             {"pi_1-a.example", "pi_1-a.example name"},
+             {"localhost:", "localhost name"},
+             {longest, longest + " name"},
+             {"127.0.0.1", "127.0.0.1 address"},
+             {"192.0.2.7:65535", "192.0.2.7 address"},
+             {"127.1", "127.1 name"},
+             {"0x7f.1", "0x7f.1 name"},
+             {"127.0.0.1.evil", "127.0.0.1.evil name"},
+             {"[::1]", "::1 address"},
+             {"[::1]:8765", "::1 address"},
+             {"[FE80::A]", "fe80::a address"},
+             {"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1 address"}})
+        CHECK(read(text) == wanted);
+    for (const auto *text : {"",
+                             " ",
+                             ":",
+                             ":8765",
+                             "[]",
+                             "[",
+                             "]",
+                             "[::1",
+                             "::1",
+                             "::1]",
+                             "[::1]evil",
+                             "[::1]evil.example:80",
+                             "[::1]8765",
+                             "[::1] ",
+                             " [::1]",
+                             "[::1]]",
+                             "[[::1]]",
+                             "[::1]:80:80",
+                             "[::1]:x",
+                             "[::1]:65536",
+                             "[127.0.0.1]",
+                             "[localhost]",
+                             "[fe80::1%25eth0]",
+                             "[::1%1]",
+                             "[v1.a]",
+                             "localhost:80:80",
+                             "localhost:65536",
+                             "localhost:99999999999999999999",
+                             "localhost:-1",
+                             "localhost:+1",
+                             "localhost:0x50",
+                             "localhost:8 0",
+                             "localhost: 80",
+                             "localhost evil",
+                             "localhost,evil",
+                             "localhost/evil",
+                             "localhost#",
+                             "localhost?",
+                             "evil@localhost",
+                             "localhost\\",
+                             "localhost\t",
+                             "localhost\n",
+                             "localhost.",
+                             ".localhost",
+                             "a..localhost",
+                             "local%68ost",
+                             "lokal\xc3\xa4",
+                             "127.0.0.1 ",
+                             "127.0.0.1,::1",
+                             "127.0.0.1/8",
+                             "*"}) {
+        INFO(text);
+        CHECK(read(text) == "none");
+    }
+    CHECK(read(std::string("localhost\0evil", 14)) == "none");
+    CHECK(read(std::string("127.0.0.1\0", 10)) == "none");
+    CHECK(read(longest + "b") == "none");
+}
 
 TEST_CASE("host names that systems come with are known, and others are left alone") {
     for (const auto *name :

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/secret.hpp"
 #include "base/timestamp.hpp"
 #include "catch.hpp"
 
@@ -146,8 +147,55 @@ TEST_CASE("counters print every name, as JSON and for Prometheus") {
     counters.oldest_ms = 7;
     CHECK(counters.json("t") ==
           R"({"tool":"t","in":3,"out":0,"dropped":0,"rejected":0,"torn":0,"queued":0,"oldest_ms":7})");
-    CHECK(counters.prometheus("t").find(
-              "# TYPE blepipe_in_total counter\nblepipe_in_total{tool=\"t\"} 3\n") == 0);
-    CHECK(counters.prometheus("t").find(
-              "# TYPE blepipe_oldest_ms gauge\nblepipe_oldest_ms{tool=\"t\"} 7\n") != std::string::npos);
+    ble::Moments moments;
+    const auto told = [&](const std::string &lines) {
+        ble::Exposition text({{"tool", "t"}, {"instance", "a\\b\"\n"}, {"none", ""}});
+        ble::tell_metrics(counters, moments, text);
+        return text.text().find(lines) != std::string::npos;
+    };
+    const std::string labels = R"({tool="t",instance="a\\b\"\n"})";
+    CHECK(
+        told("# HELP blepipe_in_total Batches, messages or reports taken in.\n"
+             "# TYPE blepipe_in_total counter\nblepipe_in_total" +
+             labels + " 3\n"));
+    CHECK(told("# TYPE blepipe_oldest_seconds gauge\nblepipe_oldest_seconds" + labels + " 0.007\n"));
+    counters.oldest_ms = 61'040;
+    CHECK(told("blepipe_oldest_seconds" + labels + " 61.040\n"));
+    moments.last_out = 5;
+    CHECK(told("blepipe_last_out_timestamp_seconds" + labels + " 5\n"));
+    counters.hidden.emplace_back().by = "no --allow";
+    CHECK(told(R"(blepipe_hidden_total{tool="t",instance="a\\b\"\n",by="no --allow"} 0)"));
+}
+
+TEST_CASE("what is not known is no metric, and what is 0 is one") {
+    ble::Counters counters;
+    const auto told = [&](const std::string &lines) {
+        ble::Exposition text({});
+        ble::tell_metrics(counters, {}, text);
+        return text.text().find("\nblepipe_" + lines) != std::string::npos;
+    };
+    for (const char *absent : {"connected", "capacity", "queued", "oldest", "expired", "conflicts", "blank",
+                               "clock", "radio", "newest", "last_out", "start", "hidden"})
+        CHECK_FALSE(told(absent));
+    CHECK(told("out_total{} 0\n"));
+    counters.connected = 0;
+    counters.queued = 0;
+    counters.conflicts = 0;
+    ++counters.blank;
+    counters.expired += 2;
+    counters.note_radio();
+    counters.note_window(std::nullopt);
+    CHECK_FALSE(told("newest"));
+    for (const char *there : {"connected{} 0\n", "queued{} 0\n", "conflicts_total{} 0\n", "blank_total{} 1\n",
+                              "expired_total{} 2\n", "radio_silence_seconds{} "})
+        CHECK(told(there));
+    CHECK(counters.json("t").find("conflicts") == std::string::npos);
+}
+
+TEST_CASE("the newest window is that of the batch that came last") {
+    ble::Counters counters;
+    counters.note_window(ble::parse_rfc3339("2099-01-01T00:00:00Z"));
+    counters.note_window(ble::parse_rfc3339("2026-11-22T06:30:10.25Z"));
+    counters.note_window(std::nullopt);
+    CHECK(counters.newest_window() == std::chrono::milliseconds(1795329010250));
 }

@@ -38,7 +38,7 @@ TEST_CASE("a line cut at any byte is refused, with the place") {
 TEST_CASE("a line with any byte replaced is answered") {
     std::mt19937 random(20261122);
     EventReader reader;
-    const Filter filter = std::get<Filter>(parse_subscribe(R"({"subscribe":{"rssi_min":-70}})"));
+    const Subscription filter = std::get<Subscription>(parse_subscribe(R"({"subscribe":{"rssi_min":-70}})"));
     for (int round = 0; round < 20000; ++round) {
         std::string line = good;
         for (int n = static_cast<int>(random() % 3); n >= 0; --n)

@@ -13,7 +13,8 @@ Batch full_batch() {
     Batch batch;
     batch.device_id = "pi-lab-1";
     batch.name = "Lab";
-    batch.location = "2nd \"floor\"\n";
+    batch.location = "2nd \"floor\" \\";
+    batch.version = "0.1.0";
     batch.timestamp = parse_rfc3339("2026-11-22T06:30:10Z");
     batch.position = RunPosition{"9f2c41d07a6be813", 412};
     batch.window_ms = 10000;
@@ -46,7 +47,7 @@ TEST_CASE("a batch is printed in the order of the manual") {
                             R"(","rssi":-67,"zone":"medium","timestamp":"2026-11-22T06:30:09.412Z")";
     CHECK(
         print_batch(full_batch()) ==
-        R"({"format":1,"device_id":"pi-lab-1","name":"Lab","location":"2nd \"floor\"\n","timestamp":"2026-11-22T06:30:10.000Z",)"
+        R"({"format":1,"device_id":"pi-lab-1","name":"Lab","location":"2nd \"floor\" \\","version":"0.1.0","timestamp":"2026-11-22T06:30:10.000Z",)"
         R"("run_id":"9f2c41d07a6be813","seq":412,"window_ms":10000,"interval_ms":30000,"clock":"synced",)"
         R"("hash_id":"sha256","detections":[)" +
             one + R"(,"count":31},)" + one + R"(,"rssi_min":-70,"beacon":{"a":1}}]})");
@@ -75,6 +76,13 @@ TEST_CASE("what is printed is what is read again") {
         gap ==
         R"({"format":1,"device_id":"pi-1","run_id":"run \"1\"","gap":{"from_seq":3,"to_seq":9007199254740991,"reason":"buffer_full"}})");
     CHECK(print_gap(std::get<Gap>(parse(gap))) == gap);
+    Gap lost = gap_for(full_batch(), "refused");
+    lost.lost.clock_synced = false;
+    CHECK(
+        print_gap(lost) ==
+        R"({"format":1,"device_id":"pi-lab-1","run_id":"9f2c41d07a6be813","gap":{"from_seq":412,"to_seq":412,"reason":"refused",)"
+        R"("from":"2026-11-22T06:30:00.000Z","to":"2026-11-22T06:30:10.000Z","clock":"unsynced"}})");
+    CHECK(print_gap(std::get<Gap>(parse(print_gap(lost)))) == print_gap(lost));
 }
 
 TEST_CASE("printed text is JSON whatever the bytes") {

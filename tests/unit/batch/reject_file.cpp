@@ -91,3 +91,44 @@ TEST_CASE("a missing folder or a full disk is no error, and is tried again") {
     full.add("line", "reason");
     CHECK(full.count() == 1);
 }
+
+TEST_CASE("one sender has a quarter of the file") {
+    Folder folder;
+    const std::string path = folder.path + "/rejected";
+    const std::string line(300, 'x');
+    const auto records = [&](const std::string &from) {
+        int count = 0;
+        for (const auto &record : lines_of(path))
+            count += record.find("Z\",\"from\":" + from + ",\"reason\"") != std::string::npos ? 1 : 0;
+        return count;
+    };
+    {
+        RejectFile file(path, 8000);
+        for (int i = 0; i < 40; ++i) file.add(std::vector<Rejected>{{line, "junk", "key \"pi\" 9"}});
+        CHECK(records(R"("key \"pi\" 9")") == 5);
+        file.add(std::vector<Rejected>{{line, "junk", "pi-1"}});
+        CHECK(records("\"pi-1\"") == 1);
+        CHECK(file.count() == 41);
+    }
+    // A new start does not begin the share anew.
+    RejectFile file(path, 8000);
+    file.add(std::vector<Rejected>{{line, "junk", "key \"pi\" 9"}, {line, "junk", "pi-1"}});
+    CHECK(records(R"("key \"pi\" 9")") == 5);
+    CHECK(records("\"pi-1\"") == 2);
+    // Those whom nobody knows have one together, and the tool's own lines are not counted to any.
+    for (int i = 0; i < 40; ++i) file.add(std::vector<Rejected>{{line, "junk", ""}});
+    CHECK(lines_of(path).size() == 7 + 5);
+    for (int i = 0; i < 40; ++i) file.add(line, "junk");
+    CHECK(std::filesystem::file_size(path) > 7000);
+    CHECK(std::filesystem::file_size(path) <= 8000);
+}
+
+TEST_CASE("many senders cannot make the file's books grow for ever") {
+    Folder folder;
+    RejectFile file(folder.path + "/rejected", 4u << 20);
+    std::vector<Rejected> many;
+    for (int i = 0; i < 20'000; ++i) many.push_back({"x", "junk", "pi-" + std::to_string(i)});
+    file.add(many);
+    // A thousand have a share each, all others one.
+    CHECK(std::filesystem::file_size(folder.path + "/rejected") < (2u << 20));
+}

@@ -8,8 +8,8 @@ using namespace ble;
 
 namespace {
 
-Filter filter(const std::string &members) {
-    return std::get<Filter>(parse_subscribe("{\"subscribe\":{" + members + "}}"));
+Subscription filter(const std::string &members) {
+    return std::get<Subscription>(parse_subscribe("{\"subscribe\":{" + members + "}}"));
 }
 
 std::string refused(const std::string &message) {
@@ -32,7 +32,7 @@ const std::string event = detection_event(batch_line(near + " , " + far, R"(,"z"
 }  // namespace
 
 TEST_CASE("an empty subscription lets everything pass") {
-    CHECK(Filter().passes_all());
+    CHECK(Subscription().passes_all());
     CHECK(filter("").passes_all());
     CHECK(filter(R"("device_id":[],"device_hash":[],"rssi_min":null)").passes_all());
     CHECK(seen("", event) == event);
@@ -82,6 +82,21 @@ TEST_CASE("a message that is no subscription is refused with a reason") {
     std::string many;
     for (int i = 0; i < 1001; ++i) many += (i ? "," : "") + ("\"" + std::to_string(i) + "\"");
     CHECK(refused(R"({"subscribe":{"device_id":[)" + many + "]}}") == "device_id: more than 1000 values");
+}
+
+TEST_CASE("of two members of one name none is taken") {
+    CHECK(refused(R"({"subscribe":{"rssi_min":-60,"rssi_min":-90}})") == "member twice: rssi_min");
+    CHECK(refused(R"({"subscribe":{"device_id":[],"rssi_min":-60,"device_id":["a"]}})") ==
+          "member twice: device_id");
+    CHECK(refused(R"({"subscribe":{"rssi_min":-60},"subscribe":{}})") == "member twice: subscribe");
+    CHECK(refused(R"({"subscribe":{"device_id":[],"d\u0065vice_id":[]}})") == "member twice: device_id");
+    CHECK(refused(R"({"subscribe":{"x":1,"x":1}})") == "member twice: x");
+    CHECK(refused(R"({"subscribe":{"\u001b[2J":1,"\u001b[2J":1}})").find('\x1b') == std::string::npos);
+    // Others of one name are those of other objects, which are refused for what they are.
+    CHECK(refused(R"({"subscribe":{"device_id":[{"a":1},{"a":2}]}})") ==
+          "device_id: holds something that is no string");
+    CHECK(refused(R"({"subscribe":{"subscribe":{"subscribe":{}}}})").find("unknown member subscribe") == 0);
+    CHECK(refused(R"({"subscribe":{"a":{"b":{"c":{"d":{"e":1,"e":1}}}}}})").find("unknown member a") == 0);
 }
 
 TEST_CASE("what is no event is not taken apart") {

@@ -17,7 +17,8 @@ std::string batch(unsigned seq) {
 }
 
 std::string gap(unsigned from, unsigned to, const std::string &reason) {
-    return print_gap({"pi-lab-1", "aa", from, to, reason});
+    const auto time = parse_rfc3339("2026-11-22T06:30:10Z");  // of all batches here
+    return print_gap({"pi-lab-1", "aa", from, to, reason, {}, {time, time, {}}});
 }
 
 // Remembers what it was given; the test says how each message ends.
@@ -26,6 +27,7 @@ class FakeTransport : public Transport {
     std::vector<std::pair<std::uint64_t, std::string>> sent;
     std::vector<Result> results;
     std::size_t width = 0, outstanding = 0;
+    std::size_t apart = 0;  // so many first bytes of a line say where it goes
 
     void start() override {}
     int fd() const override { return -1; }
@@ -35,10 +37,12 @@ class FakeTransport : public Transport {
         return std::exchange(results, {});
     }
     std::size_t window() const override { return width; }
+    std::string destination(std::string_view line) override { return std::string(line.substr(0, apart)); }
     void send(std::uint64_t id, std::string_view payload) override {
         REQUIRE(++outstanding <= width);
         sent.emplace_back(id, payload);
     }
+    void renew(const TransportOptions &) override {}
     bool connected() const override { return width > 0; }
     std::string status() const override { return {}; }
 
@@ -157,6 +161,19 @@ TEST_CASE("after a lost link all that is unacknowledged goes first, in order, be
     p.delivery.pump();
     CHECK(p.transport.lines() == batches({0, 2, 3, 4, 5, 6}));
     CHECK(p.counters.out == 5);
+}
+
+TEST_CASE("only lines of one destination share a message") {
+    Parts p(100);
+    const std::string first = batch(6);
+    std::string other = batch(7);
+    other.replace(other.find("pi-lab-1"), 8, "pi-lab-2");
+    for (const auto &line : {first, other, other, first}) p.push(line);
+    p.transport.apart = first.find("lab-1") + 5;
+    p.transport.width = 100;
+    p.delivery.pump();
+    CHECK(p.transport.lines() ==
+          std::vector<std::string>{joined({{0, 1, 2, 3, 4, 5, 6}}).front(), other + "\n" + other, first});
 }
 
 TEST_CASE("one message tried again waits for the others, so that it does not overtake or repeat") {

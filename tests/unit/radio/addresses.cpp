@@ -1,9 +1,9 @@
 #include "catch.hpp"
 
 #include "base/digest.hpp"
+#include "base/hex_text.hpp"
 #include "base/host.hpp"
 #include "batch/json_text.hpp"
-#include "radio/air/hex_text.hpp"
 #include "radio/capture/replay.hpp"
 #include "radio/window/address_hasher.hpp"
 #include "radio/window/printer.hpp"

@@ -161,7 +161,7 @@ struct Heard {
 
 struct Read {
     std::vector<Heard> reports;
-    std::size_t packets = 0, malformed = 0;
+    std::uint64_t packets = 0, malformed = 0;
     std::string problem;
 };
 

@@ -2,7 +2,7 @@
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
-#include "radio/air/hex_text.hpp"
+#include "base/hex_text.hpp"
 #include "radio/air/private_address.hpp"
 #include "radio/window/address_hasher.hpp"
 

@@ -82,9 +82,9 @@ TEST_CASE("what an origin is called in advice can be typed, and lets it in") {
         CHECK_FALSE(option.empty());
         CHECK(Access(std::nullopt, {option}, true, false).origin_allowed(good, "localhost"));
     }
-    for (const std::string bad :
-         {"", "null", "https://", "https://a/b", "https://a b", "https://a;b", "https://$(a)",
-          "https://a\x1b", "https://a'", "ftp://a", "httpx://a", "board.example"})
+    for (const std::string bad : {"", "null", "https://", "https://a/b", "https://a b", "https://a;b",
+                                  "https://$(a)", "https://a\x1b", "https://a'", "ftp://a", "httpx://a",
+                                  "board.example", "http://[::1]evil", "http://a:65536", "http://a:b:1"})
         CHECK(Access::nameable(bad).empty());
     CHECK(Access::nameable("https://" + std::string(300, 'a')).empty());
 }
@@ -101,7 +101,8 @@ TEST_CASE("on loopback a foreign host name is refused, for it was made to point 
           "x.localhost", "board.example.org", "board.example.org:8765"})
         CHECK(access.host_allowed(good));
     for (const char *bad :
-         {"evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", "[x"})
+         {"evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", "[x",
+          "[::1]evil", "[::1]evil.example:8765", "[127.0.0.1]", "localhost:x", "board.example.org:x"})
         CHECK_FALSE(access.host_allowed(bad));
     CHECK(Access(std::nullopt, {}, false, false).host_allowed("pi.example:8765"));
     CHECK(Access(token, {}, true, false).host_allowed("pi.example:8765"));

@@ -25,9 +25,9 @@ Bulk good(std::string &body, bool ndjson) {
     return std::get<Bulk>(result);
 }
 
-BulkRefusal bad(std::string body, bool ndjson) {
+BulkRefusal bad(std::string body, bool ndjson, std::string_view only = {}) {
     BatchParser parser;
-    auto result = read_bulk(body, ndjson, parser);
+    auto result = read_bulk(body, ndjson, parser, only);
     REQUIRE(std::holds_alternative<BulkRefusal>(result));
     return std::get<BulkRefusal>(result);
 }
@@ -101,4 +101,24 @@ TEST_CASE("a line as long as may be is taken, a longer one is 413") {
     body = longest + "\n" + longest + "\n";
     CHECK(good(body, true).lines.size() == 2);
     CHECK(bad(longest.insert(1, " "), true).status == 413);
+}
+
+TEST_CASE("one line of another device than the key is for refuses the whole body") {
+    const std::string gap =
+        R"({"format":1,"device_id":"pi-2","run_id":"r1","gap":{"from_seq":1,"to_seq":2,"reason":"full"}})";
+    for (const std::string &strange : {batch("pi-2"), gap}) {
+        const BulkRefusal refusal = bad(batch("pi-1") + "\n" + strange, true, "pi-1");
+        CHECK(refusal.status == 403);
+        CHECK_THAT(refusal.reason, Catch::Matchers::StartsWith("line 2: the key is for the device pi-1"));
+    }
+    BatchParser parser;
+    std::string body = gap + "\n" + batch("pi-2");
+    CHECK(std::holds_alternative<Bulk>(read_bulk(body, true, parser, "pi-2")));
+}
+
+TEST_CASE("a line that says itself who has sent it is refused") {
+    std::string line = batch("pi-1");
+    line.pop_back();
+    CHECK(bad(line + R"(,"sender":"key pi-1"})", false).status == 422);
+    CHECK(bad(line + R"(,"sender":""})", false).status == 422);
 }

@@ -27,10 +27,10 @@ std::string gap(const std::string &device) {
            R"(","run_id":"r","gap":{"from_seq":1,"to_seq":2,"reason":"buffer_full"}})";
 }
 
-Filter only(const std::string &members) {
+Subscription only(const std::string &members) {
     auto parsed = parse_subscribe("{\"subscribe\":{" + members + "}}");
-    REQUIRE(std::holds_alternative<Filter>(parsed));
-    return std::get<Filter>(std::move(parsed));
+    REQUIRE(std::holds_alternative<Subscription>(parsed));
+    return std::get<Subscription>(std::move(parsed));
 }
 
 struct Client {
@@ -301,7 +301,7 @@ TEST_CASE("the snapshot passes the filter and is bounded") {
     REQUIRE(got.size() == 1 + 2 + 3 + 1);
     CHECK(got[3] == event("pi-8", 8));
     CHECK(got[5] == event("pi-7", 70));
-    one.subscriber.filter = std::make_unique<Filter>(only(R"("device_id":["pi-8"])"));
+    one.subscriber.filter = std::make_unique<Subscription>(only(R"("device_id":["pi-8"])"));
     one.join();
     got = one.all();
     REQUIRE(got.size() == 3);

@@ -19,6 +19,17 @@ TEST_CASE("only proxies that are named are believed") {
         CHECK_THROWS_AS(TrustedProxies({bad}), Error);
 }
 
+TEST_CASE("the client is the last one that no trusted proxy has written") {
+    const TrustedProxies proxies({"127.0.0.1", "fd00::1"});
+    CHECK(proxies.client("192.0.2.1", "203.0.113.9") == "192.0.2.1");
+    CHECK(proxies.client("127.0.0.1", "") == "127.0.0.1");
+    CHECK(proxies.client("127.0.0.1", "203.0.113.9,  192.0.2.7 ") == "192.0.2.7");
+    CHECK(proxies.client("::ffff:127.0.0.1", "192.0.2.7, fd00::1") == "192.0.2.7");
+    CHECK(proxies.client("127.0.0.1", "192.0.2.7, unknown") == "127.0.0.1");
+    CHECK(proxies.client("127.0.0.1", "192.0.2.7,") == "127.0.0.1");
+    CHECK(proxies.client("127.0.0.1", "fd00::1, 127.0.0.1") == "fd00::1");
+}
+
 TEST_CASE("a prefix is taken off, and not missed") {
     for (const char *given : {"/ble", "/ble/"}) {
         const PathPrefix prefix(given);

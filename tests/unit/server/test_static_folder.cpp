@@ -36,7 +36,7 @@ struct Scratch {
 };
 
 std::string content(const ble::StaticFile &file) {
-    std::string text(file.size, '\0');
+    std::string text(static_cast<std::size_t>(file.size), '\0');
     const ssize_t got = pread(file.fd.get(), text.data(), text.size(), 0);
     REQUIRE(got == static_cast<ssize_t>(text.size()));
     return text;

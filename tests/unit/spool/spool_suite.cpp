@@ -196,6 +196,46 @@ SPOOL_TEST("what is given up becomes a gap line in its place, one for each conti
     CHECK(spool.size() == 0);
 }
 
+// Windows of 10 s, one ended each minute.
+std::string windowed(unsigned seq, const std::string &clock) {
+    const std::string minute = (seq < 10 ? "0" : "") + std::to_string(seq);
+    return R"({"format":1,"device_id":"pi-lab-1","run_id":"aa","seq":)" + std::to_string(seq) +
+           R"(,"timestamp":"2026-11-22T06:)" + minute + R"(:10.000Z","window_ms":10000)" + clock +
+           R"(,"detections":[]})";
+}
+
+std::string told(unsigned from, unsigned to, const std::string &reason, const std::string &times) {
+    return R"({"format":1,"device_id":"pi-lab-1","run_id":"aa","gap":{"from_seq":)" + std::to_string(from) +
+           R"(,"to_seq":)" + std::to_string(to) + R"(,"reason":")" + reason + "\"" + times + "}}";
+}
+
+SPOOL_TEST(
+    "a gap line tells when what it names was heard, from the start of the first window to the end of the "
+    "last") {
+    const std::string synced = R"(,"clock":"synced")", unsynced = R"(,"clock":"unsynced")";
+    const TestType made(2);
+    Spool &spool = made.spool();
+    for (unsigned seq = 0; seq < 5; ++seq) push(spool, {windowed(seq, synced)});
+    auto sent = spool.next();
+    CHECK(sent->line ==
+          told(0, 2, "buffer_full",
+               R"(,"from":"2026-11-22T06:00:00.000Z","to":"2026-11-22T06:02:10.000Z")" + synced));
+    spool.give_back(sent->id);
+    // It grows, and its word on the clock is that of the worst.
+    push(spool, {windowed(5, unsynced)});
+    push(spool, {windowed(6, synced), windowed(7, synced), windowed(8, synced)});
+    CHECK(drain(spool) ==
+          std::vector<std::string>{
+              told(0, 6, "buffer_full",
+                   R"(,"from":"2026-11-22T06:00:00.000Z","to":"2026-11-22T06:06:10.000Z")" + unsynced),
+              windowed(7, synced), windowed(8, synced)});
+    push(spool, {windowed(9, "")});
+    spool.give_up(spool.next()->id, "refused");
+    CHECK(drain(spool) ==
+          std::vector<std::string>{told(
+              9, 9, "refused", R"(,"from":"2026-11-22T06:09:00.000Z","to":"2026-11-22T06:09:10.000Z")")});
+}
+
 SPOOL_TEST("of a gap line that is given up nothing is left") {
     const TestType made(10);
     Spool &spool = made.spool();

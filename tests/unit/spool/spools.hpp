@@ -23,7 +23,8 @@ inline std::string batch(unsigned seq, const std::string &run = usual_run,
 
 inline std::string gap(unsigned from, unsigned to, const std::string &run = usual_run,
                        const std::string &device = usual_device, const std::string &reason = "buffer_full") {
-    return print_gap({device, run, from, to, reason});
+    const auto time = parse_rfc3339("2026-11-22T06:30:10Z");  // of all batches here
+    return print_gap({device, run, from, to, reason, {}, {time, time, {}}});
 }
 
 inline const std::string nameless =

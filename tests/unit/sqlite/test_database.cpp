@@ -67,7 +67,7 @@ TEST_CASE("bytes and text with NUL inside survive") {
     database.execute("CREATE TABLE t (a TEXT, b BLOB)");
     const std::string text("a\0b", 3);
     Statement insert(database, "INSERT INTO t VALUES (?, ?)");
-    insert.bind(1, text).bind_blob(2, text);
+    insert.bind(1, text).bind(2, Blob{text});
     insert.step();
     Statement select(database, "SELECT a, b FROM t");
     REQUIRE(select.step());

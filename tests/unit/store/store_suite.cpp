@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/digest.hpp"
+#include "batch/sender.hpp"
 #include "catch.hpp"
 
 namespace ble::test {
@@ -158,12 +159,185 @@ void labels_holes(const StoreUnderTest &test) {
 void tells_of_a_bounded_number_of_holes(const StoreUnderTest &test) {
     constexpr std::uint64_t all = StoreResult::most_holes + 5;
     Lines odd;
-    for (std::uint64_t hole = 0; hole < all; ++hole) odd.batch(make_batch(2 * hole + 1));
-    odd.store(*test.store, received);
-    const auto result = Lines().gap(make_gap(0, 2 * all)).store(*test.store, received);
+    for (std::uint64_t hole = 0; hole < all; ++hole) odd.batch(make_batch(2 * hole + 1, 0));
+    const auto result = odd.store(*test.store, received);
     CHECK(result.holes.size() == StoreResult::most_holes);
-    CHECK(result.untold == 6);  // the holes that were known, and one after the last batch
-    CHECK(count(test, "gaps WHERE reason = 'buffer_full'") == static_cast<std::int64_t>(all) + 1);
+    CHECK(result.untold == 5);
+    CHECK(count(test, "gaps") == static_cast<std::int64_t>(all));
+}
+
+void changes_few_holes_by_one_line(const StoreUnderTest &test) {
+    Lines odd;
+    for (std::uint64_t hole = 0; hole < 150; ++hole) odd.batch(make_batch(2 * hole + 1, 0));
+    odd.store(*test.store, received);
+    const auto result = Lines().gap(make_gap(0, 198)).gap(make_gap(0, 300)).store(*test.store, received);
+    CHECK(kinds(result) == "sr");
+    CHECK(result.outcomes[1].reason == "its hole is in more than 100 pieces here");
+    CHECK(result.holes.size() == 100);
+    CHECK(count(test, "gaps WHERE reason = 'buffer_full'") == 100);
+    CHECK(count(test, "gaps WHERE reason = 'missing'") == 50);
+    // Nothing else of the run suffers.
+    CHECK(kinds(Lines()
+                    .batch(make_batch(0))
+                    .batch(make_batch(298))
+                    .batch(make_batch(302))
+                    .store(*test.store, received)) == "sss");
+}
+
+// `line`: as its sender wrote it, of which the store takes the digest.
+Lines sent_by(const char *sender, Batch batch, const std::string &line) {
+    Lines lines;
+    if (*sender == '\0') return std::move(lines.batch(std::move(batch), line));
+    batch.sender = sender;
+    return std::move(lines.batch(std::move(batch), with_sender(line, sender)));
+}
+
+void knows_another_content_under_a_known_name(const StoreUnderTest &test) {
+    const std::string real = R"({"a":1})", empty = R"({"a":2})";
+    CHECK(kinds(sent_by("key pi-1", make_batch(0), real).store(*test.store, received)) == "s");
+    CHECK(kinds(sent_by("mqtt pi-1", make_batch(0), real).store(*test.store, received)) == "d");
+    CHECK(kinds(sent_by("", make_batch(0), real).store(*test.store, received)) == "d");
+    CHECK(test.rows("SELECT conflicts, last_conflict FROM device_status") == Rows{"0|"});
+    const auto result =
+        sent_by("key pi-9", make_batch(0, 0), empty).store(*test.store, received + seconds(1));
+    CHECK(kinds(result) == "c");
+    CHECK(result.outcomes[0].reason ==
+          "another content is stored under this device_id, run_id and seq, sent by key pi-1");
+    REQUIRE(result.conflicts.size() == 1);
+    CHECK(result.conflicts[0].device_id == "pi-1");
+    CHECK(result.conflicts[0].position.seq == 0);
+    CHECK(result.conflicts[0].stored_sender == "key pi-1");
+    CHECK(result.conflicts[0].sender == "key pi-9");
+    CHECK(kinds(sent_by("", make_batch(0, 0), empty).store(*test.again(), received + seconds(2))) == "c");
+    CHECK(test.rows("SELECT device_id, sender, conflicts, last_conflict FROM device_status") ==
+          Rows{"pi-1|key pi-1|2|2026-11-22T12:00:02.000Z"});
+    CHECK(count(test, "batches") == 1);
+    CHECK(count(test, "detections") == 2);
+    // What is only known to be missing, or is named by its line, has no other content.
+    Lines().gap(make_gap(1, 1)).store(*test.store, received);
+    CHECK(kinds(sent_by("", make_batch(1), empty).store(*test.store, received)) == "s");
+    // The digest goes with the batch: then it is known, and no more can be told.
+    expire(*test.store, days(1), received + days(2));
+    CHECK(count(test, "batches") == 0);
+    CHECK(kinds(sent_by("key pi-9", make_batch(0, 0), empty).store(*test.store, received + days(3))) == "d");
+}
+
+void tells_who_sent_what(const StoreUnderTest &test) {
+    sent_by("key pi-1", make_batch(0, 1), R"({"a":1})").store(*test.store, received);
+    sent_by("mqtt pi-1", make_batch(1, 1), R"({"a":2})").store(*test.store, received);
+    CHECK(test.rows("SELECT sender FROM device_status") == Rows{"mqtt pi-1"});
+    Lines().batch(make_batch(2, 1)).store(*test.store, received);
+    CHECK(test.rows("SELECT sender FROM device_status") == Rows{""});
+    CHECK(test.rows("SELECT seq, sender FROM detection_log ORDER BY seq") ==
+          Rows{"0|key pi-1", "1|mqtt pi-1", "2|"});
+    CHECK(test.rows("SELECT sender FROM windows ORDER BY timestamp_ms") == Rows{"key pi-1", "mqtt pi-1", ""});
+    // In order of arrival, whatever time it says.
+    Batch old = make_batch(3, 1);
+    old.timestamp = at("2026-01-01T00:00:00Z");
+    sent_by("key pi-9", old, R"({"a":3})").store(*test.store, received);
+    CHECK(test.rows("SELECT sender FROM device_status") == Rows{"key pi-9"});
+}
+
+void tells_which_version_a_pi_runs(const StoreUnderTest &test) {
+    const auto from = [](std::uint64_t seq, std::optional<std::string> version) {
+        Batch batch = make_batch(seq, 0);
+        batch.version = std::move(version);
+        return batch;
+    };
+    const auto shown = [&] { return test.rows("SELECT version, version IS NULL FROM device_status"); };
+    Lines().batch(from(0, "0.1.0")).batch(from(1, "0.2.0")).store(*test.store, received);
+    CHECK(shown() == Rows{"0.2.0|0"});
+    // In order of arrival, whatever time it says, and what is known already tells nothing new.
+    Batch old = from(2, "0.1.9");
+    old.timestamp = at("2026-01-01T00:00:00Z");
+    Lines().batch(old).batch(from(0, "0.1.0")).store(*test.again(), received);
+    CHECK(shown() == Rows{"0.1.9|0"});
+    Lines().batch(from(3, {})).store(*test.store, received);
+    CHECK(shown() == Rows{"|1"});
+}
+
+void tells_a_bounded_number_of_senders_apart(const StoreUnderTest &test) {
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 10'050; ++seq) {
+        Batch batch = make_batch(seq, 0);
+        batch.sender = "key " + std::to_string(seq);
+        lines.batch(batch);
+    }
+    lines.store(*test.store, received);
+    CHECK(count(test, "senders") == 10'001);
+    CHECK(count(test, "windows WHERE sender = 'others'") == 50);
+    CHECK(test.rows("SELECT sender FROM device_status") == Rows{"others"});
+    CHECK(kinds(sent_by("key 7", make_batch(20'000), R"({"a":1})").store(*test.again(), received)) == "s");
+    CHECK(test.rows("SELECT sender FROM device_status") == Rows{"key 7"});
+}
+
+// Names that nothing refers to any more, whoever made them up.
+void forgets_names(const StoreUnderTest &test) {
+    Lines flood;
+    for (std::uint64_t i = 0; i < 3000; ++i) {
+        Batch batch = make_batch(7, 1);
+        batch.device_id = "pi-" + std::to_string(i);
+        batch.position->run_id = "run-" + std::to_string(i);
+        batch.name = "name " + std::to_string(i);
+        batch.sender = "key " + std::to_string(i);
+        flood.batch(batch);
+    }
+    flood.store(*test.store, received);
+    Lines().gap({"pi-gap", "run", 3, 7, "refused"}).store(*test.store, received);
+    Lines().batch(make_batch(0)).batch(make_batch(2)).store(*test.store, received);
+    CHECK(count(test, "gaps") == 3000 + 2 + 1);
+    // Still heard of, if only by what is known already.
+    for (int day = 1; day <= 29; ++day) Lines().batch(make_batch(0)).store(*test.store, received + days(day));
+    expire(*test.store, days(1), received + days(29));
+    CHECK(count(test, "batches") == 0);
+    CHECK(count(test, "places") == 0);
+    CHECK(count(test, "senders") == 0);
+    CHECK(count(test, "runs") == 3002);
+    CHECK(kinds(Lines().batch(make_batch(2)).store(*test.store, received + days(29))) == "d");
+    std::size_t forgotten = 0;
+    for (bool more = true; more;) {
+        const auto expired = test.store->retain(days(1), clocks_at(received + days(31)));
+        forgotten += expired.devices.size();
+        more = expired.more;
+    }
+    CHECK(forgotten == 3000);
+    CHECK(test.rows("SELECT device_id, run_id FROM devices JOIN runs ON runs.device = devices.id") ==
+          Rows{"pi-1|run"});
+    CHECK(gaps(test) == Rows{"1|1|missing"});
+    // Another process may remember the ids.
+    Batch again = make_batch(8, 1);
+    again.device_id = "pi-5";
+    again.position->run_id = "run-5";
+    again.name = "name 5";
+    again.sender = "key 5";
+    CHECK(kinds(Lines().batch(again).store(*test.store, received + days(31))) == "s");
+    CHECK(test.rows("SELECT device_id, run_id, name, sender FROM detection_log") ==
+          Rows{"pi-5|run-5|name 5|key 5"});
+    // With a longer retention all stay as long.
+    expire(*test.store, days(90), received + days(100));
+    CHECK(count(test, "runs") == 2);
+    expire(*test.store, days(90), received + days(122));
+    CHECK(count(test, "runs") + count(test, "devices") + count(test, "gaps") + count(test, "places") == 0);
+}
+
+void deletes_times_far_apart(const StoreUnderTest &test) {
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 50; ++seq) {
+        Batch batch = make_batch(seq, 3);
+        batch.detections[1].timestamp = at("1970-01-01T00:00:00Z");
+        batch.detections[2].timestamp = at("9999-12-31T23:59:59Z");
+        lines.batch(batch);
+    }
+    lines.store(*test.store, received);
+    Lines().batch(make_batch(50, 1)).store(*test.store, received + days(2));
+    CHECK(test.rows("SELECT min(first_seen), max(last_seen) FROM advertisers") ==
+          test.rows("SELECT CAST(unixepoch('2026-11-22T06:00:00') * 1000 + 250 AS INTEGER),"
+                    " CAST(unixepoch('2026-11-22T12:00:00') * 1000 AS INTEGER)"));
+    expire(*test.store, days(1), received + days(2));
+    CHECK(count(test, "batches") == 1);
+    CHECK(count(test, "detections") == 1);
+    CHECK(count(test, "scattered") == 0);
+    CHECK(test.rows("SELECT detections FROM advertisers") == Rows{"1"});
 }
 
 // One line of a run, as it may be delivered: a batch, or a gap line.
@@ -396,7 +570,7 @@ void deletes_what_is_old(const StoreUnderTest &test) {
     CHECK(count(test, "details") == 1);
     CHECK(test.rows("SELECT device_hash, detections FROM advertisers") == Rows{hash_of(0) + "|1"});
     CHECK(gaps(test) == Rows{"300|301|missing"});
-    // Known for ever by their run, and at least 90 days by their hash.
+    // Known by their run for as long as it is heard of, and at least 90 days by their hash.
     CHECK(kinds(Lines().batch(make_batch(7)).batch(hashed, "line").store(*test.store, received + days(11))) ==
           "dd");
     expire(*test.store, seconds(1), received + days(89));
@@ -487,6 +661,7 @@ std::string kinds(const StoreResult &result) {
     for (const auto &outcome : result.outcomes)
         letters += outcome.kind == StoreOutcome::Kind::stored      ? 's'
                    : outcome.kind == StoreOutcome::Kind::duplicate ? 'd'
+                   : outcome.kind == StoreOutcome::Kind::conflict  ? 'c'
                                                                    : 'r';
     return letters;
 }
@@ -513,6 +688,23 @@ void run_store_suite(const std::function<StoreUnderTest()> &open) {
     SECTION("gap lines label holes") {
         labels_holes(open());
         tells_of_a_bounded_number_of_holes(open());
+        changes_few_holes_by_one_line(open());
+    }
+    SECTION("another content under a known name is a conflict") {
+        knows_another_content_under_a_known_name(open());
+    }
+    SECTION("it tells who sent what") {
+        tells_who_sent_what(open());
+        tells_a_bounded_number_of_senders_apart(open());
+    }
+    SECTION("it tells which version a Pi runs") {
+        tells_which_version_a_pi_runs(open());
+    }
+    SECTION("retention forgets names that nothing refers to") {
+        forgets_names(open());
+    }
+    SECTION("retention finds detections whose times are far apart") {
+        deletes_times_far_apart(open());
     }
     SECTION("the order of arrival does not matter") {
         is_independent_of_order(open);

@@ -48,6 +48,7 @@ int expire(Store &store, std::chrono::seconds keep, Time time);
 std::string hash_of(int advertiser);
 // Batch `seq` of run "run" of device "pi-1", taken 10 s after the one before, with `detections` advertisers.
 Batch make_batch(std::uint64_t seq, int detections = 2);
-std::string kinds(const StoreResult &result);  // "s" stored, "d" duplicate, "r" refused: one letter a line
+std::string kinds(
+    const StoreResult &result);  // "s" stored, "d" duplicate, "c" conflict, "r" refused: one letter a line
 
 }  // namespace ble::test

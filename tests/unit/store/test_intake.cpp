@@ -66,7 +66,9 @@ TEST_CASE("the hole that a rejected line leaves is labelled, when the line says 
     const Line lines[] = {whole(good), whole(bad), whole(nobodys), {Line::Kind::tail, bad}};
     intake.read(lines);
     REQUIRE(intake.items().size() == 2);
-    CHECK(print_gap(*intake.items()[1].gap) == print_gap({"pi-1", "run", 4, 4, "rejected"}));
+    Gap hole = gap_for(make_batch(4), "rejected");
+    hole.lost.clock_synced.reset();  // the clock's state is what was wrong
+    CHECK(print_gap(*intake.items()[1].gap) == print_gap(hole));
     StoreResult result;
     using Kind = StoreOutcome::Kind;
     for (const Kind kind : {Kind::stored, Kind::duplicate, Kind::refused}) {
@@ -74,6 +76,57 @@ TEST_CASE("the hole that a rejected line leaves is labelled, when the line says 
         CHECK(intake.rejected(result).size() == 2);  // each line once
         CHECK(intake.counts(result).duplicates == 0);
     }
+}
+
+TEST_CASE("what is set aside says whose it is") {
+    Intake intake;
+    const std::string junk = "junk";
+    const std::string bad = R"({"device_id":"pi-1","clock":1,"detections":[],"sender":"key pi-9"})";
+    std::string named = good;
+    named.insert(named.size() - 1, R"(,"sender":"key pi-1")");
+    std::string long_name = good;
+    long_name.replace(long_name.find("Lab"), 3, std::string(101, 'x'));
+    const Line lines[] = {whole(bad),   whole(junk),      whole(good),
+                          whole(named), whole(long_name), whole(gap_line)};
+    CHECK(intake.read(lines) == 6);
+    using Kind = StoreOutcome::Kind;
+    StoreResult result;
+    result.outcomes = {
+        {Kind::refused, "no"}, {Kind::conflict, "other"}, {Kind::stored, {}}, {Kind::refused, "pieces"}};
+    const auto rejected = intake.rejected(result);
+    REQUIRE(rejected.size() == 6);
+    const char *const from[] = {"key pi-9", "", "pi-1", "key pi-1", "pi-1", "pi-1"};
+    for (std::size_t i = 0; i < 6; ++i) CHECK(rejected[i].from == from[i]);
+    CHECK(rejected[3].reason == "other");
+    CHECK(rejected[4].reason == "stored without name: longer than 100 characters");
+    CHECK(intake.counts(result).conflicts == 1);
+    CHECK(intake.counts(result).batches == 1);
+    // Told as it is stored: not byte for byte.
+    REQUIRE(intake.events(result).size() == 1);
+    CHECK(intake.events(result)[0].find("xxx") == std::string::npos);
+}
+
+TEST_CASE("a batch of too many advertisers is set aside, with its hole") {
+    Intake intake(3);
+    const std::string three = print_batch(make_batch(1, 3)), four = print_batch(make_batch(2, 4));
+    const Line lines[] = {whole(three), whole(four)};
+    intake.read(lines);
+    REQUIRE(intake.items().size() == 2);
+    CHECK(print_gap(*intake.items()[1].gap) == print_gap(gap_for(make_batch(2), "rejected")));
+    StoreResult result;
+    result.outcomes.assign(2, {StoreOutcome::Kind::stored, {}});
+    REQUIRE(intake.rejected(result).size() == 1);
+    CHECK(intake.rejected(result)[0].line == four);
+    CHECK(intake.rejected(result)[0].reason == "detections: more than 3");
+}
+
+TEST_CASE("one transaction takes a bounded amount of work") {
+    Intake intake;
+    const std::vector<Line> gaps(1000, whole(gap_line)), batches(1000, whole(good));
+    CHECK(intake.read(gaps) == 200);
+    CHECK(intake.items().size() == 200);
+    CHECK(intake.read(batches) == 1000);
+    CHECK(intake.lines() == 1000);
 }
 
 TEST_CASE("only newly stored batches and changed holes become events") {

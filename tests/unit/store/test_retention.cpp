@@ -119,7 +119,7 @@ class Machine {
         });
         return ages;
     }
-    std::size_t left() const { return stored_at_.size() - deleted_; }
+    std::size_t left() const { return stored_at_.size() - static_cast<std::size_t>(deleted_); }
     std::int64_t hashes() {
         Database database(folder_ / "ble.db");
         return database.integer("SELECT count(*) FROM batch_hashes").value();

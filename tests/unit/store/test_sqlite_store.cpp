@@ -217,6 +217,7 @@ TEST_CASE("deleted rows leave no trace in the files") {
 }
 
 TEST_CASE("a step of retention passes over much of the table once only") {
+    // Of batches that were stored before it was kept where their detections are.
     const Folder folder;
     const auto test = open_sqlite(folder);
     Lines lines;
@@ -226,8 +227,65 @@ TEST_CASE("a step of retention passes over much of the table once only") {
         lines.batch(batch);
     }
     lines.store(*test.store, received);
+    test.rows("DELETE FROM scattered");
     CHECK(test.store->retain(std::chrono::seconds(1), clocks_at(received + std::chrono::days(1))).more);
     CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"2"});
+    CHECK(test.rows("SELECT count(*) FROM detections") == Rows{"4"});
+}
+
+TEST_CASE("a batch that was stored before digests were kept contradicts nothing") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    Lines().batch(make_batch(0), "one").store(*test.store, received);
+    CHECK(kinds(Lines().batch(make_batch(0), "two").store(*test.store, received)) == "c");
+    CHECK(test.rows("SELECT length(digest) FROM batches") == Rows{"16"});
+    test.rows("UPDATE batches SET digest = NULL");
+    CHECK(kinds(Lines().batch(make_batch(0), "two").store(*test.store, received)) == "d");
+}
+
+TEST_CASE("a device has a bounded number of holes") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    Lines().batch(make_batch(0)).batch(make_batch(10)).store(*test.store, received);
+    CHECK(test.rows("SELECT holes FROM devices") == Rows{"1"});
+    test.rows("UPDATE devices SET holes = 99999");
+    Batch other = make_batch(2);
+    other.device_id = "pi-2";
+    // One more, by a batch in the hole; none more, by any line; but what makes none is stored.
+    const auto result = Lines()
+                            .batch(make_batch(5))
+                            .batch(make_batch(3))
+                            .batch(make_batch(12))
+                            .gap({"pi-1", "run", 12, 12, "refused"})
+                            .gap({"pi-1", "run", 2, 2, "refused"})
+                            .batch(other)
+                            .batch(make_batch(11))
+                            .batch(make_batch(4))
+                            .store(*test.store, received);
+    CHECK(kinds(result) == "srrrrsss");
+    CHECK(result.outcomes[1].reason.find("this device has 100000 holes already") == 0);
+    CHECK(
+        test.rows("SELECT from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = run WHERE device = 1") ==
+        Rows{"1|3|missing", "6|9|missing"});
+    CHECK(test.rows("SELECT next_seq FROM runs WHERE device = 1") == Rows{"12"});
+    // As holes close, there is room again.
+    for (std::uint64_t seq : {1U, 2U, 3U}) Lines().batch(make_batch(seq)).store(*test.store, received);
+    CHECK(test.rows("SELECT holes FROM devices WHERE id = 1") == Rows{"99999"});
+    CHECK(kinds(Lines().batch(make_batch(13)).store(*test.store, received)) == "s");
+}
+
+TEST_CASE("a window's neighbours are found without reading those of others") {
+    const Folder folder;
+    const auto test = open_sqlite(folder);
+    std::string plan;
+    for (const auto &step : test.rows(
+             "EXPLAIN QUERY PLAN SELECT timestamp, window_ms, interval_ms FROM batches WHERE timestamp "
+             "BETWEEN 1 AND 2"
+             " AND device = 1 AND place IS nullif(0, 0) AND clock IS nullif(1, -1) AND window_ms IS NOT NULL"
+             " ORDER BY timestamp LIMIT 1"))
+        plan += step;
+    CHECK(plan.find("COVERING INDEX batches_series (device=? AND place=? AND clock=? AND timestamp>? AND "
+                    "timestamp<?)") != std::string::npos);
 }
 
 TEST_CASE("several processes may create one database at once") {
@@ -364,13 +422,14 @@ TEST_CASE("a database of version 1 is brought forward, with what it holds") {
     CHECK(rows_of(path, "SELECT count(*) FROM coverage") == Rows{"2"});
     const auto store = make_store(path);
     set_log_level(LogLevel::info);
-    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"6"});
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"9"});
     CHECK(rows_of(path, "SELECT listened_from, listened_until, windows, listened_s FROM coverage") ==
           Rows{"1970-01-01T00:00:50.000Z|1970-01-01T00:01:30.000Z|2|20.0"});
     CHECK(rows_of(path, "SELECT count(*) FROM windows") == Rows{"2"});
     CHECK(rows_of(path, "SELECT what, since, reason FROM missing") ==
           Rows{"batches|1970-01-01T00:00:05.000Z|buffer_full", "device|1970-01-01T00:00:00.000Z|silent"});
     CHECK(rows_of(path, "SELECT count(*) FROM occupancy") == Rows{"0"});
+    CHECK(rows_of(path, "SELECT holes, conflicts FROM devices") == Rows{"1|0"});
     Batch known = make_batch(1), next = make_batch(3);
     CHECK(kinds(Lines().batch(known).batch(next).store(*store, received)) == "ds");
     // Nobody knows how long its batches were there: they are as young as can be, and it is told of.
@@ -413,6 +472,26 @@ TEST_CASE("a database of version 3 keeps its coverage, which then goes on") {
     CHECK(rows_of(path, columns).size() == before.size());
     CHECK(rows_of(path, "SELECT sum(windows) FROM coverage") ==
           rows_of(path, "SELECT count(*) FROM windows"));
+}
+
+TEST_CASE("a database of version 7 knows no version of a program until the next batch") {
+    const Folder folder;
+    const std::string path = folder.path / "a.db";
+    set_log_level(LogLevel::error);
+    {
+        Database database(path);
+        open_schema(database, store_migrations().first(7));
+        database.execute(
+            "INSERT INTO devices (id, device_id, last_received) VALUES (1, 'pi-1', 0), (2, 'pi-2', 0)");
+    }
+    const auto store = make_store(path);
+    set_log_level(LogLevel::info);
+    CHECK(rows_of(path, "SELECT count(*) FROM device_status WHERE version IS NULL") == Rows{"2"});
+    Batch next = make_batch(0);
+    next.version = "0.1.0";
+    Lines().batch(next).store(*store, received);
+    CHECK(rows_of(path, "SELECT device_id, version FROM device_status ORDER BY 1") ==
+          Rows{"pi-1|0.1.0", "pi-2|"});
 }
 
 TEST_CASE("no numbers of batches break a view") {

@@ -109,6 +109,37 @@ TEST_CASE("however many at the head end every link, they are found, and the othe
         }
 }
 
+TEST_CASE(
+    "what ends every link is found though the link takes answers with it, and what was answered is sent "
+    "again") {
+    constexpr std::uint64_t bad = 22, messages = 40;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        std::mt19937_64 random(seed);
+        LinkJudge judge(seed);
+        auto last = Verdict::retry;
+        std::size_t links = 0, quick = 0;
+        while (last == Verdict::retry && ++links < 40) {
+            judge.begin_link({}, true);
+            std::vector<LinkJudge::Sent> open;
+            // One after the other all are answered; of those at once only so many.
+            const std::uint64_t answered = judge.one_at_a_time() ? bad : random() % bad;
+            for (std::uint64_t id = 1; id < bad; ++id)
+                if (id < answered)
+                    judge.take(id);
+                else
+                    open.push_back({id, 1, {}});
+            open.push_back({bad, 1, {}});
+            if (open.size() > 1)
+                for (std::uint64_t id = bad + 1; id <= messages; ++id) open.push_back({id, 1, {}});
+            last = judge.end_link(open, none, {});
+            if (judge.retry_soon()) ++quick;
+        }
+        CHECK(last == Verdict::later);
+        CHECK(links < 8);
+        CHECK(quick >= links - 2);
+    }
+}
+
 TEST_CASE("links are made quickly while that tells something, and after a reason of the link never") {
     const std::vector<LinkJudge::Sent> open = sent(7);
     LinkJudge down(1);  // takes nothing

@@ -17,7 +17,7 @@ MqttOptions read_options(std::vector<const char *> words) {
     std::string url;
     CommandLine line("blesub", "test");
     line.text("--url URL", url, "");
-    declare_mqtt_options(options, line);
+    declare_mqtt_options(options, line, "the topic");
     words.insert(words.begin(), "blesub");
     REQUIRE(line.parse(static_cast<int>(words.size()), words.data()));
     if (!url.empty()) apply_mqtt_url(options, url, line);
@@ -42,7 +42,7 @@ bool contains(const std::string &text, const std::string &part) {
 bool filter_is_good(const std::string &topic) {
     CommandLine line("blesub", "test");
     MqttOptions options;
-    declare_mqtt_options(options, line);
+    declare_mqtt_options(options, line, "the topic");
     try {
         check_topic_filter(topic, line);
     } catch (const Error &) {
@@ -54,7 +54,7 @@ bool filter_is_good(const std::string &topic) {
 bool name_is_good(const std::string &topic) {
     CommandLine line("blesend", "test");
     MqttOptions options;
-    declare_mqtt_options(options, line);
+    declare_mqtt_options(options, line, "the topic");
     try {
         check_topic_name(topic, line);
     } catch (const Error &) {
@@ -138,7 +138,7 @@ TEST_CASE("a password without a user name is refused") {
     ::setenv("MQTT_PASSWORD", "word", 1);
     MqttOptions options;
     CommandLine line("blesub", "test");
-    declare_mqtt_options(options, line);
+    declare_mqtt_options(options, line, "the topic");
     const char *words[] = {"blesub", "--host", "h"};
     REQUIRE(line.parse(3, words));
     CHECK_THROWS_AS(validate_mqtt_options(options, line), Error);
@@ -155,11 +155,21 @@ TEST_CASE("wildcards are whole levels of a filter, and in no topic that is publi
         CHECK_FALSE(filter_is_good(topic));
     CHECK_FALSE(filter_is_good("a\xff"));
     CHECK_FALSE(filter_is_good(std::string("a\0b", 3)));
-    CHECK_FALSE(filter_is_good(std::string(65'536, 'a')));
-    CHECK(name_is_good(std::string(65'535, 'a')));
+    CHECK_FALSE(filter_is_good(std::string(65'001, 'a')));
+    CHECK(name_is_good(std::string(65'000, 'a')));
+    CHECK_FALSE(name_is_good(std::string(65'001, 'a')));
     CHECK(name_is_good("a/b"));
     CHECK_FALSE(name_is_good("a/+"));
     CHECK_FALSE(name_is_good("#"));
+}
+
+TEST_CASE("{device_id} stands once in a topic that is published to, and in no filter") {
+    CHECK(name_is_good("a/{device_id}"));
+    CHECK(name_is_good("a/{device_id}/b"));
+    for (const auto *topic :
+         {"a/{device}", "a/{", "{device_id}/{device_id}", "{device_id}/{", "{/{device_id}"})
+        CHECK_FALSE(name_is_good(topic));
+    CHECK_FALSE(filter_is_good("a/{device_id}"));
 }
 
 TEST_CASE("reasons are said in words") {
@@ -172,6 +182,4 @@ TEST_CASE("reasons are said in words") {
     CHECK(mqtt_reason_of_return_code(4) == mqtt::bad_user_or_password);
     CHECK(mqtt_reason_of_return_code(5) == mqtt::not_authorised);
     CHECK(mqtt_reason_of_return_code(77) == mqtt::first_failure);
-    CHECK(mqtt_reason_is_configuration(mqtt::bad_user_or_password));
-    CHECK_FALSE(mqtt_reason_is_configuration(mqtt::server_unavailable));
 }

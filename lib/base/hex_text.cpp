@@ -1,4 +1,4 @@
-#include "radio/air/hex_text.hpp"
+#include "base/hex_text.hpp"
 
 namespace ble {
 

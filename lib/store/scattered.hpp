@@ -1,0 +1,15 @@
+// Batches whose detections are far apart in the table, as after a clock was set within the window: where each one is, is kept
+// beside it, so that no batch costs a walk through what lies between.
+#pragma once
+
+#include <cstdint>
+
+namespace ble {
+
+// Of a batch's first and last detection; milliseconds since 1970, whatever a database says.
+inline bool are_scattered(std::int64_t oldest, std::int64_t newest) {
+    constexpr std::int64_t far_ms = 3'600'000;
+    return newest / 2 - oldest / 2 > far_ms / 2;  // halves: no difference overflows
+}
+
+}  // namespace ble
