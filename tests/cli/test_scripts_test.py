@@ -8,16 +8,20 @@ from harness.process import run
 
 LABELS = ("unit", "cli", "contract", "pipeline", "faults", "bluez", "bluez-other", "others")
 
-# Has one test of each label but $ABSENT, all of which pass but $FAILING; notes what it was asked for.
+# Has one test of each label but $ABSENT, all of which pass but $FAILING, said $MANY times; notes what it was asked for. What failed ends
+# with $AGAIN when it is run again.
 CTEST = r"""#!/bin/bash
 while [ $# -gt 0 ]; do
     case $1 in
     --preset) preset=$2 ;;
     --label-regex) regex=$2 ;;
+    --rerun-failed) regex="again" ;;
+    --repeat) regex="$regex $2" ;;
     esac
     shift
 done
 echo "$preset $regex" >>"$ASKED"
+case $regex in again*) exit "$AGAIN" ;; esac
 number=0 failed=no
 for label in unit cli contract pipeline faults bluez bluez-other others; do
     number=$((number + 1)) passed=Passed
@@ -25,7 +29,10 @@ for label in unit cli contract pipeline faults bluez bluez-other others; do
     [ $label != "$FAILING" ] || { passed='***Failed' && failed=yes; }
     echo "1/1 Test #$number: $label.one ....   $passed    0.01 sec"
 done
-[ $failed = no ] || { printf '\nThe following tests FAILED:\n\t  3 - %s.one (Failed)\n' "$FAILING" && exit 8; }
+[ $failed = no ] && exit
+printf '\nThe following tests FAILED:\n'
+for ((count = 0; count < ${MANY:-1}; ++count)); do printf '\t  3 - %s.one (Failed)\n' "$FAILING"; done
+exit 8
 """
 
 
@@ -88,6 +95,18 @@ class ScriptsTest(FolderTest):
         self.assertRegex(out, r"contract pipeline faults: FAILED pipeline\.one, see build/dev/ctest-contract\+pipeline\+faults\.log\n")
         self.assertRegex(out, r"unit: ok, 1 programs\n")
         self.assertTrue(out.endswith("FAILED\n"), out)
+
+    def test_what_failed_may_pass_alone_and_is_named(self):
+        out = self.run_script("--again", FAILING="pipeline", AGAIN="0")
+        self.assertEqual(self.ran()[2:4], ["dev ^(contract|pipeline|faults)$", "dev again until-fail:2"])
+        self.assertRegex(out, r"contract pipeline faults: ok, UNSTEADY \(.*\): pipeline\.one, see build/dev/ctest-contract")
+        out = self.run_script("--again", FAILING="pipeline", AGAIN="8", code=1)
+        self.assertRegex(out, r"contract pipeline faults: FAILED pipeline\.one, see")
+
+    def test_when_many_failed_none_gets_a_second_look(self):
+        out = self.run_script("--again", "unit", FAILING="unit", MANY="4", AGAIN="0", code=1)
+        self.assertEqual(self.ran(), ["dev ^(unit)$"])
+        self.assertRegex(out, r"unit: FAILED( unit\.one){4}, see")
 
     def test_a_label_without_tests_is_a_failure(self):
         for label in LABELS:
