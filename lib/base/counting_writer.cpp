@@ -54,9 +54,14 @@ CountingWriter::CountingWriter(int fd, Promise promise)
     }
 }
 
-std::uint64_t CountingWriter::write_line(std::string_view line) {
+std::uint64_t CountingWriter::take_line(std::string_view line) {
     pending_.append(line).append(1, '\n');
     taken_ += line.size() + 1;
+    return taken_;
+}
+
+std::uint64_t CountingWriter::write_line(std::string_view line) {
+    take_line(line);
     write_pending();
     refresh();
     return taken_;

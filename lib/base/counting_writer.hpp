@@ -23,8 +23,10 @@ class CountingWriter {
     };
     CountingWriter(int fd, Promise promise);
 
-    // Takes a line (without LF) and returns its position, to be compared with committed(). Writes what fits now.
-    // Positions grow; a line is committed when committed() >= its position. ReaderGone is never thrown: see gone().
+    // Takes a line (without LF) and returns its position, to be compared with committed(). Writes nothing yet: pump() does.
+    // Positions grow; a line is committed when committed() >= its position.
+    std::uint64_t take_line(std::string_view line);
+    // The same, and writes what fits now. ReaderGone is never thrown: see gone().
     std::uint64_t write_line(std::string_view line);
     // Writes what fits of the lines taken, and looks at what was consumed. Call when event_fd() is readable.
     void pump();

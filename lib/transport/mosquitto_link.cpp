@@ -2,89 +2,64 @@
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "transport/assertion_guard.hpp"
+#include "transport/mqtt_disconnect.hpp"
 #include "transport/mqtt_reason.hpp"
-#include "transport/steered_lookup.hpp"
 
 namespace ble {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
-constexpr int most_outstanding = 65'535;   // MQTT 5, 3.3.4: a receive maximum's largest value
 constexpr int packets_at_once = 100;
-constexpr char no_tls[] = "TLS: what answers there does not speak it";
-constexpr char system_authorities[] = "/etc/ssl/certs";
 
-void require(int code, const char *what) {
-    if (code != MOSQ_ERR_SUCCESS)
-        throw Error(ExitCode::system, std::string("unable to ") + what + ": " + mosquitto_strerror(code));
-}
-
-// Where to, when a broker says that it has moved.
-std::string server_reference(const mosquitto_property *properties) {
+std::string text_of(const mosquitto_property *properties, int name) {
     char *text = nullptr;
-    mosquitto_property_read_string(properties, MQTT_PROP_SERVER_REFERENCE, &text, false);
+    mosquitto_property_read_string(properties, name, &text, false);
     const std::unique_ptr<char, decltype(&std::free)> owned(text, std::free);
     return text != nullptr ? text : "";
 }
 
-std::string reason_text(int reason, const mosquitto_property *properties) {
-    return mqtt_reason_text(reason) + mqtt_reason_advice(reason, server_reference(properties));
-}
-
-const char *text_or_none(const std::string &value) {
-    return value.empty() ? nullptr : value.c_str();
+// With the broker's own words, perhaps whom it means, and where to, when it has moved.
+std::string reason_text(int reason, const std::string &words, const std::string &server) {
+    return mqtt_reason_text(reason) + (words.empty() ? "" : ": " + printable(words)) +
+           mqtt_reason_advice(reason, server);
 }
 
 }  // namespace
 
-// Shared with the thread that connects, which may outlive the link.
-struct MosquittoLink::Client {
-    MosquittoLink *link = nullptr;
-    mosquitto *handle = nullptr;
-    std::string trouble;  // the library's first complaint; the other thread's until `dialled`
-    FoundAddress found;   // this and the next two likewise
-    int code = 0, error = 0;
-    std::atomic<bool> dialled{false};
-
-    void dial(const std::string &host, int port, int keepalive, const AddressMemory &memory);
-
-    ~Client() {
-        if (handle != nullptr) mosquitto_destroy(handle);
-    }
-};
-
 // What libmosquitto calls from step() and publish(); log() also from the thread that connects.
 struct MosquittoLink::Callbacks {
     using Kind = MqttEvent::Kind;
-    static MosquittoLink &link(void *context) { return *static_cast<Client *>(context)->link; }
+    static MosquittoLink &link(void *context) { return *static_cast<MosquittoClient *>(context)->link; }
 
     static void connected(mosquitto *, void *context, int code, int,
                           const mosquitto_property *properties) noexcept {
         MosquittoLink &self = link(context);
         if (code != 0) {
             const int reason = code >= mqtt::first_failure ? code : mqtt_reason_of_return_code(code);
-            return self.end(reason, reason_text(reason, properties));
+            return self.end(reason, reason_text(reason, text_of(properties, MQTT_PROP_REASON_STRING),
+                                                text_of(properties, MQTT_PROP_SERVER_REFERENCE)));
         }
         std::uint8_t qos = 1;
         mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos, false);
-        if (qos < 1)
-            return self.end(mqtt::qos_not_supported, reason_text(mqtt::qos_not_supported, properties));
+        if (qos < 1) return self.end(mqtt::qos_not_supported, mqtt_reason_text(mqtt::qos_not_supported));
         MqttEvent event{Kind::connected};
         event.text = self.five_ ? "MQTT 5" : "MQTT 3.1.1";
         std::uint16_t outstanding = 0;
@@ -95,10 +70,14 @@ struct MosquittoLink::Callbacks {
             event.packet_maximum = bytes;
         self.state_ = State::up;
         self.push(std::move(event));
+        self.to_subscribe_ = !self.session_.subscribe.empty();
     }
-    static void disconnected(mosquitto *, void *context, int code,
-                             const mosquitto_property *properties) noexcept {
-        if (code >= mqtt::first_failure) link(context).end(code, reason_text(code, properties));
+    static void disconnected(mosquitto *, void *context, int code, const mosquitto_property *) noexcept {
+        if (code < mqtt::first_failure) return;
+        MosquittoLink &self = link(context);
+        const auto said = parse_mqtt_disconnect(self.ahead_);
+        self.end(code, said && said->reason == code ? reason_text(code, said->words, said->server)
+                                                    : reason_text(code, "", ""));
     }
     static void published(mosquitto *, void *context, int packet, int reason,
                           const mosquitto_property *) noexcept {
@@ -117,55 +96,34 @@ struct MosquittoLink::Callbacks {
     }
     static void arrived(mosquitto *, void *context, const mosquitto_message *message,
                         const mosquitto_property *) noexcept {
+        MosquittoLink &self = link(context);
+        const auto size = static_cast<std::size_t>(message->payloadlen);
+        if (self.session_.window != nullptr) {
+            self.session_.window->add(size);
+            self.withholds_ = true;
+        }
         MqttEvent event{Kind::message};
-        event.text.assign(static_cast<const char *>(message->payload),
-                          static_cast<std::size_t>(message->payloadlen));
+        event.text.assign(static_cast<const char *>(message->payload), size);
         event.topic = message->topic;
-        link(context).push(std::move(event));
+        self.push(std::move(event));
     }
     static void log(mosquitto *, void *context, int level, const char *text) noexcept {
-        auto &trouble = static_cast<Client *>(context)->trouble;
+        auto &trouble = static_cast<MosquittoClient *>(context)->trouble;
         if (level == MOSQ_LOG_ERR && trouble.empty()) trouble = printable(text);
     }
 };
 
 MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                             const MqttOptions &options, const PublisherSession &session)
+                             const MqttOptions &options, const MqttSession &session)
     : queue_(std::move(queue)),
       epoch_(epoch),
       five_(five),
       options_(options),
-      client_(std::make_shared<Client>()),
+      session_(session),
+      client_(std::make_shared<MosquittoClient>(options, session, five, this)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw system_error("make an epoll");
-    static const int ready = mosquitto_lib_init();
-    require(ready, "begin with libmosquitto");
-    client_->link = this;
-    client_->handle = mosquitto_new(session.client_id.c_str(), true, client_.get());
-    if (client_->handle == nullptr) throw system_error("make an MQTT client");
-    configure(session);
-    if (options_.tls) configure_tls();
-}
-
-MosquittoLink::~MosquittoLink() {
-    if (state_ == State::greeting || state_ == State::up) mosquitto_disconnect(client_->handle);
-}
-
-void MosquittoLink::configure(const PublisherSession &session) {
     mosquitto *handle = client_->handle;
-    require(mosquitto_int_option(handle, MOSQ_OPT_PROTOCOL_VERSION,
-                                 five_ ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311),
-            "choose the version of MQTT");
-    require(mosquitto_int_option(handle, MOSQ_OPT_SEND_MAXIMUM, most_outstanding), "set the window");
-    if (!options_.username.empty())
-        require(mosquitto_username_pw_set(handle, options_.username.c_str(),
-                                          options_.password ? options_.password->c_str() : nullptr),
-                "set the user name");
-    constexpr std::string_view will = "offline";
-    if (!session.status_topic.empty())
-        require(mosquitto_will_set(handle, session.status_topic.c_str(), static_cast<int>(will.size()),
-                                   will.data(), 1, true),
-                "set the last will");
     mosquitto_connect_v5_callback_set(handle, Callbacks::connected);
     mosquitto_disconnect_v5_callback_set(handle, Callbacks::disconnected);
     mosquitto_publish_v5_callback_set(handle, Callbacks::published);
@@ -174,53 +132,26 @@ void MosquittoLink::configure(const PublisherSession &session) {
     mosquitto_log_callback_set(handle, Callbacks::log);
 }
 
-// The certificate and the host name are verified by default.
-void MosquittoLink::configure_tls() {
-    mosquitto *handle = client_->handle;
-    const bool of_system = options_.cafile.empty() && options_.capath.empty();
-    const char *folder = of_system ? system_authorities : text_or_none(options_.capath);
-    if (of_system)
-        require(mosquitto_int_option(handle, MOSQ_OPT_TLS_USE_OS_CERTS, 1), "use the system's authorities");
-    const std::string &key = options_.key.empty() ? options_.cert : options_.key;
-    const int code = mosquitto_tls_set(handle, text_or_none(options_.cafile), folder,
-                                       text_or_none(options_.cert), text_or_none(key), nullptr);
-    if (code != MOSQ_ERR_SUCCESS)
-        throw Error(ExitCode::config,
-                    std::string("unable to use the certificates: ") + mosquitto_strerror(code));
-    if (!options_.insecure) return;
-    require(mosquitto_tls_opts_set(handle, 0, nullptr, nullptr), "accept any certificate");
-    require(mosquitto_tls_insecure_set(handle, true), "accept any host name");
-}
-
-// In the thread that connects.
-void MosquittoLink::Client::dial(const std::string &host, int port, int keepalive,
-                                 const AddressMemory &memory) {
-    found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
-    if (found.address.empty()) return;
-    const SteeredLookup steered(host, found.address);
-    errno = 0;
-    code = mosquitto_connect(handle, host.c_str(), port, keepalive);
-    error = errno;
+MosquittoLink::~MosquittoLink() {
+    if (!connected()) return;
+    if (!withholds_) {
+        mosquitto_disconnect(client_->handle);
+        if (session_.window != nullptr) mosquitto_loop_write(client_->handle, packets_at_once);
+    }
+    if (session_.window != nullptr) client_->hang_up();
 }
 
 void MosquittoLink::connect(const AddressMemory &memory) {
     state_ = State::dialling;
     deadline_ = Clock::now() + connect_limit;
-    std::thread([client = client_, queue = queue_, host = options_.host,
-                 port = static_cast<int>(options_.port), memory,
-                 keepalive = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count())] {
-        client->dial(host, port, keepalive, memory);
-        client->dialled = true;
+    std::thread([client = client_, queue = queue_, memory] {
+        client->dial(memory);
         queue->wake();
     }).detach();
 }
 
-std::string MosquittoLink::address() const {
-    return address_;
-}
-
 milliseconds MosquittoLink::timeout() const {
-    if (state_ == State::idle || state_ == State::ended) return milliseconds(-1);
+    if (state_ == State::idle || state_ == State::ended || withholds_) return milliseconds(-1);
     const auto due = state_ == State::dialling ? deadline_ : next_care_;
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()));
 }
@@ -238,15 +169,46 @@ void MosquittoLink::step() {
     if (state_ == State::dialling || state_ == State::greeting)
         if (now >= deadline_)
             return give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
-    if (state_ == State::dialling || state_ == State::ended) return;
-    read();
-    if (state_ != State::ended && mosquitto_want_write(client_->handle))
-        check(mosquitto_loop_write(client_->handle, packets_at_once));
-    if (state_ != State::ended && now >= next_care_) {
+    if (!connected()) return;
+    if (session_.window == nullptr) {
+        look_ahead();
+        read();
+    } else {
+        read_window();
+    }
+    if (!write()) return;
+    if (connected() && !withholds_ && now >= next_care_) {
         next_care_ = now + care_period;
         check(mosquitto_loop_misc(client_->handle));
     }
     watch();
+}
+
+// As many messages as may be taken, or as there are. What we have to say goes out before the first of them.
+void MosquittoLink::read_window() {
+    MqttWindow &window = *session_.window;
+    while (connected() && (state_ == State::greeting || window.open()) && look_ahead()) {
+        read();
+        if (!write()) return;
+    }
+    if (withholds_) window.close();
+}
+
+// Whether there is something to be read.
+bool MosquittoLink::look_ahead() {
+    std::array<char, 512> bytes;
+    auto *const ssl = state_ == State::up ? static_cast<SSL *>(mosquitto_ssl_get(client_->handle)) : nullptr;
+    if (ssl == nullptr) {
+        const auto size =
+            ::recv(mosquitto_socket(client_->handle), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+        ahead_.assign(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        return size >= 0 || errno != EAGAIN;
+    }
+    const int size = SSL_peek(ssl, bytes.data(), bytes.size());
+    const bool nothing = size <= 0 && SSL_get_error(ssl, size) == SSL_ERROR_WANT_READ;
+    ERR_clear_error();  // an error is the library's to find
+    ahead_.assign(bytes.data(), static_cast<std::size_t>(std::max(size, 0)));
+    return !nothing;
 }
 
 void MosquittoLink::read() {
@@ -263,17 +225,38 @@ void MosquittoLink::read() {
     give_up("a packet that libmosquitto fails at (" + failed + ")");
 }
 
-// Follows what libmosquitto waits for.
+// False: the link has ended.
+bool MosquittoLink::write() {
+    if (connected() && std::exchange(to_subscribe_, false)) subscribe(session_.subscribe);
+    if (!connected()) return false;
+    if (!withholds_ && mosquitto_want_write(client_->handle))
+        check(mosquitto_loop_write(client_->handle, packets_at_once));
+    return connected();
+}
+
+// Follows what libmosquitto waits for. While messages wait, nothing of it concerns us, not even that the broker has gone.
 void MosquittoLink::watch() {
-    if (state_ != State::greeting && state_ != State::up) return;
+    if (!connected()) return;
     const int fd = mosquitto_socket(client_->handle);
-    const bool for_room = mosquitto_want_write(client_->handle);
-    if (fd < 0 || (fd == watched_ && for_room == watched_for_room_)) return;
-    epoll_event event{for_room ? EPOLLIN | EPOLLOUT : EPOLLIN, {}};
-    if (::epoll_ctl(epoll_.get(), fd == watched_ ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+    if (fd < 0) return;
+    const bool held = session_.window != nullptr && state_ == State::up && !session_.window->open();
+    const std::uint32_t wanted =
+        held ? 0
+             : EPOLLIN | (mosquitto_want_write(client_->handle) ? EPOLLOUT : 0U);
+    if (fd == watched_ && wanted == watched_for_) return;
+    epoll_event event{wanted, {}};
+    const bool known = fd == watched_ && watched_for_ != 0;
+    const int what = wanted == 0 ? EPOLL_CTL_DEL : known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if ((wanted != 0 || known) && ::epoll_ctl(epoll_.get(), what, fd, &event) != 0)
         throw system_error("watch the broker's connection");
     watched_ = fd;
-    watched_for_room_ = for_room;
+    watched_for_ = wanted;
+}
+
+void MosquittoLink::release() {
+    withholds_ = false;
+    if (!write()) return;
+    watch();
 }
 
 // The answer of libmosquitto's last function, of which errno may still tell more.
@@ -288,45 +271,22 @@ void MosquittoLink::check(int code) {
         end(mqtt::unsupported_version, mqtt_reason_text(mqtt::unsupported_version));
         return client_.reset();
     }
+    const std::string text = hung_up_ ? "it hangs up instead of answering (does it want TLS?)"
+                                      : client_->trouble_text(code, error);
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
     const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
     if (options_.tls && state_ == State::greeting && !(hung_up_ && five_ && options_.version == "auto")) {
-        fail_after_look(queue_, epoch_, options_, address_, trouble_text(code, error));
+        fail_after_look(queue_, epoch_, options_, address_, text);
         finish();
         return client_.reset();
     }
-    give_up(trouble_text(code, error), answer_unknown ? mqtt::protocol_error : 0);
+    give_up(text, answer_unknown ? mqtt::protocol_error : 0);
 }
 
 // Not from a callback.
 void MosquittoLink::give_up(const std::string &text, int reason) {
     end(reason, text);
     client_.reset();  // the connection may be whole, and nobody reads it any more
-}
-
-std::string MosquittoLink::trouble_text(int code, int error) const {
-    if (hung_up_) return "it hangs up instead of answering (does it want TLS?)";
-    switch (code) {
-        case MOSQ_ERR_TLS:
-        case MOSQ_ERR_TLS_HANDSHAKE: {
-            // "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed"
-            std::string text = client_->trouble.substr(client_->trouble.rfind(':') + 1);
-            text.erase(0, text.find_first_not_of(' '));
-            if (text.ends_with('.')) text.pop_back();
-            return text.empty() ? no_tls : "TLS: " + text;
-        }
-        case MOSQ_ERR_KEEPALIVE:
-            return "no sign of life within the keep-alive time";
-        case MOSQ_ERR_ERRNO:
-            if (options_.tls && error == EPROTO)
-                return no_tls;  // so says libmosquitto of some of OpenSSL's errors
-            return error != 0 ? std::strerror(error) : "no connection";
-        case MOSQ_ERR_PROTOCOL:
-        case MOSQ_ERR_MALFORMED_PACKET:
-            return "what it sends is not what MQTT says";
-        default:
-            return mosquitto_strerror(code);
-    }
 }
 
 void MosquittoLink::end(int reason, const std::string &text) {
@@ -363,15 +323,6 @@ void MosquittoLink::subscribe(const std::string &topic) {
 
 void MosquittoLink::unsubscribe(const std::string &topic) {
     if (state_ == State::up) check(mosquitto_unsubscribe(client_->handle, nullptr, topic.c_str()));
-}
-
-MakeMqttLink mosquitto_links(const MqttOptions &options, const PublisherSession &session,
-                             MosquittoLink *&newest) {
-    return [&](std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five) {
-        auto made = std::make_unique<MosquittoLink>(std::move(queue), epoch, five, options, session);
-        newest = made.get();
-        return made;
-    };
 }
 
 }  // namespace ble

@@ -1,10 +1,14 @@
-// The publisher's link: a client of libmosquitto, whose only user this is. Unlike paho it shows the reason of a PUBACK that
-// reports no failure (0x10, nobody is subscribed), and it works in our thread: a message costs one system call.
+// A link of libmosquitto's. It works in our thread: a message costs one system call. It shows the reason of a PUBACK that reports no
+// failure (0x10, nobody is subscribed).
 //
-// A thread of its own finds the broker's address and connects, which blocks; all else happens in step() and publish().
+// libmosquitto makes a message's PUBACK before it shows the message. With a window (MqttSession) it may make it and not send it: the
+// library then writes only when it is told to, which step() does not while messages wait for release(). Nothing is read meanwhile either,
+// as what is read next would be acknowledged with them. What else is to be sent, a PINGREQ too, waits behind the PUBACKs: messages that
+// wait for longer than one and a half times the keep-alive cost the link, and come again.
+//
+// A thread of its own finds the broker's address and connects, which blocks; all else happens in step(), publish() and release().
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -13,53 +17,47 @@
 #include <unordered_map>
 
 #include "base/unique_fd.hpp"
+#include "transport/mosquitto_client.hpp"
 #include "transport/mqtt_link.hpp"
-#include "transport/mqtt_options.hpp"
 
 namespace ble {
-
-struct PublisherSession {
-    std::string client_id;
-    std::string status_topic;  // a last will "offline", retained; empty: none
-};
 
 class MosquittoLink final : public MqttLink {
   public:
     // Error(system) when libmosquitto refuses, Error(config) when it cannot use the certificates.
     MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                  const MqttOptions &options, const PublisherSession &session);
-    // Disconnects when connected. Does not wait for an attempt to connect: that ends by itself.
+                  const MqttOptions &options, const MqttSession &session);
+    // Disconnects when connected; with messages that wait for release() it hangs up instead, so that none is acknowledged. Does not wait
+    // for an attempt to connect: that ends by itself.
     ~MosquittoLink() override;
     MosquittoLink(const MosquittoLink &) = delete;
     MosquittoLink &operator=(const MosquittoLink &) = delete;
 
     void connect(const AddressMemory &memory) override;
-    std::string address() const override;
+    std::string address() const override { return address_; }
     int fd() const override { return epoll_.get(); }
     std::chrono::milliseconds timeout() const override;
     void step() override;
     bool hung_up() const override { return hung_up_; }
-
-    // QoS 1. False: nothing was taken. Otherwise an event with `id` follows, or `lost`. No more than the broker's receive
-    // maximum may be outstanding.
-    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained);
-    // QoS 1; ends in `subscribed` or `denied`, or `lost`. Messages then come as events.
-    void subscribe(const std::string &topic);
-    void unsubscribe(const std::string &topic);
+    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
+                 bool retained) override;
+    void subscribe(const std::string &topic) override;
+    void unsubscribe(const std::string &topic) override;
+    void release() override;
 
   private:
     using Clock = std::chrono::steady_clock;
-    struct Client;
     struct Callbacks;
     enum class State { idle, dialling, greeting, up, ended };
 
-    void configure(const PublisherSession &session);
-    void configure_tls();
+    bool connected() const { return state_ == State::greeting || state_ == State::up; }
     void read();
+    void read_window();
+    bool look_ahead();
+    bool write();
     void watch();
     void check(int code);
     void give_up(const std::string &text, int reason = 0);
-    std::string trouble_text(int code, int error) const;
     void end(int reason, const std::string &text);
     void finish();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
@@ -68,19 +66,19 @@ class MosquittoLink final : public MqttLink {
     unsigned epoch_;
     bool five_;  // MQTT 5, else 3.1.1
     MqttOptions options_;
+    MqttSession session_;
     std::string address_;
-    std::shared_ptr<Client> client_;
+    std::shared_ptr<MosquittoClient> client_;
     UniqueFd epoll_;  // of the connection, once there is one
     int watched_ = -1;
-    bool watched_for_room_ = false;
+    std::uint32_t watched_for_ = 0;
     State state_ = State::idle;
     bool hung_up_ = false;
+    bool to_subscribe_ = false;
+    bool withholds_ = false;  // PUBACKs wait in the library
+    std::string ahead_;       // the first bytes of what is read next
     Clock::time_point deadline_, next_care_;
     std::unordered_map<int, std::uint64_t> outstanding_;  // by packet identifier
 };
-
-// For a connection: makes its links, and keeps `newest` at the last one. The arguments must outlive it.
-MakeMqttLink mosquitto_links(const MqttOptions &options, const PublisherSession &session,
-                             MosquittoLink *&newest);
 
 }  // namespace ble

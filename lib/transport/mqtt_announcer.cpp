@@ -5,7 +5,6 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
-#include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
 
@@ -20,12 +19,11 @@ constexpr std::chrono::milliseconds close_limit(600);
 struct MqttAnnouncer::Impl {
     explicit Impl(const MqttOptions &given)
         : options(given),
-          session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id, ""},
-          connection(options, mosquitto_links(options, session, link)) {}
+          session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id},
+          connection(options, session) {}
 
     MqttOptions options;
-    PublisherSession session;
-    MosquittoLink *link = nullptr;  // the connection's newest
+    MqttSession session;
     MqttConnection connection;
     std::uint64_t next_id = 0;
     std::size_t outstanding = 0;
@@ -74,7 +72,7 @@ std::size_t MqttAnnouncer::packet_maximum() const {
 }
 
 bool MqttAnnouncer::publish(const std::string &topic, std::string_view payload) {
-    if (!ready() || !impl_->link->publish(impl_->next_id++, topic, payload, false)) return false;
+    if (!ready() || !impl_->connection.publish(impl_->next_id++, topic, payload, false)) return false;
     ++impl_->outstanding;
     return true;
 }

@@ -1,9 +1,7 @@
 #include "transport/mqtt_connection.hpp"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include "base/host.hpp"
 #include "base/log.hpp"
 #include "transport/client_id_contest.hpp"
+#include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_reason.hpp"
 
 namespace ble {
@@ -28,7 +27,6 @@ using std::chrono::seconds;
 constexpr milliseconds first_delay(200), longest_delay(30'000);
 // A link that lived shorter does not reset the back-off: two clients with one id.
 constexpr seconds steady_after(10);
-constexpr int highest_fd = 256;
 
 const char *advice_on_refusal(int reason) {
     if (reason == mqtt::bad_user_or_password || reason == mqtt::not_authorised)
@@ -39,8 +37,8 @@ const char *advice_on_refusal(int reason) {
 }  // namespace
 
 struct MqttConnection::Impl {
-    MqttOptions options;
-    MakeMqttLink make_link;
+    const MqttOptions &options;
+    const MqttSession &session;
     UniqueFd epoll;  // of the queue, and of the link when it has one
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
@@ -57,6 +55,7 @@ struct MqttConnection::Impl {
     std::function<bool()> explained = [] { return false; };
     bool was_connected = false, fallback_said = false;
 
+    Impl(const MqttOptions &given, const MqttSession &own) : options(given), session(own) {}
     void watch(int fd) const;
     void connect();
     bool handle(const MqttEvent &event);
@@ -66,10 +65,8 @@ struct MqttConnection::Impl {
     void tell_of_contest() const;
 };
 
-MqttConnection::MqttConnection(const MqttOptions &options, MakeMqttLink make_link)
-    : impl_(std::make_unique<Impl>()) {
-    impl_->options = options;
-    impl_->make_link = std::move(make_link);
+MqttConnection::MqttConnection(const MqttOptions &options, const MqttSession &session)
+    : impl_(std::make_unique<Impl>(options, session)) {
     impl_->five = options.version != "3.1.1";
     impl_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
     if (!impl_->epoll) throw system_error("make an epoll");
@@ -88,9 +85,6 @@ void MqttConnection::start() {
 }
 int MqttConnection::fd() const {
     return impl_->epoll.get();
-}
-void MqttConnection::wake() {
-    impl_->queue->wake();
 }
 bool MqttConnection::connected() const {
     return impl_->state == Impl::State::up;
@@ -151,9 +145,8 @@ void MqttConnection::Impl::watch(int fd) const {
 }
 
 void MqttConnection::Impl::connect() {
-    auto next = make_link(queue, ++epoch, five);
+    std::unique_ptr<MqttLink> next = std::make_unique<MosquittoLink>(queue, ++epoch, five, options, session);
     link.swap(next);
-    next.reset();  // the old one only now: without any client paho stops its threads, and waits for them
     state = State::connecting;
     if (link->fd() >= 0) watch(link->fd());
     link->connect(addresses);
@@ -271,33 +264,32 @@ bool MqttConnection::Impl::try_old_version(const MqttEvent &event) {
     return true;
 }
 
-bool MqttConnection::close(milliseconds limit) {
-    if (!impl_->link) return true;
+bool MqttConnection::publish(std::uint64_t id, const std::string &topic, std::string_view payload,
+                             bool retained) {
+    return connected() && impl_->link->publish(id, topic, payload, retained);
+}
+void MqttConnection::subscribe(const std::string &topic) {
+    if (connected()) impl_->link->subscribe(topic);
+}
+void MqttConnection::unsubscribe(const std::string &topic) {
+    if (connected()) impl_->link->unsubscribe(topic);
+}
+void MqttConnection::release() {
+    if (impl_->link) impl_->link->release();
+}
+
+void MqttConnection::close(milliseconds limit) {
+    if (!impl_->link) return;
     ++impl_->epoch;
     impl_->state = Impl::State::idle;
-    // A thread for the sake of the limit only: paho waits for its lock, for its threads, and on some versions for ever.
+    // A thread for the sake of the limit only.
     auto done = std::make_shared<std::promise<void>>();
     auto future = done->get_future();
     std::thread([link = impl_->link.release(), done]() mutable {
         delete link;
         done->set_value();
     }).detach();
-    return future.wait_for(limit) == std::future_status::ready;
-}
-
-void MqttConnection::hang_up(milliseconds limit) {
-    // Paho keeps its socket to itself: it is the one whose other end has the broker's port.
-    for (int fd = STDERR_FILENO + 1; fd < highest_fd; ++fd) {
-        sockaddr_storage peer{};
-        socklen_t size = sizeof peer;
-        if (::getpeername(fd, reinterpret_cast<sockaddr *>(&peer), &size) != 0) continue;
-        const auto port = peer.ss_family == AF_INET    ? reinterpret_cast<sockaddr_in &>(peer).sin_port
-                          : peer.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6 &>(peer).sin6_port
-                                                       : in_port_t{0};
-        if (ntohs(port) != impl_->options.port || ::shutdown(fd, SHUT_WR) != 0) continue;
-        pollfd ask{fd, POLLRDHUP, 0};
-        ::poll(&ask, 1, static_cast<int>(limit.count()));
-    }
+    future.wait_for(limit);
 }
 
 }  // namespace ble

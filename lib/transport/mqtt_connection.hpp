@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "transport/mqtt_link.hpp"
@@ -20,8 +21,9 @@ namespace ble {
 
 class MqttConnection {
   public:
-    MqttConnection(const MqttOptions &options, MakeMqttLink make_link);
-    // As close(one second). What the library then still holds is left to it.
+    // Both outlive it; what changes in `options` is of the next link.
+    MqttConnection(const MqttOptions &options, const MqttSession &session);
+    // As close(one second).
     ~MqttConnection();
     MqttConnection(const MqttConnection &) = delete;
     MqttConnection &operator=(const MqttConnection &) = delete;
@@ -37,7 +39,6 @@ class MqttConnection {
     std::vector<MqttEvent> step();
     bool wait(std::chrono::steady_clock::time_point
                   end);  // until step() has something to do; false: `end` came first
-    void wake();         // makes fd() readable; from any thread
 
     // The next attempt comes after the shortest delay: the broker is well, or what it refused us for is mended.
     void retry_soon();
@@ -49,13 +50,15 @@ class MqttConnection {
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes
     std::string status() const;
 
-    // Disconnects politely, for ever. False when the library did not let go within `limit`: threads of its own may then still
-    // run, and only _exit() is a safe end of the process.
-    bool close(std::chrono::milliseconds limit);
+    // As of the link (MqttLink); without one nothing is taken.
+    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained);
+    void subscribe(const std::string &topic);
+    void unsubscribe(const std::string &topic);
+    void release();
 
-    // Before _exit() with messages unread: half-closes the link and waits until the broker has seen that. Otherwise the kernel
-    // resets the connection, and the broker may lose acknowledgements that it has not read yet.
-    void hang_up(std::chrono::milliseconds limit);
+    // Disconnects, for ever: politely, or without acknowledging what waits for release(). What the library still holds after
+    // `limit` is left to it.
+    void close(std::chrono::milliseconds limit);
 
   private:
     struct Impl;

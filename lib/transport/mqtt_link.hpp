@@ -1,19 +1,20 @@
 // One attempt to connect to a broker, and the link that comes of it. A part of MqttConnection; there is one kind of link for
-// each way of the messages, because each library knows what the other hides: see paho_link.hpp and mosquitto_link.hpp.
+// each library: see mosquitto_link.hpp and paho_link.hpp.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.hpp"
 #include "transport/address_race.hpp"
 #include "transport/mqtt_options.hpp"
+#include "transport/mqtt_window.hpp"
 
 namespace ble {
 
@@ -25,7 +26,7 @@ struct MqttEvent {
         acknowledged,  // PUBACK of `id`, with its reason
         subscribed,    // SUBACK; reason: granted QoS
         denied,        // SUBACK that refuses
-        message,       // on a topic that the publisher has subscribed to; text: its payload
+        message,       // on a topic that is subscribed to; text: its payload
     };
     Kind kind;
     std::uint64_t id = 0;
@@ -60,6 +61,16 @@ class MqttEventQueue {
 // How long an attempt may take: from the lookup of the name to the CONNACK, and of that to the address that is taken.
 constexpr std::chrono::seconds connect_limit(10), address_limit(9);
 
+// Who a client is to its broker.
+struct MqttSession {
+    std::string client_id;
+    std::string status_topic{};  // a last will "offline", retained; empty: none
+    std::string subscribe{};     // topic filter, subscribed at QoS 1 by each link; empty: none
+    bool persistent = false;     // the broker keeps the session, and what arrives while we are away, for ever
+    MqttWindow *window =
+        nullptr;  // messages are acknowledged by release(), not by their arrival; outlives the links
+};
+
 class MqttLink {
   public:
     virtual ~MqttLink() = default;
@@ -67,21 +78,27 @@ class MqttLink {
     virtual void connect(const AddressMemory &memory) = 0;
     // The one it connects to, a numeric one; empty: not known yet, or none can be reached.
     virtual std::string address() const = 0;
-    // For links that work in our thread. Readable: call step(); -1: never.
+    // Readable: call step(); -1: never.
     virtual int fd() const { return -1; }
     // Call step() after this at the latest; negative: no timer is running.
     virtual std::chrono::milliseconds timeout() const { return std::chrono::milliseconds(-1); }
     virtual void step() {}
     // The broker closed the connection instead of sending a CONNACK.
     virtual bool hung_up() const = 0;
+
+    // QoS 1. False: nothing was taken. Otherwise an event with `id` follows, or `lost`. No more than the broker's receive
+    // maximum may be outstanding.
+    virtual bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
+                         bool retained) = 0;
+    // QoS 1; ends in `subscribed` or `denied`, or `lost`. Messages then come as events.
+    virtual void subscribe(const std::string &topic) = 0;
+    virtual void unsubscribe(const std::string &topic) = 0;
+    // With a window: the messages taken are safe, their PUBACKs may go.
+    virtual void release() {}
 };
 
 // Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS.
 void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
                      const std::string &address, const std::string &text);
-
-// Makes the link of the next attempt, with MQTT 5 or else 3.1.1; its events go to the queue, marked with the epoch.
-using MakeMqttLink = std::function<std::unique_ptr<MqttLink>(std::shared_ptr<MqttEventQueue> queue,
-                                                             unsigned epoch, bool five)>;
 
 }  // namespace ble

@@ -169,8 +169,8 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
     check_readable(line, "--cert", options.cert);
     check_readable(line, "--key", options.key);
     if (!options.key.empty()) guard_key_file(options.key);
-    if (options.keepalive < std::chrono::seconds(1) || options.keepalive > std::chrono::seconds(65'535))
-        throw wrong(line, "--keepalive", "--keepalive must be from 1 to 65535 seconds");
+    if (options.keepalive < least_keepalive || options.keepalive > std::chrono::seconds(65'535))
+        throw wrong(line, "--keepalive", "--keepalive must be from 5 to 65535 seconds");
     options.password = find_password(options);
     if (options.password && options.username.empty())
         throw wrong(line, "--password-file",

@@ -10,7 +10,7 @@ namespace ble {
 
 class CommandLine;
 
-constexpr std::chrono::seconds least_keepalive_of_publisher(5);  // libmosquitto takes no shorter one
+constexpr std::chrono::seconds least_keepalive(5);  // libmosquitto takes no shorter one
 
 struct MqttOptions {
     std::string host;          // name or address (IPv6 without brackets); empty: not configured

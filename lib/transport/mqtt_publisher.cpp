@@ -11,7 +11,6 @@
 #include "base/log.hpp"
 #include "batch/topic.hpp"
 #include "transport/link_judge.hpp"
-#include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
 #include "transport/transport_options.hpp"
@@ -33,8 +32,8 @@ constexpr std::size_t publish_overhead =
     10;  // fixed header, topic length, packet identifier, property length
 constexpr milliseconds farewell_limit(300), close_limit(600);
 
-PublisherSession make_session(const MqttOptions &options, const std::string &status_topic) {
-    PublisherSession session;
+MqttSession make_session(const MqttOptions &options, const std::string &status_topic) {
+    MqttSession session;
     session.client_id =
         options.client_id.empty() ? "blesend-" + random_id().substr(0, 12) : options.client_id;
     session.status_topic = status_topic;
@@ -59,15 +58,14 @@ struct MqttPublisher::Impl {
           pattern(given.topic),
           inflight(most),
           session(make_session(given, status_topic)),
-          connection(options, mosquitto_links(options, session, link)) {
+          connection(options, session) {
         connection.explain_ends([this] { return judge.suspects(open()); });
     }
 
     MqttOptions options;
     TopicPattern pattern;
     std::size_t inflight;
-    PublisherSession session;
-    MosquittoLink *link = nullptr;  // the connection's newest
+    MqttSession session;
     MqttConnection connection;
     std::set<std::string> subscriptions;
     std::vector<Heard> messages;              // that came on them
@@ -95,9 +93,6 @@ struct MqttPublisher::Impl {
     Backoff pause{first_pause, longest_pause};
     Throttle denial_said, deafness_said, suspicion_said, link_said;
 
-    bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
-        return connection.connected() && link->publish(id, topic, payload, retained);
-    }
     void take(MqttEvent event);
     void greet(const MqttEvent &event);
     void acknowledge(const MqttEvent &event);
@@ -120,7 +115,8 @@ MqttPublisher::MqttPublisher(const MqttOptions &options, std::size_t inflight,
 MqttPublisher::~MqttPublisher() {
     auto &connection = impl_->connection;
     const std::string &topic = impl_->session.status_topic;
-    if (!topic.empty() && !impl_->announcing && impl_->publish(status_id, topic, "offline", true)) {
+    if (!topic.empty() && !impl_->announcing &&
+        impl_->connection.publish(status_id, topic, "offline", true)) {
         const auto end = Clock::now() + farewell_limit;
         for (bool said = false; !said && connection.wait(end);)
             for (const auto &event : connection.step())
@@ -197,15 +193,15 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
     if (const auto wait = impl_->judge.wait_before(id, now); wait.count() > 0)
         impl_->held = {id, {*topic, std::string(payload)}, now + wait};
     else
-        impl_->publish(id, *topic, payload, false);  // when it cannot, `lost` follows
+        impl_->connection.publish(id, *topic, payload, false);  // when it cannot, `lost` follows
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
-    if (impl_->subscriptions.insert(topic).second && connected()) impl_->link->subscribe(topic);
+    if (impl_->subscriptions.insert(topic).second) impl_->connection.subscribe(topic);
 }
 
 void MqttPublisher::unsubscribe(const std::string &topic) {
-    if (impl_->subscriptions.erase(topic) > 0 && connected()) impl_->link->unsubscribe(topic);
+    if (impl_->subscriptions.erase(topic) > 0) impl_->connection.unsubscribe(topic);
 }
 
 std::vector<MqttPublisher::Heard> MqttPublisher::take_messages() {
@@ -239,7 +235,7 @@ void MqttPublisher::Impl::take(MqttEvent event) {
 
 void MqttPublisher::Impl::release() {
     outstanding.back().since = Clock::now();
-    publish(held->id, held->message.topic, held->message.payload, false);
+    connection.publish(held->id, held->message.topic, held->message.payload, false);
     held.reset();
 }
 
@@ -279,10 +275,11 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
     log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
-    for (const auto &filter : subscriptions) link->subscribe(filter);
-    announcing = !session.status_topic.empty() && publish(status_id, session.status_topic, "online", true);
+    for (const auto &filter : subscriptions) connection.subscribe(filter);
+    announcing =
+        !session.status_topic.empty() && connection.publish(status_id, session.status_topic, "online", true);
     controls = judge.begin_link(Clock::now(), !control.payload.empty());
-    if (controls > 0) publish(control_id, control.topic, control.payload, false);
+    if (controls > 0) connection.publish(control_id, control.topic, control.payload, false);
 }
 
 void MqttPublisher::Impl::take_control(int reason) {
@@ -291,7 +288,7 @@ void MqttPublisher::Impl::take_control(int reason) {
         return;
     }
     judge.take_control();
-    if (--controls > 0) publish(control_id, control.topic, control.payload, false);
+    if (--controls > 0) connection.publish(control_id, control.topic, control.payload, false);
 }
 
 void MqttPublisher::Impl::acknowledge(const MqttEvent &event) {

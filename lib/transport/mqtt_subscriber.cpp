@@ -1,16 +1,9 @@
 #include "transport/mqtt_subscriber.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <mutex>
-
 #include "base/digest.hpp"
 #include "base/log.hpp"
-#include "base/unique_fd.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
-#include "transport/paho_link.hpp"
 
 namespace ble {
 namespace {
@@ -19,54 +12,49 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds close_limit(1000);
+constexpr std::size_t window_bytes = 1 << 20;  // what a pipe takes (base/pipe_size.hpp)
 
-SubscriberSession make_session(const MqttOptions &options, const std::string &share) {
-    SubscriberSession session;
+MqttSession make_session(const MqttOptions &options, const std::string &share, MqttWindow &window) {
+    MqttSession session;
     session.persistent = !options.client_id.empty();
     session.client_id = session.persistent ? options.client_id : "blesub-" + random_id().substr(0, 12);
     session.subscribe = share.empty() ? options.topic : "$share/" + share + "/" + options.topic;
+    session.window = &window;
     return session;
 }
 
 }  // namespace
 
 struct MqttSubscriber::Impl {
-    Impl(const MqttOptions &given, const std::string &share, Handler take)
+    Impl(const MqttOptions &given, const std::string &share, std::size_t messages, Take taker)
         : options(given),
-          session(make_session(given, share)),
-          handler(std::move(take)),
-          stop_fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-          connection(given, [this](auto queue, unsigned epoch, bool five) {
-              return std::make_unique<PahoLink>(
-                  std::move(queue), epoch, five, options, session,
-                  [this](auto topic, auto payload) { receive(topic, payload); });
-          }) {
-        if (!stop_fd) throw system_error("make an eventfd");
-    }
+          window(messages, window_bytes),
+          session(make_session(given, share, window)),
+          take(std::move(taker)),
+          connection(options, session) {}
 
     MqttOptions options;
-    SubscriberSession session;
-    Handler handler;
-    UniqueFd stop_fd;
+    MqttWindow window;
+    MqttSession session;
+    Take take;
     bool ready = false;
     std::string version;
     std::optional<Error> refusal;
+    std::optional<Clock::time_point> held_since;
 
-    mutable std::mutex lock;  // of the three below; held for a moment only
-    std::optional<Clock::time_point> busy_since;
-    bool closing = false, stuck = false;
+    MqttConnection connection;
 
-    MqttConnection connection;  // last: its threads end before the rest goes
-
-    void receive(std::string_view topic, std::string_view payload) noexcept;
-    [[noreturn]] void stay();
-    void take(const MqttEvent &event);
+    void handle(const MqttEvent &event);
+    void grant(int qos);
     void deny(const MqttEvent &event);
 };
 
-MqttSubscriber::MqttSubscriber(const MqttOptions &options, const std::string &share, Handler handler)
-    : impl_(std::make_unique<Impl>(options, share, std::move(handler))) {}
-MqttSubscriber::~MqttSubscriber() = default;
+MqttSubscriber::MqttSubscriber(const MqttOptions &options, const std::string &share, std::size_t window,
+                               Take take)
+    : impl_(std::make_unique<Impl>(options, share, window, std::move(take))) {}
+MqttSubscriber::~MqttSubscriber() {
+    close();
+}
 
 void MqttSubscriber::start() {
     impl_->connection.start();
@@ -76,6 +64,9 @@ int MqttSubscriber::fd() const {
 }
 milliseconds MqttSubscriber::timeout() const {
     return impl_->connection.timeout();
+}
+void MqttSubscriber::limit(std::size_t messages) {
+    impl_->window.limit(messages);
 }
 void MqttSubscriber::renew(const std::optional<std::string> &password) {
     impl_->options.password = password;
@@ -87,6 +78,14 @@ bool MqttSubscriber::ready() const {
 const std::optional<Error> &MqttSubscriber::refusal() const {
     return impl_->refusal;
 }
+bool MqttSubscriber::holds() const {
+    return impl_->window.holds();
+}
+
+milliseconds MqttSubscriber::held_for() const {
+    if (!impl_->held_since) return milliseconds(0);
+    return std::chrono::duration_cast<milliseconds>(Clock::now() - *impl_->held_since);
+}
 
 std::string MqttSubscriber::status() const {
     if (!impl_->ready) return impl_->connection.status();
@@ -94,88 +93,28 @@ std::string MqttSubscriber::status() const {
 }
 
 void MqttSubscriber::step() {
-    for (const auto &event : impl_->connection.step()) impl_->take(event);
+    for (const auto &event : impl_->connection.step()) impl_->handle(event);
+    if (holds() && !impl_->held_since) impl_->held_since = Clock::now();
 }
 
-std::optional<milliseconds> MqttSubscriber::busy() const {
-    const std::lock_guard guard(impl_->lock);
-    if (!impl_->busy_since) return {};
-    return std::chrono::duration_cast<milliseconds>(Clock::now() - *impl_->busy_since);
+void MqttSubscriber::release() {
+    impl_->held_since.reset();
+    impl_->window.release();
+    impl_->connection.release();
 }
 
-void MqttSubscriber::stop_taking() {
-    const std::lock_guard guard(impl_->lock);
-    impl_->closing = true;
-}
-
-void MqttSubscriber::give_up() {
-    stop_taking();
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto put = ::write(impl_->stop_fd.get(), &one, sizeof one);
-}
-
-bool MqttSubscriber::stuck() const {
-    const std::lock_guard guard(impl_->lock);
-    return impl_->stuck;
-}
-
-bool MqttSubscriber::close() {
+void MqttSubscriber::close() {
     impl_->ready = false;
-    stop_taking();
-    if (!stuck() && impl_->connection.close(close_limit)) return true;
-    impl_->connection.hang_up(close_limit);
-    return false;
+    impl_->connection.close(close_limit);
 }
 
-// In paho's thread.
-void MqttSubscriber::Impl::receive(std::string_view topic, std::string_view payload) noexcept {
-    {
-        const std::lock_guard guard(lock);
-        if (!closing) busy_since = Clock::now();
-    }
-    if (!busy_since) stay();
-    bool safe = false;
-    try {
-        safe = handler(topic, payload, stop_fd.get());
-    } catch (const std::exception &error) {
-        log_error(error.what());
-    }
-    bool tell = false;
-    {
-        const std::lock_guard guard(lock);
-        busy_since.reset();
-        stuck = stuck || !safe;
-        tell = closing;
-    }
-    if (!safe) stay();
-    if (tell) connection.wake();
-}
-
-// Never gives the message back: paho would acknowledge it.
-void MqttSubscriber::Impl::stay() {
-    {
-        const std::lock_guard guard(lock);
-        stuck = true;
-    }
-    connection.wake();
-    for (;;) ::pause();
-}
-
-void MqttSubscriber::Impl::take(const MqttEvent &event) {
+void MqttSubscriber::Impl::handle(const MqttEvent &event) {
     switch (event.kind) {
         case MqttEvent::Kind::connected:
             version = event.text;
             break;
         case MqttEvent::Kind::subscribed:
-            if (event.reason == 0) {
-                refusal.emplace(ExitCode::config, "the broker grants " + session.subscribe +
-                                                      " at QoS 0 only: messages could be lost on the way");
-                break;
-            }
-            ready = true;
-            log(connection.contested() ? LogLevel::debug : LogLevel::info,
-                "subscribed to " + session.subscribe + " at " + options.address() + " (" + version +
-                    (options.tls ? ", TLS)" : ")"));
+            grant(event.reason);
             break;
         case MqttEvent::Kind::denied:
             deny(event);
@@ -183,11 +122,27 @@ void MqttSubscriber::Impl::take(const MqttEvent &event) {
         case MqttEvent::Kind::lost:
             ready = false;
             break;
+        case MqttEvent::Kind::message:
+            take(event.topic, event.text);
+            break;
         case MqttEvent::Kind::failed:
         case MqttEvent::Kind::acknowledged:
-        case MqttEvent::Kind::message:
             break;
     }
+}
+
+void MqttSubscriber::Impl::grant(int qos) {
+    if (qos != 1) {
+        refusal.emplace(
+            ExitCode::config,
+            "the broker grants " + session.subscribe + " at QoS " + std::to_string(qos) +
+                (qos == 0 ? " only: messages could be lost on the way" : ", and 1 was asked for"));
+        return;
+    }
+    ready = true;
+    log(connection.contested() ? LogLevel::debug : LogLevel::info,
+        "subscribed to " + session.subscribe + " at " + options.address() + " (" + version +
+            (options.tls ? ", TLS)" : ")"));
 }
 
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {

@@ -1,10 +1,11 @@
-// Subscribes to a topic filter at QoS 1 (paho.mqtt.c) and acknowledges a message only when its handler says it is safe.
+// Subscribes to a topic filter at QoS 1, and acknowledges messages only when they are safe: a window of them at once, in order.
 //
-// Paho sends the PUBACK when its callback returns, whatever that returns. So a message that is not safe is never given
-// back: the callback stays where it is, and the process has to end by _exit(). The broker then sends the message again.
+// step() hands on as many messages as the window takes, or as there are; then none is read until release() has let their PUBACKs go. A
+// window closes when nothing more is there, never by a timer. Where nothing is released the broker keeps all, and sends it again.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,23 +17,28 @@
 
 namespace ble {
 
+// One thread calls all members.
 class MqttSubscriber {
   public:
-    // Takes a message, in paho's thread, one at a time. True: it is safe, acknowledge it. False, or an exception: it is
-    // not. It may block as long as it likes, but returns false soon after `stop_fd` has become readable.
-    using Handler = std::function<bool(std::string_view topic, std::string_view payload, int stop_fd)>;
+    using Take = std::function<void(std::string_view topic, std::string_view payload)>;
 
     // With a client id in `options` the broker keeps the session and what arrives while we are away; without one the id
-    // is random and nothing is kept. `share`: the group of a shared subscription, or empty.
-    MqttSubscriber(const MqttOptions &options, const std::string &share, Handler handler);
-    // close() has been called before, and has returned true.
-    ~MqttSubscriber();
+    // is random and nothing is kept. `share`: the group of a shared subscription, or empty. `window`: messages, 1 to 65535.
+    // `take` is called by step().
+    MqttSubscriber(const MqttOptions &options, const std::string &share, std::size_t window, Take take);
+    ~MqttSubscriber();  // as close()
 
     void start();
     int fd() const;  // readable: call step()
     std::chrono::milliseconds timeout()
         const;  // call step() at the latest after this; negative: no timer is running
     void step();
+
+    bool holds() const;  // messages wait for release()
+    std::chrono::milliseconds held_for() const;
+    void release();  // they are safe
+    // From the next window on at most so many messages of it; 0: none is read any more.
+    void limit(std::size_t messages);
 
     // The password of the next link, which comes soon where one is waited for.
     void renew(const std::optional<std::string> &password);
@@ -41,16 +47,8 @@ class MqttSubscriber {
     const std::optional<Error> &refusal()
         const;  // set: the broker denies the subscription, end the tool with this
 
-    // How long the handler has had its present message; empty: it has none. From any thread.
-    std::optional<std::chrono::milliseconds> busy() const;
-    // No further message reaches the handler, and fd() tells when it has finished with the present one. From any thread.
-    void stop_taking();
-    void give_up();  // stop_taking(), and the handler shall return false
-    // A message was not taken: close() will return false.
-    bool stuck() const;
-
-    // Disconnects politely. False: a message is not safe, or paho hangs; end by _exit().
-    bool close();
+    // Disconnects, politely where nothing waits for release(); what waits is not acknowledged.
+    void close();
 
   private:
     struct Impl;

@@ -65,7 +65,7 @@ class CommandLine(unittest.TestCase):
                             (["--host", "mqtt://a"], "--url"), (["--topic", "a/#/b"], "#"), (["--topic", ""], "topic"),
                             (["--topic", "a\u0085"], "topic"), (["--client-id", "a\n"], "client id"),
                             (["--share", "a/b"], "--share"), (["--key", "/dev/null"], "--cert"),
-                            (["--cafile", "/nonexistent"], "/nonexistent"), (["--keepalive", "0"], "--keepalive"),
+                            (["--cafile", "/nonexistent"], "/nonexistent"), (["--keepalive", "4"], "--keepalive"), (["--window", "0"], "--window"),
                             (["--insecure", "--cafile", "/dev/null"], "--insecure"),
                             (["--confirm", "--ack", "received"], "leave out one")]:
             with self.subTest(words=words):
@@ -222,10 +222,10 @@ class Acknowledgement(unittest.TestCase):
 
     def waiting(self, tool):
         """Until a message stands in the pipe and blesub waits for its reader."""
-        return wait_until(lambda: (stats := tool.stats())["queued"] == 1 and stats, "a waiting message")
+        return wait_until(lambda: (stats := tool.stats())["queued"] >= 1 and stats, "a waiting message")
 
     def test_a_message_is_acknowledged_when_the_reader_has_consumed_it(self):
-        with subscribe(self.broker, *self.words) as tool:
+        with subscribe(self.broker, *self.words, "--window", "1") as tool:
             publish_lines(self.broker, [batch(1), batch(2)])
             self.waiting(tool)
             self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (len(batch(1)) + 1, 0))
@@ -234,6 +234,23 @@ class Acknowledgement(unittest.TestCase):
             self.assertEqual(tool.line(), b"")  # the LF
             self.assertEqual(tool.line(), batch(2))
             wait_until(lambda: acknowledged(self.broker) == 2, "both PUBACKs")
+
+    def test_a_window_is_acknowledged_when_the_reader_has_consumed_all_of_it(self):
+        with subscribe(self.broker, *self.words) as tool:
+            tool.signal(signal.SIGTERM)
+            tool.wait()
+        publish_lines(self.broker, [batch(i) for i in range(5)])
+        with back(self.broker, *self.words, "--window", "3") as tool:
+            size = len(batch(0)) + 1
+            wait_until(lambda: tool.stats()["queued"] == 3, "a window")
+            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (3 * size, 0))
+            self.assertEqual(seqs([tool.line(), tool.line()]), [0, 1])
+            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (size, 0))
+            self.assertEqual(seqs([tool.line()]), [2])
+            wait_until(lambda: acknowledged(self.broker) == 3, "the PUBACKs of the window")
+            wait_until(lambda: tool.stats()["queued"] == 2, "the next window")
+            self.assertEqual(seqs([tool.line(), tool.line()]), [3, 4])
+            wait_until(lambda: acknowledged(self.broker) == 5, "the other PUBACKs")
 
     def test_several_batches_of_one_message_are_acknowledged_with_the_last(self):
         with subscribe(self.broker, *self.words) as tool:
@@ -286,7 +303,7 @@ class Acknowledgement(unittest.TestCase):
             self.assertIn("Received DISCONNECT from backend", log)
 
     def test_sigterm_while_a_message_waits_gives_the_reader_time(self):
-        with subscribe(self.broker, *self.words) as tool:
+        with subscribe(self.broker, *self.words, "--window", "1") as tool:
             publish_lines(self.broker, [batch(1), batch(2)])
             self.waiting(tool)
             tool.signal(signal.SIGTERM)
@@ -387,7 +404,7 @@ class Acknowledgement(unittest.TestCase):
 
     def test_a_stall_longer_than_the_keepalive_loses_nothing(self):
         total = 60
-        with subscribe(self.broker, *self.words, "--keepalive", "1") as tool:
+        with subscribe(self.broker, *self.words, "--keepalive", "5") as tool:
             publish_lines(self.broker, [batch(i) for i in range(total)])
             self.waiting(tool)
             wait_until(lambda: "backend has exceeded timeout" in self.broker.log_text(), "the broker to close the session")
@@ -541,12 +558,13 @@ class Rights(unittest.TestCase):
                     self.assertEqual(tool.wait(), code, tool.err)
                     self.assertIn(f"refuses the subscription to {TOPIC}", tool.err)
 
-    def test_a_subscription_at_qos_0_is_none(self):
+    def test_a_subscription_at_another_qos_is_none(self):
         with MqttServer() as server:
-            server.suback = lambda level, topic: 0
-            with subscribe(server, ready=False) as tool:
-                self.assertEqual(tool.wait(), 78)
-                self.assertIn("QoS 0", tool.err)
+            for qos in (0, 2):
+                server.suback = lambda level, topic, qos=qos: qos
+                with self.subTest(qos=qos), subscribe(server, ready=False) as tool:
+                    self.assertEqual(tool.wait(), 78)
+                    self.assertIn(f"QoS {qos}", tool.err)
 
     def test_a_client_id_that_is_not_accepted_is_said(self):
         with MqttServer() as server:
@@ -585,8 +603,7 @@ class Version(unittest.TestCase):
                 server.connack = lambda level, answer=answer: answer if level == 5 else 0
                 with subscribe(server) as tool:
                     self.assertIn("refuses MQTT 5", tool.err)
-                    # On a busy machine paho calls a hang-up "socket error" now and then, which says nothing; then 5 is tried again.
-                    self.assertEqual(server.levels, [5] * (1 + tool.err.count("socket error")) + [4], tool.err)
+                    self.assertEqual(server.levels, [5, 4], tool.err)
                     server.send(TOPIC, batch(1))
                     self.assertEqual(seqs([tool.line()]), [1])
 

@@ -23,6 +23,8 @@ class MqttServer:
         self.receive_maximum = receive_maximum
         self.levels, self.topics, self.published = [], [], []  # published: (topic, payload)
         self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
+        self.acknowledged, self.pings, self.connects = [], 0, []  # message ids of PUBACKs; PINGREQs; bodies of CONNECTs
+        self.on_puback = lambda: None  # called in a thread of the server, at once
         self._sockets, self._held, self._ended = [], [], False
         self._level = {}  # of each socket that has connected
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -51,12 +53,19 @@ class MqttServer:
             except OSError:
                 pass
 
-    def send(self, topic, payload, message_id=1):
-        """A QoS 1 message to every client."""
-        head = len(topic).to_bytes(2, "big") + topic.encode() + message_id.to_bytes(2, "big")
+    def send(self, topic, payload, message_id=1, properties=b""):
+        """A QoS 1 message to every client; properties of MQTT 5."""
+        self.send_all(topic, [payload], message_id, properties)
+
+    def send_all(self, topic, payloads, message_id=1, properties=b""):
+        """Several of them at once, with message ids from that one on."""
         for s, level in list(self._level.items()):
-            if s.fileno() >= 0:
-                s.sendall(self._packet(0x32, head + (b"\0" if level == 5 else b"") + payload))
+            if s.fileno() < 0:
+                continue
+            middle = bytes([len(properties)]) + properties if level == 5 else b""
+            name = len(topic).to_bytes(2, "big") + topic.encode()
+            s.sendall(b"".join(self._packet(0x32, name + number.to_bytes(2, "big") + middle + payload)
+                               for number, payload in enumerate(payloads, message_id)))
 
     def send_raw(self, data):
         for s in self._sockets:
@@ -111,6 +120,7 @@ class MqttServer:
                     kind = head >> 4
                     if kind == 1:
                         level = body[6]
+                        self.connects.append(body)
                         self.levels.append(level)
                         self._level[s] = level
                         if not self._send_connack(s, level):
@@ -125,7 +135,11 @@ class MqttServer:
                         self.topics.append(topic)
                         properties = b"\0" if level == 5 else b""
                         s.sendall(self._packet(0x90, body[:2] + properties + bytes([self.suback(level, topic)])))
+                    elif kind == 4:
+                        self.acknowledged.append(int.from_bytes(body[:2], "big"))
+                        self.on_puback()
                     elif kind == 12:
+                        self.pings += 1
                         s.sendall(b"\xd0\0")
                     elif kind in (0, 14):
                         return

@@ -95,12 +95,6 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
     if (options.mode == "mqtt" && typed) apply_mqtt_url(options.transport.mqtt, options.url, line);
 }
 
-void check_keepalive(const MqttOptions &mqtt, const CommandLine &line) {
-    if (mqtt.keepalive < least_keepalive_of_publisher)
-        throw Error(line.on_command_line("--keepalive") ? ExitCode::usage : ExitCode::config,
-                    "--keepalive must be at least 5 seconds");
-}
-
 // It is said when the link is made, and by the broker when it is lost: before any batch, and for none.
 void check_status_topic(const std::string &topic, const CommandLine &line) {
     if (topic.find(TopicPattern::device) != std::string::npos)
@@ -156,7 +150,6 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
                         "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at "
                         "least 1");
         validate_mqtt_options(mqtt, line);
-        check_keepalive(mqtt, line);
         check_topic_name(mqtt.topic, line);
         check_status_topic(options.transport.status_topic, line);
         settle_confirm_key(options, line);

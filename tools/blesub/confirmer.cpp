@@ -1,12 +1,8 @@
 #include "blesub/confirmer.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
 
 namespace ble {
@@ -34,29 +30,22 @@ std::vector<Confirmation::Line> take_lines(std::set<Confirmation::Line> &from, s
 
 MqttOptions options_of_announcer(MqttOptions options) {
     if (!options.client_id.empty()) options.client_id += "-confirm";
-    options.keepalive = std::max<milliseconds>(options.keepalive, least_keepalive_of_publisher);
     return options;
 }
 
 }  // namespace
 
 Confirmer::Confirmer(const MqttOptions &options, std::optional<std::string> key)
-    : announcer_(options_of_announcer(options)),
-      key_(std::move(key)),
-      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (!wake_fd_) throw system_error("make an eventfd");
-}
+    : announcer_(options_of_announcer(options)), key_(std::move(key)) {}
 
 void Confirmer::note(std::string_view topic, std::vector<NamedLine> &&lines) {
-    const std::lock_guard guard(lock_);
-    if (noted_lines_ + lines.size() > most_lines) return;
+    if (lines.empty() || lines_ + lines.size() > most_lines) return;
     for (auto &[name, digest] : lines) {
-        News &news = noted_[{std::string(topic), std::move(name.device_id), std::move(name.run_id)}];
+        News &news = waiting_[{std::string(topic), std::move(name.device_id), std::move(name.run_id)}];
         (name.is_gap ? news.gaps : news.batches).insert({name.from_seq, name.to_seq, digest});
     }
-    noted_lines_ += lines.size();
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto put = ::write(wake_fd_.get(), &one, sizeof one);
+    lines_ += lines.size();
+    if (!due_) due_ = Clock::now() + gather_for;
 }
 
 void Confirmer::renew(const std::optional<std::string> &password, std::optional<std::string> key) {
@@ -66,28 +55,14 @@ void Confirmer::renew(const std::optional<std::string> &password, std::optional<
 
 milliseconds Confirmer::timeout() const {
     const auto link = announcer_.timeout();
-    if (!due_) return link;
+    if (!due_ || !announcer_.ready()) return link;
     const auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due_ - Clock::now()));
     return link.count() < 0 ? left : std::min(left, link);
 }
 
 void Confirmer::step() {
     announcer_.step();
-    std::uint64_t count = 0;
-    if (::read(wake_fd_.get(), &count, sizeof count) > 0 && !due_) due_ = Clock::now() + gather_for;
-    if (due_ && Clock::now() >= *due_) gather();
-    publish();
-}
-
-void Confirmer::gather() {
-    due_.reset();
-    const std::lock_guard guard(lock_);
-    for (auto &[run, news] : noted_) {
-        News &all = waiting_[run];
-        all.batches.merge(news.batches);
-        all.gaps.merge(news.gaps);
-    }
-    noted_.clear();
+    if (due_ && Clock::now() >= *due_) publish();
 }
 
 void Confirmer::publish() {
@@ -105,12 +80,11 @@ void Confirmer::publish() {
         if (news.batches.empty() && news.gaps.empty()) waiting_.erase(waiting_.begin());
     }
     if (!waiting_.empty()) return;
-    const std::lock_guard guard(lock_);
-    if (noted_.empty()) noted_lines_ = 0;
+    lines_ = 0;
+    due_.reset();
 }
 
 void Confirmer::close() {
-    gather();
     publish();
     announcer_.close();
 }

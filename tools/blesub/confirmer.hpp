@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,7 +13,6 @@
 #include <tuple>
 #include <vector>
 
-#include "base/unique_fd.hpp"
 #include "batch/confirmation.hpp"
 #include "transport/mqtt_announcer.hpp"
 
@@ -25,14 +23,14 @@ class Confirmer {
     // With a `key` the confirmations are sealed.
     Confirmer(const MqttOptions &options, std::optional<std::string> key);
 
-    // These lines of a message on `topic` are safe. In the one thread that takes messages.
+    // These lines of a message on `topic` are safe.
     void note(std::string_view topic, std::vector<NamedLine> &&lines);
 
-    // All others in the main thread. When one of fds() is readable, or timeout() has passed: call step().
+    // When fd() is readable, or timeout() has passed: call step().
     void start() { announcer_.start(); }
     // Takes a password for the next link, and the key from now on.
     void renew(const std::optional<std::string> &password, std::optional<std::string> key);
-    std::vector<int> fds() const { return {announcer_.fd(), wake_fd_.get()}; }
+    int fd() const { return announcer_.fd(); }
     std::chrono::milliseconds timeout() const;
     void step();
     void close();  // says what it still has to say, when that is possible at once
@@ -45,17 +43,13 @@ class Confirmer {
     };
     using AllNews = std::map<Run, News>;
 
-    void gather();
     void publish();
 
     MqttAnnouncer announcer_;
     std::optional<std::string> key_;
-    UniqueFd wake_fd_;
-    std::mutex lock_;  // of the next two; held for a moment only
-    AllNews noted_;
-    std::size_t noted_lines_ = 0;           // since all was said
-    AllNews waiting_;                       // the main thread's: to be said
-    std::optional<Clock::time_point> due_;  // of what was noted
+    AllNews waiting_;                       // to be said
+    std::size_t lines_ = 0;                 // since all was said
+    std::optional<Clock::time_point> due_;  // of what waits
 };
 
 }  // namespace ble

@@ -7,13 +7,11 @@
 
 namespace ble {
 
-bool Handover::take(std::string_view topic, std::string_view payload, int stop_fd) {
-    if (is_confirmation_topic(topic) && parse_confirmation(payload)) return true;
+void Handover::take(std::string_view topic, std::string_view payload) {
+    if (is_confirmation_topic(topic) && parse_confirmation(payload)) return;
     const std::string sender = "mqtt " + std::string(last_level(topic));
-    std::uint64_t position = 0, written = 0;
     std::vector<NamedLine> named;
     std::vector<Rejected> bad;
-    std::optional<Time> newest;
     // Who has a topic of its own has a share of the reject file only.
     const auto from = believes_ == Believes::topic ? std::optional(sender) : std::nullopt;
     const auto lines = split_message(payload);
@@ -28,22 +26,24 @@ bool Handover::take(std::string_view topic, std::string_view payload, int stop_f
             bad.push_back({line, std::move(*fault), from});
             continue;
         }
-        position = writer_.write_line(believes_ == Believes::topic ? with_sender(line, sender) : line);
-        ++written;
+        position_ = writer_.take_line(believes_ == Believes::topic ? with_sender(line, sender) : line);
+        ++lines_;
         if (const auto *batch = std::get_if<ParsedBatch>(&parsed); batch != nullptr && batch->batch.timestamp)
-            newest = batch->batch.timestamp;
+            newest_ = batch->batch.timestamp;
         if (!on_safe_) continue;
         if (auto name = name_line(parsed, line)) named.push_back(std::move(*name));
     }
     rejects_.add(bad);
     counters_.rejected += bad.size();
-    if (writer_.committed() < position && !writer_.wait(position, stop_fd)) {
-        failed_ = writer_.gone();
-        return false;
-    }
-    counters_.out += written;
-    counters_.note_window(newest);
-    if (on_safe_) on_safe_(topic, std::move(named));
+    if (on_safe_) messages_.push_back({std::string(topic), std::move(named)});
+}
+
+bool Handover::settle() {
+    writer_.pump();
+    if (writer_.committed() < position_) return false;
+    counters_.out += std::exchange(lines_, 0);
+    counters_.note_window(std::exchange(newest_, std::nullopt));
+    for (auto &message : std::exchange(messages_, {})) on_safe_(message.topic, std::move(message.named));
     return true;
 }
 

@@ -1,7 +1,8 @@
-// From a message to lines of standard output, and to the answer whether they are safe there.
+// From messages to lines of standard output, and to the answer whether they are safe there.
 #pragma once
 
-#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,15 +18,15 @@
 
 namespace ble {
 
-// All are borrowed, and used by the one thread that calls take().
+// All are borrowed.
 class Handover {
   public:
     enum class Believes {
         anybody,
         topic,  // the last level of the topic is the device that a line may be of, and the sender that is written behind it
     };
-    // `on_safe` is called with a message's topic and lines when they are safe, those that are batches or gap lines; it may be
-    // empty.
+    // `on_safe` is called by settle() with a message's topic and lines when they are safe, those that are batches or gap lines; it may
+    // be empty.
     using OnSafe = std::function<void(std::string_view topic, std::vector<NamedLine> lines)>;
     Handover(CountingWriter &writer, RejectFile &rejects, Counters &counters, Believes believes,
              OnSafe on_safe)
@@ -35,15 +36,17 @@ class Handover {
           believes_(believes),
           on_safe_(std::move(on_safe)) {}
 
-    // Writes the message's batches, one a line, and waits until the writer calls the last of them committed. False: the
-    // reader is gone, writing failed, or `stop_fd` became readable. A line that is longer than a line may be, names its own
-    // sender, or is not of the topic's device goes to the reject file; a message without any other is safe at once, as is a
-    // confirmation, which a wildcard may bring here.
-    bool take(std::string_view topic, std::string_view payload, int stop_fd);
+    // Takes the message's batches, one a line. A line that is longer than a line may be, names its own sender, or is not of the topic's
+    // device goes to the reject file; a message without any other is safe at once, as is a confirmation, which a wildcard may bring here.
+    void take(std::string_view topic, std::string_view payload);
 
-    // Did take() return false because of the output? From any thread; why() is settled before failed() is true.
-    bool failed() const { return failed_; }
+    // Writes what the reader has room for. True: all that was taken is safe.
+    bool settle();
+    std::uint64_t waiting() const { return lines_; }  // lines that are not safe yet
+    bool failed() const { return writer_.gone(); }    // the reader is gone, or writing failed: why()
     const std::string &why() const { return writer_.why(); }
+    // How long to wait until settle() is called again, at most; it is also called when the writer's event_fd() is readable.
+    std::chrono::milliseconds wait_hint() { return writer_.wait_hint(); }
 
   private:
     std::optional<std::string> fault_of(std::string_view topic, const ParsedLine &parsed) const;
@@ -54,7 +57,15 @@ class Handover {
     Believes believes_;
     OnSafe on_safe_;
     BatchParser parser_;
-    std::atomic<bool> failed_{false};
+
+    // Taken and not safe yet.
+    struct Message {
+        std::string topic;
+        std::vector<NamedLine> named;
+    };
+    std::uint64_t position_ = 0, lines_ = 0;
+    std::optional<Time> newest_;
+    std::vector<Message> messages_;  // with on_safe_
 };
 
 }  // namespace ble

@@ -1,0 +1,167 @@
+#include "transport/mosquitto_client.hpp"
+
+#include <mosquitto.h>
+#include <mqtt_protocol.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "base/error.hpp"
+#include "transport/steered_lookup.hpp"
+
+namespace ble {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int most_outstanding = 65'535;             // MQTT 5, 3.3.4: a receive maximum's largest value
+constexpr std::uint32_t never_expires = 0xffffffff;  // MQTT 5, 3.1.2.11.2
+constexpr char no_tls[] = "TLS: what answers there does not speak it";
+constexpr char system_authorities[] = "/etc/ssl/certs";
+constexpr milliseconds farewell_limit(500);
+
+void require(int code, const char *what) {
+    if (code != MOSQ_ERR_SUCCESS)
+        throw Error(ExitCode::system, std::string("unable to ") + what + ": " + mosquitto_strerror(code));
+}
+
+const char *text_or_none(const std::string &value) {
+    return value.empty() ? nullptr : value.c_str();
+}
+
+struct FreeProperties {
+    void operator()(mosquitto_property *list) const { mosquitto_property_free_all(&list); }
+};
+
+}  // namespace
+
+MosquittoClient::MosquittoClient(const MqttOptions &options, const MqttSession &session, bool five,
+                                 MosquittoLink *owner)
+    : link(owner),
+      options_(options),
+      five_(five),
+      persistent_(session.persistent),
+      window_(session.window != nullptr ? session.window->receive_maximum() : 0) {
+    static const int ready = mosquitto_lib_init();
+    require(ready, "begin with libmosquitto");
+    handle = mosquitto_new(session.client_id.c_str(), !persistent_, this);
+    if (handle == nullptr) throw system_error("make an MQTT client");
+    configure(session);
+    if (options_.tls) configure_tls();
+}
+
+MosquittoClient::~MosquittoClient() {
+    if (handle != nullptr) mosquitto_destroy(handle);
+}
+
+void MosquittoClient::configure(const MqttSession &session) {
+    require(mosquitto_int_option(handle, MOSQ_OPT_PROTOCOL_VERSION,
+                                 five_ ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311),
+            "choose the version of MQTT");
+    require(mosquitto_int_option(handle, MOSQ_OPT_SEND_MAXIMUM, most_outstanding), "set the window");
+    if (window_ > 0) {
+        require(mosquitto_int_option(handle, MOSQ_OPT_RECEIVE_MAXIMUM, static_cast<int>(window_)),
+                "set the window");
+        // Otherwise a PUBACK leaves as soon as its message is read. So the library leaves all writing to mosquitto_loop_write().
+        require(mosquitto_threaded_set(handle, true), "withhold acknowledgements");
+    }
+    if (!options_.username.empty())
+        require(mosquitto_username_pw_set(handle, options_.username.c_str(),
+                                          options_.password ? options_.password->c_str() : nullptr),
+                "set the user name");
+    constexpr std::string_view will = "offline";
+    if (!session.status_topic.empty())
+        require(mosquitto_will_set(handle, session.status_topic.c_str(), static_cast<int>(will.size()),
+                                   will.data(), 1, true),
+                "set the last will");
+}
+
+// The certificate and the host name are verified by default.
+void MosquittoClient::configure_tls() {
+    const bool of_system = options_.cafile.empty() && options_.capath.empty();
+    const char *folder = of_system ? system_authorities : text_or_none(options_.capath);
+    if (of_system)
+        require(mosquitto_int_option(handle, MOSQ_OPT_TLS_USE_OS_CERTS, 1), "use the system's authorities");
+    const std::string &key = options_.key.empty() ? options_.cert : options_.key;
+    const int result = mosquitto_tls_set(handle, text_or_none(options_.cafile), folder,
+                                         text_or_none(options_.cert), text_or_none(key), nullptr);
+    if (result != MOSQ_ERR_SUCCESS)
+        throw Error(ExitCode::config,
+                    std::string("unable to use the certificates: ") + mosquitto_strerror(result));
+    if (!options_.insecure) return;
+    require(mosquitto_tls_opts_set(handle, 0, nullptr, nullptr), "accept any certificate");
+    require(mosquitto_tls_insecure_set(handle, true), "accept any host name");
+}
+
+void MosquittoClient::dial(const AddressMemory &memory) {
+    found = find_address(options_.host, static_cast<std::uint16_t>(options_.port), memory, address_limit);
+    if (!found.address.empty()) {
+        const SteeredLookup steered(options_.host, found.address);
+        errno = 0;
+        code = connect();
+        error = errno;
+    }
+    dialled = true;
+}
+
+int MosquittoClient::connect() const {
+    const auto keepalive = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
+    const char *host = options_.host.c_str();
+    const auto port = static_cast<int>(options_.port);
+    if (!five_ || window_ == 0) return mosquitto_connect(handle, host, port, keepalive);
+    mosquitto_property *list = nullptr;
+    int result =
+        mosquitto_property_add_int16(&list, MQTT_PROP_RECEIVE_MAXIMUM, static_cast<std::uint16_t>(window_));
+    if (result == MOSQ_ERR_SUCCESS && persistent_)
+        result = mosquitto_property_add_int32(&list, MQTT_PROP_SESSION_EXPIRY_INTERVAL, never_expires);
+    const std::unique_ptr<mosquitto_property, FreeProperties> properties(list);
+    if (result != MOSQ_ERR_SUCCESS) return result;
+    return mosquitto_connect_bind_v5(handle, host, port, keepalive, nullptr, properties.get());
+}
+
+std::string MosquittoClient::trouble_text(int result, int errno_behind) const {
+    switch (result) {
+        case MOSQ_ERR_TLS:
+        case MOSQ_ERR_TLS_HANDSHAKE: {
+            // "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed"
+            std::string text = trouble.substr(trouble.rfind(':') + 1);
+            text.erase(0, text.find_first_not_of(' '));
+            if (text.ends_with('.')) text.pop_back();
+            return text.empty() ? no_tls : "TLS: " + text;
+        }
+        case MOSQ_ERR_KEEPALIVE:
+            return "no sign of life within the keep-alive time";
+        case MOSQ_ERR_ERRNO:
+            if (options_.tls && errno_behind == EPROTO)
+                return no_tls;  // so says libmosquitto of some of OpenSSL's errors
+            return errno_behind != 0 ? std::strerror(errno_behind) : "no connection";
+        case MOSQ_ERR_PROTOCOL:
+        case MOSQ_ERR_MALFORMED_PACKET:
+            return "what it sends is not what MQTT says";
+        default:
+            return mosquitto_strerror(result);
+    }
+}
+
+void MosquittoClient::hang_up() {
+    const int fd = mosquitto_socket(handle);
+    if (fd < 0 || ::shutdown(fd, SHUT_WR) != 0) return;
+    const auto end = std::chrono::steady_clock::now() + farewell_limit;
+    std::array<char, 4096> unread;
+    for (;;) {
+        const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+        pollfd ask{fd, POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&ask, 1, static_cast<int>(left.count())) <= 0) return;
+        if (::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
+    }
+}
+
+}  // namespace ble

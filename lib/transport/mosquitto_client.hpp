@@ -1,0 +1,52 @@
+// A client of libmosquitto for one link: its settings, and the way to the broker. A part of MosquittoLink.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "transport/address_race.hpp"
+#include "transport/mqtt_link.hpp"
+#include "transport/mqtt_options.hpp"
+
+struct mosquitto;
+
+namespace ble {
+
+class MosquittoLink;
+
+// Shared with the thread that connects, which may outlive the link.
+struct MosquittoClient {
+    // Error(system) when libmosquitto refuses, Error(config) when it cannot use the certificates. `owner`, for the callbacks, is never
+    // looked at here.
+    MosquittoClient(const MqttOptions &options, const MqttSession &session, bool five, MosquittoLink *owner);
+    ~MosquittoClient();
+    MosquittoClient(const MosquittoClient &) = delete;
+    MosquittoClient &operator=(const MosquittoClient &) = delete;
+
+    // Finds the address and connects; blocks. Then `dialled` is true, and `found`, `code` and `error` tell what came of it.
+    void dial(const AddressMemory &memory);
+    // What an error of libmosquitto's is to people. `error`: errno behind it.
+    std::string trouble_text(int result, int errno_behind) const;
+
+    // Closes the connection in such a way that the broker still gets what was written: the kernel would reset it while there is
+    // something unread. What is queued in the library stays unsent. Blocks for a moment at most.
+    void hang_up();
+
+    MosquittoLink *link;
+    mosquitto *handle = nullptr;
+    std::string trouble;  // the library's first complaint; the other thread's until `dialled`
+    FoundAddress found;   // this and the next two likewise
+    int code = 0, error = 0;
+    std::atomic<bool> dialled{false};
+
+  private:
+    void configure(const MqttSession &session);
+    void configure_tls();
+    int connect() const;
+
+    MqttOptions options_;
+    bool five_, persistent_;
+    std::size_t window_;  // 0: none
+};
+
+}  // namespace ble

@@ -1,0 +1,21 @@
+// What a broker says when it ends the link: the properties of a DISCONNECT (MQTT 5, 3.14), which libmosquitto keeps to itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ble {
+
+struct MqttDisconnect {
+    int reason = 0;
+    std::string words{};   // Reason String; outside text
+    std::string server{};  // Server Reference; outside text
+};
+
+// `bytes`: what the broker sends next. Empty: it does not begin with a whole and sound DISCONNECT of MQTT 5.
+std::optional<MqttDisconnect> parse_mqtt_disconnect(std::string_view bytes);
+
+constexpr unsigned char mqtt_disconnect_head = 0xe0;  // MQTT 5, 3.14.1
+
+}  // namespace ble

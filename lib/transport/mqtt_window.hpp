@@ -1,0 +1,42 @@
+// What a subscriber has taken and not acknowledged yet. One for all links of a connection, since what was taken from a link that is lost
+// still waits for its reader. One thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace ble {
+
+class MqttWindow {
+  public:
+    // At most so many messages, and no further one behind so many bytes of them. `messages` >= 1.
+    MqttWindow(std::size_t messages, std::size_t bytes)
+        : asked_(messages), most_(messages), most_bytes_(bytes) {}
+
+    std::size_t receive_maximum() const { return asked_; }  // to be asked of the broker
+    // From now on at most so many of a window; 0: take nothing more.
+    void limit(std::size_t messages) { most_ = std::min(asked_, messages); }
+
+    bool open() const { return !closed_ && !full(); }  // may another message be taken?
+    bool holds() const { return messages_ > 0; }
+
+    void add(std::size_t bytes) {
+        ++messages_;
+        bytes_ += bytes;
+    }
+    // There was nothing more to be read: what was taken goes its way, and nothing is read until release().
+    void close() { closed_ = true; }
+    void release() {
+        messages_ = bytes_ = 0;
+        closed_ = false;
+    }
+
+  private:
+    bool full() const { return messages_ >= most_ || bytes_ >= most_bytes_; }
+
+    std::size_t asked_, most_, most_bytes_;
+    std::size_t messages_ = 0, bytes_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace ble

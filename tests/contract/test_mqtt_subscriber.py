@@ -1,0 +1,165 @@
+"""When blesub acknowledges: a broker of our own sees each byte that it sends."""
+import json
+import random
+import signal
+import threading
+import time
+import unittest
+
+from harness import MqttServer, Tool, standing, wait_until
+
+TOPIC = "tfg/detections/raw"
+RECEIVE_MAXIMUM = 0x21  # MQTT 5, 3.1.2.11.3
+
+
+def batch(number, size=0):
+    return json.dumps({"device_id": "pi-lab-1", "run_id": "9f2c41d07a6be813", "seq": number, "detections": [], "x": "y" * size}).encode()
+
+
+class Subscriber(unittest.TestCase):
+    VERSIONS = ("5", "3.1.1")
+
+    def setUp(self):
+        self.server = MqttServer()
+        self.addCleanup(self.server.__exit__)
+
+    def subscribe(self, *words):
+        tool = Tool("blesub", "--host", "127.0.0.1", "--port", self.server.port, *words)
+        self.addCleanup(tool.__exit__)
+        tool.wait_err("subscribed to")
+        return tool
+
+    def send(self, lines):
+        self.server.send_all(TOPIC, lines)
+
+    def window_of(self, tool, lines):
+        return wait_until(lambda: tool.stats()["queued"] == lines, f"a window of {lines} lines")
+
+    def test_no_puback_before_its_message_is_consumed(self):
+        """Whatever the window, the sizes and the pace of the reader; more than the receive maximum on the way."""
+        seed = random.randrange(1 << 30)
+        for version in self.VERSIONS:
+            for window in ("1", "4", "100"):
+                with self.subTest(version=version, window=window, seed=seed):
+                    self.check_pace(random.Random(seed), "--window", window, "--mqtt-version", version)
+                    self.setUp()
+
+    def check_pace(self, random_, *words):
+        tool = self.subscribe(*words)
+        lines = [batch(i, random_.choice((0, 300, 70_000))) for i in range(60)]
+        ends = [sum(len(line) + 1 for line in lines[:i + 1]) for i in range(len(lines))]
+        asked, early = [0], []  # bytes that the reader has begun to take; PUBACKs that came too soon
+
+        def look():
+            acknowledged = len(self.server.acknowledged)
+            if ends[acknowledged - 1] > asked[0]:
+                early.append((acknowledged, asked[0]))
+        self.server.on_puback = look
+        sender = threading.Thread(target=self.send, args=(lines,))
+        sender.start()
+        got = b""
+        while len(got) < ends[-1]:
+            size = random_.choice((1, 500, 5000, 200_000))
+            asked[0] = len(got) + size
+            got += tool.process.stdout.read1(size)
+            asked[0] = len(got)
+            if random_.random() < 0.3:
+                time.sleep(random_.choice((0.001, 0.03)))
+        sender.join()
+        self.assertEqual(got, b"".join(line + b"\n" for line in lines))
+        wait_until(lambda: len(self.server.acknowledged) == len(lines), "all PUBACKs")
+        self.assertEqual(self.server.acknowledged, list(range(1, len(lines) + 1)))  # in order
+        self.assertEqual(early, [])
+
+    def test_the_window_is_asked_of_the_broker(self):
+        self.subscribe("--window", "7")
+        properties = self.server.connects[0][11:11 + self.server.connects[0][10]]
+        self.assertIn(bytes([RECEIVE_MAXIMUM, 0, 7]), properties)
+
+    def test_nothing_is_read_while_a_window_waits(self):
+        tool = self.subscribe("--window", "2")
+        self.send([batch(i) for i in range(5)])
+        self.window_of(tool, 2)
+        self.assertEqual(standing(tool.process.stdout), 2 * len(batch(0)) + 2)
+        self.assertEqual((tool.line(), tool.line()), (batch(0), batch(1)))
+        wait_until(lambda: self.server.acknowledged == [1, 2], "the PUBACKs of the window")
+        self.window_of(tool, 2)
+
+    def test_a_window_takes_no_more_than_the_pipe(self):
+        lines = [batch(i, 400_000) for i in range(5)]
+        tool = self.subscribe("--window", "100")
+        sender = threading.Thread(target=self.send, args=(lines,))
+        sender.start()
+        self.window_of(tool, 3)  # the third goes past a megabyte
+        for line in lines:
+            self.assertEqual(tool.line(), line)
+        sender.join()
+        wait_until(lambda: len(self.server.acknowledged) == 5, "all PUBACKs")
+
+    def test_a_keep_alive_while_a_window_waits(self):
+        """A PINGREQ that is due brings no PUBACK with it, and goes out behind them."""
+        for version in self.VERSIONS:
+            with self.subTest(version=version):
+                tool = self.subscribe("--keepalive", "5", "--mqtt-version", version)
+                self.send([batch(1)])
+                self.window_of(tool, 1)
+                wait_until(lambda: tool.stats()["oldest_ms"] > 6000, "the keep-alive to pass")
+                self.assertEqual((self.server.acknowledged, self.server.pings), ([], 0))
+                self.assertEqual(tool.line(), batch(1))
+                wait_until(lambda: self.server.acknowledged == [1], "the PUBACK")
+                wait_until(lambda: self.server.pings > 0, "a PINGREQ")
+                self.setUp()
+
+    def test_nothing_waits_for_the_next_message(self):
+        """A window closes when nothing more is there: one message alone is handed on and acknowledged."""
+        tool = self.subscribe("--window", "100")
+        for number in range(1, 4):
+            self.server.send(TOPIC, batch(number), number)
+            self.assertEqual(tool.line(), batch(number))
+            wait_until(lambda: len(self.server.acknowledged) == number, "its PUBACK")  # pylint: disable=cell-var-from-loop
+
+    def test_a_reader_that_is_gone_gets_no_puback_sent(self):
+        for ending in ("reader", "kill", "term"):
+            with self.subTest(ending=ending):
+                tool = self.subscribe()
+                self.send([batch(1), batch(2)])
+                self.window_of(tool, 2)
+                self.assertEqual(tool.process.stdout.read1(len(batch(1)) + 1), batch(1) + b"\n")
+                if ending == "reader":
+                    tool.process.stdout.close()
+                else:
+                    tool.signal(signal.SIGKILL if ending == "kill" else signal.SIGTERM)
+                self.assertEqual(tool.wait(), {"reader": 74, "kill": -signal.SIGKILL, "term": 0}[ending])
+                self.assertEqual(self.server.acknowledged, [])
+                self.setUp()
+
+    def test_received_does_not_wait_for_the_reader(self):
+        tool = self.subscribe("--ack", "received", "--window", "2")
+        self.send([batch(i) for i in range(5)])
+        wait_until(lambda: self.server.acknowledged == [1, 2, 3, 4, 5], "all PUBACKs")
+        self.assertEqual(standing(tool.process.stdout), 5 * (len(batch(0)) + 1))
+
+    def test_a_topic_alias_that_nobody_allowed_ends_the_link(self):
+        tool = self.subscribe()
+        self.server.send("", batch(1), 1, properties=b"\x23\0\x01")
+        tool.wait_err("is lost: what it sends is not what MQTT says")
+        self.assertEqual(self.server.acknowledged, [])
+        wait_until(lambda: len(self.server.topics) == 2, "the next subscription")
+        self.server.send(TOPIC, batch(2), 2)
+        self.assertEqual(tool.line(), batch(2))
+
+    def test_messages_of_a_lost_link_are_handed_on_once_for_each_time_they_come(self):
+        """What was taken goes on to the reader; its PUBACK went nowhere, so it comes again, and no other is read before."""
+        tool = self.subscribe()
+        self.server.send(TOPIC, batch(1), 1)
+        self.window_of(tool, 1)
+        self.server.hang_up()
+        self.assertEqual(tool.line(), batch(1))
+        wait_until(lambda: len(self.server.topics) == 2, "the next subscription")
+        self.server.send(TOPIC, batch(1), 1)
+        self.assertEqual(tool.line(), batch(1))
+        wait_until(lambda: self.server.acknowledged == [1], "the PUBACK")
+
+
+if __name__ == "__main__":
+    unittest.main()

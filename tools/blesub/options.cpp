@@ -1,0 +1,88 @@
+#include "blesub/options.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace ble {
+namespace {
+
+constexpr char topic_of_all_devices[] = "tfg/detections/raw/+";
+
+}  // namespace
+
+void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
+    line.group("Where from");
+    line.text("--url URL", options.url,
+              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC]: several of the options below in one");
+    declare_mqtt_options(
+        options.mqtt, line,
+        "the topic of the batches, + and # allowed; with --topic-device it ends in /+, by default "
+        "tfg/detections/raw/+");
+    line.group("Delivery");
+    line.choice(
+        "--ack", options.ack, {"consumed", "received"},
+        "when the broker may forget a message: when the reader has consumed it, or once it is written");
+    line.number("--window N", options.window, 1, 1000,
+                "messages that the broker may send before the first of them is acknowledged");
+    line.flag("--confirm", options.confirm,
+              "tell blesend --confirm stored which batches are safe; for exactly one backend");
+    line.text("--confirm-key FILE", options.confirm_key_file,
+              "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
+              "file), the "
+              "same as that of blesend: nobody else can confirm",
+              "-");
+    line.flag("--topic-device", options.topic_device,
+              "take from a topic only what is of the device that its last level names, and write behind each "
+              "line who "
+              "sent it");
+    line.text("--share GROUP", options.share, "share the topic's messages with all who name the same group");
+    line.text(
+        "--reject FILE", options.reject,
+        "where lines go that are too long, name their own sender, or are of another device than their topic");
+    line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub --host localhost | jq .device_id\n"
+        "  blesub --url mqtts://backend@broker.example --client-id backend | bleingest\n"
+        "  blesub --url mqtts://backend@broker.example --client-id backend --topic-device | bleingest\n"
+        "With --client-id the broker keeps what arrives while blesub is away; without, it does not.");
+}
+
+bool disabled_by_environment() {
+    const char *enabled = std::getenv("MQTT_ENABLED");
+    return enabled != nullptr && std::string_view(enabled) == "false";
+}
+
+void validate_receive_options(ReceiveOptions &options, const CommandLine &line) {
+    if (disabled_by_environment()) return;
+    if (options.topic_device && !line.given("--topic")) options.mqtt.topic = topic_of_all_devices;
+    if (!options.url.empty()) apply_mqtt_url(options.mqtt, options.url, line);
+    if (options.mqtt.host.empty())
+        throw Error(ExitCode::config,
+                    "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
+    validate_mqtt_options(options.mqtt, line);
+    check_topic_filter(options.mqtt.topic, line);
+    if (options.topic_device && !options.mqtt.topic.ends_with("/+"))
+        throw Error(line.on_command_line("--topic") || line.on_command_line("--topic-device") ||
+                            line.on_command_line("--url")
+                        ? ExitCode::usage
+                        : ExitCode::config,
+                    "--topic-device takes the last level of a topic for the device: the topic '" +
+                        options.mqtt.topic + "' must end in /+");
+    if (options.confirm && options.ack != "consumed")
+        throw Error(line.on_command_line("--confirm") || line.on_command_line("--ack") ? ExitCode::usage
+                                                                                       : ExitCode::config,
+                    "--confirm promises that batches are stored, and --ack received does not wait for that: "
+                    "leave out one of them");
+    if (options.confirm)
+        options.confirm_key = find_confirm_key(options.confirm_key_file);
+    else if (line.on_command_line("--confirm-key"))
+        throw Error(ExitCode::usage, "--confirm-key is for --confirm: without it nothing is confirmed");
+    if (options.share.find_first_of("/+#") != std::string::npos)
+        throw Error(line.on_command_line("--share") ? ExitCode::usage : ExitCode::config,
+                    "the name of a group (--share) has no '/', '+' or '#' in it");
+}
+
+}  // namespace ble

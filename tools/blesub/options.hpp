@@ -1,0 +1,31 @@
+// What blesub is told by its command line and the environment.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/command_line.hpp"
+#include "base/file.hpp"
+#include "transport/mqtt_options.hpp"
+
+namespace ble {
+
+struct ReceiveOptions {
+    CommonOptions common;
+    MqttOptions mqtt;
+    std::string url, share, ack = "consumed";
+    std::string reject = default_state_path("blesub.rejected.ndjson"), confirm_key_file;
+    std::optional<std::string> confirm_key;
+    std::int64_t count = 0, window = 100;
+    bool confirm = false, topic_device = false;
+};
+
+void declare_receive_options(ReceiveOptions &options, CommandLine &line);
+// Error(usage), or Error(config) where the environment is wrong.
+void validate_receive_options(ReceiveOptions &options, const CommandLine &line);
+
+// MQTT_ENABLED=false: there is nothing to do.
+bool disabled_by_environment();
+
+}  // namespace ble
