@@ -174,6 +174,7 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
     set(CURLOPT_ERRORBUFFER, curl_text);
     set(CURLOPT_WRITEFUNCTION, +on_body);
     set(CURLOPT_WRITEDATA, this);
+    if (!options.proxy.empty()) set(CURLOPT_PROXY, options.proxy.c_str());
     if (!options.cafile.empty()) set(CURLOPT_CAINFO, options.cafile.c_str());
     if (!options.capath.empty()) set(CURLOPT_CAPATH, options.capath.c_str());
     if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());

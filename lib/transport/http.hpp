@@ -23,6 +23,7 @@ struct HttpOptions {
     std::chrono::milliseconds timeout = std::chrono::seconds(10);  // of a whole request
     std::string cafile, capath, cert, key;                         // TLS; empty: the system's authorities
     bool insecure = false;
+    std::string proxy;  // an URL; empty: that of the environment, as libcurl has it
     // The first implementation's manner: a health check before every message, one try, no back-off: each message ends at once.
     bool one_try = false;
     std::optional<std::string> api_key;  // set by validate_http_options(); never logged

@@ -26,7 +26,6 @@ constexpr int most_outstanding = 65'535;             // MQTT 5, 3.3.4: a receive
 constexpr std::uint32_t never_expires = 0xffffffff;  // MQTT 5, 3.1.2.11.2
 constexpr char no_tls[] = "TLS: what answers there does not speak it";
 constexpr char system_authorities[] = "/etc/ssl/certs";
-constexpr milliseconds farewell_limit(500);
 
 void require(int code, const char *what) {
     if (code != MOSQ_ERR_SUCCESS)
@@ -73,6 +72,9 @@ void MosquittoClient::configure(const MqttSession &session) {
         // Otherwise a PUBACK leaves as soon as its message is read. So the library leaves all writing to mosquitto_loop_write().
         require(mosquitto_threaded_set(handle, true), "withhold acknowledgements");
     }
+    if (!options_.alpn.empty())
+        require(mosquitto_string_option(handle, MOSQ_OPT_TLS_ALPN, options_.alpn.c_str()),
+                "choose the protocol by ALPN");
     if (!options_.username.empty())
         require(mosquitto_username_pw_set(handle, options_.username.c_str(),
                                           options_.password ? options_.password->c_str() : nullptr),
@@ -151,10 +153,10 @@ std::string MosquittoClient::trouble_text(int result, int errno_behind) const {
     }
 }
 
-void MosquittoClient::hang_up() {
+void MosquittoClient::hang_up(milliseconds limit) {
     const int fd = mosquitto_socket(handle);
     if (fd < 0 || ::shutdown(fd, SHUT_WR) != 0) return;
-    const auto end = std::chrono::steady_clock::now() + farewell_limit;
+    const auto end = std::chrono::steady_clock::now() + limit;
     std::array<char, 4096> unread;
     for (;;) {
         const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <string>
 
 #include "transport/address_race.hpp"
@@ -29,8 +30,8 @@ struct MosquittoClient {
     std::string trouble_text(int result, int errno_behind) const;
 
     // Closes the connection in such a way that the broker still gets what was written: the kernel would reset it while there is
-    // something unread. What is queued in the library stays unsent. Blocks for a moment at most.
-    void hang_up();
+    // something unread. What is queued in the library stays unsent.
+    void hang_up(std::chrono::milliseconds limit);
 
     MosquittoLink *link;
     mosquitto *handle = nullptr;

@@ -133,12 +133,20 @@ MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epo
 }
 
 MosquittoLink::~MosquittoLink() {
+    if (connected()) say_goodbye();
+}
+
+void MosquittoLink::close(milliseconds limit) {
     if (!connected()) return;
-    if (!withholds_) {
-        mosquitto_disconnect(client_->handle);
-        if (session_.window != nullptr) mosquitto_loop_write(client_->handle, packets_at_once);
-    }
-    if (session_.window != nullptr) client_->hang_up();
+    say_goodbye();
+    client_->hang_up(limit);
+    finish();
+}
+
+void MosquittoLink::say_goodbye() {
+    if (withholds_) return;
+    mosquitto_disconnect(client_->handle);
+    if (session_.window != nullptr) mosquitto_loop_write(client_->handle, packets_at_once);
 }
 
 void MosquittoLink::connect(const AddressMemory &memory) {
@@ -240,9 +248,7 @@ void MosquittoLink::watch() {
     const int fd = mosquitto_socket(client_->handle);
     if (fd < 0) return;
     const bool held = session_.window != nullptr && state_ == State::up && !session_.window->open();
-    const std::uint32_t wanted =
-        held ? 0
-             : EPOLLIN | (mosquitto_want_write(client_->handle) ? EPOLLOUT : 0U);
+    const std::uint32_t wanted = held ? 0 : EPOLLIN | (mosquitto_want_write(client_->handle) ? EPOLLOUT : 0U);
     if (fd == watched_ && wanted == watched_for_) return;
     epoll_event event{wanted, {}};
     const bool known = fd == watched_ && watched_for_ != 0;

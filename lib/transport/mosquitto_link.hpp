@@ -27,8 +27,7 @@ class MosquittoLink final : public MqttLink {
     // Error(system) when libmosquitto refuses, Error(config) when it cannot use the certificates.
     MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
                   const MqttOptions &options, const MqttSession &session);
-    // Disconnects when connected; with messages that wait for release() it hangs up instead, so that none is acknowledged. Does not wait
-    // for an attempt to connect: that ends by itself.
+    // Does not wait for an attempt to connect: that ends by itself.
     ~MosquittoLink() override;
     MosquittoLink(const MosquittoLink &) = delete;
     MosquittoLink &operator=(const MosquittoLink &) = delete;
@@ -44,6 +43,7 @@ class MosquittoLink final : public MqttLink {
     void subscribe(const std::string &topic) override;
     void unsubscribe(const std::string &topic) override;
     void release() override;
+    void close(std::chrono::milliseconds limit) override;
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -55,6 +55,7 @@ class MosquittoLink final : public MqttLink {
     void read_window();
     bool look_ahead();
     bool write();
+    void say_goodbye();
     void watch();
     void check(int code);
     void give_up(const std::string &text, int reason = 0);

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <future>
-#include <thread>
 #include <utility>
 
 #include "base/backoff.hpp"
@@ -16,6 +14,7 @@
 #include "transport/client_id_contest.hpp"
 #include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_reason.hpp"
+#include "transport/paho_link.hpp"
 
 namespace ble {
 namespace {
@@ -145,8 +144,11 @@ void MqttConnection::Impl::watch(int fd) const {
 }
 
 void MqttConnection::Impl::connect() {
-    std::unique_ptr<MqttLink> next = std::make_unique<MosquittoLink>(queue, ++epoch, five, options, session);
-    link.swap(next);
+    ++epoch;
+    if (options.websocket)
+        link = std::make_unique<PahoLink>(queue, epoch, five, options, session);
+    else
+        link = std::make_unique<MosquittoLink>(queue, epoch, five, options, session);
     state = State::connecting;
     if (link->fd() >= 0) watch(link->fd());
     link->connect(addresses);
@@ -282,14 +284,7 @@ void MqttConnection::close(milliseconds limit) {
     if (!impl_->link) return;
     ++impl_->epoch;
     impl_->state = Impl::State::idle;
-    // A thread for the sake of the limit only.
-    auto done = std::make_shared<std::promise<void>>();
-    auto future = done->get_future();
-    std::thread([link = impl_->link.release(), done]() mutable {
-        delete link;
-        done->set_value();
-    }).detach();
-    future.wait_for(limit);
+    std::exchange(impl_->link, nullptr)->close(limit);
 }
 
 }  // namespace ble

@@ -95,6 +95,9 @@ class MqttLink {
     virtual void unsubscribe(const std::string &topic) = 0;
     // With a window: the messages taken are safe, their PUBACKs may go.
     virtual void release() {}
+    // Disconnects, politely where nothing waits for release(), which is not acknowledged; waits until the broker knows, for `limit` at
+    // most. Without it the destructor does the same and waits for nothing.
+    virtual void close(std::chrono::milliseconds limit) = 0;
 };
 
 // Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS.

@@ -2,8 +2,10 @@
 
 #include <mosquitto.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <iterator>
 #include <string_view>
 
 #include "base/command_line.hpp"
@@ -49,6 +51,36 @@ void check_readable(const CommandLine &line, const std::string &option, const st
         throw wrong(line, option, "unable to read " + path + ", given with " + option);
 }
 
+struct UrlScheme {
+    std::string_view begin;
+    bool websocket, tls;
+    std::int64_t port;
+};
+constexpr UrlScheme schemes[] = {{"mqtt://", false, false, 1883},
+                                 {"mqtts://", false, true, tls_port},
+                                 {"ws://", true, false, 80},
+                                 {"wss://", true, true, 443}};
+
+const UrlScheme *find_scheme(std::string_view url) {
+    const auto *found = std::find_if(std::begin(schemes), std::end(schemes),
+                                     [&](const UrlScheme &scheme) { return url.starts_with(scheme.begin); });
+    return found == std::end(schemes) ? nullptr : found;
+}
+
+void settle_proxy(MqttOptions &options, const CommandLine &line) {
+    const bool named = !options.proxy_url.empty();
+    if (named && !options.websocket)
+        throw wrong(
+            line, "--proxy",
+            "--proxy is for --url ws://, wss://, http:// and https://: other connections pass no HTTP proxy");
+    if (!options.websocket) return;
+    if (named) {
+        options.proxy = proxy_of_option(options.proxy_url, line);
+    } else if (const auto url = proxy_of_environment(options.tls, options.host); !url.empty()) {
+        options.proxy = parse_proxy(url);
+    }
+}
+
 void check_host(const MqttOptions &options, const CommandLine &line) {
     if (options.host.find("://") != std::string::npos)  // not repeated, as below: it may hold a password
         throw wrong(line, "--host", "what was given with --host is a URL: give it with --url");
@@ -69,6 +101,11 @@ std::string MqttOptions::address() const {
     return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::pair<std::string, std::int64_t> MqttOptions::next_hop() const {
+    if (proxy) return {proxy->host, proxy->port};
+    return {host, port};
+}
+
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help) {
     line.group("Broker");
     line.text("--broker,--host NAME", options.host, "the broker's host name or address", "MQTT_BROKER");
@@ -79,6 +116,10 @@ void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::st
               "file that holds the password (or MQTT_PASSWORD, or MQTT_PASSWORD_FILE names the file)", "-");
     line.text("-i,--client-id ID", options.client_id, "client identifier; without it a random one");
     line.duration("--keepalive", options.keepalive, "longest silence before the broker takes us for dead");
+    line.text("--proxy URL", options.proxy_url,
+              "HTTP proxy, http://HOST:PORT, for URLs of ws, wss, http and https (else https_proxy, "
+              "http_proxy, no_proxy)",
+              "-");
     line.choice("--mqtt-version", options.version, {"auto", "5", "3.1.1"},
                 "protocol version; auto: 5, or 3.1.1 when the broker refuses 5");
     line.group("TLS");
@@ -88,24 +129,24 @@ void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::st
               "trust the authorities in this folder, prepared by c_rehash");
     line.text("--cert FILE", options.cert, "our certificate, PEM");
     line.text("--key FILE", options.key, "the key of our certificate, PEM");
+    line.text("--alpn NAME", options.alpn,
+              "name the protocol in the handshake, for brokers on port 443 beside HTTPS");
     line.flag("--insecure", options.insecure, "accept any certificate from anyone: for experiments only");
 }
 
 void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line) {
     const auto bad = [&](const std::string &why) {
-        return wrong(line, "--url",
-                     "unable to use --url: " + why + "; it reads mqtt[s]://[USER@]HOST[:PORT][/TOPIC]");
+        return wrong(
+            line, "--url",
+            "unable to use --url: " + why +
+                "; it reads mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]");
     };
+    const UrlScheme *scheme = find_scheme(url);
+    if (scheme == nullptr) throw bad("it begins with none of mqtt://, mqtts://, ws:// and wss://");
+    const bool tls = scheme->tls;
+    options.websocket = scheme->websocket;
     std::string_view rest = url;
-    bool tls = false;
-    if (rest.starts_with("mqtts://")) {
-        tls = true;
-        rest.remove_prefix(8);
-    } else if (rest.starts_with("mqtt://")) {
-        rest.remove_prefix(7);
-    } else {
-        throw bad("it does not begin with mqtt:// or mqtts://");
-    }
+    rest.remove_prefix(scheme->begin.size());
     const auto once = [&](const char *option) {
         if (line.on_command_line(option)) throw bad(std::string(option) + " says it too");
     };
@@ -113,10 +154,13 @@ void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandL
     if (tls)
         options.tls = true;
     else if (options.tls && line.on_command_line("--tls"))
-        throw bad("mqtt:// contradicts --tls, write mqtts://");
+        throw bad(std::string(scheme->begin) + " contradicts --tls, write " +
+                  (scheme->websocket ? "wss://" : "mqtts://"));
 
     std::string_view authority = rest.substr(0, rest.find('/'));
-    if (authority.size() + 1 < rest.size()) {
+    if (options.websocket && authority.size() < rest.size()) {
+        options.websocket_path = rest.substr(authority.size());
+    } else if (authority.size() + 1 < rest.size()) {
         once("--topic");
         options.topic = rest.substr(authority.size() + 1);
     }
@@ -140,7 +184,7 @@ void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandL
     }
     if (options.host.empty()) throw bad("it names no host");
     options.from_url = true;
-    if (!port.empty() || !line.on_command_line("--port")) options.port = tls ? tls_port : 1883;
+    if (!port.empty() || !line.on_command_line("--port")) options.port = scheme->port;
     if (port.empty()) return;
     once("--port");
     port.remove_prefix(1);
@@ -158,7 +202,8 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     const bool tls_named = options.tls || options.insecure || !options.cafile.empty() ||
                            !options.capath.empty() || !options.cert.empty();
-    options.tls = tls_named || options.port == tls_port;
+    options.tls = tls_named || !options.alpn.empty() || options.port == tls_port;
+    settle_proxy(options, line);
     if (options.tls && options.port == 1883 && !line.given("--port") && !options.from_url)
         options.port = tls_port;
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))

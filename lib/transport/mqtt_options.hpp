@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include "transport/proxy.hpp"
 
 namespace ble {
 
@@ -24,17 +27,26 @@ struct MqttOptions {
     bool insecure = false;         // TLS without looking at the certificate
     std::string version = "auto";  // auto, 5, 3.1.1
     bool from_url = false;         // apply_mqtt_url() has set host and port
+    bool websocket = false;        // ws:// or wss://
+    std::string websocket_path = "/mqtt";
+    std::string
+        proxy_url;  // for WebSocket; empty: that of the environment, settled by validate_mqtt_options()
+    std::optional<ProxyAddress> proxy;  // settled by validate_mqtt_options()
+    std::string alpn;  // the protocol's name in the TLS handshake (RFC 7301); empty: none is told
     // Set by validate_mqtt_options() from the file, the environment or the credentials folder; never logged.
     std::optional<std::string> password;
 
     std::string address() const;  // "host:port", "[::1]:8883": for messages
+    std::pair<std::string, std::int64_t> next_hop()
+        const;  // host and port that we connect to: a proxy's, or the broker's
 };
 
 // Declares all of them, --topic with a help of the tool's. --url is the tool's own option, since blesend's may also be http: see
 // apply_mqtt_url().
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help);
 
-// Takes host, port, user name, topic and TLS from mqtt[s]://[USER@]HOST[:PORT][/TOPIC]. Call before
+// Takes host, port, user name, topic and TLS from mqtt[s]://[USER@]HOST[:PORT][/TOPIC], or from ws[s]://[USER@]HOST[:PORT][/PATH] all but
+// the topic. Call before
 // validate_mqtt_options(). Error(usage), or Error(config) when the URL came from the environment, when it is
 // malformed, carries a password, or says something else than --host, --port, --username or --topic do.
 void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line);

@@ -270,7 +270,7 @@ Result MqttPublisher::Impl::judged(LinkJudge::Verdict verdict, std::uint64_t id,
 
 void MqttPublisher::Impl::greet(const MqttEvent &event) {
     ++links;
-    const bool old = event.text != "MQTT 5";
+    const bool old = !event.text.starts_with("MQTT 5");
     const bool no_news = connection.contested() || (judge.suspects({}) && !link_said.due());
     log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +

@@ -18,7 +18,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.group("Where to");
     line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
     line.text("--url URL", options.url,
-              "mqtt[s]://HOST[:PORT][/TOPIC] or http[s]://HOST[:PORT][/PATH]; implies --mode; http has "
+              "mqtt[s]://HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH] or http[s]://HOST[:PORT][/PATH]; "
+              "implies --mode; http has "
               "http://localhost:8000 by default",
               "HTTP_BASE_URL");
     declare_mqtt_options(options.transport.mqtt, line,
@@ -79,11 +80,13 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
     const bool typed = line.on_command_line("--url");
     if (typed) {
         const std::string scheme = options.url.substr(0, options.url.find("://"));
-        const std::string mode = scheme.substr(0, 4);
-        if ((mode != "mqtt" && mode != "http") || (scheme != mode && scheme != mode + "s"))
+        const bool http = scheme == "http" || scheme == "https";
+        if (!http && scheme != "mqtt" && scheme != "mqtts" && scheme != "ws" && scheme != "wss")
             throw Error(
                 ExitCode::usage,
-                "unable to use --url: it begins with none of mqtt://, mqtts://, http:// and https://");
+                "unable to use --url: it begins with none of mqtt://, mqtts://, ws://, wss://, http:// and "
+                "https://");
+        const std::string mode = http ? "http" : "mqtt";
         if (line.given("--mode") && options.mode != mode)
             throw Error(ExitCode::usage,
                         "--url begins with " + scheme + ":// and " +
@@ -140,6 +143,10 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
         http.cafile = mqtt.cafile, http.capath = mqtt.capath, http.cert = mqtt.cert, http.key = mqtt.key;
         http.insecure = mqtt.insecure;
         http.one_try = options.one_try();
+        if (!mqtt.proxy_url.empty())
+            http.proxy = "http://" + proxy_of_option(mqtt.proxy_url, line).authority();
+        if (line.on_command_line("--alpn"))
+            throw Error(ExitCode::usage, "--alpn is for brokers: HTTP names its protocol itself");
         validate_http_options(http, line);
     } else {
         if (mqtt.host.empty())

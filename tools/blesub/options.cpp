@@ -15,7 +15,8 @@ constexpr char topic_of_all_devices[] = "tfg/detections/raw/+";
 void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
     line.group("Where from");
     line.text("--url URL", options.url,
-              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC]: several of the options below in one");
+              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]: several of the "
+              "options below in one");
     declare_mqtt_options(
         options.mqtt, line,
         "the topic of the batches, + and # allowed; with --topic-device it ends in /+, by default "

@@ -1,0 +1,440 @@
+#include "transport/paho_client.hpp"
+
+#include <MQTTAsync.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "transport/mqtt_reason.hpp"
+
+namespace ble {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr unsigned never_expires = 0xffffffff;  // MQTT 5, 3.1.2.11.2
+constexpr int most_outstanding = 1000;          // paho queues beyond it; we never have as many on the way
+constexpr int highest_fd = 256;
+// Texts of paho: there are no codes for them.
+constexpr std::string_view hang_up_text = "TCP connect completion failure",
+                           no_connection = "TCP/TLS connect failure", name_unknown = "Failure";
+
+std::string library_text(int code, const char *message) {
+    if (message != nullptr) return message;
+    const char *text = MQTTAsync_strerror(code);
+    return text != nullptr ? text : "code " + std::to_string(code);
+}
+
+std::string text_of(MQTTProperties *properties, MQTTPropertyCodes code) {
+    const MQTTProperty *found =
+        properties != nullptr ? MQTTProperties_getProperty(properties, code) : nullptr;
+    if (found == nullptr) return {};
+    return {found->value.data.data, static_cast<std::size_t>(found->value.data.len)};
+}
+
+std::optional<std::int64_t> number_of(MQTTProperties *properties, MQTTPropertyCodes code) {
+    if (properties == nullptr || MQTTProperties_hasProperty(properties, code) == 0) return {};
+    return MQTTProperties_getNumericValue(properties, code);
+}
+
+// With the broker's own words, and where to, when it has moved; of a DISCONNECT: paho does not show the properties of a CONNACK that
+// refuses.
+std::string reason_text(int reason, MQTTProperties *properties) {
+    const std::string words = text_of(properties, MQTTPROPERTY_CODE_REASON_STRING);
+    return mqtt_reason_text(reason) + (words.empty() ? "" : ": " + printable(words)) +
+           mqtt_reason_advice(reason, text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE));
+}
+
+// The sockets that are somebody's already: paho keeps its own to itself, and a process may have several clients of one broker.
+std::mutex claims_lock;
+std::vector<int> &claims() {
+    static auto *const only = new std::vector<int>;  // never destroyed: paho's thread may outlive main()
+    return *only;
+}
+
+void give_back(int fd) {
+    const std::lock_guard guard(claims_lock);
+    std::erase(claims(), fd);
+}
+
+// The descriptor of a connection to that numeric address; -1: none.
+int claim_socket(const std::string &address, const std::string &port) {
+    const std::lock_guard guard(claims_lock);
+    for (int fd = STDERR_FILENO + 1; fd < highest_fd; ++fd) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr *>(&peer), &size) != 0) continue;
+        if (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) continue;
+        std::array<char, NI_MAXHOST> host{};
+        std::array<char, NI_MAXSERV> service{};
+        if (::getnameinfo(reinterpret_cast<const sockaddr *>(&peer), size, host.data(), host.size(),
+                          service.data(), service.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+            continue;
+        if (address != host.data() || port != service.data()) continue;
+        if (std::find(claims().begin(), claims().end(), fd) != claims().end()) continue;
+        claims().push_back(fd);
+        return fd;
+    }
+    return -1;
+}
+
+}  // namespace
+
+// What paho calls, in its threads.
+struct PahoClient::Callbacks {
+    using Kind = MqttEvent::Kind;
+    static PahoClient &client(void *context) { return *static_cast<PahoClient *>(context); }
+
+    static void connected(void *context, MQTTAsync_successData *) noexcept {
+        begin(client(context), nullptr);
+    }
+    static void connected5(void *context, MQTTAsync_successData5 *data) noexcept {
+        begin(client(context), data != nullptr ? &data->properties : nullptr);
+    }
+    static void begin(PahoClient &client, MQTTProperties *properties) {
+        client.find_socket();
+        MqttEvent event{Kind::connected};
+        event.text = client.five_ ? "MQTT 5, WebSocket" : "MQTT 3.1.1, WebSocket";
+        if (number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS).value_or(1) < 1)
+            return client.push(
+                {Kind::failed, 0, mqtt::qos_not_supported, mqtt_reason_text(mqtt::qos_not_supported)});
+        if (const auto most = number_of(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
+            event.receive_maximum = static_cast<std::size_t>(*most);
+        if (const auto most = number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE))
+            event.packet_maximum = static_cast<std::size_t>(*most);
+        client.push(std::move(event));
+        // Here and not in the other thread: the first message may already hold paho's lock when that gets to it.
+        if (!client.session_.subscribe.empty()) client.subscribe(client.session_.subscribe);
+    }
+    static void failed(void *context, MQTTAsync_failureData *data) noexcept {
+        fail(client(context), data != nullptr ? data->code : MQTTASYNC_FAILURE,
+             data != nullptr ? data->message : nullptr);
+    }
+    static void failed5(void *context, MQTTAsync_failureData5 *data) noexcept {
+        if (data == nullptr) return fail(client(context), MQTTASYNC_FAILURE, nullptr);
+        fail(client(context), data->reasonCode != 0 ? data->reasonCode : data->code, data->message);
+    }
+    // `code`: negative for paho's own, a CONNACK's return code, which MQTT 5 brokers of old send as well, or its reason.
+    static void fail(PahoClient &client, int code, const char *message) {
+        const int reason = code >= mqtt::first_failure ? code
+                           : code > 0                  ? mqtt_reason_of_return_code(code)
+                                                       : 0;
+        const std::string text =
+            reason != 0 ? reason_text(reason, nullptr) : client.failure_text(code, message);
+        client.hung_up_ = message != nullptr && message == hang_up_text;
+        const bool old_version_next = client.hung_up_ && client.five_ && client.options_.version == "auto";
+        if (client.options_.tls && !client.options_.proxy && reason == 0 && !old_version_next)
+            return fail_after_look(client.queue_, client.epoch_, client.options_, client.address(), text);
+        client.push({Kind::failed, 0, reason, text});
+    }
+
+    static void lost(void *context, char *cause) noexcept {
+        client(context).push({Kind::lost, 0, 0, cause != nullptr ? cause : "connection lost"});
+    }
+    static void disconnected(void *context, MQTTProperties *properties, MQTTReasonCodes reason) noexcept {
+        client(context).push({Kind::lost, 0, reason, reason_text(reason, properties)});
+    }
+    static int arrived(void *context, char *topic, int length, MQTTAsync_message *message) noexcept {
+        MqttEvent event{Kind::message};
+        event.text.assign(static_cast<const char *>(message->payload),
+                          static_cast<std::size_t>(message->payloadlen));
+        // The length is 0 for a topic without a NUL in it.
+        event.topic = length > 0 ? std::string(topic, static_cast<std::size_t>(length)) : std::string(topic);
+        MQTTAsync_freeMessage(&message);
+        MQTTAsync_free(topic);
+        client(context).hold(std::move(event));
+        return 1;  // 0 would acknowledge just the same, and keep the message inside the library
+    }
+
+    static void published(void *context, MQTTAsync_successData *) noexcept { acknowledge(context, 0); }
+    static void published5(void *context, MQTTAsync_successData5 *data) noexcept {
+        acknowledge(context, data != nullptr ? data->reasonCode : 0);
+    }
+    static void unpublished(void *context, MQTTAsync_failureData *) noexcept { acknowledge(context, {}); }
+    static void unpublished5(void *context, MQTTAsync_failureData5 *data) noexcept {
+        const int reason = data != nullptr ? data->reasonCode : 0;
+        acknowledge(context, reason >= mqtt::first_failure ? std::optional(reason) : std::nullopt);
+    }
+    // Without a reason the link was lost before the answer came, which is told by itself.
+    static void acknowledge(void *context, std::optional<int> reason) {
+        const Sent sent = *static_cast<Sent *>(context);
+        {
+            const std::lock_guard guard(sent.client->lock_);
+            sent.client->sent_.remove_if([&](const Sent &one) { return &one == context; });
+        }
+        if (reason) sent.client->push({Kind::acknowledged, sent.id, *reason, ""});
+    }
+
+    static void subscribed(void *context, MQTTAsync_successData *data) noexcept {
+        grant(client(context), data != nullptr ? data->alt.qos : 0);
+    }
+    static void subscribed5(void *context, MQTTAsync_successData5 *data) noexcept {
+        grant(client(context), data != nullptr ? data->reasonCode : 0);
+    }
+    static void grant(PahoClient &client, int reason) {
+        if (reason >= mqtt::first_failure) return deny(client, reason);
+        client.push({Kind::subscribed, 0, reason, ""});
+    }
+    static void unsubscribed(void *context, MQTTAsync_failureData *data) noexcept {
+        deny(client(context), data != nullptr && data->code > 0 ? mqtt::first_failure : 0);
+    }
+    static void unsubscribed5(void *context, MQTTAsync_failureData5 *data) noexcept {
+        deny(client(context), data != nullptr ? data->reasonCode : 0);
+    }
+    static void deny(PahoClient &client, int reason) {
+        if (reason < mqtt::first_failure) return;  // the link was lost before the answer came
+        client.push({Kind::denied, 0, reason, mqtt_reason_text(reason)});
+    }
+    // "…:error:0A000086:SSL routines:FUNCTION:certificate verify failed:FILE:LINE:": the reason is the sixth part.
+    static int tls_error(const char *text, std::size_t size, void *context) noexcept {
+        std::string_view rest(text, size);
+        for (int part = 0; part < 5 && rest.find(':') != std::string_view::npos; ++part)
+            rest.remove_prefix(rest.find(':') + 1);
+        const std::lock_guard guard(client(context).lock_);
+        client(context).tls_error_ = printable(rest.substr(0, rest.find_first_of(":\n")));
+        return 1;
+    }
+};
+
+PahoClient::PahoClient(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
+                       const MqttOptions &options, const MqttSession &session)
+    : queue_(std::move(queue)), epoch_(epoch), five_(five), options_(options), session_(session) {}
+
+PahoClient::~PahoClient() {
+    if (socket_ >= 0) give_back(socket_);
+}
+
+void PahoClient::begin() {
+    std::thread([self = shared_from_this()] { self->work(); }).detach();
+}
+
+void PahoClient::later(Work work) {
+    const std::lock_guard guard(lock_);
+    work_.push_back(std::move(work));
+    changed_.notify_all();
+}
+
+void PahoClient::end() {
+    const std::lock_guard guard(lock_);
+    ending_ = true;
+    changed_.notify_all();
+}
+
+void PahoClient::wait_for_end(milliseconds limit) {
+    std::unique_lock guard(lock_);
+    changed_.wait_for(guard, limit, [this] { return ended_; });
+}
+
+void PahoClient::work() {
+    for (;;) {
+        std::unique_lock guard(lock_);
+        changed_.wait(guard, [this] { return ending_ || !work_.empty(); });
+        if (ending_) break;
+        const Work next = std::move(work_.front());
+        work_.pop_front();
+        guard.unlock();
+        next(*this);
+    }
+    if (handle_ != nullptr) MQTTAsync_destroy(&handle_);  // disconnects
+    const std::lock_guard guard(lock_);
+    ended_ = true;
+    changed_.notify_all();
+}
+
+std::string PahoClient::address() const {
+    const std::lock_guard guard(lock_);
+    return address_;
+}
+
+bool PahoClient::show_message(MqttWindow &window) {
+    const std::lock_guard guard(lock_);
+    if (!message_ || std::exchange(shown_, true)) return false;
+    window.add(message_->text.size());
+    push(std::move(*message_));
+    return true;
+}
+
+void PahoClient::release() {
+    const std::lock_guard guard(lock_);
+    if (!std::exchange(shown_, false)) return;
+    message_.reset();
+    changed_.notify_all();
+}
+
+// In paho's thread. The PUBACK goes out when this returns: to nobody, when the link was ended meanwhile.
+void PahoClient::hold(MqttEvent message) {
+    if (session_.window == nullptr) return push(std::move(message));
+    std::unique_lock guard(lock_);
+    message_ = std::move(message);
+    queue_->wake();
+    changed_.wait(guard, [this] { return ending_ || !message_; });
+    if (message_) hang_up();
+}
+
+// With lock_ held. The half-closed connection takes no PUBACK, and the broker still gets those that were written before.
+void PahoClient::hang_up() const {
+    if (socket_ >= 0) ::shutdown(socket_, SHUT_WR);
+}
+
+void PahoClient::find_socket() {
+    const auto &[host, port] = options_.next_hop();
+    const int fd = claim_socket(address(), std::to_string(port));
+    const std::lock_guard guard(lock_);
+    socket_ = fd;
+}
+
+void PahoClient::make() {
+    MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
+    create.MQTTVersion = five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    const std::string uri =
+        (options_.tls ? "wss://" : "ws://") + options_.address() + options_.websocket_path;
+    const int code = MQTTAsync_createWithOptions(&handle_, uri.c_str(), session_.client_id.c_str(),
+                                                 MQTTCLIENT_PERSISTENCE_NONE, nullptr, &create);
+    if (code != MQTTASYNC_SUCCESS) throw Error(ExitCode::system, library_text(code, nullptr));
+    MQTTAsync_setCallbacks(handle_, this, Callbacks::lost, Callbacks::arrived, nullptr);
+    if (five_) MQTTAsync_setDisconnected(handle_, this, Callbacks::disconnected);
+}
+
+void PahoClient::connect(const AddressMemory &memory) {
+    deadline_ = std::chrono::steady_clock::now() + connect_limit;
+    const auto &[host, port] = options_.next_hop();
+    const FoundAddress found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
+    {
+        const std::lock_guard guard(lock_);
+        address_ = found.address;
+    }
+    if (found.address.empty()) return push({MqttEvent::Kind::failed, 0, 0, found.trouble});
+    steered_.emplace(host, found.address);
+    try {
+        make();
+        connect_to_address();
+    } catch (const Error &error) {
+        push({MqttEvent::Kind::failed, 0, 0, error.what()});
+    }
+}
+
+void PahoClient::connect_to_address() {
+    MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer_ws;
+    if (five_) connect = MQTTAsync_connectOptions_initializer5_ws;
+    connect.context = this;
+    connect.MQTTVersion = five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    connect.maxInflight = most_outstanding;
+    connect.keepAliveInterval = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
+    const auto left = std::chrono::ceil<seconds>(deadline_ - std::chrono::steady_clock::now());
+    connect.connectTimeout = static_cast<int>(std::max(seconds(1), left).count());
+    if (!options_.username.empty()) connect.username = options_.username.c_str();
+    if (options_.password) {
+        connect.binarypwd.data = options_.password->data();
+        connect.binarypwd.len = static_cast<int>(options_.password->size());
+    }
+    const std::string proxy = options_.proxy ? options_.proxy->authority() : "";
+    if (options_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
+    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
+    will.topicName = session_.status_topic.c_str();
+    will.message = "offline";
+    will.retained = 1;
+    will.qos = 1;
+    if (!session_.status_topic.empty()) connect.will = &will;
+    MQTTProperties properties = MQTTProperties_initializer;
+    if (five_) {
+        connect.cleanstart = session_.persistent ? 0 : 1;
+        connect.onSuccess5 = Callbacks::connected5;
+        connect.onFailure5 = Callbacks::failed5;
+        MQTTProperty expiry{};
+        expiry.identifier = MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL;
+        expiry.value.integer4 = never_expires;
+        if (session_.persistent) MQTTProperties_add(&properties, &expiry);
+        connect.connectProperties = &properties;
+    } else {
+        connect.cleansession = session_.persistent ? 0 : 1;
+        connect.onSuccess = Callbacks::connected;
+        connect.onFailure = Callbacks::failed;
+    }
+    const auto text = [](const std::string &value) { return value.empty() ? nullptr : value.c_str(); };
+    MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
+    tls.trustStore = text(options_.cafile);
+    tls.CApath = text(options_.capath);
+    tls.keyStore = text(options_.cert);
+    tls.privateKey = text(options_.key);
+    tls.enableServerCertAuth = options_.insecure ? 0 : 1;
+    tls.verify = options_.insecure ? 0 : 1;  // the host name; off by default in paho
+    tls.ssl_error_cb = Callbacks::tls_error;
+    tls.ssl_error_context = this;
+    const std::string protocols = static_cast<char>(options_.alpn.size()) + options_.alpn;  // RFC 7301, 3.1
+    if (!options_.alpn.empty()) {
+        tls.protos = reinterpret_cast<const unsigned char *>(protocols.data());
+        tls.protos_len = static_cast<unsigned>(protocols.size());
+    }
+    if (options_.tls) connect.ssl = &tls;
+
+    const int code = MQTTAsync_connect(handle_, &connect);
+    MQTTProperties_free(&properties);
+    if (code != MQTTASYNC_SUCCESS) push({MqttEvent::Kind::failed, 0, 0, library_text(code, nullptr)});
+}
+
+void PahoClient::refuse(int code, const char *what) {
+    if (code == MQTTASYNC_SUCCESS) return;
+    push(
+        {MqttEvent::Kind::lost, 0, 0, std::string("unable to ") + what + ": " + library_text(code, nullptr)});
+}
+
+void PahoClient::publish(std::uint64_t id, const std::string &topic, const std::string &payload,
+                         bool retained) {
+    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+    {
+        const std::lock_guard guard(lock_);
+        response.context = &sent_.emplace_back(Sent{this, id});
+    }
+    if (five_) {
+        response.onSuccess5 = Callbacks::published5;
+        response.onFailure5 = Callbacks::unpublished5;
+    } else {
+        response.onSuccess = Callbacks::published;
+        response.onFailure = Callbacks::unpublished;
+    }
+    refuse(MQTTAsync_send(handle_, topic.c_str(), static_cast<int>(payload.size()), payload.data(), 1,
+                          retained ? 1 : 0, &response),
+           "publish");
+}
+
+void PahoClient::subscribe(const std::string &topic) {
+    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+    response.context = this;
+    if (five_) {
+        response.onSuccess5 = Callbacks::subscribed5;
+        response.onFailure5 = Callbacks::unsubscribed5;
+    } else {
+        response.onSuccess = Callbacks::subscribed;
+        response.onFailure = Callbacks::unsubscribed;
+    }
+    refuse(MQTTAsync_subscribe(handle_, topic.c_str(), 1, &response), "subscribe");
+}
+
+void PahoClient::unsubscribe(const std::string &topic) {
+    MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+    refuse(MQTTAsync_unsubscribe(handle_, topic.c_str(), &response), "unsubscribe");
+}
+
+std::string PahoClient::failure_text(int code, const char *message) {
+    const std::lock_guard guard(lock_);
+    if (!tls_error_.empty()) return "TLS: " + tls_error_;
+    std::string text = library_text(code, message);
+    const std::string there = options_.proxy ? " by the proxy" : "";
+    if (text == hang_up_text)
+        return "it hangs up instead of answering (does it want TLS, is the path right?)";
+    if (text != no_connection && text != name_unknown) return text;
+    return "no connection" + there +
+           (options_.tls ? " (is anybody there, does it speak WebSocket over TLS?)"
+                         : " (is anybody there, does it speak WebSocket, does it want TLS?)");
+}
+
+}  // namespace ble

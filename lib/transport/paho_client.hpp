@@ -1,0 +1,86 @@
+// A client of paho.mqtt.c for one link: its settings, its callbacks, and the thread that calls the library. A part of PahoLink.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "transport/mqtt_link.hpp"
+#include "transport/steered_lookup.hpp"
+
+namespace ble {
+
+class PahoClient : public std::enable_shared_from_this<PahoClient> {
+  public:
+    PahoClient(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five, const MqttOptions &options,
+               const MqttSession &session);
+    PahoClient(const PahoClient &) = delete;
+    PahoClient &operator=(const PahoClient &) = delete;
+    ~PahoClient();
+
+    // For the link, in its thread. None of these waits for the library.
+    using Work = std::function<void(PahoClient &)>;
+    void begin();           // starts the thread, which keeps the client until its end
+    void later(Work work);  // in the thread, one after the other
+    // Disconnects, and ends the thread. A message whose callback waits is not acknowledged.
+    void end();
+    void wait_for_end(std::chrono::milliseconds limit);
+    std::string address() const;
+    bool hung_up() const { return hung_up_; }
+    // Pushes the message whose callback waits, counted into the window. False: there is none, or it was pushed already.
+    bool show_message(MqttWindow &window);
+    void release();  // that callback may return
+
+    // In the thread.
+    void connect(const AddressMemory &memory);
+    void publish(std::uint64_t id, const std::string &topic, const std::string &payload, bool retained);
+    void subscribe(const std::string &topic);
+    void unsubscribe(const std::string &topic);
+
+  private:
+    struct Callbacks;
+    struct Sent {
+        PahoClient *client;
+        std::uint64_t id;
+    };
+
+    void work();
+    void make();
+    void connect_to_address();
+    void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
+    void refuse(int code, const char *what);
+    void find_socket();
+    void hang_up() const;
+    void hold(MqttEvent message);
+    std::string failure_text(int code, const char *message);
+
+    const std::shared_ptr<MqttEventQueue> queue_;
+    const unsigned epoch_;
+    const bool five_;  // MQTT 5, else 3.1.1
+    const MqttOptions options_;
+    const MqttSession session_;
+    std::chrono::steady_clock::time_point deadline_;
+    std::optional<SteeredLookup> steered_;
+    void *handle_ = nullptr;  // MQTTAsync
+    std::atomic<bool> hung_up_{false};
+
+    mutable std::mutex lock_;  // of all below; never held while the library is called
+    std::condition_variable changed_;
+    std::deque<Work> work_;
+    bool ending_ = false, ended_ = false;
+    std::string address_, tls_error_;
+    std::optional<MqttEvent> message_;  // whose callback waits
+    bool shown_ = false;
+    int socket_ = -1;
+    std::list<Sent> sent_;
+};
+
+}  // namespace ble

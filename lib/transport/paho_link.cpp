@@ -1,0 +1,56 @@
+#include "transport/paho_link.hpp"
+
+#include "transport/paho_client.hpp"
+
+namespace ble {
+
+PahoLink::PahoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
+                   const MqttOptions &options, const MqttSession &session)
+    : client_(std::make_shared<PahoClient>(std::move(queue), epoch, five, options, session)),
+      window_(session.window) {
+    client_->begin();
+}
+
+PahoLink::~PahoLink() {
+    client_->end();
+}
+
+void PahoLink::connect(const AddressMemory &memory) {
+    client_->later([memory](PahoClient &client) { client.connect(memory); });
+}
+std::string PahoLink::address() const {
+    return client_->address();
+}
+bool PahoLink::hung_up() const {
+    return client_->hung_up();
+}
+
+void PahoLink::step() {
+    if (window_ == nullptr || !window_->open() || !client_->show_message(*window_)) return;
+    window_->close();
+}
+
+void PahoLink::release() {
+    client_->release();
+}
+
+bool PahoLink::publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {
+    client_->later([id, topic, text = std::string(payload), retained](PahoClient &client) {
+        client.publish(id, topic, text, retained);
+    });
+    return true;
+}
+
+void PahoLink::subscribe(const std::string &topic) {
+    client_->later([topic](PahoClient &client) { client.subscribe(topic); });
+}
+void PahoLink::unsubscribe(const std::string &topic) {
+    client_->later([topic](PahoClient &client) { client.unsubscribe(topic); });
+}
+
+void PahoLink::close(std::chrono::milliseconds limit) {
+    client_->end();
+    client_->wait_for_end(limit);
+}
+
+}  // namespace ble

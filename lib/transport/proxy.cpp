@@ -1,0 +1,109 @@
+#include "transport/proxy.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/command_line.hpp"
+#include "base/error.hpp"
+#include "base/trimmed.hpp"
+
+namespace ble {
+namespace {
+
+std::string from_environment(const char *name) {
+    const char *value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+std::string first_of(const char *one, const char *other) {
+    auto value = from_environment(one);
+    return value.empty() ? from_environment(other) : value;
+}
+
+std::string lower(std::string_view text) {
+    std::string copy(text);
+    std::transform(copy.begin(), copy.end(), copy.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return copy;
+}
+
+bool matches(const std::string &host, std::string pattern) {
+    if (pattern == "*") return true;
+    while (pattern.starts_with('.')) pattern.erase(0, 1);
+    if (pattern.empty() || !host.ends_with(pattern)) return false;
+    return host.size() == pattern.size() || host[host.size() - pattern.size() - 1] == '.';
+}
+
+bool excepted(const std::string &host, std::string_view list) {
+    while (!list.empty()) {
+        const auto comma = std::min(list.find(','), list.size());
+        if (matches(host, lower(trimmed(list.substr(0, comma))))) return true;
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return false;
+}
+
+Error bad(const std::string &why) {
+    return Error(ExitCode::config,
+                 "unable to use the proxy: " + why + "; it reads [http://][USER[:PASSWORD]@]HOST[:PORT]");
+}
+
+}  // namespace
+
+std::string ProxyAddress::authority() const {
+    const bool v6 = host.find(':') != std::string::npos;
+    return (login.empty() ? "" : login + "@") + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+ProxyAddress proxy_of_option(const std::string &url, const CommandLine &line) {
+    const auto code = line.on_command_line("--proxy") ? ExitCode::usage : ExitCode::config;
+    try {
+        ProxyAddress proxy = parse_proxy(url);
+        if (proxy.login.find(':') == std::string::npos) return proxy;
+    } catch (const Error &error) {
+        throw Error(code, error.what());
+    }
+    throw Error(code,
+                "a password does not belong in --proxy, where everybody can see it: give it in http_proxy or "
+                "https_proxy");
+}
+
+ProxyAddress parse_proxy(std::string_view text) {
+    constexpr std::string_view scheme = "http://";
+    if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+    if (text.find("://") != text.npos) throw bad("it is no HTTP proxy");
+    if (text.ends_with('/')) text.remove_suffix(1);
+    ProxyAddress proxy;
+    if (const auto at = text.rfind('@'); at != text.npos) {
+        proxy.login = text.substr(0, at);
+        text.remove_prefix(at + 1);
+    }
+    std::string_view port;
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == text.npos) throw bad("']' is missing");
+        proxy.host = text.substr(1, end - 1);
+        port = text.substr(end + 1);
+    } else {
+        proxy.host = text.substr(0, text.find(':'));
+        port = text.substr(proxy.host.size());
+    }
+    if (proxy.host.empty() || proxy.host.find_first_of(" /") != std::string::npos)
+        throw bad("it names no host");
+    if (port.empty()) return proxy;
+    port.remove_prefix(1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), proxy.port);
+    if (error != std::errc() || end != port.data() + port.size() || proxy.port < 1 || proxy.port > 65'535)
+        throw bad("its port is not a number from 1 to 65535");
+    return proxy;
+}
+
+std::string proxy_of_environment(bool tls, const std::string &host) {
+    if (excepted(lower(host), first_of("no_proxy", "NO_PROXY"))) return {};
+    // HTTP_PROXY could be a header of a CGI program's client.
+    return tls ? first_of("https_proxy", "HTTPS_PROXY") : from_environment("http_proxy");
+}
+
+}  // namespace ble
