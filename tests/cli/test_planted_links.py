@@ -38,8 +38,7 @@ class PlantedLinks(unittest.TestCase):
     def run_as_other(self, name, *words, given=BATCH):
         before = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user")
         with Tool(*as_other_user(name, *words, before=before), cwd=self.folder) as tool:
-            tool.write(given)
-            tool.close_stdin()
+            tool.offer(given)
             return tool.wait(), tool.err
 
     def test_the_database_and_the_spool_are_refused(self):

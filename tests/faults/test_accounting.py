@@ -76,7 +76,7 @@ class Accounts(unittest.TestCase):
 
     def test_a_gap_over_what_is_stored(self):
         self.ingest(self.sent())
-        self.change("INSERT INTO gaps VALUES (1, 5, 5, 'buffer_full', 0)")
+        self.change("INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at) VALUES (1, 5, 5, 'buffer_full', 0)")
         self.assertEqual(len(self.found()[2]), 1)
 
     def test_a_batch_stored_twice(self):

@@ -179,6 +179,17 @@ class Tool:
     def close_stdin(self):
         self.stdin.close()
 
+    def offer(self, data):
+        """All the input of a tool that may end without reading it."""
+        try:
+            self.write(data)
+        except BrokenPipeError:
+            pass
+        try:
+            self.close_stdin()
+        except BrokenPipeError:
+            pass  # what was left in our buffer
+
     def line(self, deadline_s=DEADLINE_S):
         """The next line of standard output as bytes without LF; None at its end. Starts consuming the output."""
         if self._out_thread is None:
