@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string_view>
@@ -79,6 +80,8 @@ void settle_proxy(MqttOptions &options, const CommandLine &line) {
     } else if (const auto url = proxy_of_environment(options.tls, options.host); !url.empty()) {
         options.proxy = parse_proxy(url);
     }
+    // Paho would read them by itself, with other exceptions.
+    for (const char *name : {"http_proxy", "https_proxy"}) ::unsetenv(name);
 }
 
 void check_host(const MqttOptions &options, const CommandLine &line) {
@@ -116,10 +119,6 @@ void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::st
               "file that holds the password (or MQTT_PASSWORD, or MQTT_PASSWORD_FILE names the file)", "-");
     line.text("-i,--client-id ID", options.client_id, "client identifier; without it a random one");
     line.duration("--keepalive", options.keepalive, "longest silence before the broker takes us for dead");
-    line.text("--proxy URL", options.proxy_url,
-              "HTTP proxy, http://HOST:PORT, for URLs of ws, wss, http and https (else https_proxy, "
-              "http_proxy, no_proxy)",
-              "-");
     line.choice("--mqtt-version", options.version, {"auto", "5", "3.1.1"},
                 "protocol version; auto: 5, or 3.1.1 when the broker refuses 5");
     line.group("TLS");

@@ -1,15 +1,10 @@
 #include "transport/paho_client.hpp"
 
 #include <MQTTAsync.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -21,9 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr unsigned never_expires = 0xffffffff;  // MQTT 5, 3.1.2.11.2
-constexpr int most_outstanding = 1000;          // paho queues beyond it; we never have as many on the way
-constexpr int highest_fd = 256;
+constexpr int most_outstanding = 1000;  // paho queues beyond it; we never have as many on the way
 // Texts of paho: there are no codes for them.
 constexpr std::string_view hang_up_text = "TCP connect completion failure",
                            no_connection = "TCP/TLS connect failure", name_unknown = "Failure";
@@ -54,39 +47,6 @@ std::string reason_text(int reason, MQTTProperties *properties) {
            mqtt_reason_advice(reason, text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE));
 }
 
-// The sockets that are somebody's already: paho keeps its own to itself, and a process may have several clients of one broker.
-std::mutex claims_lock;
-std::vector<int> &claims() {
-    static auto *const only = new std::vector<int>;  // never destroyed: paho's thread may outlive main()
-    return *only;
-}
-
-void give_back(int fd) {
-    const std::lock_guard guard(claims_lock);
-    std::erase(claims(), fd);
-}
-
-// The descriptor of a connection to that numeric address; -1: none.
-int claim_socket(const std::string &address, const std::string &port) {
-    const std::lock_guard guard(claims_lock);
-    for (int fd = STDERR_FILENO + 1; fd < highest_fd; ++fd) {
-        sockaddr_storage peer{};
-        socklen_t size = sizeof peer;
-        if (::getpeername(fd, reinterpret_cast<sockaddr *>(&peer), &size) != 0) continue;
-        if (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) continue;
-        std::array<char, NI_MAXHOST> host{};
-        std::array<char, NI_MAXSERV> service{};
-        if (::getnameinfo(reinterpret_cast<const sockaddr *>(&peer), size, host.data(), host.size(),
-                          service.data(), service.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-            continue;
-        if (address != host.data() || port != service.data()) continue;
-        if (std::find(claims().begin(), claims().end(), fd) != claims().end()) continue;
-        claims().push_back(fd);
-        return fd;
-    }
-    return -1;
-}
-
 }  // namespace
 
 // What paho calls, in its threads.
@@ -101,7 +61,6 @@ struct PahoClient::Callbacks {
         begin(client(context), data != nullptr ? &data->properties : nullptr);
     }
     static void begin(PahoClient &client, MQTTProperties *properties) {
-        client.find_socket();
         MqttEvent event{Kind::connected};
         event.text = client.five_ ? "MQTT 5, WebSocket" : "MQTT 3.1.1, WebSocket";
         if (number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS).value_or(1) < 1)
@@ -112,8 +71,6 @@ struct PahoClient::Callbacks {
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE))
             event.packet_maximum = static_cast<std::size_t>(*most);
         client.push(std::move(event));
-        // Here and not in the other thread: the first message may already hold paho's lock when that gets to it.
-        if (!client.session_.subscribe.empty()) client.subscribe(client.session_.subscribe);
     }
     static void failed(void *context, MQTTAsync_failureData *data) noexcept {
         fail(client(context), data != nullptr ? data->code : MQTTASYNC_FAILURE,
@@ -151,7 +108,7 @@ struct PahoClient::Callbacks {
         event.topic = length > 0 ? std::string(topic, static_cast<std::size_t>(length)) : std::string(topic);
         MQTTAsync_freeMessage(&message);
         MQTTAsync_free(topic);
-        client(context).hold(std::move(event));
+        client(context).push(std::move(event));
         return 1;  // 0 would acknowledge just the same, and keep the message inside the library
     }
 
@@ -209,10 +166,6 @@ PahoClient::PahoClient(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bo
                        const MqttOptions &options, const MqttSession &session)
     : queue_(std::move(queue)), epoch_(epoch), five_(five), options_(options), session_(session) {}
 
-PahoClient::~PahoClient() {
-    if (socket_ >= 0) give_back(socket_);
-}
-
 void PahoClient::begin() {
     std::thread([self = shared_from_this()] { self->work(); }).detach();
 }
@@ -253,43 +206,6 @@ void PahoClient::work() {
 std::string PahoClient::address() const {
     const std::lock_guard guard(lock_);
     return address_;
-}
-
-bool PahoClient::show_message(MqttWindow &window) {
-    const std::lock_guard guard(lock_);
-    if (!message_ || std::exchange(shown_, true)) return false;
-    window.add(message_->text.size());
-    push(std::move(*message_));
-    return true;
-}
-
-void PahoClient::release() {
-    const std::lock_guard guard(lock_);
-    if (!std::exchange(shown_, false)) return;
-    message_.reset();
-    changed_.notify_all();
-}
-
-// In paho's thread. The PUBACK goes out when this returns: to nobody, when the link was ended meanwhile.
-void PahoClient::hold(MqttEvent message) {
-    if (session_.window == nullptr) return push(std::move(message));
-    std::unique_lock guard(lock_);
-    message_ = std::move(message);
-    queue_->wake();
-    changed_.wait(guard, [this] { return ending_ || !message_; });
-    if (message_) hang_up();
-}
-
-// With lock_ held. The half-closed connection takes no PUBACK, and the broker still gets those that were written before.
-void PahoClient::hang_up() const {
-    if (socket_ >= 0) ::shutdown(socket_, SHUT_WR);
-}
-
-void PahoClient::find_socket() {
-    const auto &[host, port] = options_.next_hop();
-    const int fd = claim_socket(address(), std::to_string(port));
-    const std::lock_guard guard(lock_);
-    socket_ = fd;
 }
 
 void PahoClient::make() {
@@ -344,18 +260,12 @@ void PahoClient::connect_to_address() {
     will.retained = 1;
     will.qos = 1;
     if (!session_.status_topic.empty()) connect.will = &will;
-    MQTTProperties properties = MQTTProperties_initializer;
     if (five_) {
-        connect.cleanstart = session_.persistent ? 0 : 1;
+        connect.cleanstart = 1;
         connect.onSuccess5 = Callbacks::connected5;
         connect.onFailure5 = Callbacks::failed5;
-        MQTTProperty expiry{};
-        expiry.identifier = MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL;
-        expiry.value.integer4 = never_expires;
-        if (session_.persistent) MQTTProperties_add(&properties, &expiry);
-        connect.connectProperties = &properties;
     } else {
-        connect.cleansession = session_.persistent ? 0 : 1;
+        connect.cleansession = 1;
         connect.onSuccess = Callbacks::connected;
         connect.onFailure = Callbacks::failed;
     }
@@ -377,7 +287,6 @@ void PahoClient::connect_to_address() {
     if (options_.tls) connect.ssl = &tls;
 
     const int code = MQTTAsync_connect(handle_, &connect);
-    MQTTProperties_free(&properties);
     if (code != MQTTASYNC_SUCCESS) push({MqttEvent::Kind::failed, 0, 0, library_text(code, nullptr)});
 }
 

@@ -24,20 +24,15 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
                const MqttSession &session);
     PahoClient(const PahoClient &) = delete;
     PahoClient &operator=(const PahoClient &) = delete;
-    ~PahoClient();
 
     // For the link, in its thread. None of these waits for the library.
     using Work = std::function<void(PahoClient &)>;
     void begin();           // starts the thread, which keeps the client until its end
     void later(Work work);  // in the thread, one after the other
-    // Disconnects, and ends the thread. A message whose callback waits is not acknowledged.
-    void end();
+    void end();             // disconnects, and ends the thread
     void wait_for_end(std::chrono::milliseconds limit);
     std::string address() const;
     bool hung_up() const { return hung_up_; }
-    // Pushes the message whose callback waits, counted into the window. False: there is none, or it was pushed already.
-    bool show_message(MqttWindow &window);
-    void release();  // that callback may return
 
     // In the thread.
     void connect(const AddressMemory &memory);
@@ -57,9 +52,6 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     void connect_to_address();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
     void refuse(int code, const char *what);
-    void find_socket();
-    void hang_up() const;
-    void hold(MqttEvent message);
     std::string failure_text(int code, const char *message);
 
     const std::shared_ptr<MqttEventQueue> queue_;
@@ -77,9 +69,6 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     std::deque<Work> work_;
     bool ending_ = false, ended_ = false;
     std::string address_, tls_error_;
-    std::optional<MqttEvent> message_;  // whose callback waits
-    bool shown_ = false;
-    int socket_ = -1;
     std::list<Sent> sent_;
 };
 

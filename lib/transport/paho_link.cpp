@@ -6,8 +6,7 @@ namespace ble {
 
 PahoLink::PahoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
                    const MqttOptions &options, const MqttSession &session)
-    : client_(std::make_shared<PahoClient>(std::move(queue), epoch, five, options, session)),
-      window_(session.window) {
+    : client_(std::make_shared<PahoClient>(std::move(queue), epoch, five, options, session)) {
     client_->begin();
 }
 
@@ -23,15 +22,6 @@ std::string PahoLink::address() const {
 }
 bool PahoLink::hung_up() const {
     return client_->hung_up();
-}
-
-void PahoLink::step() {
-    if (window_ == nullptr || !window_->open() || !client_->show_message(*window_)) return;
-    window_->close();
-}
-
-void PahoLink::release() {
-    client_->release();
 }
 
 bool PahoLink::publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained) {

@@ -235,23 +235,6 @@ class Acknowledgement(unittest.TestCase):
             self.assertEqual(tool.line(), batch(2))
             wait_until(lambda: acknowledged(self.broker) == 2, "both PUBACKs")
 
-    def test_a_window_is_acknowledged_when_the_reader_has_consumed_all_of_it(self):
-        with subscribe(self.broker, *self.words) as tool:
-            tool.signal(signal.SIGTERM)
-            tool.wait()
-        publish_lines(self.broker, [batch(i) for i in range(5)])
-        with back(self.broker, *self.words, "--window", "3") as tool:
-            size = len(batch(0)) + 1
-            wait_until(lambda: tool.stats()["queued"] == 3, "a window")
-            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (3 * size, 0))
-            self.assertEqual(seqs([tool.line(), tool.line()]), [0, 1])
-            self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (size, 0))
-            self.assertEqual(seqs([tool.line()]), [2])
-            wait_until(lambda: acknowledged(self.broker) == 3, "the PUBACKs of the window")
-            wait_until(lambda: tool.stats()["queued"] == 2, "the next window")
-            self.assertEqual(seqs([tool.line(), tool.line()]), [3, 4])
-            wait_until(lambda: acknowledged(self.broker) == 5, "the other PUBACKs")
-
     def test_several_batches_of_one_message_are_acknowledged_with_the_last(self):
         with subscribe(self.broker, *self.words) as tool:
             publish(self.broker, batch(1) + b"\n" + batch(2))

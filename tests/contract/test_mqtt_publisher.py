@@ -349,7 +349,7 @@ class Answers(unittest.TestCase):
                 server.connack = lambda level: 0
                 server.disconnect_at = lambda payload, answer=answer: bytes([0xE0, len(answer)]) + answer
                 tool.write(lines(0))
-                tool.wait_err(f"is lost: {text}")  # libmosquitto keeps to itself what else a DISCONNECT says
+                tool.wait_err(f"is lost: {text}: other:18830; set --host and --port to it")
                 self.assertEqual(tool.stats()["queued"], 1)
             with self.subTest(reason=reason, where=None), MqttServer() as server, send(server) as tool:
                 server.connack = lambda level, reason=reason: reason

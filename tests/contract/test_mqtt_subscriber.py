@@ -80,10 +80,13 @@ class Subscriber(unittest.TestCase):
         tool = self.subscribe("--window", "2")
         self.send([batch(i) for i in range(5)])
         self.window_of(tool, 2)
-        self.assertEqual(standing(tool.process.stdout), 2 * len(batch(0)) + 2)
-        self.assertEqual((tool.line(), tool.line()), (batch(0), batch(1)))
+        size = 2 * len(batch(0)) + 2
+        self.assertEqual(standing(tool.process.stdout), size)
+        self.assertEqual(tool.process.stdout.read1(size), batch(0) + b"\n" + batch(1) + b"\n")
         wait_until(lambda: self.server.acknowledged == [1, 2], "the PUBACKs of the window")
         self.window_of(tool, 2)
+        self.assertEqual(standing(tool.process.stdout), size)
+        self.assertEqual(self.server.acknowledged, [1, 2])
 
     def test_a_window_takes_no_more_than_the_pipe(self):
         lines = [batch(i, 400_000) for i in range(5)]

@@ -4,7 +4,7 @@ import os
 import signal
 import unittest
 
-from harness import Broker, HttpServer, Proxy, Tool, wait_until
+from harness import Broker, HttpServer, Proxy, Tool, free_port, wait_until
 
 
 def batch(seq, size=0):
@@ -24,7 +24,7 @@ class MqttPeer:
 
     def __init__(self, present=True):
         self.broker = Broker(self.CONFIG)
-        self.port = self.broker.port
+        self.port = getattr(self, "port", self.broker.port)
         self.allow(signalled=False)
         self.subscriber = None
         # The session exists before anything is sent: a broker keeps nothing for a stranger.
@@ -36,7 +36,7 @@ class MqttPeer:
             self.broker.stop()
 
     def subscribe(self):
-        return Tool("mosquitto_sub", "-p", self.port, "-i", "receiver", "-c", "-q", "1", "-t", "tfg/#")
+        return Tool("mosquitto_sub", "-p", self.broker.port, "-i", "receiver", "-c", "-q", "1", "-t", "tfg/#")
 
     def close(self):
         self.subscriber.__exit__()
@@ -88,6 +88,32 @@ class ConfirmingPeer(MqttPeer):
 
     def subscribe(self):
         return Tool("blesub", "--host", "127.0.0.1", "--port", self.port, "--client-id", "receiver", "--confirm")
+
+    def words(self, port=None):
+        return super().words(port) + ["--confirm", "stored", "--confirm-timeout", "2"]
+
+
+class WebSocketPeer(MqttPeer):
+    """The same broker, which blesend reaches at a WebSocket listener of its own."""
+
+    def __init__(self, present=True):
+        self.port = free_port()
+        self.CONFIG = f"{MqttPeer.CONFIG}listener {self.port} 127.0.0.1\nprotocol websockets\n"
+        super().__init__(present)
+
+    def words(self, port=None):
+        return ["--url", f"ws://127.0.0.1:{port or self.port}/mqtt"]
+
+
+class ConfirmingWebSocketPeer(WebSocketPeer):
+    """blesub is behind the same broker, by TCP."""
+
+    def __init__(self, present=True):
+        super().__init__(present)
+        self.received()  # from here on the output is read
+
+    def subscribe(self):
+        return Tool("blesub", "--host", "127.0.0.1", "--port", self.broker.port, "--client-id", "receiver", "--confirm")
 
     def words(self, port=None):
         return super().words(port) + ["--confirm", "stored", "--confirm-timeout", "2"]
@@ -321,6 +347,14 @@ class Mqtt(Contract, unittest.TestCase):
 
 class Confirmed(Contract, unittest.TestCase):
     Peer = ConfirmingPeer
+
+
+class WebSocket(Contract, unittest.TestCase):
+    Peer = WebSocketPeer
+
+
+class ConfirmedWebSocket(Contract, unittest.TestCase):
+    Peer = ConfirmingWebSocketPeer
 
 
 class HttpCoalesced(Http):

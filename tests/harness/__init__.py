@@ -12,6 +12,7 @@ from .confirmation import confirmation  # noqa: F401
 from .folder import FolderTest  # noqa: F401
 from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
+from .connect_proxy import ConnectProxy  # noqa: F401
 from .mqtt_server import MqttServer  # noqa: F401
 from .notify import Notify  # noqa: F401
 from .other_user import PAST_QUOTA, as_other_user  # noqa: F401

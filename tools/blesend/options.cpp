@@ -24,7 +24,11 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
               "HTTP_BASE_URL");
     declare_mqtt_options(options.transport.mqtt, line,
                          "the topic of the batches; {device_id} in it stands for each batch's own");
-    line.group("HTTP");
+    line.group("HTTP, and MQTT over WebSocket");
+    line.text("--proxy URL", options.transport.mqtt.proxy_url,
+              "HTTP proxy, http://HOST:PORT, for URLs of ws, wss, http and https (else https_proxy, "
+              "http_proxy, no_proxy)",
+              "-");
     declare_http_options(options.transport.http, line);
     line.group("Delivery");
     line.text("--spool FILE", options.spool,

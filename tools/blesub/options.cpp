@@ -15,7 +15,7 @@ constexpr char topic_of_all_devices[] = "tfg/detections/raw/+";
 void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
     line.group("Where from");
     line.text("--url URL", options.url,
-              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]: several of the "
+              "mqtt[s]://[USER@]HOST[:PORT][/TOPIC]: several of the "
               "options below in one");
     declare_mqtt_options(
         options.mqtt, line,
@@ -60,6 +60,11 @@ void validate_receive_options(ReceiveOptions &options, const CommandLine &line) 
     if (disabled_by_environment()) return;
     if (options.topic_device && !line.given("--topic")) options.mqtt.topic = topic_of_all_devices;
     if (!options.url.empty()) apply_mqtt_url(options.mqtt, options.url, line);
+    if (options.mqtt.websocket)
+        throw Error(
+            line.on_command_line("--url") ? ExitCode::usage : ExitCode::config,
+            "--url ws:// and wss:// are for blesend: what is received that way may be lost in pieces by "
+            "paho.mqtt.c, which speaks WebSocket for us; use mqtt:// or mqtts://");
     if (options.mqtt.host.empty())
         throw Error(ExitCode::config,
                     "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
