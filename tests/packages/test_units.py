@@ -14,8 +14,9 @@ class Units(Installed):
     def test_sandbox(self):
         """The exposure that systemd-analyze sees, times ten."""
         without_network = ["bleingest.service", "blepipe-bluetooth.service", "blepipe-agent-fifos.service",
-                           "blepipe-server-fifos.service", "blepipe-backup.service", "blescan@any.service"]
-        for limit, units in ((15, without_network), (20, ["blesend.service", "blesub.service", "blerecv.service", "blews.service"])):
+                           "blepipe-server-fifos.service", "blepipe-backup.service"]
+        # blescan needs the network namespace in which the Bluetooth adapters are, and the clock.
+        for limit, units in ((15, without_network), (16, ["blescan@any.service"]), (20, ["blesend.service", "blesub.service", "blerecv.service", "blews.service"])):
             for unit in units:
                 with self.subTest(unit):
                     self.machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={limit}", unit)
