@@ -197,11 +197,6 @@ class Confirm(unittest.TestCase):
         self.assertNotIn("the link to the broker", sub.err)
         self.assertEqual(sub.stats()["out"], 3000)
 
-    def test_a_keep_alive_that_is_too_short_for_a_publisher(self):
-        lines = make_batches(1)
-        self.backend("--keepalive", 1)
-        self.assertEqual(self.blesend(lines=lines).wait(), 0)
-
     def test_while_the_database_is_locked_nothing_is_confirmed(self):
         lines = make_batches(20)
         sub, ingest = self.backend()

@@ -50,7 +50,7 @@ class Stall(unittest.TestCase):
         end_pipeline(tools)
 
     def test_a_store_that_stalls_longer_than_the_brokers_patience(self):
-        broker, (sub, ingest), sender = self.backend_by_mqtt("--keepalive", "1")
+        broker, (sub, ingest), sender = self.backend_by_mqtt("--keepalive", "5")
         self.send(sender, self.lines[:100])
         self.database.wait_count(100)
         ingest.signal(signal.SIGSTOP)
