@@ -97,9 +97,10 @@ struct MosquittoLink::Callbacks {
     static void arrived(mosquitto *, void *context, const mosquitto_message *message,
                         const mosquitto_property *) noexcept {
         MosquittoLink &self = link(context);
+        if (self.state_ == State::ended) return;
         const auto size = static_cast<std::size_t>(message->payloadlen);
         if (self.session_.window != nullptr) {
-            self.session_.window->add(size);
+            self.session_.window->read(size);
             self.withholds_ = true;
         }
         MqttEvent event{Kind::message};

@@ -36,7 +36,8 @@ class MqttSubscriber {
 
     bool holds() const;  // messages wait for release()
     std::chrono::milliseconds held_for() const;
-    void release();  // they are safe
+    bool may_release() const;  // and all of them are handed on: step() has called `take` for each
+    void release();            // they are safe
     // From the next window on at most so many messages of it; 0: none is read any more.
     void limit(std::size_t messages);
 

@@ -136,6 +136,24 @@ class Subscriber(unittest.TestCase):
                 self.assertEqual(self.server.acknowledged, [])
                 self.setUp()
 
+    def test_what_comes_with_the_connack_waits_as_well(self):
+        """A session's messages are there before anything was subscribed to."""
+        for version in self.VERSIONS:
+            for _ in range(5):
+                with self.subTest(version=version):
+                    self.server.waiting = [batch(i) for i in range(3)]
+                    tool = Tool("blesub", "--host", "127.0.0.1", "--port", self.server.port, "--mqtt-version", version, "--client-id", "x")
+                    self.addCleanup(tool.__exit__)
+                    size = 3 * len(batch(0)) + 3
+                    wait_until(lambda: standing(tool.process.stdout) == size, "the lines")  # pylint: disable=cell-var-from-loop
+                    self.assertGreaterEqual(tool.stats()["queued"], 1)
+                    self.assertEqual(self.server.acknowledged, [])
+                    self.assertEqual(len(tool.process.stdout.read1(size)), size)
+                    wait_until(lambda: self.server.acknowledged == [1, 2, 3], "the PUBACKs")
+                    tool.signal(signal.SIGKILL)
+                    tool.wait()
+                    self.setUp()
+
     def test_received_does_not_wait_for_the_reader(self):
         tool = self.subscribe("--ack", "received", "--window", "2")
         self.send([batch(i) for i in range(5)])

@@ -127,7 +127,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
         subscriber.start();
         play(subscriber, broker, [&] {
             subscriber.step();
-            if (!subscriber.holds()) return;
+            if (!subscriber.may_release()) return;
             must(taken > 0 && taken <= window, "a window is not exceeded");
             taken = 0;
             subscriber.release();

@@ -25,6 +25,7 @@ class MqttServer:
         self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
         self.acknowledged, self.pings, self.connects = [], 0, []  # message ids of PUBACKs; PINGREQs; bodies of CONNECTs
         self.on_puback = lambda: None  # called in a thread of the server, at once
+        self.waiting = []  # payloads of what a session holds: sent with the CONNACK, as messages 1, 2, … on the topic "t"
         self._sockets, self._held, self._ended = [], [], False
         self._level = {}  # of each socket that has connected
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -159,7 +160,9 @@ class MqttServer:
         if level == 5:
             limit = b"" if self.receive_maximum is None else b"\x21" + self.receive_maximum.to_bytes(2, "big")
             properties = bytes([len(limit)]) + limit
-        s.sendall(self._packet(0x20, bytes([0, code]) + properties))
+        middle = b"\0" if level == 5 else b""
+        s.sendall(self._packet(0x20, bytes([0, code]) + properties) + b"".join(
+            self._packet(0x32, b"\0\x01t" + number.to_bytes(2, "big") + middle + payload) for number, payload in enumerate(self.waiting, 1)))
         return code == 0
 
     def _take_publish(self, s, level, head, body):

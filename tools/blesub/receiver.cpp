@@ -81,7 +81,7 @@ void Receiver::take_window() {
         subscriber_.limit(static_cast<std::size_t>(options_.count) -
                           std::min<std::size_t>(counters_.out, static_cast<std::size_t>(options_.count)));
     subscriber_.step();
-    if (subscriber_.holds() && handover_.settle()) subscriber_.release();
+    if (subscriber_.holds() && handover_.settle() && subscriber_.may_release()) subscriber_.release();
 }
 
 void Receiver::wait(const Lifecycle &lifecycle) {
