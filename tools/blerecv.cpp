@@ -125,7 +125,8 @@ ExitCode print_new_key(const std::string &device) {
     const std::string line = made.line + "\n";
     if (::write(STDOUT_FILENO, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
         throw system_error("write the line for the file of keys", ExitCode::io);
-    log_asked("the key of " + device + ", which is shown this once; give it to the sender in HTTP_API_KEY:");
+    log_asked("the key of " + device +
+              ", which is shown this once; it goes into the sender's http_api_key file, or HTTP_API_KEY:");
     const std::string key = made.key + "\n";
     (void)!::write(STDERR_FILENO, key.data(), key.size());
     return ExitCode::ok;

@@ -1,5 +1,6 @@
 #include "transport/mosquitto_client.hpp"
 
+#include <fcntl.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/unique_fd.hpp"
 #include "transport/steered_lookup.hpp"
 
 namespace ble {
@@ -153,16 +155,21 @@ std::string MosquittoClient::trouble_text(int result, int errno_behind) const {
     }
 }
 
-void MosquittoClient::hang_up(milliseconds limit) {
-    const int fd = mosquitto_socket(handle);
-    if (fd < 0 || ::shutdown(fd, SHUT_WR) != 0) return;
+void MosquittoClient::part(bool polite, milliseconds limit) {
+    // The library closes its own descriptor when the DISCONNECT is written.
+    const UniqueFd fd(::fcntl(mosquitto_socket(handle), F_DUPFD_CLOEXEC, 0));
+    if (polite) {
+        mosquitto_disconnect(handle);
+        if (mosquitto_want_write(handle)) mosquitto_loop_write(handle, 1);
+    }
+    if (!fd || ::shutdown(fd.get(), SHUT_WR) != 0) return;
     const auto end = std::chrono::steady_clock::now() + limit;
     std::array<char, 4096> unread;
     for (;;) {
         const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd ask{fd, POLLIN, 0};
+        pollfd ask{fd.get(), POLLIN, 0};
         if (left.count() <= 0 || ::poll(&ask, 1, static_cast<int>(left.count())) <= 0) return;
-        if (::recv(fd, unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
+        if (::recv(fd.get(), unread.data(), unread.size(), MSG_DONTWAIT) <= 0) return;
     }
 }
 

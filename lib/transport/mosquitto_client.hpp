@@ -29,9 +29,10 @@ struct MosquittoClient {
     // What an error of libmosquitto's is to people. `error`: errno behind it.
     std::string trouble_text(int result, int errno_behind) const;
 
-    // Closes the connection in such a way that the broker still gets what was written: the kernel would reset it while there is
-    // something unread. What is queued in the library stays unsent.
-    void hang_up(std::chrono::milliseconds limit);
+    // Ends the connection in such a way that the broker still gets what was written: it is half-closed, and what comes is read, until the
+    // broker has closed it as well, for `limit` at most. While something is unread a close would have the kernel reset it, and the broker
+    // lose what it has not read. `polite`: with a DISCONNECT; else what is queued in the library stays unsent.
+    void part(bool polite, std::chrono::milliseconds limit);
 
     MosquittoLink *link;
     mosquitto *handle = nullptr;

@@ -134,20 +134,13 @@ MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epo
 }
 
 MosquittoLink::~MosquittoLink() {
-    if (connected()) say_goodbye();
+    close(milliseconds(0));
 }
 
 void MosquittoLink::close(milliseconds limit) {
     if (!connected()) return;
-    say_goodbye();
-    client_->hang_up(limit);
+    client_->part(!withholds_, limit);
     finish();
-}
-
-void MosquittoLink::say_goodbye() {
-    if (withholds_) return;
-    mosquitto_disconnect(client_->handle);
-    if (session_.window != nullptr) mosquitto_loop_write(client_->handle, packets_at_once);
 }
 
 void MosquittoLink::connect(const AddressMemory &memory) {

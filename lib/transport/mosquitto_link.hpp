@@ -55,7 +55,6 @@ class MosquittoLink final : public MqttLink {
     void read_window();
     bool look_ahead();
     bool write();
-    void say_goodbye();
     void watch();
     void check(int code);
     void give_up(const std::string &text, int reason = 0);

@@ -176,8 +176,8 @@ class Messages(unittest.TestCase):
 
             def all_there():
                 for tool in (one, two):
-                    while standing(tool.process.stdout) > 0:
-                        got.append((tool.pid, tool.process.stdout.readline()))
+                    if standing(tool.process.stdout) > 0:  # whole lines
+                        got.extend((tool.pid, line) for line in tool.process.stdout.read1().splitlines())
                 return len(got) >= 40
             wait_until(all_there, "all messages")
             self.assertEqual(sorted(seqs(line for _, line in got)), list(range(40)))

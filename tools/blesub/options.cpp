@@ -26,7 +26,8 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
         "--ack", options.ack, {"consumed", "received"},
         "when the broker may forget a message: when the reader has consumed it, or once it is written");
     line.number("--window N", options.window, 1, 1000,
-                "messages that the broker may send before the first of them is acknowledged");
+                "take at most so many messages, wait until the reader has consumed them all, and acknowledge "
+                "them together");
     line.flag("--confirm", options.confirm,
               "tell blesend --confirm stored which batches are safe; for exactly one backend");
     line.text("--confirm-key FILE", options.confirm_key_file,
