@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int packets_at_once = 100;
+constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {
     char *text = nullptr;
@@ -153,7 +154,9 @@ void MosquittoLink::connect(const AddressMemory &memory) {
 }
 
 milliseconds MosquittoLink::timeout() const {
-    if (state_ == State::idle || state_ == State::ended || withholds_) return milliseconds(-1);
+    if (state_ == State::idle || state_ == State::ended || !may_read()) return milliseconds(-1);
+    const SSL *const ssl = state_ == State::up ? tls() : nullptr;
+    if (ssl != nullptr && SSL_pending(ssl) > 0) return milliseconds(0);  // no event tells of it
     const auto due = state_ == State::dialling ? deadline_ : next_care_;
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()));
 }
@@ -179,7 +182,8 @@ void MosquittoLink::step() {
         read_window();
     }
     if (!write()) return;
-    if (connected() && !withholds_ && now >= next_care_) {
+    // While a window waits, the answer to a sign of life would not be read.
+    if (may_read() && now >= next_care_) {
         next_care_ = now + care_period;
         check(mosquitto_loop_misc(client_->handle));
     }
@@ -189,17 +193,35 @@ void MosquittoLink::step() {
 // As many messages as may be taken, or as there are. What we have to say goes out before the first of them.
 void MosquittoLink::read_window() {
     MqttWindow &window = *session_.window;
-    while (connected() && (state_ == State::greeting || window.open()) && look_ahead()) {
+    // A broker that never stops talking does not keep us here.
+    for (int left = packets_in_a_row; left > 0; --left) {
+        if (!connected() || (state_ == State::up && !window.open()) || !look_ahead()) break;
         read();
         if (!write()) return;
     }
     if (withholds_) window.close();
 }
 
+// Not while a window waits.
+bool MosquittoLink::may_read() const {
+    return session_.window == nullptr || state_ != State::up || session_.window->open();
+}
+
+SSL *MosquittoLink::tls() const {
+    return static_cast<SSL *>(mosquitto_ssl_get(client_->handle));
+}
+
+// libmosquitto 2.0.20 wants to write from the start, and cannot before the handshake is done.
+bool MosquittoLink::wants_to_write() const {
+    const SSL *const ssl = tls();
+    return mosquitto_want_write(client_->handle) &&
+           (ssl == nullptr || SSL_is_init_finished(ssl) != 0 || SSL_want_write(ssl));
+}
+
 // Whether there is something to be read.
 bool MosquittoLink::look_ahead() {
     std::array<char, 512> bytes;
-    auto *const ssl = state_ == State::up ? static_cast<SSL *>(mosquitto_ssl_get(client_->handle)) : nullptr;
+    auto *const ssl = state_ == State::up ? tls() : nullptr;
     if (ssl == nullptr) {
         const auto size =
             ::recv(mosquitto_socket(client_->handle), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
@@ -241,8 +263,7 @@ void MosquittoLink::watch() {
     if (!connected()) return;
     const int fd = mosquitto_socket(client_->handle);
     if (fd < 0) return;
-    const bool held = session_.window != nullptr && state_ == State::up && !session_.window->open();
-    const std::uint32_t wanted = held ? 0 : EPOLLIN | (mosquitto_want_write(client_->handle) ? EPOLLOUT : 0U);
+    const std::uint32_t wanted = !may_read() ? 0 : EPOLLIN | (wants_to_write() ? EPOLLOUT : 0U);
     if (fd == watched_ && wanted == watched_for_) return;
     epoll_event event{wanted, {}};
     const bool known = fd == watched_ && watched_for_ != 0;

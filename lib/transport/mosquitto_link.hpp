@@ -20,6 +20,8 @@
 #include "transport/mosquitto_client.hpp"
 #include "transport/mqtt_link.hpp"
 
+struct ssl_st;  // OpenSSL's SSL
+
 namespace ble {
 
 class MosquittoLink final : public MqttLink {
@@ -54,6 +56,9 @@ class MosquittoLink final : public MqttLink {
     void read();
     void read_window();
     bool look_ahead();
+    bool may_read() const;
+    bool wants_to_write() const;
+    ssl_st *tls() const;
     bool write();
     void watch();
     void check(int code);

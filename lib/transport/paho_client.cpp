@@ -64,13 +64,12 @@ struct PahoClient::Callbacks {
         MqttEvent event{Kind::connected};
         event.text = client.five_ ? "MQTT 5, WebSocket" : "MQTT 3.1.1, WebSocket";
         if (number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS).value_or(1) < 1)
-            return client.push(
-                {Kind::failed, 0, mqtt::qos_not_supported, mqtt_reason_text(mqtt::qos_not_supported)});
+            return client.fail_to_connect(mqtt_reason_text(mqtt::qos_not_supported), mqtt::qos_not_supported);
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
             event.receive_maximum = static_cast<std::size_t>(*most);
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE))
             event.packet_maximum = static_cast<std::size_t>(*most);
-        client.push(std::move(event));
+        if (!client.answered_.exchange(true)) client.push(std::move(event));
     }
     static void failed(void *context, MQTTAsync_failureData *data) noexcept {
         fail(client(context), data != nullptr ? data->code : MQTTASYNC_FAILURE,
@@ -89,9 +88,10 @@ struct PahoClient::Callbacks {
             reason != 0 ? reason_text(reason, nullptr) : client.failure_text(code, message);
         client.hung_up_ = message != nullptr && message == hang_up_text;
         const bool old_version_next = client.hung_up_ && client.five_ && client.options_.version == "auto";
-        if (client.options_.tls && !client.options_.proxy && reason == 0 && !old_version_next)
+        if (client.options_.tls && !client.options_.proxy && reason == 0 && !old_version_next &&
+            !client.answered_.exchange(true))
             return fail_after_look(client.queue_, client.epoch_, client.options_, client.address(), text);
-        client.push({Kind::failed, 0, reason, text});
+        client.fail_to_connect(text, reason);
     }
 
     static void lost(void *context, char *cause) noexcept {
@@ -203,6 +203,10 @@ void PahoClient::work() {
     changed_.notify_all();
 }
 
+void PahoClient::fail_to_connect(const std::string &why, int reason) {
+    if (!answered_.exchange(true)) push({MqttEvent::Kind::failed, 0, reason, why});
+}
+
 std::string PahoClient::address() const {
     const std::lock_guard guard(lock_);
     return address_;
@@ -228,13 +232,13 @@ void PahoClient::connect(const AddressMemory &memory) {
         const std::lock_guard guard(lock_);
         address_ = found.address;
     }
-    if (found.address.empty()) return push({MqttEvent::Kind::failed, 0, 0, found.trouble});
+    if (found.address.empty()) return fail_to_connect(found.trouble);
     steered_.emplace(host, found.address);
     try {
         make();
         connect_to_address();
     } catch (const Error &error) {
-        push({MqttEvent::Kind::failed, 0, 0, error.what()});
+        fail_to_connect(error.what());
     }
 }
 
@@ -287,7 +291,7 @@ void PahoClient::connect_to_address() {
     if (options_.tls) connect.ssl = &tls;
 
     const int code = MQTTAsync_connect(handle_, &connect);
-    if (code != MQTTASYNC_SUCCESS) push({MqttEvent::Kind::failed, 0, 0, library_text(code, nullptr)});
+    if (code != MQTTASYNC_SUCCESS) fail_to_connect(library_text(code, nullptr));
 }
 
 void PahoClient::refuse(int code, const char *what) {

@@ -33,6 +33,8 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     void wait_for_end(std::chrono::milliseconds limit);
     std::string address() const;
     bool hung_up() const { return hung_up_; }
+    bool answered() const { return answered_; }  // connected, or it was told why not
+    void fail_to_connect(const std::string &why, int reason = 0);
 
     // In the thread.
     void connect(const AddressMemory &memory);
@@ -62,7 +64,7 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     std::chrono::steady_clock::time_point deadline_;
     std::optional<SteeredLookup> steered_;
     void *handle_ = nullptr;  // MQTTAsync
-    std::atomic<bool> hung_up_{false};
+    std::atomic<bool> hung_up_{false}, answered_{false};
 
     mutable std::mutex lock_;  // of all below; never held while the library is called
     std::condition_variable changed_;

@@ -1,8 +1,15 @@
 #include "transport/paho_link.hpp"
 
+#include <algorithm>
+
 #include "transport/paho_client.hpp"
 
 namespace ble {
+namespace {
+
+constexpr std::chrono::seconds grace(5);
+
+}  // namespace
 
 PahoLink::PahoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
                    const MqttOptions &options, const MqttSession &session)
@@ -15,8 +22,20 @@ PahoLink::~PahoLink() {
 }
 
 void PahoLink::connect(const AddressMemory &memory) {
+    deadline_ = std::chrono::steady_clock::now() + connect_limit + grace;
     client_->later([memory](PahoClient &client) { client.connect(memory); });
 }
+std::chrono::milliseconds PahoLink::timeout() const {
+    if (client_->answered()) return std::chrono::milliseconds(-1);
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now());
+    return std::max(left, std::chrono::milliseconds(0));
+}
+
+void PahoLink::step() {
+    if (timeout().count() == 0) client_->fail_to_connect("no answer");
+}
+
 std::string PahoLink::address() const {
     return client_->address();
 }

@@ -28,6 +28,8 @@ class PahoLink final : public MqttLink {
 
     void connect(const AddressMemory &memory) override;
     std::string address() const override;
+    std::chrono::milliseconds timeout() const override;
+    void step() override;
     bool hung_up() const override;
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
                  bool retained) override;
@@ -37,6 +39,7 @@ class PahoLink final : public MqttLink {
 
   private:
     std::shared_ptr<PahoClient> client_;
+    std::chrono::steady_clock::time_point deadline_;  // of the attempt, should paho not keep it
 };
 
 }  // namespace ble

@@ -45,6 +45,26 @@ bool excepted(const std::string &host, std::string_view list) {
     return false;
 }
 
+bool is_hex(char c) {
+    return std::isxdigit(static_cast<unsigned char>(c)) != 0;
+}
+
+// RFC 3986, 2.1: '@', and each '%' that begins no code.
+std::string encoded(std::string_view login) {
+    std::string text;
+    for (std::size_t i = 0; i < login.size(); ++i) {
+        const bool code =
+            login[i] == '%' && i + 2 < login.size() && is_hex(login[i + 1]) && is_hex(login[i + 2]);
+        if (login[i] == '@')
+            text += "%40";
+        else if (login[i] == '%' && !code)
+            text += "%25";
+        else
+            text += login[i];
+    }
+    return text;
+}
+
 Error bad(const std::string &why) {
     return Error(ExitCode::config,
                  "unable to use the proxy: " + why + "; it reads [http://][USER[:PASSWORD]@]HOST[:PORT]");
@@ -54,7 +74,8 @@ Error bad(const std::string &why) {
 
 std::string ProxyAddress::authority() const {
     const bool v6 = host.find(':') != std::string::npos;
-    return (login.empty() ? "" : login + "@") + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    return (login.empty() ? "" : encoded(login) + "@") + (v6 ? "[" + host + "]" : host) + ":" +
+           std::to_string(port);
 }
 
 ProxyAddress proxy_of_option(const std::string &url, const CommandLine &line) {

@@ -14,7 +14,7 @@ struct ProxyAddress {
     std::int64_t port = 8080;
     std::string login;  // USER:PASSWORD, as it stands in the URL; empty: none
 
-    // [LOGIN@]HOST:PORT
+    // [LOGIN@]HOST:PORT, with what is special in a login encoded: paho.mqtt.c never gets past a '%' that begins nothing.
     std::string authority() const;
 };
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from harness import Broker, MqttServer, TlsBrokers, Tool, run_past_pipe_quota, standing, wait_until
@@ -243,6 +244,16 @@ class Acknowledgement(unittest.TestCase):
             self.assertEqual((standing(tool.process.stdout), acknowledged(self.broker)), (len(batch(2)) + 1, 0))
             tool.process.stdout.read1(len(batch(2)) + 1)
             wait_until(lambda: acknowledged(self.broker) == 1, "the PUBACK")
+
+    def test_it_sleeps_while_nothing_happens(self):
+        def used():
+            with open(f"/proc/{tool.pid}/stat", encoding="ascii") as f:
+                fields = f.read().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        with subscribe(self.broker, *self.words) as tool:
+            before = used()
+            time.sleep(1)
+            self.assertLess(used() - before, 0.5)
 
     def test_received_acknowledges_at_once(self):
         with subscribe(self.broker, *self.words, "--ack", "received") as tool:

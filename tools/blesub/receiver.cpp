@@ -95,7 +95,7 @@ void Receiver::wait(const Lifecycle &lifecycle) {
     pollfd fds[] = {{hung_up_ ? -1 : STDOUT_FILENO, 0, 0},
                     {lifecycle.fd(), POLLIN, 0},
                     {subscriber_.fd(), POLLIN, 0},
-                    {writer_.event_fd(), POLLIN, 0},
+                    {subscriber_.holds() ? writer_.event_fd() : -1, POLLIN, 0},
                     {confirmer_ ? confirmer_->fd() : -1, POLLIN, 0}};
     ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
     hung_up_ = hung_up_ || (fds[0].revents & (POLLERR | POLLHUP)) != 0;

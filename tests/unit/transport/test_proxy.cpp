@@ -22,7 +22,8 @@ TEST_CASE("a proxy's URL is taken apart, and repeated without its scheme") {
     for (const auto &[text, host, port, login, authority] :
          {std::tuple("http://proxy.example:3128/", "proxy.example", 3128, "", "proxy.example:3128"),
           std::tuple("proxy.example", "proxy.example", 8080, "", "proxy.example:8080"),
-          std::tuple("http://me:s3c@ret@10.0.0.1:1", "10.0.0.1", 1, "me:s3c@ret", "me:s3c@ret@10.0.0.1:1"),
+          std::tuple("http://me:s3c@ret@10.0.0.1:1", "10.0.0.1", 1, "me:s3c@ret", "me:s3c%40ret@10.0.0.1:1"),
+          std::tuple("u:50%off%41%@h:2", "h", 2, "u:50%off%41%", "u:50%25off%41%25@h:2"),
           std::tuple("http://[::1]:3128", "::1", 3128, "", "[::1]:3128")}) {
         const auto proxy = parse_proxy(text);
         CHECK(proxy.host == host);
