@@ -52,7 +52,7 @@ class Status(FolderTest):
                 sender.write(text_of(make_batches(1)))
                 sender.close_stdin()
                 self.assertEqual(sender.wait(), 0, sender.err)
-            self.notify.until("; 0 batches handed on; the reader has not taken the last message for ")
+            self.notify.until("; 0 batches handed on; 1 wait for the reader, for ")
             os.read(reading, 100_000)
             self.notify.until(f"at 127.0.0.1:{broker.port}; 1 batches handed on")
             broker.stop()

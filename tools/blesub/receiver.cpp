@@ -110,7 +110,7 @@ void Receiver::report(Lifecycle &lifecycle) {
 std::string Receiver::status() const {
     std::string text = subscriber_.status() + "; " + std::to_string(counters_.out) + " batches handed on";
     if (subscriber_.held_for() >= worth_a_word)
-        text += "; the reader has not taken the last " + std::to_string(handover_.waiting()) + " for " +
+        text += "; " + std::to_string(handover_.waiting()) + " wait for the reader, for " +
                 in_seconds(subscriber_.held_for());
     return text;
 }
