@@ -60,7 +60,7 @@ struct MosquittoLink::Callbacks {
         }
         std::uint8_t qos = 1;
         mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos, false);
-        if (qos < 1) return self.end(mqtt::qos_not_supported, mqtt_reason_text(mqtt::qos_not_supported));
+        if (qos < 1) return self.end(mqtt::qos_not_supported, reason_text(mqtt::qos_not_supported, "", ""));
         MqttEvent event{Kind::connected};
         event.text = self.five_ ? "MQTT 5" : "MQTT 3.1.1";
         std::uint16_t outstanding = 0;

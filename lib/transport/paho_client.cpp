@@ -64,7 +64,8 @@ struct PahoClient::Callbacks {
         MqttEvent event{Kind::connected};
         event.text = client.five_ ? "MQTT 5, WebSocket" : "MQTT 3.1.1, WebSocket";
         if (number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS).value_or(1) < 1)
-            return client.fail_to_connect(mqtt_reason_text(mqtt::qos_not_supported), mqtt::qos_not_supported);
+            return client.fail_to_connect(reason_text(mqtt::qos_not_supported, nullptr),
+                                          mqtt::qos_not_supported);
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
             event.receive_maximum = static_cast<std::size_t>(*most);
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE))
