@@ -257,7 +257,9 @@ void PahoClient::connect_to_address() {
         connect.binarypwd.data = options_.password->data();
         connect.binarypwd.len = static_cast<int>(options_.password->size());
     }
-    const std::string proxy = options_.proxy ? options_.proxy->authority() : "";
+    // What paho takes off by itself, whatever the proxy speaks; 1.3.14 does not do without it.
+    const std::string scheme = options_.tls ? "https://" : "http://";
+    const std::string proxy = options_.proxy ? scheme + options_.proxy->authority() : "";
     if (options_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
     MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
     will.topicName = session_.status_topic.c_str();
