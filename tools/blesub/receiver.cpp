@@ -77,9 +77,12 @@ ExitCode Receiver::run(Lifecycle &lifecycle) {
 }
 
 void Receiver::take_window() {
-    if (options_.count > 0 && !subscriber_.holds() && !end_)
-        subscriber_.limit(static_cast<std::size_t>(options_.count) -
-                          std::min<std::size_t>(counters_.out, static_cast<std::size_t>(options_.count)));
+    if (options_.count > 0 && !subscriber_.holds() && !end_) {
+        const auto asked = static_cast<std::uint64_t>(options_.count);
+        const auto left = asked - std::min<std::uint64_t>(asked, counters_.out);
+        subscriber_.limit(static_cast<std::size_t>(
+            std::min<std::uint64_t>(left, static_cast<std::uint64_t>(options_.window))));
+    }
     subscriber_.step();
     if (subscriber_.holds() && handover_.settle() && subscriber_.may_release()) subscriber_.release();
 }
