@@ -133,16 +133,4 @@ milliseconds CountingWriter::wait_hint() {
     return hint;
 }
 
-bool CountingWriter::wait(std::uint64_t position, int stop_fd) {
-    for (;;) {
-        pump();
-        if (committed_ >= position) return true;
-        if (gone_) return false;
-        pollfd ask[2] = {{epoll_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-        if (::poll(ask, stop_fd >= 0 ? 2 : 1, static_cast<int>(wait_hint().count())) > 0 && stop_fd >= 0 &&
-            ask[1].revents != 0)
-            return false;
-    }
-}
-
 }  // namespace ble

@@ -2,7 +2,7 @@
 //
 // Pipe: a line is committed when none of its bytes stand in the pipe any more (FIONREAD). Regular file: after fdatasync.
 // Terminal, /dev/null and other character devices: after the write. Anything else (a socket) is Error(config): FIONREAD says nothing there.
-// The descriptor is borrowed and its flags are never changed. No member blocks but wait(). One thread at a time.
+// The descriptor is borrowed and its flags are never changed. No member blocks. One thread at a time.
 #pragma once
 
 #include <chrono>
@@ -44,9 +44,6 @@ class CountingWriter {
     // call pump() at growing intervals up to 100 ms as well; wait_hint() says which. For others than pipes never readable.
     int event_fd() const { return epoll_.get(); }
     std::chrono::milliseconds wait_hint();
-
-    // Blocks until committed() >= position (true), or gone(), or `stop_fd` is readable (both false). stop_fd -1: none.
-    bool wait(std::uint64_t position, int stop_fd);
 
   private:
     enum class Kind { pipe, file, device, other };

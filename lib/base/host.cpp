@@ -33,14 +33,16 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-bool is_port(std::string_view text) {
-    constexpr int highest = 65'535;
+constexpr int highest_port = 65'535;
+
+// Of digits; higher than there is: not a port.
+int port_of(std::string_view digits) {
     int value = 0;
-    for (const char c : text) {
-        if (!is_digit(c)) return false;
-        value = std::min(value * 10 + (c - '0'), highest + 1);
+    for (const char c : digits) {
+        if (!is_digit(c)) return highest_port + 1;
+        value = std::min(value * 10 + (c - '0'), highest_port + 1);
     }
-    return value <= highest;
+    return value;
 }
 
 // Not empty, nor any part of it between dots.
@@ -67,12 +69,14 @@ std::optional<UriHost> parse_uri_host(std::string_view text) {
     if (bracketed && end == text.npos) return {};
     std::string host(bracketed ? text.substr(1, end - 1) : text.substr(0, end));
     const auto rest = end == text.npos ? std::string_view() : text.substr(end + (bracketed ? 1 : 0));
-    if (!rest.empty() && (rest.front() != ':' || !is_port(rest.substr(1)))) return {};
+    std::optional<int> port;
+    if (rest.size() > 1) port = port_of(rest.substr(1));
+    if ((!rest.empty() && rest.front() != ':') || port > highest_port) return {};
     std::transform(host.begin(), host.end(), host.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     const bool address = is_address(bracketed ? AF_INET6 : AF_INET, host);
     if (!address && (bracketed || !is_name(host))) return {};
-    return UriHost{std::move(host), address};
+    return UriHost{std::move(host), address, port};
 }
 
 bool is_own_machine(const std::string &host) {

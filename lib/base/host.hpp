@@ -13,10 +13,11 @@ std::string host_name();
 // Asks no name server.
 bool is_own_machine(const std::string &host);
 
-// The host of a URL or of a request's header Host, without its port.
+// The host and port of a URL or of a request's header Host.
 struct UriHost {
     std::string name;         // in lower case, an IPv6 address without its brackets
     bool is_address = false;  // IPv4 or IPv6, which no name server can have made up
+    std::optional<int> port;  // 0 to 65535
 };
 // NAME, ADDRESS or [ADDRESS], with or without a port (RFC 3986, 3.2.2 and 3.2.3). Nothing: it is not written so, from the first
 // to the last character. A name has letters, digits, '-' and '_', and dots between.

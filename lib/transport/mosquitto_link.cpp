@@ -37,12 +37,6 @@ std::string text_of(const mosquitto_property *properties, int name) {
     return text != nullptr ? text : "";
 }
 
-// With the broker's own words, perhaps whom it means, and where to, when it has moved.
-std::string reason_text(int reason, const std::string &words, const std::string &server) {
-    return mqtt_reason_text(reason) + (words.empty() ? "" : ": " + printable(words)) +
-           mqtt_reason_advice(reason, server);
-}
-
 }  // namespace
 
 // What libmosquitto calls from step() and publish(); log() also from the thread that connects.
@@ -55,12 +49,12 @@ struct MosquittoLink::Callbacks {
         MosquittoLink &self = link(context);
         if (code != 0) {
             const int reason = code >= mqtt::first_failure ? code : mqtt_reason_of_return_code(code);
-            return self.end(reason, reason_text(reason, text_of(properties, MQTT_PROP_REASON_STRING),
-                                                text_of(properties, MQTT_PROP_SERVER_REFERENCE)));
+            return self.end(reason, mqtt_reason_in_full(reason, text_of(properties, MQTT_PROP_REASON_STRING),
+                                                        text_of(properties, MQTT_PROP_SERVER_REFERENCE)));
         }
         std::uint8_t qos = 1;
         mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos, false);
-        if (qos < 1) return self.end(mqtt::qos_not_supported, reason_text(mqtt::qos_not_supported, "", ""));
+        if (qos < 1) return self.end(mqtt::qos_not_supported, mqtt_reason_in_full(mqtt::qos_not_supported));
         MqttEvent event{Kind::connected};
         event.text = self.five_ ? "MQTT 5" : "MQTT 3.1.1";
         std::uint16_t outstanding = 0;
@@ -77,8 +71,8 @@ struct MosquittoLink::Callbacks {
         if (code < mqtt::first_failure) return;
         MosquittoLink &self = link(context);
         const auto said = parse_mqtt_disconnect(self.ahead_);
-        self.end(code, said && said->reason == code ? reason_text(code, said->words, said->server)
-                                                    : reason_text(code, "", ""));
+        self.end(code, said && said->reason == code ? mqtt_reason_in_full(code, said->words, said->server)
+                                                    : mqtt_reason_in_full(code));
     }
     static void published(mosquitto *, void *context, int packet, int reason,
                           const mosquitto_property *) noexcept {
@@ -101,7 +95,7 @@ struct MosquittoLink::Callbacks {
         if (self.state_ == State::ended) return;
         const auto size = static_cast<std::size_t>(message->payloadlen);
         if (self.session_.window != nullptr) {
-            self.session_.window->read(size);
+            self.session_.window->add(size);
             self.withholds_ = true;
         }
         MqttEvent event{Kind::message};

@@ -155,13 +155,16 @@ void MqttConnection::Impl::connect() {
 }
 
 std::vector<MqttEvent> MqttConnection::step() {
-    if (impl_->link && impl_->state != Impl::State::waiting) impl_->link->step();
     std::vector<MqttEvent> events;
-    for (auto &entry : impl_->queue->take())
-        if (entry.epoch == impl_->epoch && impl_->handle(entry.event))
-            events.push_back(std::move(entry.event));
+    const auto ask = [&] {
+        impl_->link->step();
+        for (auto &entry : impl_->queue->take())
+            if (entry.epoch == impl_->epoch && impl_->handle(entry.event))
+                events.push_back(std::move(entry.event));
+    };
+    if (impl_->link && impl_->state != Impl::State::waiting) ask();
     // What woke us may have come after the link was asked, and the queue has taken it off.
-    if (impl_->state == Impl::State::connecting) impl_->link->step();
+    if (impl_->state == Impl::State::connecting) ask();
     if (impl_->state == Impl::State::waiting && Clock::now() >= impl_->due) impl_->connect();
     if (impl_->state == Impl::State::up && impl_->contest.on() &&
         Clock::now() >= impl_->since + ClientIdContest::won_after) {

@@ -36,6 +36,7 @@ class MqttConnection {
     int fd() const;  // readable: call step()
     std::chrono::milliseconds timeout()
         const;  // call step() at the latest after this; negative: no timer is running
+    // All that the link had to tell: no message that was counted into a window is left behind.
     std::vector<MqttEvent> step();
     bool wait(std::chrono::steady_clock::time_point
                   end);  // until step() has something to do; false: `end` came first

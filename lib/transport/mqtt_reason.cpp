@@ -92,6 +92,11 @@ std::string mqtt_reason_advice(int reason, const std::string &server) {
     }
 }
 
+std::string mqtt_reason_in_full(int reason, const std::string &words, const std::string &server) {
+    return mqtt_reason_text(reason) + (words.empty() ? "" : ": " + printable(words)) +
+           mqtt_reason_advice(reason, server);
+}
+
 int mqtt_reason_of_return_code(int code) {
     switch (code) {
         case 0:

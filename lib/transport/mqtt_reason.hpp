@@ -40,6 +40,9 @@ std::string mqtt_reason_text(int reason);
 // came with it, outside text; empty: none.
 std::string mqtt_reason_advice(int reason, const std::string &server = {});
 
+// Both, and between them the broker's own words (Reason String, 3.2.2.3.9; outside text), as of a CONNACK or DISCONNECT.
+std::string mqtt_reason_in_full(int reason, const std::string &words = {}, const std::string &server = {});
+
 // The return code of an MQTT 3.1.1 CONNACK (section 3.2.2.3) as the MQTT 5 reason of the same meaning.
 int mqtt_reason_of_return_code(int code);
 

@@ -81,9 +81,6 @@ const std::optional<Error> &MqttSubscriber::refusal() const {
 bool MqttSubscriber::holds() const {
     return impl_->window.holds();
 }
-bool MqttSubscriber::may_release() const {
-    return impl_->window.whole();
-}
 
 milliseconds MqttSubscriber::held_for() const {
     if (!impl_->held_since) return milliseconds(0);
@@ -124,10 +121,8 @@ void MqttSubscriber::Impl::handle(const MqttEvent &event) {
             break;
         case MqttEvent::Kind::lost:
             ready = false;
-            window.forget_unheard();
             break;
         case MqttEvent::Kind::message:
-            window.hand_on();
             take(event.topic, event.text);
             break;
         case MqttEvent::Kind::failed:

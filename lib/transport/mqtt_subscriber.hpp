@@ -34,10 +34,9 @@ class MqttSubscriber {
         const;  // call step() at the latest after this; negative: no timer is running
     void step();
 
-    bool holds() const;  // messages wait for release()
+    bool holds() const;  // messages that step() has handed on wait for release()
     std::chrono::milliseconds held_for() const;
-    bool may_release() const;  // and all of them are handed on: step() has called `take` for each
-    void release();            // they are safe
+    void release();  // they are safe
     // From the next window on at most so many messages of it; 0: none is read any more.
     void limit(std::size_t messages);
 

@@ -19,34 +19,24 @@ class MqttWindow {
 
     bool open() const { return !closed_ && !full(); }  // may another message be read?
 
-    // A link has read one; the subscriber has handed one on, which comes later.
-    void read(std::size_t bytes) {
-        ++read_;
+    bool holds() const { return messages_ > 0; }
+
+    void add(std::size_t bytes) {
+        ++messages_;
         bytes_ += bytes;
     }
-    void hand_on() { ++handed_on_; }
-    // The link is lost: what it had read without telling of it will come again.
-    void forget_unheard() {
-        read_ = handed_on_;
-        if (!holds()) release();
-    }
-
-    bool holds() const { return read_ > 0; }
-    // All that was read is handed on: only then may its safety be judged.
-    bool whole() const { return holds() && handed_on_ == read_; }
-
     // There was nothing more to be read: what was taken goes its way, and nothing is read until release().
     void close() { closed_ = true; }
     void release() {
-        read_ = handed_on_ = bytes_ = 0;
+        messages_ = bytes_ = 0;
         closed_ = false;
     }
 
   private:
-    bool full() const { return read_ >= most_ || bytes_ >= most_bytes_; }
+    bool full() const { return messages_ >= most_ || bytes_ >= most_bytes_; }
 
     std::size_t asked_, most_, most_bytes_;
-    std::size_t read_ = 0, handed_on_ = 0, bytes_ = 0;
+    std::size_t messages_ = 0, bytes_ = 0;
     bool closed_ = false;
 };
 

@@ -39,14 +39,6 @@ std::optional<std::int64_t> number_of(MQTTProperties *properties, MQTTPropertyCo
     return MQTTProperties_getNumericValue(properties, code);
 }
 
-// With the broker's own words, and where to, when it has moved; of a DISCONNECT: paho does not show the properties of a CONNACK that
-// refuses.
-std::string reason_text(int reason, MQTTProperties *properties) {
-    const std::string words = text_of(properties, MQTTPROPERTY_CODE_REASON_STRING);
-    return mqtt_reason_text(reason) + (words.empty() ? "" : ": " + printable(words)) +
-           mqtt_reason_advice(reason, text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE));
-}
-
 }  // namespace
 
 // What paho calls, in its threads.
@@ -64,7 +56,7 @@ struct PahoClient::Callbacks {
         MqttEvent event{Kind::connected};
         event.text = client.five_ ? "MQTT 5, WebSocket" : "MQTT 3.1.1, WebSocket";
         if (number_of(properties, MQTTPROPERTY_CODE_MAXIMUM_QOS).value_or(1) < 1)
-            return client.fail_to_connect(reason_text(mqtt::qos_not_supported, nullptr),
+            return client.fail_to_connect(mqtt_reason_in_full(mqtt::qos_not_supported),
                                           mqtt::qos_not_supported);
         if (const auto most = number_of(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
             event.receive_maximum = static_cast<std::size_t>(*most);
@@ -86,7 +78,7 @@ struct PahoClient::Callbacks {
                            : code > 0                  ? mqtt_reason_of_return_code(code)
                                                        : 0;
         const std::string text =
-            reason != 0 ? reason_text(reason, nullptr) : client.failure_text(code, message);
+            reason != 0 ? mqtt_reason_in_full(reason) : client.failure_text(code, message);
         client.hung_up_ = message != nullptr && message == hang_up_text;
         const bool old_version_next = client.hung_up_ && client.five_ && client.options_.version == "auto";
         if (client.options_.tls && !client.options_.proxy && reason == 0 && !old_version_next &&
@@ -96,10 +88,13 @@ struct PahoClient::Callbacks {
     }
 
     static void lost(void *context, char *cause) noexcept {
-        client(context).push({Kind::lost, 0, 0, cause != nullptr ? cause : "connection lost"});
+        client(context).lose(cause != nullptr ? cause : "connection lost");
     }
     static void disconnected(void *context, MQTTProperties *properties, MQTTReasonCodes reason) noexcept {
-        client(context).push({Kind::lost, 0, reason, reason_text(reason, properties)});
+        client(context).push(
+            {Kind::lost, 0, reason,
+             mqtt_reason_in_full(reason, text_of(properties, MQTTPROPERTY_CODE_REASON_STRING),
+                                 text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE))});
     }
     static int arrived(void *context, char *topic, int length, MQTTAsync_message *message) noexcept {
         MqttEvent event{Kind::message};
@@ -128,6 +123,7 @@ struct PahoClient::Callbacks {
         {
             const std::lock_guard guard(sent.client->lock_);
             sent.client->sent_.remove_if([&](const Sent &one) { return &one == context; });
+            sent.client->last_answer_ = std::chrono::steady_clock::now();
         }
         if (reason) sent.client->push({Kind::acknowledged, sent.id, *reason, ""});
     }
@@ -206,6 +202,16 @@ void PahoClient::work() {
 
 void PahoClient::fail_to_connect(const std::string &why, int reason) {
     if (!answered_.exchange(true)) push({MqttEvent::Kind::failed, 0, reason, why});
+}
+
+std::optional<std::chrono::steady_clock::time_point> PahoClient::waits_since() const {
+    const std::lock_guard guard(lock_);
+    if (sent_.empty()) return {};
+    return last_answer_;
+}
+
+void PahoClient::lose(const std::string &why) {
+    push({MqttEvent::Kind::lost, 0, 0, why});
 }
 
 std::string PahoClient::address() const {
@@ -299,8 +305,7 @@ void PahoClient::connect_to_address() {
 
 void PahoClient::refuse(int code, const char *what) {
     if (code == MQTTASYNC_SUCCESS) return;
-    push(
-        {MqttEvent::Kind::lost, 0, 0, std::string("unable to ") + what + ": " + library_text(code, nullptr)});
+    lose(std::string("unable to ") + what + ": " + library_text(code, nullptr));
 }
 
 void PahoClient::publish(std::uint64_t id, const std::string &topic, const std::string &payload,
@@ -308,6 +313,7 @@ void PahoClient::publish(std::uint64_t id, const std::string &topic, const std::
     MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
     {
         const std::lock_guard guard(lock_);
+        if (sent_.empty()) last_answer_ = std::chrono::steady_clock::now();
         response.context = &sent_.emplace_back(Sent{this, id});
     }
     if (five_) {

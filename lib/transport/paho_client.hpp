@@ -35,6 +35,9 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     bool hung_up() const { return hung_up_; }
     bool answered() const { return answered_; }  // connected, or it was told why not
     void fail_to_connect(const std::string &why, int reason = 0);
+    // Since when a message waits for its PUBACK and none has come for any; empty: none waits.
+    std::optional<std::chrono::steady_clock::time_point> waits_since() const;
+    void lose(const std::string &why);
 
     // In the thread.
     void connect(const AddressMemory &memory);
@@ -72,6 +75,7 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     bool ending_ = false, ended_ = false;
     std::string address_, tls_error_;
     std::list<Sent> sent_;
+    std::chrono::steady_clock::time_point last_answer_;  // or the first of sent_, when it was alone
 };
 
 }  // namespace ble

@@ -8,6 +8,8 @@ namespace ble {
 namespace {
 
 constexpr std::chrono::seconds grace(5);
+// Paho may have lost its place in what it reads, and says nothing of it.
+constexpr std::chrono::seconds answer_limit(30);
 
 }  // namespace
 
@@ -22,18 +24,29 @@ PahoLink::~PahoLink() {
 }
 
 void PahoLink::connect(const AddressMemory &memory) {
-    deadline_ = std::chrono::steady_clock::now() + connect_limit + grace;
+    deadline_ = Clock::now() + connect_limit + grace;
     client_->later([memory](PahoClient &client) { client.connect(memory); });
 }
+// When we give up waiting: for the connection, or for an answer to what was sent.
+std::optional<PahoLink::Clock::time_point> PahoLink::end_of_patience() const {
+    if (!client_->answered()) return deadline_;
+    const auto since = client_->waits_since();
+    return since ? std::optional(*since + answer_limit) : std::nullopt;
+}
+
 std::chrono::milliseconds PahoLink::timeout() const {
-    if (client_->answered()) return std::chrono::milliseconds(-1);
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now());
-    return std::max(left, std::chrono::milliseconds(0));
+    const auto end = end_of_patience();
+    if (!end) return std::chrono::milliseconds(-1);
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now()),
+                    std::chrono::milliseconds(0));
 }
 
 void PahoLink::step() {
-    if (timeout().count() == 0) client_->fail_to_connect("no answer");
+    if (timeout().count() != 0) return;
+    if (client_->answered())
+        client_->lose("no answer for " + std::to_string(answer_limit.count()) + " s");
+    else
+        client_->fail_to_connect("no answer");
 }
 
 std::string PahoLink::address() const {

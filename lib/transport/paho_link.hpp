@@ -1,6 +1,7 @@
 // A link of paho.mqtt.c's, for MQTT over WebSocket (MQTT 5, 6) and through HTTP proxies, which libmosquitto cannot do. For sessions
 // without a window only: paho (1.3.12 to 1.3.14) loses its place in a WebSocket frame that comes in several pieces, so what is received
-// has to be short, as acknowledgements are.
+// has to be short, as acknowledgements are. Where it happened all the same, nothing is heard any more: a link that leaves what was sent
+// without any answer for 30 s is given up.
 //
 // Paho calls us holding its lock, and whatever is asked of it waits for that lock, and for the network. So a thread of the link's own
 // asks; ours waits for nothing. A PUBACK that tells of no failure has no reason here: 0x10, nobody is subscribed, is not seen.
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,8 +40,11 @@ class PahoLink final : public MqttLink {
     void close(std::chrono::milliseconds limit) override;
 
   private:
+    using Clock = std::chrono::steady_clock;
+    std::optional<Clock::time_point> end_of_patience() const;
+
     std::shared_ptr<PahoClient> client_;
-    std::chrono::steady_clock::time_point deadline_;  // of the attempt, should paho not keep it
+    Clock::time_point deadline_;  // of the attempt, should paho not keep it
 };
 
 }  // namespace ble

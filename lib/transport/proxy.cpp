@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 
 #include "base/command_line.hpp"
 #include "base/error.hpp"
+#include "base/hex_text.hpp"
+#include "base/host.hpp"
 #include "base/trimmed.hpp"
 
 namespace ble {
@@ -45,16 +46,12 @@ bool excepted(const std::string &host, std::string_view list) {
     return false;
 }
 
-bool is_hex(char c) {
-    return std::isxdigit(static_cast<unsigned char>(c)) != 0;
-}
-
 // RFC 3986, 2.1: '@', and each '%' that begins no code.
 std::string encoded(std::string_view login) {
     std::string text;
     for (std::size_t i = 0; i < login.size(); ++i) {
-        const bool code =
-            login[i] == '%' && i + 2 < login.size() && is_hex(login[i + 1]) && is_hex(login[i + 2]);
+        const bool code = login[i] == '%' && i + 2 < login.size() && hex_digit(login[i + 1]) >= 0 &&
+                          hex_digit(login[i + 2]) >= 0;
         if (login[i] == '@')
             text += "%40";
         else if (login[i] == '%' && !code)
@@ -101,23 +98,10 @@ ProxyAddress parse_proxy(std::string_view text) {
         proxy.login = text.substr(0, at);
         text.remove_prefix(at + 1);
     }
-    std::string_view port;
-    if (text.starts_with('[')) {
-        const auto end = text.find(']');
-        if (end == text.npos) throw bad("']' is missing");
-        proxy.host = text.substr(1, end - 1);
-        port = text.substr(end + 1);
-    } else {
-        proxy.host = text.substr(0, text.find(':'));
-        port = text.substr(proxy.host.size());
-    }
-    if (proxy.host.empty() || proxy.host.find_first_of(" /") != std::string::npos)
-        throw bad("it names no host");
-    if (port.empty()) return proxy;
-    port.remove_prefix(1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), proxy.port);
-    if (error != std::errc() || end != port.data() + port.size() || proxy.port < 1 || proxy.port > 65'535)
-        throw bad("its port is not a number from 1 to 65535");
+    const auto host = parse_uri_host(text);
+    if (!host || host->port == 0) throw bad("it names no host, or no port from 1 to 65535");
+    proxy.host = host->name;
+    proxy.port = host->port.value_or(static_cast<int>(proxy.port));
     return proxy;
 }
 

@@ -37,6 +37,28 @@ class WebSocket(TlsBrokers, unittest.TestCase):
             err = self.sent(broker, "--url", f"ws://127.0.0.1:{broker.web_port}", "--mqtt-version", version)
             self.assertIn(f"(MQTT {version}, WebSocket)", err)
 
+    def test_the_path_and_the_port_unless_they_are_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for path, asked in (("", b"/mqtt"), ("/", b"/"), ("/other/path", b"/other/path")):
+                with self.subTest(path=path), Tool("blesend", "--url", f"ws://127.0.0.1:{listener.getsockname()[1]}{path}"):
+                    client, _ = listener.accept()
+                    with client:
+                        self.assertEqual(client.recv(4096).split(b" ")[:2], [b"GET", asked])
+        for scheme, port in (("ws", 80), ("wss", 443)):
+            with Tool("blesend", "--url", f"{scheme}://localhost", "--proxy", f"127.0.0.1:{free_port()}") as tool:
+                tool.wait_err(f"localhost:{port}")
+
+    def test_a_link_that_answers_nothing_is_made_anew(self):
+        broker = self.web_broker()
+        with Tool("blesend", "--url", f"ws://127.0.0.1:{broker.web_port}") as tool:
+            tool.wait_err("connected to the broker")
+            broker.pause()
+            tool.write(BATCH + b"\n")
+            tool.wait_err("is lost: no answer for 30 s")
+            broker.resume()
+            tool.close_stdin()
+            self.assertEqual(tool.wait(), 0, tool.err)
+
     def test_tls_is_verified(self):
         broker = self.web_broker(tls=True)
         err = self.sent(broker, "--url", f"wss://localhost:{broker.web_port}/mqtt", "--cafile", self.path("ca.pem"))

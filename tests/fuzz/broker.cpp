@@ -59,6 +59,7 @@ class Broker {
 
     int fd() const { return link_ ? link_.get() : listener_.fd(); }
     bool done() const { return done_; }
+    void leave() { link_ = UniqueFd(); }
     void step() {
         if (!link_) {
             link_ = listener_.accept();
@@ -93,6 +94,7 @@ void play(Client &client, Broker &broker, const std::function<void()> &step) {
         step();
     }
     step();
+    broker.leave();  // a client that is closed waits for that
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
         subscriber.start();
         play(subscriber, broker, [&] {
             subscriber.step();
-            if (!subscriber.may_release()) return;
+            if (!subscriber.holds()) return;
             must(taken > 0 && taken <= window, "a window is not exceeded");
             taken = 0;
             subscriber.release();

@@ -1,7 +1,6 @@
 // From messages to lines of standard output, and to the answer whether they are safe there.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -43,10 +42,6 @@ class Handover {
     // Writes what the reader has room for. True: all that was taken is safe.
     bool settle();
     std::uint64_t waiting() const { return lines_; }  // lines that are not safe yet
-    bool failed() const { return writer_.gone(); }    // the reader is gone, or writing failed: why()
-    const std::string &why() const { return writer_.why(); }
-    // How long to wait until settle() is called again, at most; it is also called when the writer's event_fd() is readable.
-    std::chrono::milliseconds wait_hint() { return writer_.wait_hint(); }
 
   private:
     std::optional<std::string> fault_of(std::string_view topic, const ParsedLine &parsed) const;

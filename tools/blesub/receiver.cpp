@@ -84,12 +84,12 @@ void Receiver::take_window() {
             std::min<std::uint64_t>(left, static_cast<std::uint64_t>(options_.window))));
     }
     subscriber_.step();
-    if (subscriber_.holds() && handover_.settle() && subscriber_.may_release()) subscriber_.release();
+    if (subscriber_.holds() && handover_.settle()) subscriber_.release();
 }
 
 void Receiver::wait(const Lifecycle &lifecycle) {
     auto timeout = subscriber_.timeout();
-    if (subscriber_.holds()) timeout = sooner(timeout, handover_.wait_hint());
+    if (subscriber_.holds()) timeout = sooner(timeout, writer_.wait_hint());
     if (confirmer_) timeout = sooner(timeout, confirmer_->timeout());
     if (end_)
         timeout =
@@ -136,8 +136,8 @@ void Receiver::reload() {
 // The exit code when it is time to end.
 std::optional<ExitCode> Receiver::verdict(const Lifecycle &lifecycle) {
     const bool counted = options_.count > 0 && counters_.out >= static_cast<std::uint64_t>(options_.count);
-    if (handover_.failed() && !hung_up_) log_error(handover_.why());
-    if (handover_.failed()) return ExitCode::io;
+    if (writer_.gone() && !hung_up_) log_error(writer_.why());
+    if (writer_.gone()) return ExitCode::io;
     if (counted && !subscriber_.holds()) return ExitCode::ok;
     if (subscriber_.refusal()) throw *subscriber_.refusal();
     if (hung_up_) return ExitCode::io;

@@ -29,25 +29,27 @@ TEST_CASE("what leads to this machine, whatever the network") {
 TEST_CASE("the host of a URL is taken as it must be written, to the last character") {
     const auto read = [](std::string_view text) {
         const auto host = ble::parse_uri_host(text);
-        return host ? host->name + (host->is_address ? " address" : " name") : "none";
+        return host ? host->name + (host->is_address ? " address" : " name") +
+                          (host->port ? " " + std::to_string(*host->port) : "")
+                    : "none";
     };
     const std::string longest = std::string(251, 'a') + ".b";
     for (const auto &[text, wanted] : std::initializer_list<std::pair<std::string, std::string>>{
              {"localhost", "localhost name"},
-             {"LOCALHOST:8765", "localhost name"},
-             {"a.localhost:1", "a.localhost name"},
+             {"LOCALHOST:8765", "localhost name 8765"},
+             {"a.localhost:1", "a.localhost name 1"},
              {"pi_1-a.example", "pi_1-a.example name"},
              {"localhost:", "localhost name"},
              {longest, longest + " name"},
              {"127.0.0.1", "127.0.0.1 address"},
-             {"192.0.2.7:65535", "192.0.2.7 address"},
+             {"192.0.2.7:65535", "192.0.2.7 address 65535"},
              {"127.1", "127.1 name"},
              {"0x7f.1", "0x7f.1 name"},
              {"127.0.0.1.evil", "127.0.0.1.evil name"},
              {"[::1]", "::1 address"},
-             {"[::1]:8765", "::1 address"},
+             {"[::1]:8765", "::1 address 8765"},
              {"[FE80::A]", "fe80::a address"},
-             {"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1 address"}})
+             {"[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1 address 1"}})
         CHECK(read(text) == wanted);
     for (const auto *text : {"",
                              " ",
