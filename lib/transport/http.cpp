@@ -160,7 +160,7 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
     const auto set = [this](CURLoption option, auto value) {
         check(curl_easy_setopt(easy, option, value), "a request");
     };
-    set(CURLOPT_URL, (options.url + path).c_str());
+    set(CURLOPT_URL, (options.urls.front() + path).c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_NOSIGNAL, 1L);
@@ -252,11 +252,11 @@ void HttpTransport::Impl::read_headers() {
 
 void HttpTransport::Impl::judge_check(CURLcode code) {
     if (code != CURLE_OK || answer.outcome() != HttpOutcome::delivered) {
-        fail("GET " + options.url + "/health", code);
+        fail("GET " + options.urls.front() + "/health", code);
         return;
     }
     if (!up && !post_failed) {
-        log_info("connected to " + options.url);
+        log_info("connected to " + options.urls.front());
         complained = false;
         said.clear();
     }
@@ -274,13 +274,13 @@ void HttpTransport::Impl::judge_post(CURLcode code) {
         begin_check();
         return;
     }
-    const std::string what = "POST " + options.url + "/api/v1/detections/bulk";
+    const std::string what = "POST " + options.urls.front() + "/api/v1/detections/bulk";
     if (outcome != HttpOutcome::delivered && outcome != HttpOutcome::refused) {
         fail(what, code);
         post_failed = true;
         return;
     }
-    if (complained) log_info(options.url + " takes batches again");
+    if (complained) log_info(options.urls.front() + " takes batches again");
     complained = post_failed = false;
     up = true;
     said.clear();
@@ -355,7 +355,7 @@ void HttpTransport::Impl::look_at_tls(CURLcode code) const {
     constexpr CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
                                    CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
                                    CURLE_RECV_ERROR,        CURLE_GOT_NOTHING};
-    const HttpServerName server = server_of(options.url);
+    const HttpServerName server = server_of(options.urls.front());
     long proxied = 0;
 #if LIBCURL_VERSION_NUM >= 0x080700
     curl_easy_getinfo(easy, CURLINFO_USED_PROXY, &proxied);
@@ -371,7 +371,7 @@ void HttpTransport::Impl::look_at_tls(CURLcode code) const {
     // The address is looked for anew: newer libcurls do not tell that of a connection that came to nothing.
     look_at_tls_later({server.host, "", server.port, options.cafile, options.capath, options.cert,
                        options.key, options.insecure},
-                      [what = options.url](const std::string &found) {
+                      [what = options.urls.front()](const std::string &found) {
                           if (!found.empty()) log_warning(what + ": TLS: " + found);
                       });
 }
@@ -438,7 +438,7 @@ bool HttpTransport::connected() const {
 }
 
 std::string HttpTransport::status() const {
-    if (impl_->up) return "connected to " + impl_->options.url;
+    if (impl_->up) return "connected to " + impl_->options.urls.front();
     if (impl_->state != Impl::State::waiting) return impl_->trouble;
     const auto left = std::chrono::ceil<milliseconds>(impl_->retry_at - Clock::now());
     return impl_->trouble + ", next try in " + in_seconds(std::max(milliseconds(0), left));

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "transport/transport.hpp"
 
@@ -18,7 +19,7 @@ namespace ble {
 class CommandLine;
 
 struct HttpOptions {
-    std::string url = "http://localhost:8000";  // the server's base: paths are appended
+    std::vector<std::string> urls;  // the servers' bases: paths are appended; empty: http://localhost:8000
     std::string api_key_file;
     std::chrono::milliseconds timeout = std::chrono::seconds(10);  // of a whole request
     std::string cafile, capath, cert, key;                         // TLS; empty: the system's authorities

@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -58,22 +57,26 @@ void declare_http_options(HttpOptions &options, CommandLine &line) {
 }
 
 void validate_http_options(HttpOptions &options, const CommandLine &line) {
-    if (const auto fault = fault_of_url(options.url); !fault.empty())
-        throw wrong(
-            line, "--url",
-            "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
-    while (options.url.ends_with('/')) options.url.pop_back();
+    if (options.urls.empty()) options.urls = {"http://localhost:8000"};
+    for (auto &url : options.urls) {
+        if (const auto fault = fault_of_url(url); !fault.empty())
+            throw wrong(
+                line, "--url",
+                "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
+        while (url.ends_with('/')) url.pop_back();
+    }
     if (options.timeout < std::chrono::milliseconds(1))
         throw wrong(line, "--timeout", "--timeout (HTTP_TIMEOUT) must be longer than 0");
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
         throw wrong(line, "--insecure",
                     "--insecure looks at no certificate: leave out --cafile and --capath, or it");
-    if (::strncasecmp(options.url.c_str(), "https:", 6) !=
-        0)  // whoever names one of them expects a secret to stay one
+    for (const auto &url : options.urls) {
+        if (server_of(url).tls) continue;  // whoever names one of these expects a secret to stay one
         for (const auto *option : {"--tls", "--cafile", "--capath", "--cert", "--key", "--insecure"})
             if (line.on_command_line(option))
                 throw Error(ExitCode::usage, std::string(option) + " and --url contradict each other: " +
-                                                 options.url + " is not encrypted, https:// is");
+                                                 url + " is not encrypted, https:// is");
+    }
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     check_readable(line, "--cafile", options.cafile);
     check_readable(line, "--capath", options.capath);
@@ -91,10 +94,13 @@ std::optional<std::string> find_api_key(const HttpOptions &options) {
 }
 
 void warn_of_plain_key(const HttpOptions &options) {
-    const HttpServerName server = server_of(options.url);
-    if (options.api_key && !server.tls && !is_own_machine(server.host))
-        log_warning("the API key crosses the network to " + server.host +
-                    " for everybody to read: let the server have a certificate, and use https://");
+    if (!options.api_key) return;
+    for (const auto &url : options.urls) {
+        const HttpServerName server = server_of(url);
+        if (!server.tls && !is_own_machine(server.host))
+            log_warning("the API key crosses the network to " + server.host +
+                        " for everybody to read: let the server have a certificate, and use https://");
+    }
 }
 
 HttpServerName server_of(const std::string &text) {

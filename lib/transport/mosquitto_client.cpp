@@ -44,18 +44,18 @@ struct FreeProperties {
 
 }  // namespace
 
-MosquittoClient::MosquittoClient(const MqttOptions &options, const MqttSession &session, bool five,
-                                 MosquittoLink *owner)
+MosquittoClient::MosquittoClient(const MqttAttempt &attempt, MosquittoLink *owner)
     : link(owner),
-      options_(options),
-      five_(five),
-      persistent_(session.persistent),
-      window_(session.window != nullptr ? session.window->receive_maximum() : 0) {
+      options_(attempt.options),
+      server_(attempt.server),
+      five_(attempt.five),
+      persistent_(attempt.session.persistent),
+      window_(attempt.session.window != nullptr ? attempt.session.window->receive_maximum() : 0) {
     static const int ready = mosquitto_lib_init();
     require(ready, "begin with libmosquitto");
-    handle = mosquitto_new(session.client_id.c_str(), !persistent_, this);
+    handle = mosquitto_new(attempt.session.client_id.c_str(), !persistent_, this);
     if (handle == nullptr) throw system_error("make an MQTT client");
-    configure(session);
+    configure(attempt.session);
     if (options_.tls) configure_tls();
 }
 
@@ -106,9 +106,9 @@ void MosquittoClient::configure_tls() {
 }
 
 void MosquittoClient::dial(const AddressMemory &memory) {
-    found = find_address(options_.host, static_cast<std::uint16_t>(options_.port), memory, address_limit);
+    found = find_address(server_.host, static_cast<std::uint16_t>(server_.port), memory, address_limit);
     if (!found.address.empty()) {
-        const SteeredLookup steered(options_.host, found.address);
+        const SteeredLookup steered(server_.host, found.address);
         errno = 0;
         code = connect();
         error = errno;
@@ -118,8 +118,8 @@ void MosquittoClient::dial(const AddressMemory &memory) {
 
 int MosquittoClient::connect() const {
     const auto keepalive = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
-    const char *host = options_.host.c_str();
-    const auto port = static_cast<int>(options_.port);
+    const char *host = server_.host.c_str();
+    const auto port = static_cast<int>(server_.port);
     if (!five_ || window_ == 0) return mosquitto_connect(handle, host, port, keepalive);
     mosquitto_property *list = nullptr;
     int result =

@@ -19,7 +19,7 @@ class MosquittoLink;
 struct MosquittoClient {
     // Error(system) when libmosquitto refuses, Error(config) when it cannot use the certificates. `owner`, for the callbacks, is never
     // looked at here.
-    MosquittoClient(const MqttOptions &options, const MqttSession &session, bool five, MosquittoLink *owner);
+    MosquittoClient(const MqttAttempt &attempt, MosquittoLink *owner);
     ~MosquittoClient();
     MosquittoClient(const MosquittoClient &) = delete;
     MosquittoClient &operator=(const MosquittoClient &) = delete;
@@ -47,6 +47,7 @@ struct MosquittoClient {
     int connect() const;
 
     MqttOptions options_;
+    MqttServer server_;
     bool five_, persistent_;
     std::size_t window_;  // 0: none
 };

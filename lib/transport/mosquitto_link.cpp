@@ -49,8 +49,9 @@ struct MosquittoLink::Callbacks {
         MosquittoLink &self = link(context);
         if (code != 0) {
             const int reason = code >= mqtt::first_failure ? code : mqtt_reason_of_return_code(code);
-            return self.end(reason, mqtt_reason_in_full(reason, text_of(properties, MQTT_PROP_REASON_STRING),
-                                                        text_of(properties, MQTT_PROP_SERVER_REFERENCE)));
+            const auto server = text_of(properties, MQTT_PROP_SERVER_REFERENCE);
+            const auto words = text_of(properties, MQTT_PROP_REASON_STRING);
+            return self.end(reason, mqtt_reason_in_full(reason, words, server), server);
         }
         std::uint8_t qos = 1;
         mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos, false);
@@ -71,8 +72,8 @@ struct MosquittoLink::Callbacks {
         if (code < mqtt::first_failure) return;
         MosquittoLink &self = link(context);
         const auto said = parse_mqtt_disconnect(self.ahead_);
-        self.end(code, said && said->reason == code ? mqtt_reason_in_full(code, said->words, said->server)
-                                                    : mqtt_reason_in_full(code));
+        if (!said || said->reason != code) return self.end(code, mqtt_reason_in_full(code));
+        self.end(code, mqtt_reason_in_full(code, said->words, said->server), said->server);
     }
     static void published(mosquitto *, void *context, int packet, int reason,
                           const mosquitto_property *) noexcept {
@@ -109,14 +110,14 @@ struct MosquittoLink::Callbacks {
     }
 };
 
-MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                             const MqttOptions &options, const MqttSession &session)
+MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt)
     : queue_(std::move(queue)),
-      epoch_(epoch),
-      five_(five),
-      options_(options),
-      session_(session),
-      client_(std::make_shared<MosquittoClient>(options, session, five, this)),
+      epoch_(attempt.epoch),
+      five_(attempt.five),
+      options_(attempt.options),
+      server_(attempt.server),
+      session_(attempt.session),
+      client_(std::make_shared<MosquittoClient>(attempt, this)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw system_error("make an epoll");
     mosquitto *handle = client_->handle;
@@ -291,7 +292,7 @@ void MosquittoLink::check(int code) {
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
     const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
     if (options_.tls && state_ == State::greeting && !(hung_up_ && five_ && options_.version == "auto")) {
-        fail_after_look(queue_, epoch_, options_, address_, text);
+        fail_after_look(queue_, {options_, server_, session_, five_, epoch_}, address_, text);
         finish();
         return client_.reset();
     }
@@ -304,11 +305,11 @@ void MosquittoLink::give_up(const std::string &text, int reason) {
     client_.reset();  // the connection may be whole, and nobody reads it any more
 }
 
-void MosquittoLink::end(int reason, const std::string &text) {
+void MosquittoLink::end(int reason, const std::string &text, const std::string &server) {
     if (state_ == State::ended) return;
     const auto kind = state_ == State::up ? MqttEvent::Kind::lost : MqttEvent::Kind::failed;
     finish();
-    push({kind, 0, reason, text});
+    push({kind, 0, reason, text, {}, server});
 }
 
 void MosquittoLink::finish() {

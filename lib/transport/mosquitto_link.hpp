@@ -27,8 +27,7 @@ namespace ble {
 class MosquittoLink final : public MqttLink {
   public:
     // Error(system) when libmosquitto refuses, Error(config) when it cannot use the certificates.
-    MosquittoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                  const MqttOptions &options, const MqttSession &session);
+    MosquittoLink(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt);
     // Does not wait for an attempt to connect: that ends by itself.
     ~MosquittoLink() override;
     MosquittoLink(const MosquittoLink &) = delete;
@@ -63,7 +62,7 @@ class MosquittoLink final : public MqttLink {
     void watch();
     void check(int code);
     void give_up(const std::string &text, int reason = 0);
-    void end(int reason, const std::string &text);
+    void end(int reason, const std::string &text, const std::string &server = {});
     void finish();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
 
@@ -71,6 +70,7 @@ class MosquittoLink final : public MqttLink {
     unsigned epoch_;
     bool five_;  // MQTT 5, else 3.1.1
     MqttOptions options_;
+    MqttServer server_;
     MqttSession session_;
     std::string address_;
     std::shared_ptr<MosquittoClient> client_;

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "transport/broker_choice.hpp"
 #include "transport/client_id_contest.hpp"
 #include "transport/mosquitto_link.hpp"
 #include "transport/mqtt_reason.hpp"
@@ -27,8 +28,13 @@ constexpr milliseconds first_delay(200), longest_delay(30'000);
 // A link that lived shorter does not reset the back-off: two clients with one id.
 constexpr seconds steady_after(10);
 
+// Does the broker not want us as we are? Another one of its cluster would say the same.
+bool is_lasting(int reason) {
+    return reason == mqtt::bad_user_or_password || reason == mqtt::not_authorised;
+}
+
 const char *advice_on_refusal(int reason) {
-    if (reason == mqtt::bad_user_or_password || reason == mqtt::not_authorised)
+    if (is_lasting(reason))
         return "; mend the user name or the password (SIGHUP reads it again), or the account at the broker";
     return "";
 }
@@ -42,26 +48,33 @@ struct MqttConnection::Impl {
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
     unsigned epoch = 0;
-    AddressMemory addresses;
+    BrokerChoice choice;
     bool five = true;  // MQTT 5, else 3.1.1
     enum class State { idle, connecting, up, waiting } state = State::idle;
     Backoff backoff{first_delay, longest_delay};
+    Backoff at_once{first_delay,
+                    first_delay};  // spreads the clients of a broker that died over the next ones
     Clock::time_point due, since;
     std::size_t receive_maximum = 0, packet_maximum = 0;
-    std::string trouble;
-    Throttle failure_said, loss_said;
+    std::string trouble, trouble_at;  // of the last link, and whose
+    Throttle loss_said, referral_said;
     ClientIdContest contest;
     std::function<bool()> explained = [] { return false; };
-    bool was_connected = false, fallback_said = false;
+    bool fallback_said = false;
 
-    Impl(const MqttOptions &given, const MqttSession &own) : options(given), session(own) {}
+    Impl(const MqttOptions &given, const MqttSession &own)
+        : options(given), session(own), choice(given.servers) {}
+    std::string address() const { return choice.now().server.address(); }
     void watch(int fd) const;
     void connect();
     bool handle(const MqttEvent &event);
     void retry_later(const MqttEvent &event);
+    bool follow(const MqttEvent &event);
+    void fail(const MqttEvent &event);
+    void accept(const MqttEvent &event);
     bool try_old_version(const MqttEvent &event);
     void lose(const MqttEvent &event);
-    void tell_of_contest() const;
+    void tell_of_contest(const std::string &why) const;
 };
 
 MqttConnection::MqttConnection(const MqttOptions &options, const MqttSession &session)
@@ -121,8 +134,12 @@ bool MqttConnection::wait(Clock::time_point end) {
     return ::poll(&ask, 1, static_cast<int>(left.count())) > 0;
 }
 
+std::string MqttConnection::address() const {
+    return impl_->address();
+}
+
 std::string MqttConnection::status() const {
-    const std::string address = impl_->options.address();
+    const std::string address = impl_->address();
     switch (impl_->state) {
         case Impl::State::idle:
             return "not connected";
@@ -134,7 +151,9 @@ std::string MqttConnection::status() const {
             break;
     }
     const auto wait = std::chrono::ceil<seconds>(std::max(Clock::duration(0), impl_->due - Clock::now()));
-    return address + ": " + impl_->trouble + ", next try in " + std::to_string(wait.count()) + " s";
+    return impl_->trouble_at + ": " + impl_->trouble + ", next try " +
+           (impl_->trouble_at == address ? "" : "at " + address + " ") + "in " +
+           std::to_string(wait.count()) + " s";
 }
 
 void MqttConnection::Impl::watch(int fd) const {
@@ -145,13 +164,14 @@ void MqttConnection::Impl::watch(int fd) const {
 
 void MqttConnection::Impl::connect() {
     ++epoch;
-    if (options.websocket)
-        link = std::make_unique<PahoLink>(queue, epoch, five, options, session);
+    const MqttAttempt attempt{options, choice.now().server, session, five, epoch};
+    if (attempt.server.websocket)
+        link = std::make_unique<PahoLink>(queue, attempt);
     else
-        link = std::make_unique<MosquittoLink>(queue, epoch, five, options, session);
+        link = std::make_unique<MosquittoLink>(queue, attempt);
     state = State::connecting;
     if (link->fd() >= 0) watch(link->fd());
-    link->connect(addresses);
+    link->connect(choice.now().addresses);
 }
 
 std::vector<MqttEvent> MqttConnection::step() {
@@ -169,8 +189,8 @@ std::vector<MqttEvent> MqttConnection::step() {
     if (impl_->state == Impl::State::up && impl_->contest.on() &&
         Clock::now() >= impl_->since + ClientIdContest::won_after) {
         impl_->contest.held();
-        log_info("the link to the broker " + impl_->options.address() +
-                 " holds: nobody else uses the client id " + impl_->options.client_id + " now");
+        log_info("the link to the broker " + impl_->address() + " holds: nobody else uses the client id " +
+                 impl_->options.client_id + " now");
     }
     return events;
 }
@@ -179,28 +199,11 @@ std::vector<MqttEvent> MqttConnection::step() {
 bool MqttConnection::Impl::handle(const MqttEvent &event) {
     switch (event.kind) {
         case MqttEvent::Kind::connected:
-            state = State::up;
-            addresses.worked(link->address());
-            was_connected = true;
-            since = Clock::now();
-            receive_maximum = event.receive_maximum;
-            packet_maximum = event.packet_maximum;
-            failure_said.reset();
-            if (!five && options.version == "auto" && !std::exchange(fallback_said, true))
-                log_warning("the broker " + options.address() +
-                            " refuses MQTT 5: using 3.1.1, which cannot tell when a message is denied");
+            accept(event);
             return true;
         case MqttEvent::Kind::failed:
             if (try_old_version(event)) return false;
-            contest.failed();
-            if (!link->address().empty()) addresses.failed(link->address());
-            // Another reason is worth a line of its own. Paho sometimes takes the late end of a link's socket for that of the
-            // next link, whose socket has the same number ("socket error"): the true reason comes with the attempt after it.
-            if (event.text != trouble) failure_said.reset();
-            retry_later(event);
-            if (failure_said.due())
-                log_warning("unable to connect to the broker " + options.address() + ": " + event.text +
-                            advice_on_refusal(event.reason) + "; trying on");
+            fail(event);
             return true;
         case MqttEvent::Kind::lost:
             if (state != State::up) return false;
@@ -215,6 +218,31 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
     return false;
 }
 
+void MqttConnection::Impl::accept(const MqttEvent &event) {
+    state = State::up;
+    choice.now().addresses.worked(link->address());
+    choice.now().failure_said.reset();
+    since = Clock::now();
+    receive_maximum = event.receive_maximum;
+    packet_maximum = event.packet_maximum;
+    if (!five && options.version == "auto" && !std::exchange(fallback_said, true))
+        log_warning("the broker " + address() +
+                    " refuses MQTT 5: using 3.1.1, which cannot tell when a message is denied");
+}
+
+void MqttConnection::Impl::fail(const MqttEvent &event) {
+    contest.failed();
+    auto &broker = choice.now();
+    if (!link->address().empty()) broker.addresses.failed(link->address());
+    // Another reason is worth a line of its own. Paho sometimes takes the late end of a link's socket for that of the
+    // next link, whose socket has the same number ("socket error"): the true reason comes with the attempt after it.
+    if (event.text != std::exchange(broker.trouble, event.text)) broker.failure_said.reset();
+    if (broker.failure_said.due())
+        log_warning("unable to connect to the broker " + address() + ": " + event.text +
+                    advice_on_refusal(event.reason) + "; trying on");
+    retry_later(event);
+}
+
 void MqttConnection::Impl::lose(const MqttEvent &event) {
     using Ending = ClientIdContest::Ending;
     const auto lived = Clock::now() - since;
@@ -225,21 +253,21 @@ void MqttConnection::Impl::lose(const MqttEvent &event) {
                      lived);
     if (lived >= steady_after && !contest.on()) {
         backoff.reset();
+        choice.worked();
         loss_said.reset();
     }
     if (options.version == "auto") five = true;
     ++epoch;  // what this link still has to say is of no interest
-    retry_later(event);
-    if (contest.due()) tell_of_contest();
+    if (contest.due()) tell_of_contest(event.text);
     if (!contest.on() && loss_said.due())
-        log_warning("the link to the broker " + options.address() + " is lost: " + event.text +
-                    "; connecting again");
+        log_warning("the link to the broker " + address() + " is lost: " + event.text + "; connecting again");
+    retry_later(event);
 }
 
-void MqttConnection::Impl::tell_of_contest() const {
-    const std::string where = options.client_id + " at the broker " + options.address();
+void MqttConnection::Impl::tell_of_contest(const std::string &why) const {
+    const std::string where = options.client_id + " at the broker " + address();
     log_warning((contest.told() ? "another client uses our client id " + where +
-                                      ": each throws the other off (" + trouble + ")"
+                                      ": each throws the other off (" + why + ")"
                                 : "does another client use our client id " + where +
                                       "? The link is ended each time soon after it is made") +
                 "; give every client a --client-id of its own (this is process " +
@@ -251,7 +279,21 @@ void MqttConnection::Impl::retry_later(const MqttEvent &event) {
     state = State::waiting;
     receive_maximum = 0;
     trouble = event.text;
-    due = Clock::now() + backoff.next();
+    trouble_at = address();
+    const bool soon = follow(event) || (choice.failed() && !is_lasting(event.reason));
+    due = Clock::now() + (soon ? at_once : backoff).next();
+}
+
+// To the broker that the present one names in its place.
+bool MqttConnection::Impl::follow(const MqttEvent &event) {
+    const std::string from = address();
+    if (event.server.empty() || !choice.follow(event.server)) return false;
+    const bool for_good = event.reason == mqtt::server_moved;
+    if (referral_said.due())
+        log(for_good ? LogLevel::warning : LogLevel::info,
+            "the broker " + from + " sends us to " + address() +
+                (for_good ? ", for good: name that one with --broker" : ""));
+    return true;
 }
 
 // With --mqtt-version auto: an old broker answers MQTT 5 with a return code, or just hangs up. Each new link tries 5 first,
@@ -264,7 +306,7 @@ bool MqttConnection::Impl::try_old_version(const MqttEvent &event) {
         return false;
     }
     five = false;
-    addresses.worked(link->address());  // it is there, and is asked again
+    choice.now().addresses.worked(link->address());  // it is there, and is asked again
     connect();
     return true;
 }

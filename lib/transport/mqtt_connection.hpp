@@ -1,5 +1,7 @@
 // One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1. A broker that refuses us is
-// asked again as well: an account may be made, or its password mended, at either end.
+// asked again as well: an account may be made, or its password mended, at either end. Of several brokers a random one comes first and
+// the next one after each failure; the back-off begins when each has failed. Whom a broker names in its place ("use another server")
+// is asked next.
 //
 // All members are called by one thread; a library's own threads only append to a queue that step() empties. Every attempt
 // to connect has a client of the library of its own, so that nothing of an old link reaches a new one. A name is looked up anew for
@@ -49,6 +51,7 @@ class MqttConnection {
     bool contested() const;
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes
+    std::string address() const;          // of the broker that it is connected to, or tries: "host:port"
     std::string status() const;
 
     // As of the link (MqttLink); without one nothing is taken.

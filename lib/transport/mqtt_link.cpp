@@ -32,12 +32,13 @@ void MqttEventQueue::wake() const {
     [[maybe_unused]] const auto put = ::write(wake_fd_.get(), &one, sizeof one);
 }
 
-void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
+void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, const MqttAttempt &attempt,
                      const std::string &address, const std::string &text) {
+    const auto &options = attempt.options;
     look_at_tls_later(
-        {options.host, address, static_cast<std::uint16_t>(options.port), options.cafile, options.capath,
-         options.cert, options.key, options.insecure},
-        [queue, epoch, text](const std::string &found) {
+        {attempt.server.host, address, static_cast<std::uint16_t>(attempt.server.port), options.cafile,
+         options.capath, options.cert, options.key, options.insecure},
+        [queue, epoch = attempt.epoch, text](const std::string &found) {
             queue->push({epoch, {MqttEvent::Kind::failed, 0, 0, found.empty() ? text : "TLS: " + found}});
         });
 }

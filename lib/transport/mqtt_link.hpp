@@ -14,6 +14,7 @@
 #include "base/unique_fd.hpp"
 #include "transport/address_race.hpp"
 #include "transport/mqtt_options.hpp"
+#include "transport/mqtt_server.hpp"
 #include "transport/mqtt_window.hpp"
 
 namespace ble {
@@ -33,6 +34,8 @@ struct MqttEvent {
     int reason = 0;       // MQTT 5 reason code, 0 when there is none
     std::string text{};   // for people
     std::string topic{};  // of a message
+    std::string
+        server{};  // failed, lost: the Server Reference (MQTT 5, 4.13), who is to be asked instead; outside text
     // connected: what the broker allows
     std::size_t receive_maximum = 65'535;      // publishes outstanding
     std::size_t packet_maximum = 268'435'460;  // bytes of a packet
@@ -71,6 +74,15 @@ struct MqttSession {
         nullptr;  // messages are acknowledged by release(), not by their arrival; outlives the links
 };
 
+// What a link is made of; it keeps copies.
+struct MqttAttempt {
+    const MqttOptions &options;
+    const MqttServer &server;
+    const MqttSession &session;
+    bool five;       // MQTT 5, else 3.1.1
+    unsigned epoch;  // of its events
+};
+
 class MqttLink {
   public:
     virtual ~MqttLink() = default;
@@ -101,7 +113,7 @@ class MqttLink {
 };
 
 // Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS.
-void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, unsigned epoch, const MqttOptions &options,
+void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, const MqttAttempt &attempt,
                      const std::string &address, const std::string &text);
 
 }  // namespace ble

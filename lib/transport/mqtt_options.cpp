@@ -3,10 +3,8 @@
 #include <mosquitto.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "base/command_line.hpp"
@@ -52,66 +50,98 @@ void check_readable(const CommandLine &line, const std::string &option, const st
         throw wrong(line, option, "unable to read " + path + ", given with " + option);
 }
 
-struct UrlScheme {
-    std::string_view begin;
-    bool websocket, tls;
-    std::int64_t port;
-};
-constexpr UrlScheme schemes[] = {{"mqtt://", false, false, 1883},
-                                 {"mqtts://", false, true, tls_port},
-                                 {"ws://", true, false, 80},
-                                 {"wss://", true, true, 443}};
-
-const UrlScheme *find_scheme(std::string_view url) {
-    const auto *found = std::find_if(std::begin(schemes), std::end(schemes),
-                                     [&](const UrlScheme &scheme) { return url.starts_with(scheme.begin); });
-    return found == std::end(schemes) ? nullptr : found;
-}
-
-void settle_proxy(MqttOptions &options, const CommandLine &line) {
+// Of each server that is spoken to by WebSocket.
+void settle_proxies(MqttOptions &options, const CommandLine &line) {
     const bool named = !options.proxy_url.empty();
-    if (named && !options.websocket)
+    for (auto &server : options.servers) {
+        if (!server.websocket) continue;
+        if (named)
+            server.proxy = proxy_of_option(options.proxy_url, line);
+        else if (const auto url = proxy_of_environment(options.tls, server.host); !url.empty())
+            server.proxy = parse_proxy(url);
+    }
+    const auto by_websocket = [](const MqttServer &server) { return server.websocket; };
+    if (std::any_of(options.servers.begin(), options.servers.end(), by_websocket)) {
+        // Paho would read them by itself, with other exceptions.
+        for (const char *name : {"http_proxy", "https_proxy"}) ::unsetenv(name);
+    } else if (named) {
         throw wrong(
             line, "--proxy",
             "--proxy is for --url ws://, wss://, http:// and https://: other connections pass no HTTP proxy");
-    if (!options.websocket) return;
-    if (named) {
-        options.proxy = proxy_of_option(options.proxy_url, line);
-    } else if (const auto url = proxy_of_environment(options.tls, options.host); !url.empty()) {
-        options.proxy = parse_proxy(url);
     }
-    // Paho would read them by itself, with other exceptions.
-    for (const char *name : {"http_proxy", "https_proxy"}) ::unsetenv(name);
 }
 
-void check_host(const MqttOptions &options, const CommandLine &line) {
-    if (options.host.find("://") != std::string::npos)  // not repeated, as below: it may hold a password
-        throw wrong(line, "--host", "what was given with --host is a URL: give it with --url");
-    if (options.host.find('@') != std::string::npos)
-        throw wrong(line, "--host",
-                    "what was given with --host has a user name in it: give that with --username");
-    if (options.host.find_first_of(" \t/") != std::string::npos)
-        throw wrong(line, "--host", "'" + options.host + "' is not a host name");
-    const auto colon = options.host.find(':');
-    if (colon != std::string::npos && options.host.find(':', colon + 1) == std::string::npos)
-        throw wrong(line, "--host", "'" + options.host + "' has a port in it: give it with --port");
+// What was given is not repeated: it may hold a password.
+std::vector<MqttServer> parse_brokers(const std::string &text, const CommandLine &line) {
+    const auto bad = [&](const std::string &why) { return wrong(line, "--broker", why); };
+    if (text.find("://") != std::string::npos)
+        throw bad("what was given with --broker is a URL: give it with --url");
+    if (text.find('@') != std::string::npos)
+        throw bad("what was given with --broker has a user name in it: give that with --username");
+    try {
+        return parse_mqtt_servers(text);
+    } catch (const std::string &why) {
+        throw bad("unable to use --broker: " + why +
+                  "; it reads NAME[:PORT], or several with commas between");
+    }
+}
+
+void settle_servers(MqttOptions &options, const CommandLine &line) {
+    if (!options.configured())
+        throw Error(ExitCode::config,
+                    "no broker is configured: set --broker, --url mqtt://HOST or MQTT_BROKER");
+    if (options.servers.empty()) options.servers = parse_brokers(options.brokers, line);
+    const bool tls_port_named =
+        options.port == tls_port || std::any_of(options.servers.begin(), options.servers.end(),
+                                                [](const auto &server) { return server.port == tls_port; });
+    options.tls = options.tls || options.insecure || !options.cafile.empty() || !options.capath.empty() ||
+                  !options.cert.empty() || !options.alpn.empty() || tls_port_named;
+    for (auto &server : options.servers)
+        if (server.port == 0)
+            server.port = line.given("--port") ? options.port : options.tls ? tls_port : options.port;
+    settle_proxies(options, line);
+}
+
+// What the URLs say of all servers; empty: none has said it yet.
+struct Common {
+    std::string topic, user;
+};
+
+// Takes over what one URL says. Throws std::string, what is wrong.
+void apply_mqtt_url(MqttOptions &options, Common &common, MqttUrl url, const CommandLine &line) {
+    const auto once = [&](const char *option) {
+        if (line.on_command_line(option)) throw std::string(option) + " says it too";
+    };
+    const auto agree = [&](std::string &present, const std::string &said, const char *option) {
+        if (said.empty()) return;
+        once(option);
+        if (!present.empty() && present != said)
+            throw "the URLs name two values for " + std::string(option) + ", which they share";
+        present = said;
+    };
+    once("--broker");
+    if (url.server.port != 0)
+        once("--port");
+    else
+        url.server.port = line.on_command_line("--port") ? options.port : url.usual_port;
+    if (!url.tls && line.on_command_line("--tls") && options.tls)
+        throw std::string(url.server.websocket ? "ws:// contradicts --tls, write wss://"
+                                               : "mqtt:// contradicts --tls, write mqtts://");
+    if (!options.servers.empty() && url.tls != options.tls)
+        throw std::string("one URL asks for TLS and another does not: either all of them or none");
+    options.tls = options.tls || url.tls;
+    agree(common.topic, url.topic, "--topic");
+    agree(common.user, url.user, "--username");
+    options.servers.push_back(std::move(url.server));
 }
 
 }  // namespace
 
-std::string MqttOptions::address() const {
-    const bool v6 = host.find(':') != std::string::npos;
-    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
-std::pair<std::string, std::int64_t> MqttOptions::next_hop() const {
-    if (proxy) return {proxy->host, proxy->port};
-    return {host, port};
-}
-
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help) {
     line.group("Broker");
-    line.text("--broker,--host NAME", options.host, "the broker's host name or address", "MQTT_BROKER");
+    line.text("--host,--broker NAME", options.brokers,
+              "the broker's host name or address; of several, NAME[:PORT],NAME[:PORT]…, the one that answers",
+              "MQTT_BROKER");
     line.number("-p,--port", options.port, 1, 65'535, "its port; with TLS 8883 unless set", "MQTT_PORT");
     line.text("-t,--topic TOPIC", options.topic, topic_help, "MQTT_TOPIC");
     line.text("-u,--username NAME", options.username, "user name at the broker", "MQTT_USERNAME");
@@ -133,78 +163,25 @@ void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::st
     line.flag("--insecure", options.insecure, "accept any certificate from anyone: for experiments only");
 }
 
-void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line) {
-    const auto bad = [&](const std::string &why) {
-        return wrong(
+void apply_mqtt_urls(MqttOptions &options, const std::vector<std::string> &urls, const CommandLine &line) {
+    Common common;
+    try {
+        for (const auto &url : urls) apply_mqtt_url(options, common, parse_mqtt_url(url), line);
+    } catch (const std::string &why) {
+        throw wrong(
             line, "--url",
             "unable to use --url: " + why +
                 "; it reads mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]");
-    };
-    const UrlScheme *scheme = find_scheme(url);
-    if (scheme == nullptr) throw bad("it begins with none of mqtt://, mqtts://, ws:// and wss://");
-    const bool tls = scheme->tls;
-    options.websocket = scheme->websocket;
-    std::string_view rest = url;
-    rest.remove_prefix(scheme->begin.size());
-    const auto once = [&](const char *option) {
-        if (line.on_command_line(option)) throw bad(std::string(option) + " says it too");
-    };
-    once("--host");
-    if (tls)
-        options.tls = true;
-    else if (options.tls && line.on_command_line("--tls"))
-        throw bad(std::string(scheme->begin) + " contradicts --tls, write " +
-                  (scheme->websocket ? "wss://" : "mqtts://"));
-
-    std::string_view authority = rest.substr(0, rest.find('/'));
-    if (options.websocket && authority.size() < rest.size()) {
-        options.websocket_path = rest.substr(authority.size());
-    } else if (authority.size() + 1 < rest.size()) {
-        once("--topic");
-        options.topic = rest.substr(authority.size() + 1);
     }
-    if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
-        once("--username");
-        const auto user = authority.substr(0, at);
-        if (user.find(':') != std::string_view::npos)  // not repeated in the message: it holds the password
-            throw bad("a password does not belong there, give it with --password-file or MQTT_PASSWORD");
-        options.username = user;
-        authority.remove_prefix(at + 1);
-    }
-    std::string_view port;
-    if (authority.starts_with('[')) {
-        const auto end = authority.find(']');
-        if (end == std::string_view::npos) throw bad("']' is missing");
-        options.host = authority.substr(1, end - 1);
-        port = authority.substr(end + 1);
-    } else {
-        options.host = authority.substr(0, authority.find(':'));
-        port = authority.substr(options.host.size());
-    }
-    if (options.host.empty()) throw bad("it names no host");
-    options.from_url = true;
-    if (!port.empty() || !line.on_command_line("--port")) options.port = scheme->port;
-    if (port.empty()) return;
-    once("--port");
-    port.remove_prefix(1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), options.port);
-    if (error != std::errc() || end != port.data() + port.size() || options.port < 1 || options.port > 65'535)
-        throw bad("its port is not a number from 1 to 65535");
+    if (!common.topic.empty()) options.topic = common.topic;
+    if (!common.user.empty()) options.username = common.user;
 }
 
 void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
-    if (options.host.starts_with('[') && options.host.ends_with(']'))  // an IPv6 address as in URLs
-        options.host = options.host.substr(1, options.host.size() - 2);
-    check_host(options, line);
+    settle_servers(options, line);
     check_mqtt_text("--client-id", "the client id", options.client_id, line);
     check_mqtt_text("--username", "the user name", options.username, line);
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
-    const bool tls_named = options.tls || options.insecure || !options.cafile.empty() ||
-                           !options.capath.empty() || !options.cert.empty();
-    options.tls = tls_named || !options.alpn.empty() || options.port == tls_port;
-    settle_proxy(options, line);
-    if (options.tls && options.port == 1883 && !line.given("--port") && !options.from_url)
-        options.port = tls_port;
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
         throw wrong(line, "--insecure",
                     "--insecure looks at no certificate: leave out --cafile and --capath, or it");
@@ -226,9 +203,12 @@ std::optional<std::string> find_password(const MqttOptions &options) {
 }
 
 void warn_of_plain_password(const MqttOptions &options) {
-    if (options.password && !options.tls && !is_own_machine(options.host))
-        log_warning("the password crosses the network to " + options.address() +
-                    " for everybody to read: let the broker have a certificate, and use --tls or mqtts://");
+    if (!options.password || options.tls) return;
+    for (const auto &server : options.servers)
+        if (!is_own_machine(server.host))
+            log_warning(
+                "the password crosses the network to " + server.address() +
+                " for everybody to read: let the broker have a certificate, and use --tls or mqtts://");
 }
 
 std::optional<std::string> find_confirm_key(const std::string &file) {

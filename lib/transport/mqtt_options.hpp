@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
+#include <vector>
 
-#include "transport/proxy.hpp"
+#include "transport/mqtt_server.hpp"
 
 namespace ble {
 
@@ -16,8 +16,10 @@ class CommandLine;
 constexpr std::chrono::seconds least_keepalive(5);  // libmosquitto takes no shorter one
 
 struct MqttOptions {
-    std::string host;          // name or address (IPv6 without brackets); empty: not configured
-    std::int64_t port = 1883;  // validate_mqtt_options() makes it 8883 with TLS when it was not set
+    std::string brokers;       // as given with --broker: names or addresses, with commas between
+    std::int64_t port = 1883;  // of those that are named without one
+    // In the order they were given; settled by validate_mqtt_options(). All are asked in the same manner, one after the other.
+    std::vector<MqttServer> servers;
     std::string topic = "tfg/detections/raw";
     std::string username, password_file;
     std::string client_id;  // empty: random, chosen by the publisher or subscriber
@@ -26,33 +28,24 @@ struct MqttOptions {
     std::string cafile, capath, cert, key;
     bool insecure = false;         // TLS without looking at the certificate
     std::string version = "auto";  // auto, 5, 3.1.1
-    bool from_url = false;         // apply_mqtt_url() has set host and port
-    bool websocket = false;        // ws:// or wss://
-    std::string websocket_path = "/mqtt";
-    std::string
-        proxy_url;  // for WebSocket; empty: that of the environment, settled by validate_mqtt_options()
-    std::optional<ProxyAddress> proxy;  // settled by validate_mqtt_options()
-    std::string alpn;  // the protocol's name in the TLS handshake (RFC 7301); empty: none is told
+    std::string proxy_url;         // for WebSocket; empty: that of the environment
+    std::string alpn;              // the protocol's name in the TLS handshake (RFC 7301); empty: none is told
     // Set by validate_mqtt_options() from the file, the environment or the credentials folder; never logged.
     std::optional<std::string> password;
 
-    std::string address() const;  // "host:port", "[::1]:8883": for messages
-    std::pair<std::string, std::int64_t> next_hop()
-        const;  // host and port that we connect to: a proxy's, or the broker's
+    bool configured() const { return !brokers.empty() || !servers.empty(); }
 };
 
 // Declares all of them, --topic with a help of the tool's. --url is the tool's own option, since blesend's may also be http: see
 // apply_mqtt_url().
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help);
 
-// Takes host, port, user name, topic and TLS from mqtt[s]://[USER@]HOST[:PORT][/TOPIC], or from ws[s]://[USER@]HOST[:PORT][/PATH] all but
-// the topic. Call before
-// validate_mqtt_options(). Error(usage), or Error(config) when the URL came from the environment, when it is
-// malformed, carries a password, or says something else than --host, --port, --username or --topic do.
-void apply_mqtt_url(MqttOptions &options, const std::string &url, const CommandLine &line);
+// Takes servers, user name, topic and TLS from URLs (parse_mqtt_url()), none of which may say anything else of the last three than another.
+// Call before validate_mqtt_options(). Error(usage), or Error(config) when they came from the environment, when one is malformed,
+// carries a password, or says something else than --broker, --port, --username or --topic do.
+void apply_mqtt_urls(MqttOptions &options, const std::vector<std::string> &urls, const CommandLine &line);
 
-// Checks what can be checked without connecting, settles TLS and port, reads the password. An absent host is left to
-// the caller: only it knows whether a broker is needed.
+// Checks what can be checked without connecting, settles servers and TLS, reads the password. Error(config) without a server.
 void validate_mqtt_options(MqttOptions &options, const CommandLine &line);
 
 // The password out of the file, MQTT_PASSWORD, its _FILE or the credentials folder; empty: there is none. Error(config): unreadable.

@@ -273,7 +273,7 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
     const bool old = !event.text.starts_with("MQTT 5");
     const bool no_news = connection.contested() || (judge.suspects({}) && !link_said.due());
     log(no_news ? LogLevel::debug : LogLevel::info,
-        "connected to the broker " + options.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
+        "connected to the broker " + connection.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
     for (const auto &filter : subscriptions) connection.subscribe(filter);
     announcing =

@@ -85,8 +85,8 @@ std::string mqtt_reason_advice(int reason, const std::string &server) {
             return "; QoS 0 acknowledges nothing: allow QoS 1 at the broker, or name another one";
         case mqtt::use_another_server:
         case mqtt::server_moved:
-            return server.empty() ? "; ask whoever runs it for the new name, and set --host to it"
-                                  : ": " + printable(server) + "; set --host and --port to it";
+            return server.empty() ? "; ask whoever runs it for the new name, and set --broker to it"
+                                  : ": " + printable(server);
         default:
             return "";
     }

@@ -89,7 +89,7 @@ milliseconds MqttSubscriber::held_for() const {
 
 std::string MqttSubscriber::status() const {
     if (!impl_->ready) return impl_->connection.status();
-    return "subscribed to " + impl_->session.subscribe + " at " + impl_->options.address();
+    return "subscribed to " + impl_->session.subscribe + " at " + impl_->connection.address();
 }
 
 void MqttSubscriber::step() {
@@ -141,15 +141,15 @@ void MqttSubscriber::Impl::grant(int qos) {
     }
     ready = true;
     log(connection.contested() ? LogLevel::debug : LogLevel::info,
-        "subscribed to " + session.subscribe + " at " + options.address() + " (" + version +
+        "subscribed to " + session.subscribe + " at " + connection.address() + " (" + version +
             (options.tls ? ", TLS)" : ")"));
 }
 
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {
     const bool rights = event.reason == mqtt::not_authorised || event.reason == mqtt::first_failure;
     refusal.emplace(rights ? ExitCode::permission : ExitCode::config,
-                    "the broker " + options.address() + " refuses the subscription to " + session.subscribe +
-                        ": " + event.text);
+                    "the broker " + connection.address() + " refuses the subscription to " +
+                        session.subscribe + ": " + event.text);
 }
 
 }  // namespace ble

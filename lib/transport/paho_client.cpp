@@ -81,9 +81,12 @@ struct PahoClient::Callbacks {
             reason != 0 ? mqtt_reason_in_full(reason) : client.failure_text(code, message);
         client.hung_up_ = message != nullptr && message == hang_up_text;
         const bool old_version_next = client.hung_up_ && client.five_ && client.options_.version == "auto";
-        if (client.options_.tls && !client.options_.proxy && reason == 0 && !old_version_next &&
+        if (client.options_.tls && !client.server_.proxy && reason == 0 && !old_version_next &&
             !client.answered_.exchange(true))
-            return fail_after_look(client.queue_, client.epoch_, client.options_, client.address(), text);
+            return fail_after_look(
+                client.queue_,
+                {client.options_, client.server_, client.session_, client.five_, client.epoch_},
+                client.address(), text);
         client.fail_to_connect(text, reason);
     }
 
@@ -91,10 +94,9 @@ struct PahoClient::Callbacks {
         client(context).lose(cause != nullptr ? cause : "connection lost");
     }
     static void disconnected(void *context, MQTTProperties *properties, MQTTReasonCodes reason) noexcept {
-        client(context).push(
-            {Kind::lost, 0, reason,
-             mqtt_reason_in_full(reason, text_of(properties, MQTTPROPERTY_CODE_REASON_STRING),
-                                 text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE))});
+        const auto server = text_of(properties, MQTTPROPERTY_CODE_SERVER_REFERENCE);
+        const auto words = text_of(properties, MQTTPROPERTY_CODE_REASON_STRING);
+        client(context).push({Kind::lost, 0, reason, mqtt_reason_in_full(reason, words, server), {}, server});
     }
     static int arrived(void *context, char *topic, int length, MQTTAsync_message *message) noexcept {
         MqttEvent event{Kind::message};
@@ -159,9 +161,13 @@ struct PahoClient::Callbacks {
     }
 };
 
-PahoClient::PahoClient(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                       const MqttOptions &options, const MqttSession &session)
-    : queue_(std::move(queue)), epoch_(epoch), five_(five), options_(options), session_(session) {}
+PahoClient::PahoClient(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt)
+    : queue_(std::move(queue)),
+      epoch_(attempt.epoch),
+      five_(attempt.five),
+      options_(attempt.options),
+      server_(attempt.server),
+      session_(attempt.session) {}
 
 void PahoClient::begin() {
     std::thread([self = shared_from_this()] { self->work(); }).detach();
@@ -222,8 +228,7 @@ std::string PahoClient::address() const {
 void PahoClient::make() {
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.MQTTVersion = five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    const std::string uri =
-        (options_.tls ? "wss://" : "ws://") + options_.address() + options_.websocket_path;
+    const std::string uri = (options_.tls ? "wss://" : "ws://") + server_.address() + server_.path;
     const int code = MQTTAsync_createWithOptions(&handle_, uri.c_str(), session_.client_id.c_str(),
                                                  MQTTCLIENT_PERSISTENCE_NONE, nullptr, &create);
     if (code != MQTTASYNC_SUCCESS) throw Error(ExitCode::system, library_text(code, nullptr));
@@ -233,7 +238,7 @@ void PahoClient::make() {
 
 void PahoClient::connect(const AddressMemory &memory) {
     deadline_ = std::chrono::steady_clock::now() + connect_limit;
-    const auto &[host, port] = options_.next_hop();
+    const auto &[host, port] = server_.next_hop();
     const FoundAddress found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
     {
         const std::lock_guard guard(lock_);
@@ -265,8 +270,8 @@ void PahoClient::connect_to_address() {
     }
     // What paho takes off by itself, whatever the proxy speaks; 1.3.14 does not do without it.
     const std::string scheme = options_.tls ? "https://" : "http://";
-    const std::string proxy = options_.proxy ? scheme + options_.proxy->authority() : "";
-    if (options_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
+    const std::string proxy = server_.proxy ? scheme + server_.proxy->authority() : "";
+    if (server_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
     MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
     will.topicName = session_.status_topic.c_str();
     will.message = "offline";
@@ -350,7 +355,7 @@ std::string PahoClient::failure_text(int code, const char *message) {
     const std::lock_guard guard(lock_);
     if (!tls_error_.empty()) return "TLS: " + tls_error_;
     std::string text = library_text(code, message);
-    const std::string there = options_.proxy ? " by the proxy" : "";
+    const std::string there = server_.proxy ? " by the proxy" : "";
     if (text == hang_up_text)
         return "it hangs up instead of answering (does it want TLS, is the path right?)";
     if (text != no_connection && text != name_unknown) return text;

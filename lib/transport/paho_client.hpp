@@ -20,8 +20,7 @@ namespace ble {
 
 class PahoClient : public std::enable_shared_from_this<PahoClient> {
   public:
-    PahoClient(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five, const MqttOptions &options,
-               const MqttSession &session);
+    PahoClient(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt);
     PahoClient(const PahoClient &) = delete;
     PahoClient &operator=(const PahoClient &) = delete;
 
@@ -63,6 +62,7 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     const unsigned epoch_;
     const bool five_;  // MQTT 5, else 3.1.1
     const MqttOptions options_;
+    const MqttServer server_;
     const MqttSession session_;
     std::chrono::steady_clock::time_point deadline_;
     std::optional<SteeredLookup> steered_;

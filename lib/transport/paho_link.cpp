@@ -13,9 +13,8 @@ constexpr std::chrono::seconds answer_limit(30);
 
 }  // namespace
 
-PahoLink::PahoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five,
-                   const MqttOptions &options, const MqttSession &session)
-    : client_(std::make_shared<PahoClient>(std::move(queue), epoch, five, options, session)) {
+PahoLink::PahoLink(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt)
+    : client_(std::make_shared<PahoClient>(std::move(queue), attempt)) {
     client_->begin();
 }
 

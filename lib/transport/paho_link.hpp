@@ -22,8 +22,7 @@ class PahoClient;
 
 class PahoLink final : public MqttLink {
   public:
-    PahoLink(std::shared_ptr<MqttEventQueue> queue, unsigned epoch, bool five, const MqttOptions &options,
-             const MqttSession &session);
+    PahoLink(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt);
     ~PahoLink() override;
     PahoLink(const PahoLink &) = delete;
     PahoLink &operator=(const PahoLink &) = delete;

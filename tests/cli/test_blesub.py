@@ -62,7 +62,8 @@ class CommandLine(unittest.TestCase):
     def test_says_what_is_wrong_on_the_command_line(self):
         for words, said in [(["--nonsense"], "--nonsense"), (["--ack", "maybe"], "--ack"), (["--port", "0"], "--port"),
                             (["--url", "http://host"], "mqtt://"), (["--url", "mqtt://u:secret@host"], "--password-file"),
-                            (["--url", "mqtt://a", "--host", "b"], "--host"), (["--host", "a:1883"], "--port"),
+                            (["--url", "mqtt://a", "--host", "b"], "--broker"), (["--host", "a,b:x"], "1 to 65535"), (["--host", "a,"], "no host"),
+                            (["--url", "mqtt://a", "--url", "mqtts://b"], "TLS"), (["--url", "mqtt://a/t", "--url", "mqtt://b/u"], "--topic"),
                             (["--host", "mqtt://a"], "--url"), (["--topic", "a/#/b"], "#"), (["--topic", ""], "topic"),
                             (["--topic", "a\u0085"], "topic"), (["--client-id", "a\n"], "client id"),
                             (["--share", "a/b"], "--share"), (["--key", "/dev/null"], "--cert"),
@@ -86,7 +87,7 @@ class CommandLine(unittest.TestCase):
     def test_without_a_broker_it_says_what_to_set(self):
         code, _, err = run("blesub")
         self.assertEqual(code, 78)
-        for name in ("--host", "--url", "MQTT_BROKER"):
+        for name in ("--broker", "--url", "MQTT_BROKER"):
             self.assertIn(name, err)
 
     def test_check_connects_to_nothing(self):
@@ -573,11 +574,26 @@ class Rights(unittest.TestCase):
             with self.subTest(reason=reason), MqttServer() as server:
                 server.connack = lambda level, reason=reason: reason
                 with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
-                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --host to it; trying on")
+                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it; trying on")
                     server.connack = lambda level: 0
                     tool.wait_err("subscribed to")
                     server.send_raw(bytes([0xE0, len(answer)]) + answer)
-                    tool.wait_err(f"is lost: {text}: other:18830; set --host and --port to it")
+                    tool.wait_err(f"is lost: {text}: other:18830")
+
+    def test_a_broker_that_names_another_is_left_for_it(self):
+        """By CONNACK, and by DISCONNECT on a link that is up."""
+        with MqttServer() as first, MqttServer() as second:
+            name = f"127.0.0.1:{second.port}".encode()
+            where = b"\x1c" + len(name).to_bytes(2, "big") + name
+            answer = bytes([0x9D, len(where)]) + where
+            with subscribe(first, "--mqtt-version", "5") as tool:
+                first.send_raw(bytes([0xE0, len(answer)]) + answer)
+                tool.wait_err(f"sends us to {name.decode()}, for good: name that one with --broker")
+                tool.wait_err(f"subscribed to tfg/detections/raw at {name.decode()}")
+                first.connack = lambda level: bytes([0x20, 1 + len(answer), 0]) + answer
+                second.send_raw(bytes([0xE0, 1, 0x8B]))
+                wait_until(lambda: tool.err.count(f"subscribed to tfg/detections/raw at {name.decode()}") == 2,
+                           "it to be sent on once more")
 
     def test_each_reason_for_no_connection_is_said_once(self):
         with MqttServer() as server:

@@ -345,15 +345,15 @@ class Answers(unittest.TestCase):
             answer = bytes([reason, len(where)]) + where
             with self.subTest(reason=reason), MqttServer() as server, send(server) as tool:
                 server.connack = lambda level, answer=answer: bytes([0x20, 1 + len(answer), 0]) + answer
-                tool.wait_err(f"{text}: other:18830; set --host and --port to it")
+                tool.wait_err(f"{text}: other:18830")
                 server.connack = lambda level: 0
                 server.disconnect_at = lambda payload, answer=answer: bytes([0xE0, len(answer)]) + answer
                 tool.write(lines(0))
-                tool.wait_err(f"is lost: {text}: other:18830; set --host and --port to it")
+                tool.wait_err(f"is lost: {text}: other:18830")
                 self.assertEqual(tool.stats()["queued"], 1)
             with self.subTest(reason=reason, where=None), MqttServer() as server, send(server) as tool:
                 server.connack = lambda level, reason=reason: reason
-                tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --host to it")
+                tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it")
 
     def test_a_quota_says_what_to_do(self):
         said = "quota exceeded; raise this account's limit at the broker, or send fewer messages"

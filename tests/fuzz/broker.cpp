@@ -103,8 +103,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
     if (size < 2) return 0;
     static const Listener listener;
     MqttOptions options;
-    options.host = "127.0.0.1";
-    options.port = listener.port;
+    options.servers = {{"127.0.0.1", listener.port}};
     options.version = bytes[0] % 4 < 2 ? "5" : "3.1.1";
     Broker broker(listener, fuzz::text(bytes + 1, size - 1));
     if (bytes[0] % 2 == 0) {

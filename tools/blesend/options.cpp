@@ -17,11 +17,11 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
         options.spool = path;
     line.group("Where to");
     line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
-    line.text("--url URL", options.url,
-              "mqtt[s]://HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH] or http[s]://HOST[:PORT][/PATH]; "
-              "implies --mode; http has "
-              "http://localhost:8000 by default",
-              "HTTP_BASE_URL");
+    line.texts("--url URL", options.urls,
+               "mqtt[s]://HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH] or http[s]://HOST[:PORT][/PATH]; "
+               "implies --mode; http has http://localhost:8000 by default. Given several times, one of them "
+               "that answers",
+               "HTTP_BASE_URL");
     declare_mqtt_options(options.transport.mqtt, line,
                          "the topic of the batches; {device_id} in it stands for each batch's own");
     line.group("HTTP, and MQTT over WebSocket");
@@ -79,27 +79,35 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
 
 namespace {
 
-// An URL that was typed decides the mode; HTTP_BASE_URL in the environment only says where http goes.
+// The mode that an URL is for.
+std::string mode_of(const std::string &url) {
+    const std::string scheme = url.substr(0, url.find("://"));
+    if (scheme == "http" || scheme == "https") return "http";
+    if (scheme == "mqtt" || scheme == "mqtts" || scheme == "ws" || scheme == "wss") return "mqtt";
+    throw Error(ExitCode::usage,
+                "unable to use --url: it begins with none of mqtt://, mqtts://, ws://, wss://, http:// and "
+                "https://");
+}
+
+// URLs that were typed decide the mode; HTTP_BASE_URL in the environment only says where http goes.
 void settle_mode(SendOptions &options, const CommandLine &line) {
     const bool typed = line.on_command_line("--url");
     if (typed) {
-        const std::string scheme = options.url.substr(0, options.url.find("://"));
-        const bool http = scheme == "http" || scheme == "https";
-        if (!http && scheme != "mqtt" && scheme != "mqtts" && scheme != "ws" && scheme != "wss")
-            throw Error(
-                ExitCode::usage,
-                "unable to use --url: it begins with none of mqtt://, mqtts://, ws://, wss://, http:// and "
-                "https://");
-        const std::string mode = http ? "http" : "mqtt";
+        const auto mode = mode_of(options.urls.front());
+        for (const auto &url : options.urls)
+            if (mode_of(url) != mode)
+                throw Error(ExitCode::usage,
+                            "one --url is of MQTT and another of HTTP: name servers of one kind");
         if (line.given("--mode") && options.mode != mode)
             throw Error(ExitCode::usage,
-                        "--url begins with " + scheme + ":// and " +
+                        "--url begins with " +
+                            options.urls.front().substr(0, options.urls.front().find(':')) + ":// and " +
                             (line.on_command_line("--mode") ? "--mode" : "COMMUNICATION_MODE") + " says " +
                             options.mode + ": they contradict each other");
         options.mode = mode;
     }
-    if (options.mode == "http" && !options.url.empty()) options.transport.http.url = options.url;
-    if (options.mode == "mqtt" && typed) apply_mqtt_url(options.transport.mqtt, options.url, line);
+    if (options.mode == "http" && !options.urls.empty()) options.transport.http.urls = options.urls;
+    if (options.mode == "mqtt" && typed) apply_mqtt_urls(options.transport.mqtt, options.urls, line);
 }
 
 // It is said when the link is made, and by the broker when it is lost: before any batch, and for none.
@@ -153,9 +161,6 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
             throw Error(ExitCode::usage, "--alpn is for brokers: HTTP names its protocol itself");
         validate_http_options(http, line);
     } else {
-        if (mqtt.host.empty())
-            throw Error(ExitCode::config,
-                        "no broker is configured: set --host, --url mqtt://HOST or MQTT_BROKER");
         if (options.one_try())
             throw Error(line.on_command_line("--buffer") ? ExitCode::usage : ExitCode::config,
                         "--buffer 0 (MQTT_BUFFER_SIZE) is for --mode http only: a broker needs a spool of at "

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/lifecycle.hpp"
 #include "transport/transport_options.hpp"
@@ -14,7 +15,8 @@ class CommandLine;
 
 struct SendOptions {
     CommonOptions common;
-    std::string mode, url, policy = "drop-oldest", reject;
+    std::string mode, policy = "drop-oldest", reject;
+    std::vector<std::string> urls;
     std::string spool;    // empty: in memory
     bool status = false;  // only say what the spool holds
     TransportOptions transport;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
@@ -14,8 +15,9 @@ namespace ble {
 struct ReceiveOptions {
     CommonOptions common;
     MqttOptions mqtt;
-    std::string url, share, ack = "consumed";
+    std::string share, ack = "consumed";
     std::string reject = default_state_path("blesub.rejected.ndjson"), confirm_key_file;
+    std::vector<std::string> urls;
     std::optional<std::string> confirm_key;
     std::int64_t count = 0, window = 100;
     bool confirm = false, topic_device = false;

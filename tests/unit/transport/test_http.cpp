@@ -17,7 +17,7 @@ namespace {
 HttpOptions read_options(std::vector<const char *> words) {
     HttpOptions options;
     CommandLine line("blesend", "test");
-    line.text("--url URL", options.url, "", "HTTP_BASE_URL");
+    line.texts("--url URL", options.urls, "", "HTTP_BASE_URL");
     for (auto *path : {&options.cafile, &options.capath, &options.cert, &options.key})
         line.text(path == &options.cafile   ? "--cafile"
                   : path == &options.capath ? "--capath"
@@ -159,8 +159,9 @@ TEST_CASE("a URL names host and port, and whether TLS is spoken") {
 }
 
 TEST_CASE("a base URL loses the slashes at its end") {
-    CHECK(read_options({"--url", "https://a.example/base//"}).url == "https://a.example/base");
-    CHECK(read_options({}).url == "http://localhost:8000");
+    CHECK(read_options({"--url", "https://a.example/base//"}).urls ==
+          std::vector<std::string>{"https://a.example/base"});
+    CHECK(read_options({}).urls == std::vector<std::string>{"http://localhost:8000"});
 }
 
 TEST_CASE("a URL that cannot be used is a usage error, or one of configuration in the environment") {

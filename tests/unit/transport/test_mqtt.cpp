@@ -1,9 +1,11 @@
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/command_line.hpp"
 #include "catch.hpp"
+#include "transport/broker_choice.hpp"
 #include "transport/mqtt_options.hpp"
 #include "transport/mqtt_reason.hpp"
 
@@ -14,13 +16,13 @@ namespace {
 // As blesub does: --url is its own option.
 MqttOptions read_options(std::vector<const char *> words) {
     MqttOptions options;
-    std::string url;
+    std::vector<std::string> urls;
     CommandLine line("blesub", "test");
-    line.text("--url URL", url, "");
+    line.texts("--url URL", urls, "");
     declare_mqtt_options(options, line, "the topic");
     words.insert(words.begin(), "blesub");
     REQUIRE(line.parse(static_cast<int>(words.size()), words.data()));
-    if (!url.empty()) apply_mqtt_url(options, url, line);
+    apply_mqtt_urls(options, urls, line);
     validate_mqtt_options(options, line);
     return options;
 }
@@ -66,10 +68,10 @@ bool name_is_good(const std::string &topic) {
 }  // namespace
 
 TEST_CASE("the port follows from TLS unless it is set") {
-    CHECK(read_options({"--host", "h"}).port == 1883);
-    CHECK(read_options({"--host", "h", "--tls"}).port == 8883);
-    CHECK(read_options({"--host", "h", "--tls", "-p", "1883"}).port == 1883);
-    CHECK(read_options({"--host", "h", "--insecure"}).port == 8883);
+    CHECK(read_options({"--host", "h"}).servers.at(0).port == 1883);
+    CHECK(read_options({"--host", "h", "--tls"}).servers.at(0).port == 8883);
+    CHECK(read_options({"--host", "h", "--tls", "-p", "1883"}).servers.at(0).port == 1883);
+    CHECK(read_options({"--host", "h", "--insecure"}).servers.at(0).port == 8883);
     CHECK(read_options({"--host", "h", "--cafile", "/dev/null"}).tls);
     CHECK_FALSE(read_options({"--host", "h"}).tls);
     CHECK(read_options({"--host", "h", "-p", "8883"}).tls);
@@ -77,33 +79,33 @@ TEST_CASE("the port follows from TLS unless it is set") {
 
 TEST_CASE("a URL says where the broker is") {
     const auto plain = read_options({"--url", "mqtt://broker"});
-    CHECK(plain.host == "broker");
-    CHECK(plain.port == 1883);
+    CHECK(plain.servers.at(0).host == "broker");
+    CHECK(plain.servers.at(0).port == 1883);
     CHECK_FALSE(plain.tls);
     CHECK(plain.topic == "tfg/detections/raw");
 
     const auto full = read_options({"--url", "mqtts://pi@broker.example:9000/a/+/b"});
     CHECK(full.username == "pi");
-    CHECK(full.host == "broker.example");
-    CHECK(full.port == 9000);
+    CHECK(full.servers.at(0).host == "broker.example");
+    CHECK(full.servers.at(0).port == 9000);
     CHECK(full.tls);
     CHECK(full.topic == "a/+/b");
 
-    CHECK(read_options({"--url", "mqtts://broker"}).port == 8883);
-    CHECK(read_options({"--url", "mqtts://broker", "-p", "99"}).port == 99);
+    CHECK(read_options({"--url", "mqtts://broker"}).servers.at(0).port == 8883);
+    CHECK(read_options({"--url", "mqtts://broker", "-p", "99"}).servers.at(0).port == 99);
     CHECK(read_options({"--url", "mqtt://broker/", "-t", "mine"}).topic == "mine");
-    CHECK(read_options({"--url", "mqtt://broker", "--cafile", "/dev/null"}).port == 1883);
+    CHECK(read_options({"--url", "mqtt://broker", "--cafile", "/dev/null"}).servers.at(0).port == 1883);
     const auto six = read_options({"--url", "mqtts://[::1]:99/t"});
-    CHECK(six.host == "::1");
-    CHECK(six.port == 99);
-    CHECK(six.address() == "[::1]:99");
+    CHECK(six.servers.at(0).host == "::1");
+    CHECK(six.servers.at(0).port == 99);
+    CHECK(six.servers.at(0).address() == "[::1]:99");
 }
 
 TEST_CASE("a URL that is none, or that contradicts other options, is refused") {
     for (const auto *url : {"http://broker", "mqtt://", "mqtt://:1883", "mqtt://broker:", "mqtt://broker:x",
                             "mqtt://broker:0", "mqtt://broker:65536", "mqtt://[::1", "mqtt://broker:1x"})
         CHECK(contains(refusal({"--url", url}), "unable to use --url"));
-    CHECK(contains(refusal({"--url", "mqtt://a", "--host", "b"}), "--host"));
+    CHECK(contains(refusal({"--url", "mqtt://a", "--host", "b"}), "--broker"));
     CHECK(contains(refusal({"--url", "mqtt://a:1", "--port", "2"}), "--port"));
     CHECK(contains(refusal({"--url", "mqtt://a/t", "--topic", "u"}), "--topic"));
     CHECK(contains(refusal({"--url", "mqtt://u@a", "--username", "v"}), "--username"));
@@ -119,10 +121,84 @@ TEST_CASE("a password in a URL is refused and not repeated") {
 TEST_CASE("a host is a name or an address") {
     CHECK(refusal({"--host", "broker.example"}).empty());
     CHECK(refusal({"--host", "::1"}).empty());
-    CHECK(read_options({"--host", "[::1]"}).address() == "[::1]:1883");
-    CHECK(contains(refusal({"--host", "broker:1883"}), "--port"));
+    CHECK(read_options({"--host", "[::1]"}).servers.at(0).address() == "[::1]:1883");
+    CHECK(read_options({"--host", "broker:1884"}).servers.at(0).address() == "broker:1884");
+    CHECK(read_options({"--host", "fe80::1%eth0"}).servers.at(0).address() == "[fe80::1%eth0]:1883");
+    for (const auto *host :
+         {"broker:", "broker:0", "broker:x", "[::1", "[broker]", "[::1]x", "a,,b", ",", "a/b"})
+        CHECK(contains(refusal({"--host", host}), "unable to use --broker"));
+    CHECK(contains(refusal({"--host", "me@broker"}), "--username"));
     CHECK(contains(refusal({"--host", "mqtt://broker"}), "--url"));
     CHECK_FALSE(refusal({"--host", "a b"}).empty());
+}
+
+TEST_CASE("several brokers are named in one option, or by URLs that agree") {
+    const auto addresses = [](const std::vector<const char *> &words) {
+        std::string all;
+        for (const auto &server : read_options(words).servers) all += server.address() + " ";
+        return all;
+    };
+    CHECK(addresses({"--broker", "a,b:1884, [::1]"}) == "a:1883 b:1884 [::1]:1883 ");
+    CHECK(addresses({"--broker", "a,b:1884", "--tls"}) == "a:8883 b:1884 ");
+    CHECK(addresses({"--broker", "a,b:1884", "--port", "99"}) == "a:99 b:1884 ");
+    CHECK(addresses({"--url", "mqtts://a/t", "--url", "wss://b", "--url", "mqtts://b:1/t"}) ==
+          "a:8883 b:443 b:1 ");
+    CHECK(read_options({"--url", "mqtt://a", "--url", "mqtt://u@b/t"}).topic == "t");
+    CHECK(read_options({"--url", "mqtt://u@a", "--url", "mqtt://b/t"}).username == "u");
+    CHECK(read_options({"--broker", "a,b:8883"}).tls);
+    CHECK(contains(refusal({"--url", "mqtt://a", "--url", "mqtts://b"}), "TLS"));
+    CHECK(contains(refusal({"--url", "mqtt://a/t", "--url", "mqtt://b/u"}), "--topic"));
+    CHECK(contains(refusal({"--url", "mqtt://u@a", "--url", "mqtt://v@b"}), "--username"));
+}
+
+TEST_CASE("a broker's reference to another is read as far as it can be") {
+    MqttServer from = parse_mqtt_server("broker.example:8884");
+    from.websocket = true;
+    const auto address = [&](const char *text) {
+        const auto server = parse_server_reference(text, from);
+        CHECK((!server || server->websocket));
+        return server ? server->address() : "";
+    };
+    CHECK(address("other") == "other:8884");
+    CHECK(address("other:99") == "other:99");
+    CHECK(address("[2001:db8::1]:99") == "[2001:db8::1]:99");
+    CHECK(address(" mqtt://a:1  b:0 c:7 d") == "c:7");
+    CHECK(address("") == "");
+    CHECK(address("a/b :1 [x]") == "");
+}
+
+TEST_CASE("of several servers each has its turn before the first waits") {
+    ServerTurn turn(3, 7);
+    CHECK(turn.now() == 1);
+    CHECK(turn.failed());
+    CHECK(turn.failed());
+    CHECK_FALSE(turn.failed());
+    CHECK(turn.now() == 1);
+    turn.worked();
+    CHECK(turn.now() == 1);
+    CHECK(turn.failed());
+    CHECK(turn.now() == 2);
+    ServerTurn alone(1);
+    CHECK_FALSE(alone.failed());
+    std::set<std::size_t> first;
+    for (int i = 0; i < 200; ++i) first.insert(ServerTurn(3).now());
+    CHECK(first.size() == 3);
+}
+
+TEST_CASE("brokers that send each other's clients on are not followed for ever") {
+    BrokerChoice choice({parse_mqtt_server("a:1"), parse_mqtt_server("b:1")});
+    const std::string first = choice.now().server.host;
+    for (unsigned i = 0; i < BrokerChoice::most_referrals; ++i) {
+        REQUIRE(choice.follow("c:" + std::to_string(i + 1)));
+        CHECK(choice.now().server.address() == "c:" + std::to_string(i + 1));
+    }
+    CHECK_FALSE(choice.follow("d:1"));
+    CHECK(choice.failed());  // the one we were sent to: then whoever did not send us
+    CHECK(choice.now().server.host != first);
+    CHECK_FALSE(choice.follow("d:1"));
+    choice.worked();
+    CHECK(choice.follow("d:1"));
+    CHECK_FALSE(choice.follow("a/b [x]"));
 }
 
 TEST_CASE("names that no broker could take are refused") {

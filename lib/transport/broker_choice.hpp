@@ -1,0 +1,45 @@
+// Which broker is asked next, of those that were named and of those that they send us to; and what is known of each.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "transport/address_race.hpp"
+#include "transport/mqtt_server.hpp"
+#include "transport/server_turn.hpp"
+
+namespace ble {
+
+class BrokerChoice {
+  public:
+    struct Broker {
+        MqttServer server;
+        AddressMemory addresses{};
+        std::string trouble{};    // of the last attempt
+        Throttle failure_said{};  // that it failed
+    };
+    // How often in a row brokers may send us on, before they are asked as any other again.
+    static constexpr unsigned most_referrals = 3;
+
+    explicit BrokerChoice(const std::vector<MqttServer> &servers);
+
+    Broker &now() { return referred_ ? *referred_ : named_[turn_.now()]; }
+    const Broker &now() const { return referred_ ? *referred_ : named_[turn_.now()]; }
+    bool several() const { return named_.size() > 1; }
+
+    // As of ServerTurn. Whom we were sent to is forgotten.
+    bool failed();
+    void worked();
+    // now() has failed, and its Server Reference (MQTT 5, 4.13) says whom to ask instead. True: that one is now() from here on.
+    bool follow(const std::string &reference);
+
+  private:
+    std::vector<Broker> named_;
+    std::optional<Broker> referred_;
+    ServerTurn turn_;
+    unsigned referrals_ = 0;  // since one worked
+};
+
+}  // namespace ble
