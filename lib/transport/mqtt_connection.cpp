@@ -325,6 +325,12 @@ void MqttConnection::release() {
     if (impl_->link) impl_->link->release();
 }
 
+void MqttConnection::leave(int reason, const std::string &why) {
+    if (!connected()) return;
+    impl_->link->close(milliseconds(0));
+    impl_->lose({MqttEvent::Kind::lost, 0, reason, why});
+}
+
 void MqttConnection::close(milliseconds limit) {
     if (!impl_->link) return;
     ++impl_->epoch;

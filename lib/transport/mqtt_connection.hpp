@@ -60,6 +60,10 @@ class MqttConnection {
     void unsubscribe(const std::string &topic);
     void release();
 
+    // Ends the link as if it were lost, without acknowledging what waits for release(): this broker does not do what it is needed for.
+    // `reason`: its MQTT 5 reason code. The next attempt follows as after any loss.
+    void leave(int reason, const std::string &why);
+
     // Disconnects, for ever: politely, or without acknowledging what waits for release(). What the library still holds after
     // `limit` is left to it.
     void close(std::chrono::milliseconds limit);

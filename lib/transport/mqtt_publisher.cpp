@@ -91,6 +91,8 @@ struct MqttPublisher::Impl {
     std::size_t controls = 0;  // to be taken before anything else; one is on its way
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
+    Backoff deafness{first_pause, longest_pause};
+    std::optional<Clock::time_point> ask_again;  // for subscriptions, of which one was refused
     Throttle denial_said, deafness_said, suspicion_said, link_said;
 
     void take(MqttEvent event);
@@ -99,6 +101,7 @@ struct MqttPublisher::Impl {
     void deny(const MqttEvent &event);
     void lose(const MqttEvent &event);
     void release();
+    void subscribe();
     std::vector<LinkJudge::Sent> open() const {
         return {outstanding.begin(), outstanding.end() - (held ? 1 : 0)};
     }
@@ -153,6 +156,7 @@ milliseconds MqttPublisher::timeout() const {
     const auto sooner = [&due](milliseconds left) { due = due.count() < 0 ? left : std::min(left, due); };
     const auto left = [](Clock::time_point at) { return std::chrono::ceil<milliseconds>(at - Clock::now()); };
     if (impl_->denied && left(impl_->paused_until).count() > 0) sooner(left(impl_->paused_until));
+    if (impl_->ask_again) sooner(std::max(milliseconds(0), left(*impl_->ask_again)));
     if (impl_->held) sooner(std::max(milliseconds(0), left(impl_->held->until)));
     return due;
 }
@@ -164,6 +168,7 @@ std::string MqttPublisher::destination(std::string_view line) {
 std::vector<Result> MqttPublisher::step() {
     for (auto &event : impl_->connection.step()) impl_->take(std::move(event));
     if (impl_->held && Clock::now() >= impl_->held->until) impl_->release();
+    if (impl_->ask_again && Clock::now() >= *impl_->ask_again) impl_->subscribe();
     return std::exchange(impl_->results, {});
 }
 
@@ -223,14 +228,22 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             messages.push_back({std::move(event.topic), std::move(event.text)});
             break;
         case MqttEvent::Kind::denied:
+            ask_again = Clock::now() + deafness.next();
             if (deafness_said.due())
                 log_warning("the broker refuses us a subscription: " + event.text +
-                            "; what is said there does not reach us");
+                            "; what is said there does not reach us, and it is asked again");
+            break;
+        case MqttEvent::Kind::subscribed:
+            deafness.reset();
             break;
         case MqttEvent::Kind::failed:
-        case MqttEvent::Kind::subscribed:
             break;
     }
+}
+
+void MqttPublisher::Impl::subscribe() {
+    ask_again.reset();
+    for (const auto &filter : subscriptions) connection.subscribe(filter);
 }
 
 void MqttPublisher::Impl::release() {
@@ -241,6 +254,7 @@ void MqttPublisher::Impl::release() {
 
 void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
+    ask_again.reset();
     controls = 0;
     sample_of.reset();
     const auto sent = open();
@@ -275,7 +289,7 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
     log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + connection.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
-    for (const auto &filter : subscriptions) connection.subscribe(filter);
+    subscribe();
     announcing =
         !session.status_topic.empty() && connection.publish(status_id, session.status_topic, "online", true);
     controls = judge.begin_link(Clock::now(), !control.payload.empty());

@@ -38,6 +38,8 @@ struct MqttSubscriber::Impl {
     MqttSession session;
     Take take;
     bool ready = false;
+    bool granted = false;     // once at least
+    std::size_t denials = 0;  // before that
     std::string version;
     std::optional<Error> refusal;
     std::optional<Clock::time_point> held_since;
@@ -139,13 +141,17 @@ void MqttSubscriber::Impl::grant(int qos) {
                 (qos == 0 ? " only: messages could be lost on the way" : ", and 1 was asked for"));
         return;
     }
-    ready = true;
+    ready = granted = true;
     log(connection.contested() ? LogLevel::debug : LogLevel::info,
         "subscribed to " + session.subscribe + " at " + connection.address() + " (" + version +
             (options.tls ? ", TLS)" : ")"));
 }
 
+// It is final when no broker has ever granted it. A node of a cluster that has just lost another one refuses, too.
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {
+    if (granted || ++denials < options.servers.size())
+        return connection.leave(event.reason,
+                                "it refuses the subscription to " + session.subscribe + ": " + event.text);
     const bool rights = event.reason == mqtt::not_authorised || event.reason == mqtt::first_failure;
     refusal.emplace(rights ? ExitCode::permission : ExitCode::config,
                     "the broker " + connection.address() + " refuses the subscription to " +

@@ -553,6 +553,28 @@ class Rights(unittest.TestCase):
                     self.assertEqual(tool.wait(), code, tool.err)
                     self.assertIn(f"refuses the subscription to {TOPIC}", tool.err)
 
+    def test_a_subscription_that_was_granted_once_is_asked_for_again(self):
+        """A node of a cluster that has just lost another one refuses for a while."""
+        with MqttServer() as server, subscribe(server) as tool:
+            server.suback = lambda level, topic: 0x80
+            server.hang_up()
+            tool.wait_err(f"is lost: it refuses the subscription to {TOPIC}")
+            server.suback = lambda level, topic: 1
+            wait_until(lambda: tool.err.count("subscribed to") == 2, "the next subscription")
+
+    def test_of_several_brokers_each_may_deny_the_subscription(self):
+        with MqttServer() as one, MqttServer() as other:
+            for server in (one, other):
+                server.suback = lambda level, topic: 0x80
+            brokers = f"127.0.0.1:{one.port},127.0.0.1:{other.port}"
+            with Tool("blesub", "--broker", brokers) as tool:
+                self.assertEqual(tool.wait(), 77, tool.err)
+            self.assertTrue(one.topics and other.topics)
+            other.suback = lambda level, topic: 1
+            for _ in range(4):  # whichever is asked first
+                with Tool("blesub", "--broker", brokers) as tool:
+                    tool.wait_err(f"subscribed to {TOPIC} at 127.0.0.1:{other.port}")
+
     def test_a_subscription_at_another_qos_is_none(self):
         with MqttServer() as server:
             for qos in (0, 2):

@@ -1,6 +1,6 @@
 """What the Python tests share: real processes, a real broker, free ports, conditions with a deadline."""
 from .process import Tool, free_port, standing, wait_until, wait_port, tool_path, source_path, shared_path, DEADLINE_S  # noqa: F401
-from .broker import Broker, NatsBroker  # noqa: F401
+from .broker import Broker, NatsBroker, NatsCluster  # noqa: F401
 from .example_broker import ExampleBroker  # noqa: F401
 from .caddy import Caddy  # noqa: F401
 from .nginx import Nginx  # noqa: F401

@@ -1,8 +1,11 @@
 """Real brokers, each on a free loopback port with a folder of its own, which survives stop(), kill() and start()."""
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import tempfile
+import urllib.request
 
 from .process import DEADLINE_S, free_port, port_answers, wait_until
 
@@ -103,3 +106,56 @@ class NatsBroker(_Server):
             mqtt {{ host: 127.0.0.1, port: @PORT@, ack_wait: "2s" }}
             {config}
             """)
+
+
+class NatsCluster:
+    """Three nats-servers that keep each queue three times: whichever one is killed, the others have it all and go on."""
+
+    NODES = 3
+
+    def __init__(self):
+        routes = [free_port() for _ in range(self.NODES)]
+        everyone = ", ".join(f"nats-route://127.0.0.1:{port}" for port in routes)
+        self._monitors = [free_port() for _ in routes]
+        self.nodes = [NatsBroker(f"""
+            server_name: node-{n}
+            host: 127.0.0.1
+            port: -1
+            http: "127.0.0.1:{self._monitors[n]}"
+            jetstream {{ store_dir: "@DIR@/store" }}
+            cluster {{ name: blepipe, listen: "127.0.0.1:{port}", routes: [{everyone}] }}
+            mqtt {{ host: 127.0.0.1, port: @PORT@, ack_wait: "2s", stream_replicas: {self.NODES} }}
+            """, whole=True) for n, port in enumerate(routes)]
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            for node in self.nodes:
+                stack.callback(node.__exit__)
+                node.start()
+            self.wait_complete()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    @property
+    def addresses(self):
+        """As --broker has them."""
+        return ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    def wait_complete(self):
+        """Each stream has as many copies as there are nodes. (/healthz is of no use: an idle follower is "not current" to 2.9.)"""
+        wait_until(lambda: all(self._is_complete(n) for n in range(self.NODES)), "the copies of all streams to be complete")
+
+    def _is_complete(self, n):
+        """As node n sees it, of the streams that it leads: others do not know."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._monitors[n]}/jsz?accounts=true&streams=true", timeout=5) as answer:
+                accounts = json.load(answer).get("account_details", [])
+        except OSError:
+            return False
+        streams = [stream["cluster"] for account in accounts for stream in account.get("stream_detail", [])]
+        return all(stream.get("leader") and
+                   (stream["leader"] != f"node-{n}" or all(copy["current"] for copy in stream.get("replicas", [])))
+                   for stream in streams)

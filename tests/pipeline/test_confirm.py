@@ -342,6 +342,9 @@ class Patience(unittest.TestCase):
         tool.wait_err("refuses us a subscription")
         self.assertEqual(tool.stats()["queued"], 5)
         self.assertEqual(tool.err.count("refuses us a subscription"), 1)
+        self.server.suback = lambda level, topic: 1
+        before = len(self.server.topics)
+        wait_until(lambda: len(self.server.topics) >= before + 5, "it to ask for them again")
 
 
 if __name__ == "__main__":
