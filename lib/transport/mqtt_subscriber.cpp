@@ -40,6 +40,7 @@ struct MqttSubscriber::Impl {
     bool ready = false;
     bool granted = false;     // once at least
     std::size_t denials = 0;  // before that
+    Throttle denial_said;
     std::string version;
     std::optional<Error> refusal;
     std::optional<Clock::time_point> held_since;
@@ -149,13 +150,14 @@ void MqttSubscriber::Impl::grant(int qos) {
 
 // It is final when no broker has ever granted it. A node of a cluster that has just lost another one refuses, too.
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {
-    if (granted || ++denials < options.servers.size())
-        return connection.leave(event.reason,
-                                "it refuses the subscription to " + session.subscribe + ": " + event.text);
+    const std::string text = "the broker " + connection.address() + " refuses the subscription to " +
+                             session.subscribe + ": " + event.text;
+    if (granted || ++denials < options.servers.size()) {
+        if (denial_said.due()) log_warning(text + "; trying on");
+        return connection.leave(event.reason, "the subscription is refused");
+    }
     const bool rights = event.reason == mqtt::not_authorised || event.reason == mqtt::first_failure;
-    refusal.emplace(rights ? ExitCode::permission : ExitCode::config,
-                    "the broker " + connection.address() + " refuses the subscription to " +
-                        session.subscribe + ": " + event.text);
+    refusal.emplace(rights ? ExitCode::permission : ExitCode::config, text);
 }
 
 }  // namespace ble
