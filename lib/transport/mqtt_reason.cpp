@@ -6,69 +6,49 @@
 
 namespace ble {
 
+namespace {
+
+struct ReasonText {
+    int reason;
+    const char *text;
+};
+constexpr ReasonText texts[] = {
+    {mqtt::success, "success"},
+    {mqtt::no_subscribers, "nobody is subscribed"},
+    {mqtt::first_failure, "refused without a reason"},
+    {mqtt::protocol_error, "protocol error"},
+    {mqtt::unsupported_version, "protocol version not supported"},
+    {mqtt::bad_client_id, "client id not accepted"},
+    {mqtt::bad_user_or_password, "bad user name or password"},
+    {mqtt::not_authorised, "not authorised"},
+    {mqtt::server_unavailable, "server unavailable"},
+    {mqtt::server_busy, "server busy"},
+    {mqtt::banned, "banned"},
+    {mqtt::server_shutting_down, "server shutting down"},
+    {mqtt::bad_authentication, "bad authentication method"},
+    {mqtt::keep_alive_timeout, "no sign of life within the keep-alive time"},
+    {mqtt::session_taken_over, "another client has connected with the same client id"},
+    {0x8f, "topic filter not valid"},
+    {0x90, "topic name not valid"},
+    {mqtt::packet_too_large, "message larger than the broker allows"},
+    {mqtt::rate_too_high, "message rate too high"},
+    {mqtt::quota_exceeded, "quota exceeded"},
+    {mqtt::administrative_action, "closed by the broker's administrator"},
+    {mqtt::payload_format_invalid, "payload of a form that the broker does not take"},
+    {mqtt::qos_not_supported, "QoS 1 not supported"},
+    {mqtt::use_another_server, "use another server"},
+    {mqtt::server_moved, "server moved"},
+    {0x9e, "shared subscriptions not supported"},
+    {mqtt::connection_rate_exceeded, "connection rate exceeded"},
+    {mqtt::maximum_connect_time, "connected for longer than the broker allows"},
+    {0xa2, "wildcard subscriptions not supported"},
+};
+
+}  // namespace
+
 std::string mqtt_reason_text(int reason) {
-    switch (reason) {
-        case mqtt::success:
-            return "success";
-        case mqtt::no_subscribers:
-            return "nobody is subscribed";
-        case 0x80:
-            return "refused without a reason";
-        case mqtt::protocol_error:
-            return "protocol error";
-        case mqtt::unsupported_version:
-            return "protocol version not supported";
-        case mqtt::bad_client_id:
-            return "client id not accepted";
-        case mqtt::bad_user_or_password:
-            return "bad user name or password";
-        case mqtt::not_authorised:
-            return "not authorised";
-        case mqtt::server_unavailable:
-            return "server unavailable";
-        case mqtt::server_busy:
-            return "server busy";
-        case mqtt::banned:
-            return "banned";
-        case mqtt::server_shutting_down:
-            return "server shutting down";
-        case mqtt::bad_authentication:
-            return "bad authentication method";
-        case mqtt::keep_alive_timeout:
-            return "no sign of life within the keep-alive time";
-        case mqtt::session_taken_over:
-            return "another client has connected with the same client id";
-        case 0x8f:
-            return "topic filter not valid";
-        case 0x90:
-            return "topic name not valid";
-        case mqtt::packet_too_large:
-            return "message larger than the broker allows";
-        case mqtt::rate_too_high:
-            return "message rate too high";
-        case mqtt::quota_exceeded:
-            return "quota exceeded";
-        case mqtt::administrative_action:
-            return "closed by the broker's administrator";
-        case mqtt::payload_format_invalid:
-            return "payload of a form that the broker does not take";
-        case mqtt::qos_not_supported:
-            return "QoS 1 not supported";
-        case mqtt::use_another_server:
-            return "use another server";
-        case mqtt::server_moved:
-            return "server moved";
-        case 0x9e:
-            return "shared subscriptions not supported";
-        case mqtt::connection_rate_exceeded:
-            return "connection rate exceeded";
-        case mqtt::maximum_connect_time:
-            return "connected for longer than the broker allows";
-        case 0xa2:
-            return "wildcard subscriptions not supported";
-        default:
-            break;
-    }
+    for (const auto &row : texts)
+        if (row.reason == reason) return row.text;
     char text[16];
     std::snprintf(text, sizeof text, "reason 0x%02x", static_cast<unsigned>(reason) & 0xffu);
     return text;

@@ -255,6 +255,29 @@ void PahoClient::connect(const AddressMemory &memory) {
 }
 
 void PahoClient::connect_to_address() {
+    MQTTAsync_connectOptions connect = connect_options();
+    // What paho takes off by itself, whatever the proxy speaks; 1.3.14 does not do without it.
+    const std::string scheme = options_.tls ? "https://" : "http://";
+    const std::string proxy = server_.proxy ? scheme + server_.proxy->authority() : "";
+    if (server_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
+    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
+    will.topicName = session_.status_topic.c_str();
+    will.message = "offline";
+    will.retained = 1;
+    will.qos = 1;
+    if (!session_.status_topic.empty()) connect.will = &will;
+    MQTTAsync_SSLOptions tls = tls_options();
+    const std::string protocols = static_cast<char>(options_.alpn.size()) + options_.alpn;  // RFC 7301, 3.1
+    if (!options_.alpn.empty()) {
+        tls.protos = reinterpret_cast<const unsigned char *>(protocols.data());
+        tls.protos_len = static_cast<unsigned>(protocols.size());
+    }
+    if (options_.tls) connect.ssl = &tls;
+    const int code = MQTTAsync_connect(handle_, &connect);
+    if (code != MQTTASYNC_SUCCESS) fail_to_connect(library_text(code, nullptr));
+}
+
+MQTTAsync_connectOptions PahoClient::connect_options() {
     MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer_ws;
     if (five_) connect = MQTTAsync_connectOptions_initializer5_ws;
     connect.context = this;
@@ -268,16 +291,6 @@ void PahoClient::connect_to_address() {
         connect.binarypwd.data = options_.password->data();
         connect.binarypwd.len = static_cast<int>(options_.password->size());
     }
-    // What paho takes off by itself, whatever the proxy speaks; 1.3.14 does not do without it.
-    const std::string scheme = options_.tls ? "https://" : "http://";
-    const std::string proxy = server_.proxy ? scheme + server_.proxy->authority() : "";
-    if (server_.proxy) (options_.tls ? connect.httpsProxy : connect.httpProxy) = proxy.c_str();
-    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
-    will.topicName = session_.status_topic.c_str();
-    will.message = "offline";
-    will.retained = 1;
-    will.qos = 1;
-    if (!session_.status_topic.empty()) connect.will = &will;
     if (five_) {
         connect.cleanstart = 1;
         connect.onSuccess5 = Callbacks::connected5;
@@ -287,6 +300,10 @@ void PahoClient::connect_to_address() {
         connect.onSuccess = Callbacks::connected;
         connect.onFailure = Callbacks::failed;
     }
+    return connect;
+}
+
+MQTTAsync_SSLOptions PahoClient::tls_options() {
     const auto text = [](const std::string &value) { return value.empty() ? nullptr : value.c_str(); };
     MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
     tls.trustStore = text(options_.cafile);
@@ -297,15 +314,7 @@ void PahoClient::connect_to_address() {
     tls.verify = options_.insecure ? 0 : 1;  // the host name; off by default in paho
     tls.ssl_error_cb = Callbacks::tls_error;
     tls.ssl_error_context = this;
-    const std::string protocols = static_cast<char>(options_.alpn.size()) + options_.alpn;  // RFC 7301, 3.1
-    if (!options_.alpn.empty()) {
-        tls.protos = reinterpret_cast<const unsigned char *>(protocols.data());
-        tls.protos_len = static_cast<unsigned>(protocols.size());
-    }
-    if (options_.tls) connect.ssl = &tls;
-
-    const int code = MQTTAsync_connect(handle_, &connect);
-    if (code != MQTTASYNC_SUCCESS) fail_to_connect(library_text(code, nullptr));
+    return tls;
 }
 
 void PahoClient::refuse(int code, const char *what) {

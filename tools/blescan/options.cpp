@@ -85,30 +85,26 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
         "      blescan --replay FILE --speed 1 --now | blesend --broker HOST");
 }
 
-void validate_scan_options(ScanOptions &o, const CommandLine &line) {
-    o.rules.key = read_hash_key(o);
-    constexpr milliseconds least_epoch(60'000), most_epoch(366LL * 86'400'000);
-    if (o.hash_epoch.count() != 0 && (o.hash_epoch < least_epoch || o.hash_epoch > most_epoch))
-        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: 1 minute to 366 days are wanted, or 0");
-    if (o.hash_epoch.count() != 0 && o.hash_epoch.count() % 1000 != 0)
-        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch: whole seconds are wanted");
-    if (o.hash_epoch.count() != 0 && !o.rules.key)
-        throw Error(wrong(line, "--hash-epoch"), "--hash-epoch needs a key: --hash-key FILE");
-    if (!o.hash.empty()) {
-        if (!parse_address(o.hash))
-            throw Error(ExitCode::usage,
-                        "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
-        return;
-    }
-    if (o.json && !o.doctor)
-        throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
-    o.rules.identities = read_identities(o);
-    o.rules.filter = read_filter(o, wrong(line, "--allow"), wrong(line, "--deny"));
-    const auto factor = parse_speed(o.speed);
-    if (!factor)
-        throw Error(wrong(line, "--speed"),
-                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
-    o.speed_factor = *factor;
+namespace {
+
+void check_hash_epoch(const ScanOptions &o, const CommandLine &line) {
+    constexpr milliseconds least(60'000), most(366LL * 86'400'000);
+    if (o.hash_epoch.count() == 0) return;
+    const auto bad = [&](const char *what) { return Error(wrong(line, "--hash-epoch"), what); };
+    if (o.hash_epoch < least || o.hash_epoch > most)
+        throw bad("--hash-epoch: 1 minute to 366 days are wanted, or 0");
+    if (o.hash_epoch.count() % 1000 != 0) throw bad("--hash-epoch: whole seconds are wanted");
+    if (!o.rules.key) throw bad("--hash-epoch needs a key: --hash-key FILE");
+}
+
+void check_hash(const ScanOptions &o) {
+    if (!parse_address(o.hash))
+        throw Error(ExitCode::usage,
+                    "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
+}
+
+// Radio or capture: each has options that say nothing of the other.
+void check_source(const ScanOptions &o, const CommandLine &line) {
     if (o.live()) {
         for (const auto *option : {"--speed", "--now", "--strict"})
             if (line.on_command_line(option))
@@ -120,18 +116,20 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     }
     if (!o.record.empty() && o.source != "monitor")
         throw Error(ExitCode::usage, "--record needs --source monitor");
+}
+
+void settle_windows(ScanOptions &o, const CommandLine &line) {
+    constexpr milliseconds least(100), most(7 * 86'400'000);
     if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
-    constexpr milliseconds least_window(100), most_window(7 * 86'400'000);
-    if (o.window < least_window || o.window > most_window)
+    if (o.window < least || o.window > most)
         throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are wanted");
-    if (o.interval > most_window)
-        throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
-    if (o.counts && (o.each || o.profile.any()))
-        throw Error(wrong(line, "--counts"),
-                    "--counts: not with --each, --detail, --addresses or --names, which tell of advertisers");
+    if (o.interval > most) throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
+}
+
+void settle_names(ScanOptions &o, const CommandLine &line) {
     if (o.device_id.empty()) {
         o.default_id = default_device_id();
         o.device_id = o.default_id->id;
@@ -144,6 +142,29 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
         if (const auto why = why_unsafe(value); !why.empty())
             throw Error(wrong(line, option),
                         std::string(option) + " " + printable(value) + ": it " + std::string(why));
+}
+
+}  // namespace
+
+void validate_scan_options(ScanOptions &o, const CommandLine &line) {
+    o.rules.key = read_hash_key(o);
+    check_hash_epoch(o, line);
+    if (!o.hash.empty()) return check_hash(o);
+    if (o.json && !o.doctor)
+        throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
+    o.rules.identities = read_identities(o);
+    o.rules.filter = read_filter(o, wrong(line, "--allow"), wrong(line, "--deny"));
+    const auto factor = parse_speed(o.speed);
+    if (!factor)
+        throw Error(wrong(line, "--speed"),
+                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
+    o.speed_factor = *factor;
+    check_source(o, line);
+    settle_windows(o, line);
+    if (o.counts && (o.each || o.profile.any()))
+        throw Error(wrong(line, "--counts"),
+                    "--counts: not with --each, --detail, --addresses or --names, which tell of advertisers");
+    settle_names(o, line);
 }
 
 }  // namespace ble
