@@ -161,6 +161,50 @@ struct PahoClient::Callbacks {
     }
 };
 
+// What the library is told; borrowed from the client.
+struct PahoClient::Settings {
+    static MQTTAsync_connectOptions of_connection(PahoClient &client) {
+        MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer_ws;
+        if (client.five_) connect = MQTTAsync_connectOptions_initializer5_ws;
+        connect.context = &client;
+        connect.MQTTVersion = client.five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+        connect.maxInflight = most_outstanding;
+        connect.keepAliveInterval =
+            static_cast<int>(std::chrono::ceil<seconds>(client.options_.keepalive).count());
+        const auto left = std::chrono::ceil<seconds>(client.deadline_ - std::chrono::steady_clock::now());
+        connect.connectTimeout = static_cast<int>(std::max(seconds(1), left).count());
+        if (!client.options_.username.empty()) connect.username = client.options_.username.c_str();
+        if (client.options_.password) {
+            connect.binarypwd.data = client.options_.password->data();
+            connect.binarypwd.len = static_cast<int>(client.options_.password->size());
+        }
+        if (client.five_) {
+            connect.cleanstart = 1;
+            connect.onSuccess5 = Callbacks::connected5;
+            connect.onFailure5 = Callbacks::failed5;
+        } else {
+            connect.cleansession = 1;
+            connect.onSuccess = Callbacks::connected;
+            connect.onFailure = Callbacks::failed;
+        }
+        return connect;
+    }
+
+    static MQTTAsync_SSLOptions of_tls(PahoClient &client) {
+        const auto text = [](const std::string &value) { return value.empty() ? nullptr : value.c_str(); };
+        MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
+        tls.trustStore = text(client.options_.cafile);
+        tls.CApath = text(client.options_.capath);
+        tls.keyStore = text(client.options_.cert);
+        tls.privateKey = text(client.options_.key);
+        tls.enableServerCertAuth = client.options_.insecure ? 0 : 1;
+        tls.verify = client.options_.insecure ? 0 : 1;  // the host name; off by default in paho
+        tls.ssl_error_cb = Callbacks::tls_error;
+        tls.ssl_error_context = &client;
+        return tls;
+    }
+};
+
 PahoClient::PahoClient(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt)
     : queue_(std::move(queue)),
       epoch_(attempt.epoch),
@@ -255,7 +299,7 @@ void PahoClient::connect(const AddressMemory &memory) {
 }
 
 void PahoClient::connect_to_address() {
-    MQTTAsync_connectOptions connect = connect_options();
+    MQTTAsync_connectOptions connect = Settings::of_connection(*this);
     // What paho takes off by itself, whatever the proxy speaks; 1.3.14 does not do without it.
     const std::string scheme = options_.tls ? "https://" : "http://";
     const std::string proxy = server_.proxy ? scheme + server_.proxy->authority() : "";
@@ -266,7 +310,7 @@ void PahoClient::connect_to_address() {
     will.retained = 1;
     will.qos = 1;
     if (!session_.status_topic.empty()) connect.will = &will;
-    MQTTAsync_SSLOptions tls = tls_options();
+    MQTTAsync_SSLOptions tls = Settings::of_tls(*this);
     const std::string protocols = static_cast<char>(options_.alpn.size()) + options_.alpn;  // RFC 7301, 3.1
     if (!options_.alpn.empty()) {
         tls.protos = reinterpret_cast<const unsigned char *>(protocols.data());
@@ -275,46 +319,6 @@ void PahoClient::connect_to_address() {
     if (options_.tls) connect.ssl = &tls;
     const int code = MQTTAsync_connect(handle_, &connect);
     if (code != MQTTASYNC_SUCCESS) fail_to_connect(library_text(code, nullptr));
-}
-
-MQTTAsync_connectOptions PahoClient::connect_options() {
-    MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer_ws;
-    if (five_) connect = MQTTAsync_connectOptions_initializer5_ws;
-    connect.context = this;
-    connect.MQTTVersion = five_ ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
-    connect.maxInflight = most_outstanding;
-    connect.keepAliveInterval = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
-    const auto left = std::chrono::ceil<seconds>(deadline_ - std::chrono::steady_clock::now());
-    connect.connectTimeout = static_cast<int>(std::max(seconds(1), left).count());
-    if (!options_.username.empty()) connect.username = options_.username.c_str();
-    if (options_.password) {
-        connect.binarypwd.data = options_.password->data();
-        connect.binarypwd.len = static_cast<int>(options_.password->size());
-    }
-    if (five_) {
-        connect.cleanstart = 1;
-        connect.onSuccess5 = Callbacks::connected5;
-        connect.onFailure5 = Callbacks::failed5;
-    } else {
-        connect.cleansession = 1;
-        connect.onSuccess = Callbacks::connected;
-        connect.onFailure = Callbacks::failed;
-    }
-    return connect;
-}
-
-MQTTAsync_SSLOptions PahoClient::tls_options() {
-    const auto text = [](const std::string &value) { return value.empty() ? nullptr : value.c_str(); };
-    MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
-    tls.trustStore = text(options_.cafile);
-    tls.CApath = text(options_.capath);
-    tls.keyStore = text(options_.cert);
-    tls.privateKey = text(options_.key);
-    tls.enableServerCertAuth = options_.insecure ? 0 : 1;
-    tls.verify = options_.insecure ? 0 : 1;  // the host name; off by default in paho
-    tls.ssl_error_cb = Callbacks::tls_error;
-    tls.ssl_error_context = this;
-    return tls;
 }
 
 void PahoClient::refuse(int code, const char *what) {

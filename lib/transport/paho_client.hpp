@@ -1,8 +1,6 @@
 // A client of paho.mqtt.c for one link: its settings, its callbacks, and the thread that calls the library. A part of PahoLink.
 #pragma once
 
-#include <MQTTAsync.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -48,6 +46,7 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
 
   private:
     struct Callbacks;
+    struct Settings;
     struct Sent {
         PahoClient *client;
         std::uint64_t id;
@@ -56,9 +55,6 @@ class PahoClient : public std::enable_shared_from_this<PahoClient> {
     void work();
     void make();
     void connect_to_address();
-    // These borrow from options_.
-    MQTTAsync_connectOptions connect_options();
-    MQTTAsync_SSLOptions tls_options();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
     void refuse(int code, const char *what);
     std::string failure_text(int code, const char *message);
