@@ -16,25 +16,10 @@ constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, 
 constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
 constexpr std::chrono::seconds retry_after(1);
 constexpr std::uint64_t reserve_step = 1000;
+constexpr std::chrono::minutes age_step(10);  // so much of it a power cut takes, at most
 constexpr std::uint64_t most_kept_free = 10u << 20;
 constexpr std::uint64_t most_of_a_push = 2u << 20;  // one look at a pipe, and what SQLite adds
 constexpr std::uint64_t page_size = 4096;           // of SQLite, unless it was told otherwise
-
-std::int64_t wall_ms() {
-    return std::chrono::floor<milliseconds>(now().time_since_epoch()).count();
-}
-
-// Rows carry the time of day, ages are measured by a clock that nobody sets.
-std::int64_t to_wall(Clock::time_point since) {
-    return wall_ms() - std::chrono::floor<milliseconds>(Clock::now() - since).count();
-}
-// What cannot be, and what no clock of this machine can express, counts from now.
-Clock::time_point from_wall(std::int64_t since_ms) {
-    const Time wall = now();
-    const auto age = wall - time_of_row(since_ms, wall).value_or(wall);
-    return Clock::now() -
-           (age < std::chrono::years(100) ? std::chrono::duration_cast<milliseconds>(age) : milliseconds(0));
-}
 
 std::uint64_t kept_free_on_disk_of(const std::string &path) {
     struct statvfs disk {};
@@ -48,19 +33,24 @@ std::int64_t row(std::uint64_t id) {
 
 }  // namespace
 
-DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
+DurableSpool::DurableSpool(const std::string &path, Bounds bounds, Now now)
     : path_(path),
       bounds_(bounds),
+      now_(std::move(now)),
       file_(path),
       kept_free_(kept_free_on_disk_of(path)),
       database_(file_.database()),
-      insert_(database_, "INSERT INTO batches (id, since, line) VALUES (?, ?, ?)"),
+      insert_(database_, "INSERT INTO batches (id, since, line, lived_s) VALUES (?, ?, ?, ?)"),
       delete_(database_, "DELETE FROM batches WHERE id = ?"),
-      page_(database_, "SELECT id, since, line FROM batches WHERE id > ? ORDER BY id"),
-      put_gap_(database_, "INSERT OR REPLACE INTO gaps (id, since, line, ours) VALUES (?, ?, ?, ?)"),
+      page_(database_, "SELECT id, since, line, lived_s FROM batches WHERE id > ? ORDER BY id"),
+      put_gap_(database_,
+               "INSERT OR REPLACE INTO gaps (id, since, line, ours, lived_s) VALUES (?, ?, ?, ?, ?)"),
       delete_gap_(database_, "DELETE FROM gaps WHERE id = ?"),
       read_gap_(database_, "SELECT line FROM gaps WHERE id = ?"),
-      save_state_(database_, "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?") {
+      save_state_(database_,
+                  "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?, expired = ?, lived_s = ?, uptime_s = ?,"
+                  " boot = ?"),
+      started_(now_()) {
     // Removals need space too. SQLite's log grows to this, and the file by as much, before the log is used from its beginning.
     // 0 would let it grow for ever: some disks, a tmpfs without a limit among them, tell no size.
     const auto log_pages = kept_free_ > 0 ? std::max<std::uint64_t>(kept_free_ * 2 / 5 / page_size, 1) : 1000;
@@ -72,7 +62,10 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds)
 
 DurableSpool::~DurableSpool() {
     try {
-        commit_removals();
+        if (batches_ > 0)
+            save(std::chrono::seconds(1));
+        else
+            commit_removals();
     } catch (const std::exception &error) {
         log_warning(std::string(error.what()) + ": some delivered batches will be sent again");
     }
@@ -81,12 +74,14 @@ DurableSpool::~DurableSpool() {
 // Begins anew with what the file says, at start and after a transaction that failed: all but the counts of what it
 // holds. What is in flight and what is removed stays so.
 void DurableSpool::load() {
-    Statement state(database_, "SELECT next_id, dropped, unnamed FROM state");
+    Statement state(database_, "SELECT next_id, dropped, unnamed, expired, lived_s, uptime_s, boot FROM state");
     if (!state.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost its state");
     reserved_ = static_cast<std::uint64_t>(state.integer(0));
     next_id_ = std::max(next_id_, reserved_);
     if (first_id_ == 0) first_id_ = next_id_;
-    loss_ = {static_cast<std::uint64_t>(state.integer(1)), static_cast<std::uint64_t>(state.integer(2))};
+    const auto count = [&](int column) { return static_cast<std::uint64_t>(state.integer(column)); };
+    loss_ = saved_loss_ = {.dropped = count(1), .expired = count(3), .unnamed = count(2)};
+    saved_age_ = {state.integer(4), state.integer(5), std::string(state.text(6))};
     ahead_.clear();
     ahead_bytes_ = 0, read_to_ = 0;
     load_gaps();
@@ -95,11 +90,12 @@ void DurableSpool::load() {
 
 void DurableSpool::load_gaps() {
     gaps_.clear();
-    Statement rows(database_, "SELECT id, since, line, ours FROM gaps ORDER BY id");
+    look_at_clocks();
+    Statement rows(database_, "SELECT id, since, line, ours, lived_s FROM gaps ORDER BY id");
     while (rows.step()) {
         const auto id = static_cast<std::uint64_t>(rows.integer(0));
         if (removed_gaps_.contains(id) || in_flight_.contains(id)) continue;
-        GapLedger::Item item{since(id, rows.integer(1)), nullptr, {}};
+        GapLedger::Item item{since(id, rows.integer(1), rows.integer(4)), nullptr, {}};
         const ParsedLine parsed =
             rows.integer(3) != 0 ? parser_.parse(std::string(rows.text(2))) : InvalidLine();
         if (const auto *gap = std::get_if<Gap>(&parsed)) item.grows = std::make_unique<Gap>(*gap);
@@ -113,15 +109,26 @@ void DurableSpool::load_gaps() {
 }
 
 // The clock may have been set meanwhile: what came in this run is no older than it, and what was there before no younger.
-DurableSpool::Clock::time_point DurableSpool::since(std::uint64_t id, std::int64_t since_ms) const {
-    const auto told = from_wall(since_ms);
+DurableSpool::Clock::time_point DurableSpool::since(std::uint64_t id, std::int64_t since_ms,
+                                                    std::int64_t lived_s) const {
+    const auto told = now_() - age_of_line(since_ms, lived_s, age_, now());
     return id < first_id_ ? std::min(told, started_) : std::max(told, started_);
+}
+
+std::int64_t DurableSpool::to_wall(Clock::time_point since) const {
+    const auto age = std::chrono::floor<milliseconds>(now_() - since);
+    return (std::chrono::floor<milliseconds>(now().time_since_epoch()) - age).count();
+}
+
+std::int64_t DurableSpool::to_lived(Clock::time_point since) const {
+    return age_.lived_s - std::chrono::floor<std::chrono::seconds>(now_() - since).count();
 }
 
 // As long as a batch waits, the oldest one is in ahead_.
 void DurableSpool::read_ahead() {
     const std::size_t waiting = batches_ - (in_flight_.size() - gaps_in_flight_);
     if (!ahead_.empty() || waiting == 0) return;
+    look_at_clocks();
     page_.bind(1, row(read_to_));
     while (ahead_.size() < page_rows && ahead_bytes_ < page_bytes && page_.step()) {
         read_to_ = static_cast<std::uint64_t>(page_.integer(0));
@@ -129,13 +136,14 @@ void DurableSpool::read_ahead() {
         const auto line = page_.text(2);
         ahead_bytes_ += line.size();
         ahead_.emplace_hint(ahead_.end(), read_to_,
-                            Item{std::string(line), since(read_to_, page_.integer(1)), false, {}});
+                            Item{std::string(line), since(read_to_, page_.integer(1), page_.integer(3)), false, {}});
     }
     page_.reset();
 }
 
 std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull when_full) {
-    if (lines.empty() || (full() && when_full == WhenFull::wait) || !may_write()) return 0;
+    const bool must_wait = full() && when_full == WhenFull::wait && !oldest_is_too_old();
+    if (lines.empty() || must_wait || !may_write()) return 0;
     if (database_.moved())
         throw Error(ExitCode::io, "the spool " + path_ + " was renamed or deleted while in use");
     if (!has_room()) {
@@ -155,43 +163,56 @@ std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull
         read_ahead();
         return taken;
     } catch (const SqliteError &error) {
-        trouble(error);
+        undo(error, batches, bytes);
         most_lines_ = std::max<std::size_t>(lines.size() / 2, 1);  // there may be room for some
-        batches_ = batches, bytes_ = bytes;
-        load();
         return 0;
     }
 }
 
+// All is as it was before a transaction that failed.
+void DurableSpool::undo(const SqliteError &error, std::size_t batches, std::uint64_t bytes) {
+    trouble(error);
+    batches_ = batches, bytes_ = bytes;
+    load();
+}
+
 std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFull when_full) {
-    const auto now = Clock::now();
-    const Loss before = loss_;
+    const auto now = now_();
+    look_at_clocks();
     Transaction transaction(database_);
     run_removals();
     std::size_t taken = 0;
     for (const auto line : lines) {
-        if (full() && when_full == WhenFull::wait) break;
         bool room = true;
-        while (full() && room) room = drop_oldest();
+        while (full() && room) room = make_room(when_full);
+        if (!room && when_full == WhenFull::wait) break;
         const auto id = next_id_++;
         // When all others are in flight it is the newcomer itself that is the oldest to drop.
         if (room)
             insert(id, line, now);
         else
-            lose(id, Item{std::string(line), now, false, {}});
+            lose(id, Item{std::string(line), now, false, {}}, Cause::full);
         ++taken;
     }
     save_losses();
-    if (next_id_ > reserved_ || loss_.dropped != before.dropped) {
-        reserved_ = next_id_ + reserve_step;
-        save_state_.run(row(reserved_), row(loss_.dropped), row(loss_.unnamed));
-    }
+    save_state(age_step);
     commit(transaction);
     return taken;
 }
 
+// Where it changed, or the age of the spool by so much.
+void DurableSpool::save_state(std::chrono::seconds step) {
+    const bool older = saved_age_.boot.empty() || age_.lived_s - saved_age_.lived_s >= step.count();
+    if (next_id_ <= reserved_ && loss_ == saved_loss_ && !older) return;
+    if (next_id_ > reserved_) reserved_ = next_id_ + reserve_step;
+    save_state_.run(row(reserved_), row(loss_.dropped), row(loss_.unnamed), row(loss_.expired), age_.lived_s,
+                    age_.uptime_s, age_.boot);
+    saved_loss_ = loss_;
+    saved_age_ = age_;
+}
+
 void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_point now) {
-    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind(3, Blob{line});
+    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind(3, Blob{line}).bind(4, to_lived(now));
     insert_.step();
     const bool all_read = batches_ == ahead_.size() + in_flight_.size() - gaps_in_flight_;
     ++batches_;
@@ -203,7 +224,38 @@ void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_p
     read_to_ = id;
 }
 
-bool DurableSpool::drop_oldest() {
+bool DurableSpool::oldest_is_too_old() {
+    if (bounds_.max_age.count() == 0 || gaps_.full()) return false;
+    read_ahead();
+    return !ahead_.empty() && now_() - ahead_.begin()->second.since > bounds_.max_age;
+}
+
+bool DurableSpool::make_room(WhenFull when_full) {
+    if (oldest_is_too_old()) return drop_oldest(Cause::age);
+    return when_full == WhenFull::drop && drop_oldest(Cause::full);
+}
+
+bool DurableSpool::expire() {
+    if (!oldest_is_too_old() || !may_write()) return false;
+    const auto batches = batches_;
+    const auto bytes = bytes_;
+    try {
+        look_at_clocks();
+        Transaction transaction(database_);
+        run_removals();
+        std::size_t expired = 0;
+        for (; expired < most_expired && oldest_is_too_old(); ++expired) drop_oldest(Cause::age);
+        save_losses();
+        save_state(age_step);
+        commit(transaction);
+        return expired == most_expired;
+    } catch (const SqliteError &error) {
+        undo(error, batches, bytes);
+        return false;
+    }
+}
+
+bool DurableSpool::drop_oldest(Cause cause) {
     read_ahead();
     if (ahead_.empty()) return false;
     auto node = ahead_.extract(ahead_.begin());
@@ -211,23 +263,24 @@ bool DurableSpool::drop_oldest() {
     ahead_bytes_ -= size, bytes_ -= size;
     --batches_;
     delete_.run(row(node.key()));
-    lose(node.key(), std::move(node.mapped()));
+    lose(node.key(), std::move(node.mapped()), cause);
     return true;
 }
 
-void DurableSpool::lose(std::uint64_t id, Item item) {
+void DurableSpool::lose(std::uint64_t id, Item item, Cause cause) {
     const ParsedLine parsed = parser_.parse(item.line);
     if (std::holds_alternative<Gap>(parsed) && !gaps_.full()) {
         // A loss upstream: dropping the news of it would hide it.
         put_gap_.bind(1, row(id)).bind(2, to_wall(item.since)).bind(3, Blob{item.line}).bind(4, false);
+        put_gap_.bind(5, to_lived(item.since));
         put_gap_.step();
         gaps_.put(id, {item.since, nullptr, {}});
         return;
     }
-    ++loss_.dropped;
+    loss_.count(cause);
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
     const bool named = batch != nullptr && batch->batch.position;
-    if (!named || !tell(id, {item.since, gap_for(batch->batch, "buffer_full")})) ++loss_.unnamed;
+    if (!named || !tell(id, {item.since, gap_for(batch->batch, reason_of(cause))})) ++loss_.unnamed;
 }
 
 // False: there are too many gap lines.
@@ -241,6 +294,7 @@ void DurableSpool::save_losses() {
     const auto save = [this](std::uint64_t id, Clock::time_point since, const Gap &gap) {
         const std::string line = print_gap(gap);
         put_gap_.bind(1, row(id)).bind(2, to_wall(since)).bind(3, Blob{line}).bind(4, true);
+        put_gap_.bind(5, to_lived(since));
         put_gap_.step();
     };
     for (const auto id : touched_) {
@@ -345,13 +399,21 @@ void DurableSpool::commit(Transaction &transaction) {
 }
 
 void DurableSpool::commit_removals() {
-    if ((removed_.empty() && removed_gaps_.empty()) || !may_write()) return;
+    if (!removed_.empty() || !removed_gaps_.empty()) save(age_step);
+}
+
+void DurableSpool::save(std::chrono::seconds step) {
+    if (!may_write()) return;
+    look_at_clocks();
+    const SpoolAge saved = saved_age_;
     try {
         Transaction transaction(database_);
         run_removals();
         save_losses();
+        save_state(step);
         commit(transaction);
     } catch (const SqliteError &error) {
+        saved_age_ = saved;
         trouble(error);
     }
 }
@@ -401,7 +463,7 @@ milliseconds DurableSpool::oldest_age() const {
     for (const Items *items : {&ahead_, &in_flight_})
         if (!items->empty()) consider(items->begin()->first, items->begin()->second.since);
     if (!oldest) return {};
-    return std::chrono::duration_cast<milliseconds>(Clock::now() - oldest->second);
+    return std::chrono::duration_cast<milliseconds>(now_() - oldest->second);
 }
 
 std::string DurableSpool::description() const {

@@ -14,6 +14,7 @@
 #include "batch/batch.hpp"
 #include "spool/gap_ledger.hpp"
 #include "spool/spool.hpp"
+#include "spool/spool_age.hpp"
 #include "spool/spool_file.hpp"
 
 namespace ble {
@@ -24,13 +25,15 @@ class DurableSpool final : public Spool {
         std::size_t batches;
         std::uint64_t bytes;  // of lines; the batch that reaches it is still taken
         std::chrono::milliseconds put_off = std::chrono::minutes(1);  // removals, at most
+        std::chrono::milliseconds max_age{0};  // batches that are here for longer are too old; 0: none ever is
     };
     // See SpoolFile for what it throws.
-    DurableSpool(const std::string &path, Bounds bounds);
+    DurableSpool(const std::string &path, Bounds bounds, Now now = std::chrono::steady_clock::now);
     ~DurableSpool() override;  // commits the removals
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
     std::optional<Entry> next() override;
+    bool expire() override;
     std::string_view line(std::uint64_t id) const override;
     void remove(std::uint64_t id) override;
     void give_up(std::uint64_t id, const std::string &reason) override;
@@ -60,17 +63,25 @@ class DurableSpool final : public Spool {
         Gap batch;
     };
 
-    Clock::time_point since(std::uint64_t id, std::int64_t since_ms) const;
+    Clock::time_point since(std::uint64_t id, std::int64_t since_ms, std::int64_t lived_s) const;
+    void look_at_clocks() { age_ = saved_age_.at(read_clocks()); }
     void load();
     void load_gaps();
     void read_ahead();
     std::size_t store(std::span<const std::string_view> lines, WhenFull when_full);
     void insert(std::uint64_t id, std::string_view line, Clock::time_point now);
-    bool drop_oldest();
-    void lose(std::uint64_t id, Item item);
+    bool oldest_is_too_old();
+    bool make_room(WhenFull when_full);
+    bool drop_oldest(Cause cause);
+    void lose(std::uint64_t id, Item item, Cause cause);
+    void undo(const SqliteError &error, std::size_t batches, std::uint64_t bytes);
     bool tell(std::uint64_t id, const Lost &lost);
     void end(Items::iterator sent);
     void save_losses();
+    void save_state(std::chrono::seconds age_step);
+    void save(std::chrono::seconds age_step);
+    std::int64_t to_wall(Clock::time_point since) const;
+    std::int64_t to_lived(Clock::time_point since) const;
     std::string gap_line(std::uint64_t id, const GapLedger::Item &gap);
     void commit_removals();
     void run_removals();
@@ -82,6 +93,7 @@ class DurableSpool final : public Spool {
 
     std::string path_;
     Bounds bounds_;
+    Now now_;
     SpoolFile file_;
     std::uint64_t kept_free_;  // bytes of its disk, for removals
     Database &database_;
@@ -93,10 +105,11 @@ class DurableSpool final : public Spool {
     std::uint64_t read_to_ = 0;
     std::size_t batches_ = 0, gaps_in_flight_ = 0, ahead_bytes_ = 0;
     std::uint64_t bytes_ = 0;
-    Loss loss_;
+    Loss loss_, saved_loss_;  // now; in the file
     std::uint64_t next_id_ = 1, reserved_ = 0;
     std::uint64_t first_id_ = 0;  // of this run
-    Clock::time_point started_ = Clock::now();
+    Clock::time_point started_;
+    SpoolAge age_, saved_age_;  // at the last look at the clocks; in the file
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
     Clock::time_point removed_since_;

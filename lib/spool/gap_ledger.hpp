@@ -11,8 +11,14 @@
 #include <tuple>
 
 #include "batch/batch.hpp"
+#include "spool/spool.hpp"
 
 namespace ble {
+
+// What a gap line says of a batch that a spool dropped.
+constexpr const char *reason_of(Cause cause) {
+    return cause == Cause::age ? "expired" : "buffer_full";
+}
 
 class GapLedger {
   public:

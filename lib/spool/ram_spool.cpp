@@ -5,19 +5,33 @@
 namespace ble {
 
 std::size_t RamSpool::push(std::span<const std::string_view> lines, WhenFull when_full) {
-    const auto now = Clock::now();
+    const auto now = now_();
     std::size_t taken = 0;
     for (const auto line : lines) {
+        if (full() && oldest_is_too_old()) drop_oldest(Cause::age);
         if (full() && when_full == WhenFull::wait) break;
         batches_.emplace_hint(batches_.end(), next_id_++, Item{std::string(line), now, false, nullptr});
         // When all others are in flight it is the newcomer itself that is the oldest to drop.
-        while (batches() > capacity_ && !batches_.empty()) drop_oldest();
+        while (batches() > capacity_ && !batches_.empty()) drop_oldest(Cause::full);
         ++taken;
     }
     return taken;
 }
 
-void RamSpool::drop_oldest() {
+bool RamSpool::oldest_is_too_old() const {
+    return max_age_.count() > 0 && !batches_.empty() && !gaps_.full() &&
+           now_() - batches_.begin()->second.since > max_age_;
+}
+
+bool RamSpool::expire() {
+    for (std::size_t n = 0; n < most_expired; ++n) {
+        if (!oldest_is_too_old()) return false;
+        drop_oldest(Cause::age);
+    }
+    return true;
+}
+
+void RamSpool::drop_oldest(Cause cause) {
     auto node = batches_.extract(batches_.begin());
     Item &item = node.mapped();
     const ParsedLine parsed = parser_.parse(item.line);
@@ -26,8 +40,8 @@ void RamSpool::drop_oldest() {
         gaps_.put(node.key(), {item.since, nullptr, std::move(item.line)});
         return;
     }
-    ++loss_.dropped;
-    if (!tell(parsed, node.key(), item.since, "buffer_full")) ++loss_.unnamed;
+    loss_.count(cause);
+    if (!tell(parsed, node.key(), item.since, reason_of(cause))) ++loss_.unnamed;
 }
 
 // False: it has no name, or there are too many gap lines.
@@ -92,7 +106,7 @@ std::chrono::milliseconds RamSpool::oldest_age() const {
     for (const Items *items : {&batches_, &in_flight_})
         if (!items->empty()) consider(items->begin()->first, items->begin()->second.since);
     if (!oldest) return {};
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - oldest->second);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now_() - oldest->second);
 }
 
 std::string RamSpool::description() const {

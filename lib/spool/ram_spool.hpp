@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "batch/batch.hpp"
 #include "spool/gap_ledger.hpp"
@@ -11,11 +12,16 @@
 namespace ble {
 
 class RamSpool final : public Spool {
+    using Clock = std::chrono::steady_clock;
+
   public:
-    explicit RamSpool(std::size_t capacity) : capacity_(capacity) {}
+    // Batches that are here for longer than max_age are too old; 0: none ever is.
+    explicit RamSpool(std::size_t capacity, std::chrono::milliseconds max_age = {}, Now now = Clock::now)
+        : capacity_(capacity), max_age_(max_age), now_(std::move(now)) {}
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
     std::optional<Entry> next() override;
+    bool expire() override;
     std::string_view line(std::uint64_t id) const override;
     void remove(std::uint64_t id) override;
     void give_up(std::uint64_t id, const std::string &reason) override;
@@ -29,7 +35,6 @@ class RamSpool final : public Spool {
     std::string description() const override;
 
   private:
-    using Clock = std::chrono::steady_clock;
     struct Item {
         std::string line;
         Clock::time_point since;
@@ -39,10 +44,13 @@ class RamSpool final : public Spool {
     using Items = std::map<std::uint64_t, Item>;  // by id
 
     std::size_t batches() const { return batches_.size() + batches_in_flight_; }
-    void drop_oldest();
+    bool oldest_is_too_old() const;
+    void drop_oldest(Cause cause);
     bool tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since, const std::string &reason);
 
     std::size_t capacity_;
+    std::chrono::milliseconds max_age_;
+    Now now_;
     Items batches_, in_flight_;  // the first wait, as do the gap lines
     GapLedger gaps_;
     std::size_t batches_in_flight_ = 0;

@@ -10,6 +10,7 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "spool/spool_age.hpp"
 #include "spool/spool_schema.hpp"
 
 namespace ble {
@@ -54,6 +55,7 @@ SpoolFile::SpoolFile(const std::string &path) : path_(path) {
         open();
         damage = damage_of_spool(*database_);
         if (damage.empty()) {
+            upgrade_spool_tables(*database_);
             shrink(*database_);
             return;
         }
@@ -93,7 +95,7 @@ void SpoolFile::open() {
         ::stat((path_ + "-wal").c_str(), &log) == 0 && log.st_size > 0)
         throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is empty and its log is not");
     database_ = std::make_unique<Database>(path_, std::chrono::milliseconds(100));
-    const bool made = is_spool(*database_);
+    const bool made = spool_version(*database_) > 0;
     // Rights were asked before: it is the file that says so.
     if (database_->read_only())
         throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, "it is marked as one that is only read");
@@ -118,14 +120,31 @@ void SpoolFile::set_aside(const std::string &why) {
               ", and begun anew. What it held is not sent; sqlite3's .recover may find it");
 }
 
-SpoolStatus read_spool_status(const std::string &path) try {
+namespace {
+
+std::uint64_t count_older(Database &database, std::chrono::milliseconds max_age) {
+    Statement state(database, "SELECT lived_s, uptime_s, boot FROM state");
+    if (!state.step()) return 0;
+    const Clocks clocks = read_clocks();
+    const SpoolAge age = SpoolAge{state.integer(0), state.integer(1), std::string(state.text(2))}.at(clocks);
+    std::uint64_t found = 0;
+    Statement rows(database, "SELECT since, lived_s FROM batches");
+    while (rows.step())
+        if (age_of_line(rows.integer(0), rows.integer(1), age, clocks.wall) > max_age) ++found;
+    return found;
+}
+
+}  // namespace
+
+SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds max_age) try {
     if (::access(path.c_str(), F_OK) != 0)
         throw system_error("read the spool " + path, ExitCode::unavailable);
     if (::access(path.c_str(), R_OK) != 0) throw system_error("read the spool " + path, ExitCode::permission);
     Database database(path, std::chrono::seconds(5), Database::Access::read);
     SpoolStatus status;
     database.execute("BEGIN");  // one moment's view
-    if (!is_spool(database)) return status;
+    const int version = spool_version(database);
+    if (version == 0) return status;
     const auto number = [&](const char *sql) {
         return static_cast<std::uint64_t>(std::max<std::int64_t>(database.integer(sql).value_or(0), 0));
     };
@@ -134,6 +153,10 @@ SpoolStatus read_spool_status(const std::string &path) try {
     status.gaps = number("SELECT count(*) FROM gaps");
     status.dropped = number("SELECT dropped FROM state");
     status.unnamed = number("SELECT unnamed FROM state");
+    if (version > 1) {
+        status.expired = number("SELECT expired FROM state");
+        if (max_age.count() > 0) status.too_old = count_older(database, max_age);
+    }
     if (const auto since = database.integer(
             "SELECT since FROM (SELECT * FROM (SELECT id, since FROM batches ORDER BY id LIMIT 1)"
             " UNION ALL SELECT * FROM (SELECT id, since FROM gaps ORDER BY id LIMIT 1))"

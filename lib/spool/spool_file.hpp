@@ -1,6 +1,7 @@
 // The file of a durable spool: locked, of our schema, and sound. A damaged one is set aside first, never emptied.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,10 +37,12 @@ class SpoolFile {
 struct SpoolStatus {
     std::uint64_t batches = 0, bytes = 0, gaps = 0;
     std::optional<Time> oldest;              // of the first line; empty as well when its time cannot be
-    std::uint64_t dropped = 0, unnamed = 0;  // since the spool was made
+    std::uint64_t dropped = 0, expired = 0, unnamed = 0;  // since the spool was made
+    std::uint64_t too_old = 0;                            // of the batches: older than max_age
 };
 
 // Throws what SpoolFile throws, and SqliteError(foreign) for a damaged one. Takes no lock: works beside a process that uses the spool, and changes nothing.
-SpoolStatus read_spool_status(const std::string &path);
+// With a max_age of 0 nothing is too old.
+SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds max_age = {});
 
 }  // namespace ble

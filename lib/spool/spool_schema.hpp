@@ -12,13 +12,15 @@
 
 namespace ble {
 
-// False: the file is empty. Throws Error(config) for what is not ours to touch, a sound database of another program or
+// The version of its tables; 0: the file is empty. Throws Error(config) for what is not ours to touch, a sound database of another program or
 // the spool of a newer version, and SqliteError(foreign) for one of ours that is damaged.
 //
 // Ours is what has our application id or exactly our tables: one damaged place never takes both away.
-bool is_spool(Database &database);
+int spool_version(Database &database);
 
 void make_spool_tables(Database &database);
+// Of an older version: adds what it has not, without touching a line. What is in it counts as stored now.
+void upgrade_spool_tables(Database &database);
 
 // Reads the whole file. What is wrong with it, or with its numbers; empty: nothing.
 std::string damage_of_spool(Database &database);
