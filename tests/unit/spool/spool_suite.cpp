@@ -281,8 +281,9 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
     std::mt19937 random(7);
     const auto chance = [&random](unsigned percent) { return random() % 100 < percent; };
     const std::vector<std::string> runs = {"00000000000000a1", "00000000000000b2", "00000000000000c3"};
+    std::uint64_t expired = 0;
     for (int round = 0; round < TestType::rounds; ++round) {
-        const TestType made(1 + random() % 12);
+        const TestType made(1 + random() % 12, std::chrono::hours(random() % 2));
         Spool &spool = made.spool();
         std::map<std::string, unsigned> next_seq;
         std::set<std::pair<std::string, unsigned>> all, delivered, told;
@@ -306,7 +307,11 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
                 all.emplace(run, next_seq[run]);
                 REQUIRE(push(spool, {batch(next_seq[run]++, run)}) == 1);
             } else if (chance(60)) {
+                while (chance(80) && spool.expire()) {
+                }
                 if (const auto entry = spool.next()) flying.push_back(entry->id);
+            } else if (chance(10)) {
+                made.pass(std::chrono::minutes(random() % 200));
             } else if (chance(15)) {  // the link is lost
                 for (const auto id : flying) spool.give_back(id);
                 flying.clear();
@@ -326,8 +331,10 @@ SPOOL_TEST("whatever happens, each batch is either delivered or told of by a gap
         for (const auto id : flying) deliver(id);
         while (const auto entry = spool.next()) deliver(entry->id);
         CHECK(delivered.size() + told.size() == all.size());
-        CHECK(told.size() == spool.loss().dropped + given_up);
+        expired += spool.loss().expired;
+        CHECK(told.size() == spool.loss().dropped + spool.loss().expired + given_up);
         delivered.merge(told);
         CHECK(delivered == all);
     }
+    CHECK(expired > 0);
 }

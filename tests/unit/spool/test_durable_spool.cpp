@@ -1,8 +1,6 @@
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <fstream>
 #include <random>
 
@@ -31,26 +29,6 @@ ExitCode refusal(const fs::path &path) {
 // Never destroyed: for die_after().
 DurableSpool &open_for_good(const fs::path &path, std::size_t batches = 100) {
     return *std::make_unique<DurableSpool>(path, DurableSpool::Bounds{batches, 1'000'000'000}).release();
-}
-
-// What `body` leaves in the file when the process is killed in it.
-template <class Body>
-void die_after(Body body) {
-    const auto child = ::fork();
-    if (child == 0) {
-        body();
-        ::raise(SIGKILL);
-    }
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    REQUIRE(WIFSIGNALED(status));
-    REQUIRE(WTERMSIG(status) == SIGKILL);
-}
-
-std::vector<std::string> batches(unsigned from, unsigned to) {
-    std::vector<std::string> lines;
-    for (unsigned seq = from; seq < to; ++seq) lines.push_back(batch(seq));
-    return lines;
 }
 
 // The files beside `path` that begin with its name, without those that SQLite makes.
@@ -483,7 +461,7 @@ TEST_CASE("a damaged spool is set aside whole, and a new one is begun") {
         fs::resize_file(path, size / 2);
     }
     SECTION("truncated within a page") {
-        fs::resize_file(path, size - 1000);
+        fs::resize_file(path, size - 5000);
     }
     SECTION("random bytes in its middle") {
         overwrite(path, size / 2 / 4096 * 4096, noise(4096));
@@ -537,10 +515,12 @@ TEST_CASE("numbers of a spool that contradict one another are damage") {
     const auto path = folder / "spool";
     { push(*std::make_unique<DurableSpool>(path, DurableSpool::Bounds{2, 9999}), batches(0, 4)); }
     const std::string change = GENERATE(
-        "DELETE FROM state", "INSERT INTO state VALUES (2000, 0, 0)", "UPDATE state SET next_id = 2",
+        "DELETE FROM state", "INSERT INTO state (next_id, dropped, unnamed) VALUES (2000, 0, 0)", "UPDATE state SET next_id = 2",
         "UPDATE state SET next_id = 0", "UPDATE state SET next_id = -1",
         "UPDATE state SET next_id = 9223372036854775807", "UPDATE state SET dropped = -1",
-        "UPDATE state SET unnamed = -1", "UPDATE batches SET id = -id",
+        "UPDATE state SET unnamed = -1", "UPDATE state SET expired = -1", "UPDATE state SET lived_s = -1",
+        "UPDATE state SET lived_s = 9223372036854775807", "UPDATE state SET uptime_s = -1",
+        "UPDATE state SET uptime_s = 9223372036854775807", "UPDATE batches SET id = -id",
         "UPDATE batches SET id = 0 WHERE id = 3", "UPDATE batches SET id = 9223372036854775807 WHERE id = 4",
         "UPDATE gaps SET id = -1", "UPDATE gaps SET id = 9223372036854775807", "UPDATE gaps SET id = 4",
         "UPDATE batches SET line = zeroblob(512001) WHERE id = 3", "UPDATE gaps SET line = zeroblob(512001)");
@@ -562,7 +542,8 @@ TEST_CASE("whatever stands in a spool's lines and times, it is handed out and co
     const std::string value = GENERATE("-9223372036854775808", "-8392867086515", "-1", "0", "253402300800000",
                                        "9223372036854775", "9223372036854775807");
     INFO(value);
-    Database(path).execute("UPDATE batches SET since = " + value + "; UPDATE gaps SET since = " + value);
+    const std::string change = " SET since = " + value + ", lived_s = " + value;
+    Database(path).execute("UPDATE batches" + change + "; UPDATE gaps" + change);
     const std::string line = GENERATE("since", "x''", "x'00ff0a'", "x'7b7d'", "substr(line, 1, 40)");
     INFO(line);
     Database(path).execute("UPDATE batches SET line = CAST(" + line +
@@ -573,8 +554,7 @@ TEST_CASE("whatever stands in a spool's lines and times, it is handed out and co
     auto spool = open(path, 1);
     CHECK(spool.size() == 3);
     CHECK(spool.oldest_age() >= std::chrono::milliseconds(0));
-    if (value == "0") CHECK(spool.oldest_age() > std::chrono::hours(50 * 365 * 24));
-    if (value != "0") CHECK(spool.oldest_age() < std::chrono::hours(1));
+    CHECK(spool.oldest_age() < std::chrono::hours(1));
     push(spool, {batch(9)});
     const auto lines = drain(spool);
     CHECK(lines.back() == batch(9));
@@ -679,8 +659,8 @@ TEST_CASE("ages go on after a restart") {
         auto spool = open(path);
         push(spool, batches(0, 2));
     }
-    SECTION("of a clock that runs on") {
-        Database(path).execute("UPDATE batches SET since = since - 3600000");
+    SECTION("of a machine that runs on") {
+        make_older(path, 3600, 3600);
         CHECK(open(path).oldest_age() >= std::chrono::hours(1));
     }
     SECTION("a clock that was set back makes none negative") {
