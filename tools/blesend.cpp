@@ -12,6 +12,7 @@
 #include "base/progress.hpp"
 #include "blesend/delivery.hpp"
 #include "blesend/intake.hpp"
+#include "blesend/loss_report.hpp"
 #include "blesend/options.hpp"
 #include "blesend/spool.hpp"
 #include "transport/transport.hpp"
@@ -60,6 +61,7 @@ class Sender {
     Intake intake_;
     std::unique_ptr<Transport> transport_;
     Delivery delivery_;
+    LossReport losses_;
     Progress progress_;
     std::optional<Clock::time_point> end_;  // when draining is given up
     Clock::time_point next_look_{}, next_report_{};
@@ -75,7 +77,10 @@ Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifec
       intake_(input_, spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
       transport_(make_transport(given.mode, given.transport)),
       delivery_(spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
-                given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep) {}
+                given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep),
+      losses_(spool_, counters_) {
+    if (given.max_age.count() > 0) counters_.expired = 0;
+}
 
 ExitCode Sender::run() {
     log_info(options_.one_try() ? "no spool: each batch is tried once" : "spool: " + spool_.description());
@@ -88,6 +93,7 @@ ExitCode Sender::run() {
         delivery_.pump();
         room_made_ = spool_.size() < held;
         spool_.settle();
+        losses_.tell();
         settle_end();
         if (done()) return finish();
         report();
@@ -169,6 +175,7 @@ void Sender::wait() {
     auto time = transport_->timeout();
     const auto at_most = [&](milliseconds most) { time = time.count() < 0 ? most : std::min(time, most); };
     if (!intake_.finished()) at_most(room_made_ && intake_.blocked() ? milliseconds(0) : look_period);
+    if (delivery_.expiring()) at_most(milliseconds(0));
     if (end_) at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now())));
     pollfd fds[] = {{lifecycle_.fd(), POLLIN, 0},
                     {transport_->fd(), POLLIN, 0},
@@ -181,6 +188,8 @@ void Sender::wait() {
 ExitCode Sender::finish() const {
     if (counters_.dropped > 0)
         log_warning(std::to_string(counters_.dropped) + " batches were dropped in all");
+    if (const auto expired = counters_.expired.get().value_or(0); expired > 0)
+        log_warning(std::to_string(expired) + " batches were older than --max-age and dropped");
     if (spool_.size() > 0) leave_behind();
     if (options_.count > 0 && !intake_.reached_limit() && lifecycle_.ran_out())
         throw Error(ExitCode::temporary, "--run-for has passed before --count was reached");

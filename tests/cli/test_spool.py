@@ -201,14 +201,15 @@ class Spool(Case):
         self.assertEqual((code, out), (69, b""), err)
         self.assertFalse(self.spool.exists())
         tool = self.blesend(*self.nobody(), "--spool-max", "3", "--drop-after", "0")
-        empty = {"spool": str(self.spool), "batches": 0, "bytes": 0, "gaps": 0, "oldest": None, "dropped": 0, "unnamed": 0}
+        empty = {"spool": str(self.spool), "batches": 0, "bytes": 0, "gaps": 0, "oldest": None, "dropped": 0, "expired": 0,
+                 "unnamed": 0}
         self.assertEqual(self.status(), empty)
         tool.write(batches(0, 5))
         wait_until(lambda: tool.stats()["in"] == 5, "the input to be taken")
         found = self.status()
         self.assertRegex(found.pop("oldest"), r"^20\d\d-.*Z$")
         self.assertEqual(found, {"spool": str(self.spool), "batches": 3, "bytes": 3 * len(batch(4)), "gaps": 1, "dropped": 2,
-                                 "unnamed": 0})
+                                 "expired": 0, "unnamed": 0})
         tool.signal(signal.SIGKILL)
         tool.wait()
         self.assertEqual(self.status()["batches"], 3)

@@ -4,6 +4,7 @@ import datetime
 import json
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import unittest
@@ -55,7 +56,7 @@ class Gaps(unittest.TestCase):
         return self.database.rows("SELECT run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run "
                                   "ORDER BY run_id, from_seq")
 
-    def check(self, client, lines, gaps):
+    def check(self, client, lines, gaps, reason="buffer_full"):
         """The database has these batches and these gaps and nothing else, and the client was told of each gap."""
         wait_until(lambda: self.database.count() >= len(lines) and len(self.gaps()) >= len(gaps), "the rest to be stored")
         self.assertEqual(self.database.batches(), positions(lines))
@@ -67,7 +68,7 @@ class Gaps(unittest.TestCase):
         self.assertEqual(sorted(told), gaps)
         answer = self.ask("SELECT * FROM missing WHERE what = 'batches'")
         self.assertIn("device_id", answer.splitlines()[1])
-        rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in answer.splitlines() if "buffer_full" in line]
+        rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in answer.splitlines() if reason in line]
         names = [name.strip() for name in answer.splitlines()[1].strip("│").split("│")]
         rows = [dict(zip(names, row)) for row in rows]
         self.assertEqual(sorted((row["run_id"], int(row["from_seq"]), int(row["to_seq"]), row["reason"]) for row in rows), gaps)
@@ -139,6 +140,63 @@ class Gaps(unittest.TestCase):
         self.assertEqual(sender.wait(), 0, sender.err)
         self.check(client, lines[70:], [(RUN, 0, 69, "buffer_full")])
         end_pipeline(tools)
+
+    def test_what_got_too_old_while_nobody_was_there(self):
+        """blesend --max-age: each is missing with the reason "expired", and what turns up after all is not."""
+        port = free_port()
+        lines, others = make_batches(60), make_batches(5, run_id=OTHER)
+        words = ["--url", f"http://127.0.0.1:{port}", "--spool", self.folder / "spool"]
+        self.fill_and_age(words, lines[:20] + others + lines[20:40])
+        tools, client = self.backend("blerecv", "--port", port)
+        sender = self.sender(*words, "--max-age", "1h")
+        sender.write("\n".join(lines[40:]) + "\n")
+        sender.close_stdin()
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.assertEqual(self.spooled()["expired"], 45)
+        self.check(client, lines[40:], [(RUN, 0, 39, "expired"), (OTHER, 0, 4, "expired")], "expired")
+        late = self.sender("--url", f"http://127.0.0.1:{port}")
+        late.write("\n".join(lines[:10] + others) + "\n")
+        late.close_stdin()
+        self.assertEqual(late.wait(), 0, late.err)
+        self.assertEqual(self.gaps(), [(RUN, 10, 39, "expired")])
+        end_pipeline(tools)
+
+    def test_what_was_sent_and_not_confirmed_may_get_too_old_and_is_stored_all_the_same(self):
+        """The broker has it and the backend is away: blesend tells of a loss, and the batches end it, before or behind the gap line."""
+        broker = self.stack.enter_context(Broker("persistence true\nautosave_interval 1"))
+        backend = ["blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend", "--confirm"]
+        with Tool(*backend, cwd=self.folder) as away:
+            away.wait_err("subscribed to")
+        lines = make_batches(30)
+        words = ["--host", "127.0.0.1", "--port", broker.port, "--spool", self.folder / "spool", "--confirm", "stored"]
+        sender = self.sender(*words)
+        sender.write("\n".join(lines[:20]) + "\n")
+        wait_until(lambda: broker.log_text().count("Sending PUBACK to blesend") == 20, "the broker to have them")
+        sender.signal(signal.SIGKILL)
+        sender.wait()
+        self.fill_and_age(words, [])
+        tools, client = self.backend(*backend)
+        sender = self.sender(*words, "--max-age", "1h")
+        sender.write("\n".join(lines[20:]) + "\n")
+        sender.close_stdin()
+        self.assertEqual(sender.wait(), 0, sender.err)
+        self.assertEqual(self.spooled()["expired"], 20)
+        self.database.wait_count(30)
+        self.assertEqual(self.database.batches(), positions(lines))
+        self.assertEqual(self.gaps(), [])
+        end_pipeline(tools)
+
+    def fill_and_age(self, words, lines):
+        """Nobody takes these; then it is two hours later."""
+        if lines:
+            sender = self.sender(*words)
+            sender.write("\n".join(lines) + "\n")
+            wait_until(lambda: sender.stats()["in"] == len(lines), "the input to be taken")
+            sender.signal(signal.SIGKILL)
+            sender.wait()
+        with contextlib.closing(sqlite3.connect(self.folder / "spool")) as spool, spool:
+            spool.execute("UPDATE batches SET since = since - 7200000")
+            spool.execute("UPDATE state SET lived_s = lived_s + 7200")
 
     def spooled(self):
         with Tool("blesend", "--spool", self.folder / "spool", "--status") as tool:

@@ -46,7 +46,7 @@ class Devices {
     Counters &counters_;
     std::map<std::string, Device> devices_;
     // By the reasons that are ours, and all others: a sender may write any.
-    static constexpr std::array reasons{"missing", "buffer_full", "not_delivered",
+    static constexpr std::array reasons{"missing", "buffer_full", "expired", "not_delivered",
                                         "refused", "rejected",    "other"};
     std::array<std::uint64_t, reasons.size()> missing_{};
     Throttle crowd_said_;

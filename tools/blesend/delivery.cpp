@@ -26,8 +26,11 @@ void Delivery::pump() {
     for (const Result &result : transport_.step()) settle(result);
     // After a failure everything outstanding ends before the oldest is sent again: so order holds on each connection.
     if (rewinding_ && outstanding_.empty()) rewinding_ = false;
-    while (!rewinding_ && !trying_ && outstanding_.size() < transport_.window())
-        if (!send_next()) break;
+    expiring_ = false;
+    while (!rewinding_ && !trying_ && outstanding_.size() < transport_.window()) {
+        expiring_ = spool_.expire();
+        if (expiring_ || !send_next()) break;
+    }
 }
 
 bool Delivery::send_next() {

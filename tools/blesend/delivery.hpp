@@ -40,6 +40,8 @@ class Delivery {
 
     // Takes the transport's results and sends what may be sent. Never blocks.
     void pump();
+    // Much is too old, and only a part of it was dropped: call again, nothing else is to be waited for.
+    bool expiring() const { return expiring_; }
     // When an entry last left the spool; at first: when this was made.
     Clock::time_point last_progress() const { return last_progress_; }
 
@@ -71,6 +73,7 @@ class Delivery {
     unsigned parted_in_vain_ = 0;               // messages in a row of which none did: their size is it
     std::deque<std::uint64_t> postponed_;       // entries in flight that wait for their turn behind others
     std::size_t others_ = 0;                    // delivered since one of them was tried
+    bool expiring_ = false;
     bool trying_ = false;                       // one of them is on its way, alone
     Clock::time_point last_progress_ = Clock::now();
     GapLedger dropped_;  // what was dropped and is not yet told of

@@ -9,13 +9,7 @@ namespace ble {
 
 Intake::Intake(LookingReader &reader, Spool &spool, RejectFile &reject, Counters &counters,
                std::uint64_t limit)
-    : reader_(reader),
-      spool_(spool),
-      reject_(reject),
-      counters_(counters),
-      limit_(limit),
-      at_start_(spool.loss()),
-      told_(at_start_) {}
+    : reader_(reader), spool_(spool), reject_(reject), counters_(counters), limit_(limit) {}
 
 void Intake::take(WhenFull when_full) {
     if (finished_) return;
@@ -24,7 +18,6 @@ void Intake::take(WhenFull when_full) {
     given_ += taken;
     counters_.in += taken;
     if (taken > 0) note_arrivals(taken);
-    tell_losses();
     if (reached_limit()) {
         stop();
     } else if (!blocked()) {
@@ -81,19 +74,6 @@ void Intake::stop() {
     if (given_ > 0) reader_.consume(indices_[given_ - 1] + 1);
     lines_.clear();
     given_ = 0;
-}
-
-void Intake::tell_losses() {
-    const Spool::Loss loss = spool_.loss();
-    if (loss.dropped == told_.dropped) return;
-    counters_.dropped += loss.dropped - told_.dropped;
-    told_ = loss;
-    if (!losses_said_.due()) return;
-    const auto dropped = loss.dropped - at_start_.dropped, unnamed = loss.unnamed - at_start_.unnamed;
-    std::string text = "the spool is full and nothing is delivered: dropped the oldest, " +
-                       std::to_string(dropped) + " since the start; gap lines will tell of them";
-    if (unnamed > 0) text += ", but not of " + std::to_string(unnamed) + " that have no run_id and seq";
-    log_warning(text);
 }
 
 void Intake::note_arrivals(std::size_t count) {

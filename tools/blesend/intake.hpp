@@ -41,7 +41,6 @@ class Intake {
     using Clock = std::chrono::steady_clock;
     void look();
     void sort(const Line &line, std::size_t index);
-    void tell_losses();
     void note_arrivals(std::size_t count);
 
     LookingReader &reader_;
@@ -57,8 +56,6 @@ class Intake {
         own_;                // gap lines, and lines without their receiver's word: lines_ points into it
     std::size_t given_ = 0;  // so many of them are in the spool
     bool finished_ = false;
-    Spool::Loss at_start_, told_;
-    Throttle losses_said_;
     std::optional<Clock::time_point> last_arrival_;
     double interval_s_ = 0;
     unsigned intervals_ = 0;

@@ -45,6 +45,8 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
                 "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
                 "is a file");
     line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
+    line.duration("--max-age", options.max_age,
+                  "drop batches that are longer than this in the spool when their turn comes; 0: never");
     line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
     line.number("--coalesce", options.coalesce, 1, 65'535,
                 "put up to so many batches that wait, and 256 KiB of them, into one message");
@@ -131,6 +133,11 @@ void settle_spool(SendOptions &options, const CommandLine &line) {
         throw Error(ExitCode::usage,
                     "--status needs --spool FILE: a spool in memory is not seen from outside");
     if (options.status || !options.one_try()) return;
+    if (options.max_age.count() > 0)
+        throw Error(line.on_command_line("--max-age") || line.on_command_line("--buffer") ? ExitCode::usage
+                                                                                          : ExitCode::config,
+                    "--buffer 0 (MQTT_BUFFER_SIZE) sends without a spool, where nothing gets old: it "
+                    "contradicts --max-age");
     const bool typed = line.on_command_line("--spool") || line.on_command_line("--buffer");
     if (line.given("--spool") && !options.spool.empty())
         throw Error(typed ? ExitCode::usage : ExitCode::config,

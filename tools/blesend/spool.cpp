@@ -17,10 +17,12 @@ namespace {
 
 std::unique_ptr<Spool> make_spool(const SendOptions &given) {
     if (given.spool.empty())
-        return std::make_unique<RamSpool>(static_cast<std::size_t>(std::max<std::int64_t>(given.buffer, 1)));
-    return std::make_unique<DurableSpool>(
-        given.spool, DurableSpool::Bounds{static_cast<std::size_t>(given.spool_max),
-                                          static_cast<std::uint64_t>(given.spool_max_bytes)});
+        return std::make_unique<RamSpool>(static_cast<std::size_t>(std::max<std::int64_t>(given.buffer, 1)),
+                                          given.max_age);
+    DurableSpool::Bounds bounds{static_cast<std::size_t>(given.spool_max),
+                                static_cast<std::uint64_t>(given.spool_max_bytes)};
+    bounds.max_age = given.max_age;
+    return std::make_unique<DurableSpool>(given.spool, bounds);
 }
 
 }  // namespace
@@ -44,7 +46,7 @@ std::unique_ptr<Spool> open_spool(const SendOptions &given, Lifecycle &lifecycle
 }
 
 ExitCode print_spool_status(const SendOptions &options) {
-    const SpoolStatus status = read_spool_status(options.spool);
+    const SpoolStatus status = read_spool_status(options.spool, options.max_age);
     std::string text = "{\"spool\":";
     append_json_string(text, options.spool);
     const auto add = [&](const char *name, std::uint64_t value) {
@@ -55,7 +57,9 @@ ExitCode print_spool_status(const SendOptions &options) {
     add("gaps", status.gaps);
     text += ",\"oldest\":" + (status.oldest ? '"' + format_ms(*status.oldest) + '"' : "null");
     add("dropped", status.dropped);
+    add("expired", status.expired);
     add("unnamed", status.unnamed);
+    if (options.max_age.count() > 0) add("too_old", status.too_old);
     LineWriter out(STDOUT_FILENO);
     out.line(text + "}");
     out.flush();

@@ -57,8 +57,10 @@ class FakeTransport : public Transport {
 };
 
 struct Parts {
-    explicit Parts(std::size_t coalesce = 1, Delivery::OnFailure on_failure = Delivery::OnFailure::keep)
-        : delivery(spool, transport, reject, counters, coalesce, on_failure) {
+    explicit Parts(std::size_t coalesce = 1, Delivery::OnFailure on_failure = Delivery::OnFailure::keep,
+                   std::size_t capacity = 100, std::chrono::milliseconds max_age = {})
+        : spool(capacity, max_age, [this] { return Delivery::Clock::now() + passed; }),
+          delivery(spool, transport, reject, counters, coalesce, on_failure) {
         for (unsigned seq = 0; seq < 6; ++seq) push(seq);
     }
     void push(unsigned seq) { push(batch(seq)); }
@@ -74,7 +76,8 @@ struct Parts {
         delivery.pump();
     }
 
-    RamSpool spool{100};
+    std::chrono::hours passed{0};
+    RamSpool spool;
     FakeTransport transport;
     RejectFile reject{""};
     Counters counters;
@@ -488,4 +491,58 @@ TEST_CASE(
     CHECK(p.counters.rejected == (one_is_bad ? 1 : 0));
     CHECK(refused == 0);
     CHECK(messages < 32);
+}
+
+struct Aging : Parts {
+    explicit Aging(std::size_t coalesce = 1)
+        : Parts(coalesce, Delivery::OnFailure::keep, 4 * Spool::most_expired, std::chrono::hours(1)) {}
+};
+
+TEST_CASE("what is too old is dropped when its turn comes, not before") {
+    Aging p;
+    p.passed = std::chrono::hours(2);
+    p.push(6);
+    p.delivery.pump();
+    CHECK(p.spool.loss().expired == 0);  // nobody is there to send to
+    p.transport.width = 1;
+    p.delivery.pump();
+    CHECK(p.spool.loss().expired == 6);
+    CHECK(p.transport.lines() == std::vector<std::string>{gap(0, 5, "expired")});
+    p.transport.end(0, Outcome::delivered);
+    p.delivery.pump();
+    CHECK(p.transport.lines().back() == batch(6));
+}
+
+TEST_CASE("what is on its way does not get too old; what comes back does, and is told of") {
+    Aging p;
+    p.transport.width = 2;
+    p.delivery.pump();
+    p.passed = std::chrono::hours(2);
+    p.push(6);
+    p.delivery.pump();
+    CHECK(p.spool.loss().expired == 0);
+    p.transport.end(0, Outcome::delivered);
+    p.transport.end(1, Outcome::retry);  // the link is lost, and back at once
+    p.delivery.pump();
+    CHECK(p.counters.out == 1);
+    CHECK(p.spool.loss().expired == 5);
+    CHECK(p.transport.lines() == std::vector<std::string>{batch(0), batch(1), gap(1, 5, "expired"), batch(6)});
+}
+
+TEST_CASE("much that is too old goes part by part, and nothing is sent before the last of it") {
+    Aging p(8);
+    const unsigned more = 2 * Spool::most_expired;
+    for (unsigned seq = 6; seq < more; ++seq) p.push(seq);
+    p.passed = std::chrono::hours(2);
+    p.push(more);
+    p.transport.width = 4;
+    for (unsigned part = 1; part <= 2; ++part) {
+        CHECK(p.transport.sent.empty());
+        p.delivery.pump();
+        CHECK(p.delivery.expiring());
+        CHECK(p.spool.loss().expired == part * Spool::most_expired);
+    }
+    p.delivery.pump();
+    CHECK_FALSE(p.delivery.expiring());
+    CHECK(p.transport.lines() == std::vector<std::string>{gap(0, more - 1, "expired") + "\n" + batch(more)});
 }
