@@ -128,10 +128,11 @@ class Devices(FolderTest):
     def test_what_is_missing_is_counted_by_reason_and_by_pi(self):
         gap = '{"format":1,"device_id":"pi-%s","run_id":"00000000000000ab","gap":{"from_seq":%d,"to_seq":%d,"reason":"%s"}}'
         batches = make_batches(5, device_id="pi-a")
-        text = self.stored(batches[0], batches[4], gap % ("b", 0, 9, "buffer_full"), gap % ("b", 10, 10, "gremlins"))
-        for reason, count in (("missing", 3), ("buffer_full", 10), ("other", 1), ("refused", 0)):
+        text = self.stored(batches[0], batches[4], gap % ("b", 0, 9, "buffer_full"), gap % ("b", 10, 10, "gremlins"),
+                           gap % ("b", 11, 17, "expired"))
+        for reason, count in (("missing", 3), ("buffer_full", 10), ("expired", 7), ("other", 1), ("refused", 0)):
             self.assertEqual(value(text, "missing_batches_total", reason=reason), count, reason)
-        for device, count in (("pi-a", 3), ("pi-b", 11)):
+        for device, count in (("pi-a", 3), ("pi-b", 18)):
             self.assertEqual(value(text, "device_missing_batches_total", device_id=device), count)
         self.assertIsNone(value(text, "device_last_received_timestamp_seconds", device_id="pi-b"))  # no batch came of it
 
