@@ -47,9 +47,10 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds, Now now)
                "INSERT OR REPLACE INTO gaps (id, since, line, ours, lived_s) VALUES (?, ?, ?, ?, ?)"),
       delete_gap_(database_, "DELETE FROM gaps WHERE id = ?"),
       read_gap_(database_, "SELECT line FROM gaps WHERE id = ?"),
-      save_state_(database_,
-                  "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?, expired = ?, lived_s = ?, uptime_s = ?,"
-                  " boot = ?"),
+      save_state_(
+          database_,
+          "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?, expired = ?, lived_s = ?, uptime_s = ?,"
+          " boot = ?"),
       started_(now_()) {
     // Removals need space too. SQLite's log grows to this, and the file by as much, before the log is used from its beginning.
     // 0 would let it grow for ever: some disks, a tmpfs without a limit among them, tell no size.
@@ -74,7 +75,8 @@ DurableSpool::~DurableSpool() {
 // Begins anew with what the file says, at start and after a transaction that failed: all but the counts of what it
 // holds. What is in flight and what is removed stays so.
 void DurableSpool::load() {
-    Statement state(database_, "SELECT next_id, dropped, unnamed, expired, lived_s, uptime_s, boot FROM state");
+    Statement state(database_,
+                    "SELECT next_id, dropped, unnamed, expired, lived_s, uptime_s, boot FROM state");
     if (!state.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost its state");
     reserved_ = static_cast<std::uint64_t>(state.integer(0));
     next_id_ = std::max(next_id_, reserved_);
@@ -135,8 +137,9 @@ void DurableSpool::read_ahead() {
         if (in_flight_.contains(read_to_) || removed_.contains(read_to_)) continue;
         const auto line = page_.text(2);
         ahead_bytes_ += line.size();
-        ahead_.emplace_hint(ahead_.end(), read_to_,
-                            Item{std::string(line), since(read_to_, page_.integer(1), page_.integer(3)), false, {}});
+        ahead_.emplace_hint(
+            ahead_.end(), read_to_,
+            Item{std::string(line), since(read_to_, page_.integer(1), page_.integer(3)), false, {}});
     }
     page_.reset();
 }

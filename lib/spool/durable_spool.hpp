@@ -25,7 +25,8 @@ class DurableSpool final : public Spool {
         std::size_t batches;
         std::uint64_t bytes;  // of lines; the batch that reaches it is still taken
         std::chrono::milliseconds put_off = std::chrono::minutes(1);  // removals, at most
-        std::chrono::milliseconds max_age{0};  // batches that are here for longer are too old; 0: none ever is
+        std::chrono::milliseconds max_age{
+            0};  // batches that are here for longer are too old; 0: none ever is
     };
     // See SpoolFile for what it throws.
     DurableSpool(const std::string &path, Bounds bounds, Now now = std::chrono::steady_clock::now);

@@ -36,7 +36,7 @@ class SpoolFile {
 // What a spool holds; what was delivered in the last minute may still be among it.
 struct SpoolStatus {
     std::uint64_t batches = 0, bytes = 0, gaps = 0;
-    std::optional<Time> oldest;              // of the first line; empty as well when its time cannot be
+    std::optional<Time> oldest;  // of the first line; empty as well when its time cannot be
     std::uint64_t dropped = 0, expired = 0, unnamed = 0;  // since the spool was made
     std::uint64_t too_old = 0;                            // of the batches: older than max_age
 };

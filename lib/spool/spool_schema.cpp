@@ -45,7 +45,8 @@ SELECT (SELECT count(*) = 1 AND min(next_id) BETWEEN 1 AND 1 << 62 AND min(dropp
 )sql";
 // 2^40 seconds are 35 000 years.
 constexpr char sound_age[] =
-    "SELECT min(expired) >= 0 AND min(lived_s) BETWEEN 0 AND 1 << 40 AND min(uptime_s) BETWEEN 0 AND 1 << 40 FROM state";
+    "SELECT min(expired) >= 0 AND min(lived_s) BETWEEN 0 AND 1 << 40 AND min(uptime_s) BETWEEN 0 AND 1 << 40 "
+    "FROM state";
 
 [[noreturn]] void damaged(const std::string &why) {
     throw SqliteError(SqliteError::Kind::foreign, ExitCode::io, why);

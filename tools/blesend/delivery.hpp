@@ -74,7 +74,7 @@ class Delivery {
     std::deque<std::uint64_t> postponed_;       // entries in flight that wait for their turn behind others
     std::size_t others_ = 0;                    // delivered since one of them was tried
     bool expiring_ = false;
-    bool trying_ = false;                       // one of them is on its way, alone
+    bool trying_ = false;  // one of them is on its way, alone
     Clock::time_point last_progress_ = Clock::now();
     GapLedger dropped_;  // what was dropped and is not yet told of
     BatchParser parser_;

@@ -526,7 +526,8 @@ TEST_CASE("what is on its way does not get too old; what comes back does, and is
     p.delivery.pump();
     CHECK(p.counters.out == 1);
     CHECK(p.spool.loss().expired == 5);
-    CHECK(p.transport.lines() == std::vector<std::string>{batch(0), batch(1), gap(1, 5, "expired"), batch(6)});
+    CHECK(p.transport.lines() ==
+          std::vector<std::string>{batch(0), batch(1), gap(1, 5, "expired"), batch(6)});
 }
 
 TEST_CASE("much that is too old goes part by part, and nothing is sent before the last of it") {

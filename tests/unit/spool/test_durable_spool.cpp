@@ -515,8 +515,8 @@ TEST_CASE("numbers of a spool that contradict one another are damage") {
     const auto path = folder / "spool";
     { push(*std::make_unique<DurableSpool>(path, DurableSpool::Bounds{2, 9999}), batches(0, 4)); }
     const std::string change = GENERATE(
-        "DELETE FROM state", "INSERT INTO state (next_id, dropped, unnamed) VALUES (2000, 0, 0)", "UPDATE state SET next_id = 2",
-        "UPDATE state SET next_id = 0", "UPDATE state SET next_id = -1",
+        "DELETE FROM state", "INSERT INTO state (next_id, dropped, unnamed) VALUES (2000, 0, 0)",
+        "UPDATE state SET next_id = 2", "UPDATE state SET next_id = 0", "UPDATE state SET next_id = -1",
         "UPDATE state SET next_id = 9223372036854775807", "UPDATE state SET dropped = -1",
         "UPDATE state SET unnamed = -1", "UPDATE state SET expired = -1", "UPDATE state SET lived_s = -1",
         "UPDATE state SET lived_s = 9223372036854775807", "UPDATE state SET uptime_s = -1",

@@ -18,8 +18,7 @@ TEST_CASE("a long backlog in memory that is too old goes part by part and become
     std::size_t parts = 0;
     while (spool.expire()) CHECK(spool.loss().expired == ++parts * Spool::most_expired);
     CHECK(parts == 20);
-    CHECK(drain(spool) ==
-          std::vector<std::string>{gap(0, count - 1, usual_run, usual_device, "expired")});
+    CHECK(drain(spool) == std::vector<std::string>{gap(0, count - 1, usual_run, usual_device, "expired")});
 }
 
 TEST_CASE("when as many gap lines wait in memory as may, what is too old is delivered, not lost unnamed") {

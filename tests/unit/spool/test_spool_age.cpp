@@ -142,7 +142,8 @@ TEST_CASE("the age of a spool is saved when it ends, and on the way") {
     CHECK(saved() >= 1200);
 }
 
-TEST_CASE("a long backlog on disk that is too old goes part by part, counted once, and becomes one gap line") {
+TEST_CASE(
+    "a long backlog on disk that is too old goes part by part, counted once, and becomes one gap line") {
     const Folder folder;
     const auto path = folder / "spool";
     constexpr unsigned count = 5 * Spool::most_expired + 7;
@@ -234,10 +235,13 @@ TEST_CASE("a spool of the first version is taken over with all that is in it, as
     {
         Database first(path);
         first.execute(
-            "CREATE TABLE state (next_id INTEGER NOT NULL, dropped INTEGER NOT NULL, unnamed INTEGER NOT NULL) "
+            "CREATE TABLE state (next_id INTEGER NOT NULL, dropped INTEGER NOT NULL, unnamed INTEGER NOT "
+            "NULL) "
             "STRICT; INSERT INTO state VALUES (1000, 5, 2);"
-            "CREATE TABLE batches (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL) STRICT;"
-            "CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL, ours INTEGER "
+            "CREATE TABLE batches (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL) "
+            "STRICT;"
+            "CREATE TABLE gaps (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, line BLOB NOT NULL, ours "
+            "INTEGER "
             "NOT NULL) STRICT;"
             "PRAGMA application_id=0x424c4571; PRAGMA user_version=1");
         Statement add(first, "INSERT INTO batches VALUES (?, 1000, ?)");
