@@ -106,17 +106,15 @@ ApiKeys read_keys(const Options &o) {
     return keys;
 }
 
-// `asked`: are keys asked for up to now?
-void reload(const Options &o, bool &asked, Doorkeeper &door, LwsLoop &loop) {
+void reload(const Options &o, SecretWatch &keys_file, Doorkeeper &door, LwsLoop &loop) {
     const auto replace = [&] {
         auto keys = read_keys(o);
-        check_still_there(asked, !keys.everybody_may(), "the file of keys");
+        keys_file.note(!keys.everybody_may());
         if (!keys.everybody_may() && keys.size() == 0)
             log_warning("there is no key any more: nobody may send");
-        asked = !keys.everybody_may();
         door.set_keys(std::move(keys));
     };
-    if (asked || has_credentials()) read_again("keys", replace);
+    if (keys_file.there() || has_credentials()) read_again("keys", replace);
     if (!o.tls.cert.empty()) read_again("certificates", [&] { loop.reload_certificates(); });
 }
 
@@ -213,7 +211,10 @@ ExitCode run(const Options &o) {
     };
     Doorkeeper door(loop, access_of(o), TrustedProxies(o.proxies), o.keys, static_cast<double>(o.rate));
     if (!o.keys.everybody_may() || has_credentials() || !o.tls.cert.empty())
-        lifecycle.on_reload([&, asked = !o.keys.everybody_may()]() mutable { reload(o, asked, door, loop); });
+        lifecycle.on_reload(
+            [&, keys_file = SecretWatch("the file of keys", !o.keys.everybody_may())]() mutable {
+                reload(o, keys_file, door, loop);
+            });
     HttpReceiver::Options receiving;
     receiving.prefix = PathPrefix(o.prefix);
     receiver.emplace(loop, door, output, counters, receiving, changed);

@@ -59,6 +59,7 @@ class Sender {
     LookingReader input_{STDIN_FILENO, "standard input"};
     RejectFile reject_;
     Intake intake_;
+    TransportOptions transport_options_;  // with the secrets that were read last
     std::unique_ptr<Transport> transport_;
     Delivery delivery_;
     LossReport losses_;
@@ -75,6 +76,7 @@ Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifec
       lifecycle_(lifecycle),
       reject_(given.reject),
       intake_(input_, spool_, reject_, counters_, static_cast<std::uint64_t>(given.count)),
+      transport_options_(given.transport),
       transport_(make_transport(given.mode, given.transport)),
       delivery_(spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
                 given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep),
@@ -164,9 +166,10 @@ void Sender::report() {
 
 void Sender::reload() {
     read_again("secrets", [this] {
-        TransportOptions renewed = options_.transport;
+        TransportOptions renewed = transport_options_;
         renewed.reread_secrets(options_.mode);
         transport_->renew(renewed);
+        transport_options_ = std::move(renewed);
     });
 }
 

@@ -134,17 +134,18 @@ ExitCode run(const Options &o) {
                   .header_timeout = patience,
                   .body_timeout = patience,
                   .send_buffer = send_buffer});
+    SecretWatch token("the token", o.token.has_value());
     const auto read_token_again = [&] {
         Options renewed = o;
         renewed.token = token_of(o);
-        check_still_there(access.needs_token(), renewed.token.has_value(), "the token");
+        token.note(renewed.token.has_value());
         access = access_of(renewed);
     };
     const auto reload = [&] {
-        if (access.needs_token() || has_credentials()) read_again("token and its cookie", read_token_again);
+        if (token.there() || has_credentials()) read_again("token and its cookie", read_token_again);
         if (!o.tls.cert.empty()) read_again("certificates", [&] { loop.reload_certificates(); });
     };
-    if (access.needs_token() || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
+    if (token.there() || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
     Broadcaster::Options how;
     how.close_slow = o.slow == "close";
     how.ping = o.ping;

@@ -161,6 +161,21 @@ class Pipes(FolderTest):
                     tool.wait_err("the secrets stay as they were: the ")
                     self.assertIn("is not there any more", tool.err)
 
+    def test_one_that_came_later_must_stay_as_well(self):
+        with Broker() as broker:
+            to_broker = ["--broker", "127.0.0.1", "--port", broker.port, "-u", "pi", "--verbose"]
+            for name, credential, words in (("blesend", "mqtt_password", to_broker), ("blesub", "mqtt_password", to_broker),
+                                            ("blerecv", "api_key", ["--port", "0"]), ("blews", "blepipe_token", ["--port", "0"])):
+                with self.subTest(name):
+                    tool = self.start(name, *words, env={"CREDENTIALS_DIRECTORY": str(self.folder)})
+                    tool.wait_err("listening on " if "0" in words else "ready: ")
+                    path = self.file(credential, SECRET + "\n")
+                    tool.signal(signal.SIGHUP)
+                    tool.wait_err("read again")
+                    path.unlink()
+                    tool.signal(signal.SIGHUP)
+                    tool.wait_err("is not there any more")
+
 
 if __name__ == "__main__":
     unittest.main()

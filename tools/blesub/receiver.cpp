@@ -43,8 +43,8 @@ Receiver::Receiver(const ReceiveOptions &options, Counters &counters)
                                 : Handover::OnSafe()),
       subscriber_(options.mqtt, options.share, static_cast<std::size_t>(options.window),
                   [this](auto topic, auto payload) { handover_.take(topic, payload); }),
-      had_password_(options.mqtt.password.has_value()),
-      had_key_(options.confirm_key.has_value()) {
+      password_("the password", options.mqtt.password.has_value()),
+      key_("the key of confirmations", options.confirm_key.has_value()) {
     if (options.confirm) confirmer_.emplace(options.mqtt, options.confirm_key);
 }
 
@@ -121,14 +121,11 @@ std::string Receiver::status() const {
 void Receiver::reload() {
     read_again("secrets", [this] {
         const auto password = find_password(options_.mqtt);
-        check_still_there(had_password_, password.has_value(), "the password");
-        if (confirmer_) {
-            const auto key = find_confirm_key(options_.confirm_key_file);
-            check_still_there(had_key_, key.has_value(), "the key of confirmations");
-            had_key_ = key.has_value();
-            confirmer_->renew(password, key);
-        }
-        had_password_ = password.has_value();
+        std::optional<std::string> key;
+        if (confirmer_) key = find_confirm_key(options_.confirm_key_file);
+        if (confirmer_) key_.note(key.has_value());
+        password_.note(password.has_value());
+        if (confirmer_) confirmer_->renew(password, key);
         subscriber_.renew(password);
     });
 }

@@ -7,6 +7,7 @@
 
 #include "base/counting_writer.hpp"
 #include "base/lifecycle.hpp"
+#include "base/secret.hpp"
 #include "batch/reject_file.hpp"
 #include "blesub/confirmer.hpp"
 #include "blesub/handover.hpp"
@@ -41,7 +42,7 @@ class Receiver {
     bool hung_up_ = false;
     std::optional<std::chrono::steady_clock::time_point> end_;  // when what waits is given up
     std::string link_;
-    bool had_password_, had_key_;
+    SecretWatch password_, key_;
 };
 
 }  // namespace ble

@@ -261,7 +261,8 @@ TEST_CASE("a spool of the first version is taken over with all that is in it, as
         Database now(path);
         CHECK(spool_version(now) == 2);
         CHECK(damage_of_spool(now).empty());
-        if (count > 0) CHECK(now.text("SELECT boot FROM state") == read_clocks().boot);  // it ages from here on
+        if (count > 0)
+            CHECK(now.text("SELECT boot FROM state") == read_clocks().boot);  // it ages from here on
     }
     make_older(path, two_hours, two_hours);
     auto spool = open(path);
