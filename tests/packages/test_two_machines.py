@@ -46,6 +46,20 @@ class TwoMachines(unittest.TestCase):
         self.assertEqual(said.splitlines()[-1], "The first batch was stored.")
         self.assertGreater(self.database.count(), 0)
 
+    def test_by_a_url_of_blesend(self):
+        """No setting names a broker then, and none is looked for."""
+        self.server.write("/etc/mosquitto/conf.d/test.conf", "listener 1883\nallow_anonymous true\n")
+        self.server.run("systemctl", "restart", "mosquitto")
+        self.secret(self.server, "server/confirm_key", self.pi, "agent/confirm_key")
+        self.pi.write("/etc/systemd/system/blesend.service.d/url.conf",
+                      "[Service]\nExecStart=\nExecStart=/usr/bin/blesend --url mqtt://10.77.0.1\n")
+        self.pi.run("systemctl", "daemon-reload")
+        run = self.pi.try_run("blepipe-setup", "--broker", "elsewhere")
+        self.assertEqual(run.returncode, 64, run.stdout)
+        self.assertIn("blesend sends to mqtt://10.77.0.1", run.stdout)
+        self.assertEqual(self.pi.run("blepipe-setup").splitlines()[-1], "The first batch was stored.")
+        self.assertNotIn("elsewhere", self.pi.run("cat", "/etc/blepipe/agent.conf"))
+
     def test_by_http(self):
         self.server.run("sed", "-i", "s/^#BLERECV_BIND=.*/BLERECV_BIND=0.0.0.0/", "/etc/blepipe/server.conf")
         made = self.server.run("sh", "-c", f"blerecv --make-key pi-test 2>&1 >{SECRETS}/server/api_keys; chmod 600 {SECRETS}/server/api_keys; "
