@@ -27,9 +27,7 @@ void check_text(const std::string &value, const CommandLine &line, const std::st
                                          std::to_string(most) + " characters of UTF-8 are wanted");
 }
 
-}  // namespace
-
-void declare_scan_options(ScanOptions &o, CommandLine &line) {
+void declare_source_and_output(ScanOptions &o, CommandLine &line) {
     line.group("Radio");
     line.choice(
         "--source", o.source, {"bluez", "monitor"},
@@ -55,6 +53,9 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.text("--hash ADDRESS", o.hash, "print the device_hash of ADDRESS, and end", "-");
     line.flag("--doctor", o.doctor, "check what a scan needs, say how to mend it, and end");
     line.flag("--json", o.json, "--doctor for scripts");
+}
+
+void declare_identity_and_windows(ScanOptions &o, CommandLine &line) {
     line.group("This scanner");
     line.text("--device-id ID", o.device_id,
               "3 to 50 characters; else of the host name, and of the machine where that is a usual one",
@@ -78,6 +79,13 @@ void declare_scan_options(ScanOptions &o, CommandLine &line) {
     line.number("--medium DBM", o.medium_dbm, -127, 20, "zone medium: this strong or stronger",
                 "MEDIUM_THRESHOLD");
     line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
+}
+
+}  // namespace
+
+void declare_scan_options(ScanOptions &o, CommandLine &line) {
+    declare_source_and_output(o, line);
+    declare_identity_and_windows(o, line);
     line.epilogue(
         "Try:  blescan --window 5 --interval 0 | jq\n"
         "      blescan --replay examples/sample.btsnoop | jq\n"

@@ -1,0 +1,91 @@
+#include "blews/options.hpp"
+
+#include "base/error.hpp"
+#include "base/host.hpp"
+#include "base/log.hpp"
+#include "base/secret.hpp"
+#include "server/metrics_site.hpp"
+
+namespace ble {
+
+using namespace std::chrono_literals;
+
+void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
+    line.group("Where to serve");
+    line.text("-b,--bind ADDRESS", o.bind, "address or host name to listen on");
+    line.number("-p,--port", o.port, 0, 65535, "TCP port; 0: any free one, which is logged");
+    line.text("--cert FILE", o.tls.cert, "certificate chain (PEM): serve https and wss");
+    line.text("--key FILE", o.tls.key, "its private key (PEM)");
+    line.text("--client-ca FILE", o.tls.client_ca,
+              "authorities (PEM): clients need a certificate that one of them has issued");
+    line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
+    line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
+    line.texts("--trusted-proxy ADDRESS", o.proxies,
+               "proxy that is believed when it says that a browser came by https (X-Forwarded-Proto)");
+    declare_metrics_address(o.metrics, line);
+    line.group("Who may listen");
+    line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
+    line.texts("--origin ORIGIN", o.origins,
+               "pages of this origin may listen too, as https://board.example.org; '*': any");
+    line.flag("--insecure", o.insecure, "listen on other addresses than loopback without a token");
+    line.number("--max-clients", o.max_clients, 1, 1'000'000,
+                "connections at once; further ones are answered 503");
+    line.number("--max-clients-per-address", o.share, 0, 1'000'000,
+                "of them, from one address; 0: a quarter, 16 at least");
+    line.number("--max-rate", o.rate, 0, 1'000'000, "requests a second of one address; 0: any number");
+    line.duration("--client-timeout", o.client_timeout,
+                  "a client that takes longer than this to send a request is disconnected");
+    line.group("Delivery");
+    line.number("--queue", o.queue, 1, 65536, "events that a client may be behind");
+    line.choice("--slow", o.slow, {"drop", "close"},
+                "a client further behind: skip to the newest, or close it");
+    line.duration("--ping", o.ping, "look for dead clients so often; 0: never");
+    line.duration("--stats-update", o.stats_update, "tell clients the counters so often; 0: never");
+    line.group("When to end");
+    line.flag("--stay", o.stay, "go on serving after the end of the input");
+    line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub | bleingest | blews                     watch at http://127.0.0.1:8765/\n"
+        "  blescan --replay walk.pcap | blews --stay      look at a recording, without a database\n"
+        "  curl -N http://127.0.0.1:8765/events           the events in a terminal");
+}
+
+std::optional<std::string> token_of(const BroadcastOptions &o) {
+    return find_secret(o.token_file, "BLEPIPE_TOKEN");
+}
+
+Access access_of(const BroadcastOptions &o) {
+    return {o.token, o.origins, is_own_machine(o.bind), !o.tls.cert.empty()};
+}
+
+WebSite::Options pages_of(const BroadcastOptions &o) {
+    const std::string path = o.www.empty() ? find_dashboard() : o.www;
+    return {path.empty() ? std::nullopt : std::optional<StaticFolder>(path), PathPrefix(o.prefix),
+            TrustedProxies(o.proxies), static_cast<double>(o.rate)};
+}
+
+void validate_broadcast_options(BroadcastOptions &o, const CommandLine &line) {
+    check_metrics_address(o.metrics, line);
+    if (o.tls.cert.empty() != o.tls.key.empty())
+        throw Error(ExitCode::usage, "TLS needs both --cert and --key");
+    if (!o.tls.client_ca.empty() && o.tls.cert.empty())
+        throw Error(ExitCode::usage, "--client-ca is for TLS: name --cert and --key too");
+    if (o.client_timeout < 1s || o.client_timeout > 1h)
+        throw Error(ExitCode::usage, "--client-timeout: between 1 s and 1 h");
+    o.token = token_of(o);
+    const bool token = access_of(o).needs_token();
+    if (!token && o.tls.client_ca.empty() && !is_own_machine(o.bind) && !o.insecure)
+        throw Error(ExitCode::config,
+                    "--bind " + o.bind +
+                        ": others could watch; set a token with --token-file (openssl rand -hex 32), "
+                        "or say --insecure");
+    if (token && o.tls.cert.empty() && !is_own_machine(o.bind))
+        log_warning("without TLS (--cert, --key) the token can be read on the network");
+    if (!o.tls.cert.empty()) check_tls(o.tls);
+    if (!o.tls.key.empty()) guard_key_file(o.tls.key);
+    pages_of(o);
+}
+
+}  // namespace ble
