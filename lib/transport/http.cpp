@@ -1,7 +1,6 @@
 #include "transport/http.hpp"
 
 #include <curl/curl.h>
-#include <sys/epoll.h>
 
 #include <algorithm>
 #include <map>
@@ -11,8 +10,8 @@
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "base/unique_fd.hpp"
 #include "base/version.hpp"
+#include "transport/curl_multi.hpp"
 #include "transport/http_answer.hpp"
 #include "transport/tls_diagnosis.hpp"
 #include "transport/transport_options.hpp"
@@ -23,18 +22,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
-
-// libcurl's results are values: a failure here is out of memory, or a bug of ours.
-void check(CURLcode code, const char *what) {
-    if (code != CURLE_OK)
-        throw Error(ExitCode::software,
-                    std::string("unable to set up ") + what + ": " + curl_easy_strerror(code));
-}
-
-void init_once() {
-    static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-    check(code, "libcurl");
-}
 
 }  // namespace
 
@@ -53,15 +40,12 @@ struct HttpTransport::Impl {
     using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
     explicit Impl(HttpOptions given);
-    ~Impl();
 
-    void watch(curl_socket_t socket, int what);
     Headers make_headers(const char *type) const;
     void request(const std::string &path, const Message *sent);
     void begin_check();
     void begin_post();
-    void drive();
-    void collect();
+    void collect(CURLcode result);
     void read_headers();
     void judge_check(CURLcode code);
     void judge_post(CURLcode code);
@@ -74,50 +58,25 @@ struct HttpTransport::Impl {
     milliseconds delay_after(CURLcode code);
 
     HttpOptions options;
-    UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
-    CURLM *multi = nullptr;
-    CURL *easy = nullptr;
     Headers headers{nullptr, curl_slist_free_all};  // of the request
-    std::optional<Clock::time_point> curl_timer;
+    CurlMulti curl;
+    CURL *const easy = curl.easy();
     State state = State::waiting;
     Clock::time_point retry_at = Clock::now();
     Backoff backoff{seconds(1), seconds(60)}, slow_backoff{seconds(5), seconds(300)};
     std::optional<Message> message;
     std::vector<Result> results;
-    bool up = false;             // the last exchange went well
-    bool post_failed = false;    // since a message was last taken: a good health check is then no news
-    bool ended_at_once = false;  // the request: newer libcurls then call no socket and set no timer
-    bool complained = false;     // a warning stands that good news should follow
-    bool asked_again = false;    // what refused this message has been asked since whether it is well
+    bool up = false;           // the last exchange went well
+    bool post_failed = false;  // since a message was last taken: a good health check is then no news
+    bool complained = false;   // a warning stands that good news should follow
+    bool asked_again = false;  // what refused this message has been asked since whether it is well
     std::string trouble = "not yet connected";
     HttpAnswer answer;
     char curl_text[CURL_ERROR_SIZE] = "";
     std::map<long, Throttle> said;  // of each kind of failure; texts differ from one answer to the next
 };
 
-HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {
-    init_once();
-    if (!epoll) throw system_error("wait for the network");
-    multi = curl_multi_init();
-    easy = curl_easy_init();
-    if (multi == nullptr || easy == nullptr)
-        throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
-    const auto on_socket = [](CURL *, curl_socket_t socket, int what, void *self, void *) {
-        static_cast<Impl *>(self)->watch(socket, what);
-        return 0;
-    };
-    const auto on_timer = [](CURLM *, long delay_ms, void *self) {
-        auto &timer = static_cast<Impl *>(self)->curl_timer;
-        timer = Clock::now() + milliseconds(delay_ms);
-        if (delay_ms < 0) timer.reset();
-        return 0;
-    };
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, +on_socket);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, +on_timer);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 1L);
-}
+HttpTransport::Impl::Impl(HttpOptions given) : options(std::move(given)) {}
 
 HttpTransport::Impl::Headers HttpTransport::Impl::make_headers(const char *type) const {
     curl_slist *list = curl_slist_append(nullptr, type);
@@ -126,28 +85,9 @@ HttpTransport::Impl::Headers HttpTransport::Impl::make_headers(const char *type)
     return {list, curl_slist_free_all};
 }
 
-HttpTransport::Impl::~Impl() {
-    curl_multi_remove_handle(multi, easy);
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
-}
-
-void HttpTransport::Impl::watch(curl_socket_t socket, int what) {
-    epoll_event event{};
-    event.data.fd = socket;
-    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
-    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
-    if (what == CURL_POLL_REMOVE) {
-        ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, socket, nullptr);  // may be closed already
-    } else if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) != 0) {
-        ::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, socket, &event);
-    }
-}
-
 // `sent`: what to POST, which must outlive the request; none: GET.
 void HttpTransport::Impl::request(const std::string &path, const Message *sent) {
-    curl_multi_remove_handle(multi, easy);
-    curl_easy_reset(easy);
+    curl.reset();
     answer = {};
     curl_text[0] = '\0';
     const auto on_body = [](char *data, std::size_t, std::size_t size, void *self) -> std::size_t {
@@ -158,7 +98,7 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
         return got.too_long ? 0 : size;
     };
     const auto set = [this](CURLoption option, auto value) {
-        check(curl_easy_setopt(easy, option, value), "a request");
+        check_curl(curl_easy_setopt(easy, option, value));
     };
     set(CURLOPT_URL, (options.urls.front() + path).c_str());
     set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -175,23 +115,13 @@ void HttpTransport::Impl::request(const std::string &path, const Message *sent) 
     set(CURLOPT_WRITEFUNCTION, +on_body);
     set(CURLOPT_WRITEDATA, this);
     if (!options.proxy.empty()) set(CURLOPT_PROXY, options.proxy.c_str());
-    if (!options.cafile.empty()) set(CURLOPT_CAINFO, options.cafile.c_str());
-    if (!options.capath.empty()) set(CURLOPT_CAPATH, options.capath.c_str());
-    if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
-    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
-    if (options.insecure) {
-        set(CURLOPT_SSL_VERIFYPEER, 0L);
-        set(CURLOPT_SSL_VERIFYHOST, 0L);
-    }
+    curl.set_tls({options.cafile, options.capath, options.cert, options.key, options.insecure});
     if (sent != nullptr) {
         set(CURLOPT_POST, 1L);
         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent->payload.size()));
         set(CURLOPT_POSTFIELDS, sent->payload.data());
     }
-    curl_multi_add_handle(multi, easy);
-    int running = 0;
-    curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);  // begins at once
-    ended_at_once = running == 0;
+    curl.begin();
 }
 
 void HttpTransport::Impl::begin_check() {
@@ -204,32 +134,10 @@ void HttpTransport::Impl::begin_post() {
     request("/api/v1/detections/bulk", &*message);
 }
 
-// Lets libcurl do what is due.
-void HttpTransport::Impl::drive() {
-    epoll_event events[8];
-    int running = 0;
-    const int count = ::epoll_wait(epoll.get(), events, 8, 0);
-    for (int i = 0; i < count; ++i) {
-        int what = 0;
-        if ((events[i].events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
-        if ((events[i].events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
-        if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
-        curl_multi_socket_action(multi, events[i].data.fd, what, &running);
-    }
-    if (curl_timer && Clock::now() >= *curl_timer) {
-        curl_timer.reset();
-        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
-}
-
-// Judges the request if it has ended.
-void HttpTransport::Impl::collect() {
-    int left = 0;
-    ended_at_once = false;
-    const CURLMsg *done = curl_multi_info_read(multi, &left);
-    if (done == nullptr || done->msg != CURLMSG_DONE) return;
-    const bool cut_by_us = done->data.result == CURLE_WRITE_ERROR && answer.too_long;
-    const CURLcode code = cut_by_us ? CURLE_OK : done->data.result;
+// Judges the request, which has ended.
+void HttpTransport::Impl::collect(CURLcode result) {
+    const bool cut_by_us = result == CURLE_WRITE_ERROR && answer.too_long;
+    const CURLcode code = cut_by_us ? CURLE_OK : result;
     read_headers();
     if (state == State::checking) {
         judge_check(code);
@@ -392,20 +300,19 @@ void HttpTransport::start() {
 }
 
 int HttpTransport::fd() const {
-    return impl_->epoll.get();
+    return impl_->curl.fd();
 }
 
 milliseconds HttpTransport::timeout() const {
-    if (!impl_->results.empty() || impl_->ended_at_once) return milliseconds(0);
-    auto due = impl_->curl_timer;
+    if (!impl_->results.empty()) return milliseconds(0);
+    auto due = impl_->curl.due();
     if (impl_->state == Impl::State::waiting) due = std::min(due.value_or(impl_->retry_at), impl_->retry_at);
     if (!due) return milliseconds(-1);
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due - Clock::now()));
 }
 
 std::vector<Result> HttpTransport::step() {
-    impl_->drive();
-    impl_->collect();
+    if (const auto ended = impl_->curl.step()) impl_->collect(static_cast<CURLcode>(*ended));
     if (impl_->state == Impl::State::waiting && Clock::now() >= impl_->retry_at) impl_->begin_check();
     return std::exchange(impl_->results, {});
 }

@@ -1,9 +1,12 @@
 """What is wrong with a certificate is said, and what to do about it: the same by every client, each trouble in its own words."""
 import os
+import shutil
 import ssl
+import subprocess
 import unittest
 
-from harness import HttpServer, TlsBrokers, Tool, wait_until
+from harness import HttpServer, TlsBrokers, Tool, free_port, tool_path, wait_until
+from harness.mounts import with_authorities
 
 EXPIRED, MISSING, ELSEWHERE, CLIENT = "expired", "missing", "elsewhere", "client"
 SAYS = {
@@ -51,6 +54,26 @@ class Words(TlsBrokers, unittest.TestCase):
         page = b"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>"
         with HttpServer(lambda request: (400, {"Content-Type": "text/html"}, page)) as server, Tool("blesend", "--url", server.url) as tool:
             tool.wait_err("it asks for a certificate of ours: give one with --cert and --key")
+
+    def test_whoever_is_named_is_trusted_in_place_of_the_systems(self):
+        """The system trusts who vouches for all these servers; with --cafile or --capath that counts for nothing."""
+        system, other = self.path("system"), self.path("another")
+        for folder, file, authority in ((system, "ca-certificates.crt", "ca.pem"), (other, "other.pem", "other.pem")):
+            os.mkdir(folder)
+            shutil.copy(self.path(authority), os.path.join(folder, file))
+            subprocess.run(["openssl", "rehash", folder], check=True, capture_output=True)
+        web = free_port()
+        broker = self.broker("server", f"listener {web} 127.0.0.1\nprotocol websockets\ncafile {self.path('ca.pem')}\n"
+                             f"certfile {self.path('server.pem')}\nkeyfile {self.path('server.key')}\n")
+        with HttpServer(certificate=(self.path("server.pem"), self.path("server.key"))) as server:
+            for name, url, good in (("blesub", f"mqtts://localhost:{broker.port}", "subscribed to"), ("blesub", f"wss://localhost:{web}", "subscribed to"),
+                                    ("blesend", f"mqtts://localhost:{broker.port}", "connected to"), ("blesend", f"wss://localhost:{web}", "connected to"),
+                                    ("blesend", server.url, "connected to")):
+                for words, said in (((), good), (("--cafile", self.path("other.pem")), "TLS: "), (("--capath", other), "TLS: ")):
+                    with self.subTest(name=name, url=url, words=words), \
+                            Tool(*with_authorities(system, tool_path(name), "--url", url, *words)) as tool:
+                        tool.wait_err(said)
+                        self.assertEqual(good in tool.err, not words)
 
     def test_a_chain_that_is_complete_is_trusted(self):
         broker = self.broker("complete")

@@ -51,6 +51,12 @@ def with_hosts(hosts, *command):
     return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", script, "sh", hosts, switch, *command]
 
 
+def with_authorities(folder, *command):
+    """The words of a command for which `folder` is /etc/ssl/certs: the authorities that the system trusts."""
+    return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", 'mount --bind "$1" /etc/ssl/certs && shift && exec "$@"', "sh",
+            folder, *command]
+
+
 def with_machine(host_name, machine_id, *command):
     """The words of a command that runs on a machine of that name, whose /etc/machine-id is the file `machine_id`."""
     # A system that was made without systemd has no such file to mount over: there it is an /etc of the command's own.
