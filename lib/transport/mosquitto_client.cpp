@@ -15,7 +15,7 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "transport/meeting_point.hpp"
 #include "transport/steered_lookup.hpp"
 
 namespace ble {
@@ -56,7 +56,7 @@ MosquittoClient::MosquittoClient(const MqttAttempt &attempt, MosquittoLink *owne
     handle = mosquitto_new(attempt.session.client_id.c_str(), !persistent_, this);
     if (handle == nullptr) throw system_error("make an MQTT client");
     configure(attempt.session);
-    if (options_.tls) configure_tls();
+    if (uses_tls()) configure_tls();
 }
 
 MosquittoClient::~MosquittoClient() {
@@ -74,7 +74,7 @@ void MosquittoClient::configure(const MqttSession &session) {
         // Otherwise a PUBACK leaves as soon as its message is read. So the library leaves all writing to mosquitto_loop_write().
         require(mosquitto_threaded_set(handle, true), "withhold acknowledgements");
     }
-    if (!options_.alpn.empty())
+    if (uses_tls() && !options_.alpn.empty())
         require(mosquitto_string_option(handle, MOSQ_OPT_TLS_ALPN, options_.alpn.c_str()),
                 "choose the protocol by ALPN");
     if (!options_.username.empty())
@@ -106,20 +106,27 @@ void MosquittoClient::configure_tls() {
 }
 
 void MosquittoClient::dial(const AddressMemory &memory) {
-    found = find_address(server_.host, static_cast<std::uint16_t>(server_.port), memory, address_limit);
-    if (!found.address.empty()) {
-        const SteeredLookup steered(server_.host, found.address);
+    const auto &[host, port] = server_.next_hop();
+    found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
+    if (!found.address.empty() && !server_.websocket) {
+        const SteeredLookup steered(host, found.address);
         errno = 0;
-        code = connect();
+        code = connect(host, static_cast<int>(port));
         error = errno;
     }
     dialled = true;
 }
 
-int MosquittoClient::connect() const {
+UniqueFd MosquittoClient::connect_within() {
+    const MeetingPoint point;
+    code = connect(point.path(), 0);  // so libmosquitto knows that it is a socket of this machine
+    error = errno;
+    return code == MOSQ_ERR_SUCCESS ? point.accept() : UniqueFd();
+}
+
+int MosquittoClient::connect(const std::string &name, int port) const {
     const auto keepalive = static_cast<int>(std::chrono::ceil<seconds>(options_.keepalive).count());
-    const char *host = server_.host.c_str();
-    const auto port = static_cast<int>(server_.port);
+    const char *host = name.c_str();
     if (!five_ || window_ == 0) return mosquitto_connect(handle, host, port, keepalive);
     mosquitto_property *list = nullptr;
     int result =
@@ -144,7 +151,7 @@ std::string MosquittoClient::trouble_text(int result, int errno_behind) const {
         case MOSQ_ERR_KEEPALIVE:
             return "no sign of life within the keep-alive time";
         case MOSQ_ERR_ERRNO:
-            if (options_.tls && errno_behind == EPROTO)
+            if (uses_tls() && errno_behind == EPROTO)
                 return no_tls;  // so says libmosquitto of some of OpenSSL's errors
             return errno_behind != 0 ? std::strerror(errno_behind) : "no connection";
         case MOSQ_ERR_PROTOCOL:

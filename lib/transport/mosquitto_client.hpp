@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "base/unique_fd.hpp"
 #include "transport/address_race.hpp"
 #include "transport/mqtt_link.hpp"
 #include "transport/mqtt_options.hpp"
@@ -24,8 +25,11 @@ struct MosquittoClient {
     MosquittoClient(const MosquittoClient &) = delete;
     MosquittoClient &operator=(const MosquittoClient &) = delete;
 
-    // Finds the address and connects; blocks. Then `dialled` is true, and `found`, `code` and `error` tell what came of it.
+    // Finds the address of the next hop and, where that is the broker itself, connects; blocks. Then `dialled` is true, and `found`, `code`
+    // and `error` tell what came of it.
     void dial(const AddressMemory &memory);
+    // Connects to ourselves, for a tunnel: the other end. `code` and `error` as of dial(). Error(system).
+    UniqueFd connect_within();
     // What an error of libmosquitto's is to people. `error`: errno behind it.
     std::string trouble_text(int result, int errno_behind) const;
 
@@ -44,7 +48,8 @@ struct MosquittoClient {
   private:
     void configure(const MqttSession &session);
     void configure_tls();
-    int connect() const;
+    bool uses_tls() const { return options_.tls && !server_.websocket; }  // else a tunnel does
+    int connect(const std::string &host, int port) const;
 
     MqttOptions options_;
     MqttServer server_;

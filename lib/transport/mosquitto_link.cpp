@@ -58,6 +58,7 @@ struct MosquittoLink::Callbacks {
         if (qos < 1) return self.end(mqtt::qos_not_supported, mqtt_reason_in_full(mqtt::qos_not_supported));
         MqttEvent event{Kind::connected};
         event.text = self.five_ ? "MQTT 5" : "MQTT 3.1.1";
+        if (self.tunnel_) event.text += ", WebSocket";
         std::uint16_t outstanding = 0;
         if (mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &outstanding, false))
             event.receive_maximum = outstanding;
@@ -135,7 +136,8 @@ MosquittoLink::~MosquittoLink() {
 
 void MosquittoLink::close(milliseconds limit) {
     if (!connected()) return;
-    client_->part(!withholds_, limit);
+    client_->part(!withholds_, tunnel_ ? milliseconds(0) : limit);
+    if (tunnel_) tunnel_->close(limit);
     finish();
 }
 
@@ -149,24 +151,22 @@ void MosquittoLink::connect(const AddressMemory &memory) {
 }
 
 milliseconds MosquittoLink::timeout() const {
-    if (state_ == State::idle || state_ == State::ended || !may_read()) return milliseconds(-1);
+    if (state_ == State::idle || state_ == State::ended) return milliseconds(-1);
+    const auto of_tunnel = tunnel_ ? tunnel_->timeout() : milliseconds(-1);
+    if (!may_read()) return of_tunnel;
     const SSL *const ssl = state_ == State::up ? tls() : nullptr;
     if (ssl != nullptr && SSL_pending(ssl) > 0) return milliseconds(0);  // no event tells of it
-    const auto due = state_ == State::dialling ? deadline_ : next_care_;
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()));
+    const auto due = connecting() ? deadline_ : next_care_;
+    const auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()));
+    return of_tunnel.count() < 0 ? left : std::min(left, of_tunnel);
 }
 
 void MosquittoLink::step() {
     if (state_ == State::idle || state_ == State::ended) return;
     const auto now = Clock::now();
-    if (state_ == State::dialling && client_->dialled) {
-        state_ = State::greeting;
-        address_ = client_->found.address;
-        if (address_.empty()) return give_up(client_->found.trouble);
-        errno = client_->error;
-        check(client_->code);
-    }
-    if (state_ == State::dialling || state_ == State::greeting)
+    if (state_ == State::dialling && client_->dialled) begin();
+    if (tunnel_) dig();
+    if (connecting() || state_ == State::greeting)
         if (now >= deadline_)
             return give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
     if (!connected()) return;
@@ -183,6 +183,39 @@ void MosquittoLink::step() {
         check(mosquitto_loop_misc(client_->handle));
     }
     watch();
+}
+
+// The address is found, and libmosquitto has connected to it unless a tunnel is to.
+void MosquittoLink::begin() {
+    address_ = client_->found.address;
+    if (address_.empty()) return give_up(client_->found.trouble);
+    if (!server_.websocket) {
+        state_ = State::greeting;
+        errno = client_->error;
+        return check(client_->code);
+    }
+    state_ = State::tunnelling;
+    tunnel_ = std::make_unique<WebSocketTunnel>(options_, server_, address_);
+    epoll_event event{EPOLLIN, {}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, tunnel_->fd(), &event) != 0)
+        throw system_error("watch the broker's WebSocket");
+}
+
+// The tunnel's share of a step. Of one that has ended libmosquitto hears when it has read what came before.
+void MosquittoLink::dig() {
+    tunnel_->step();
+    if (state_ != State::tunnelling || tunnel_->state() == WebSocketTunnel::State::opening) return;
+    if (tunnel_->state() == WebSocketTunnel::State::ended) {
+        const std::string text = tunnel_->trouble();
+        if (!tunnel_->tls_in_doubt()) return give_up(text);
+        fail_after_look(queue_, {options_, server_, session_, five_, epoch_}, address_, text);
+        finish();
+        return client_.reset();
+    }
+    state_ = State::greeting;
+    tunnel_->join(client_->connect_within());
+    errno = client_->error;
+    check(client_->code);
 }
 
 // As many messages as may be taken, or as there are. What we have to say goes out before the first of them.
@@ -215,6 +248,13 @@ bool MosquittoLink::wants_to_write() const {
 
 // Whether there is something to be read.
 bool MosquittoLink::look_ahead() {
+    if (peek()) return true;
+    if (!tunnel_) return false;
+    tunnel_->step();
+    return peek();
+}
+
+bool MosquittoLink::peek() {
     std::array<char, 512> bytes;
     auto *const ssl = state_ == State::up ? tls() : nullptr;
     if (ssl == nullptr) {
@@ -287,16 +327,23 @@ void MosquittoLink::check(int code) {
         end(mqtt::unsupported_version, mqtt_reason_text(mqtt::unsupported_version));
         return client_.reset();
     }
-    const std::string text = hung_up_ ? "it hangs up instead of answering (does it want TLS?)"
-                                      : client_->trouble_text(code, error);
+    const std::string text = trouble_text(code, error);
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
     const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
-    if (options_.tls && state_ == State::greeting && !(hung_up_ && five_ && options_.version == "auto")) {
+    if (options_.tls && !tunnel_ && state_ == State::greeting &&
+        !(hung_up_ && five_ && options_.version == "auto")) {
         fail_after_look(queue_, {options_, server_, session_, five_, epoch_}, address_, text);
         finish();
         return client_.reset();
     }
     give_up(text, answer_unknown ? mqtt::protocol_error : 0);
+}
+
+std::string MosquittoLink::trouble_text(int code, int error) const {
+    if (tunnel_ && !tunnel_->trouble().empty()) return tunnel_->trouble();
+    if (!hung_up_) return client_->trouble_text(code, error);
+    return tunnel_ ? "it closes the WebSocket instead of answering (is there a broker at that path?)"
+                   : "it hangs up instead of answering (does it want TLS?)";
 }
 
 // Not from a callback.
@@ -314,6 +361,7 @@ void MosquittoLink::end(int reason, const std::string &text, const std::string &
 
 void MosquittoLink::finish() {
     state_ = State::ended;
+    tunnel_.reset();
     outstanding_.clear();
 }
 

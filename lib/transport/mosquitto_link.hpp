@@ -6,7 +6,8 @@
 // as what is read next would be acknowledged with them. What else is to be sent, a PINGREQ too, waits behind the PUBACKs: messages that
 // wait for longer than one and a half times the keep-alive cost the link, and come again.
 //
-// A thread of its own finds the broker's address and connects, which blocks; all else happens in step(), publish() and release().
+// A thread of its own finds the broker's address and connects, which blocks; all else happens in step(), publish() and release(). To speak
+// by WebSocket the library is connected to a tunnel of ours (websocket_tunnel.hpp), which step() keeps going.
 #pragma once
 
 #include <chrono>
@@ -19,6 +20,7 @@
 #include "base/unique_fd.hpp"
 #include "transport/mosquitto_client.hpp"
 #include "transport/mqtt_link.hpp"
+#include "transport/websocket_tunnel.hpp"
 
 struct ssl_st;  // OpenSSL's SSL
 
@@ -49,18 +51,23 @@ class MosquittoLink final : public MqttLink {
   private:
     using Clock = std::chrono::steady_clock;
     struct Callbacks;
-    enum class State { idle, dialling, greeting, up, ended };
+    enum class State { idle, dialling, tunnelling, greeting, up, ended };
 
+    bool connecting() const { return state_ == State::dialling || state_ == State::tunnelling; }
     bool connected() const { return state_ == State::greeting || state_ == State::up; }
+    void begin();
+    void dig();
     void read();
     void read_window();
     bool look_ahead();
+    bool peek();
     bool may_read() const;
     bool wants_to_write() const;
     ssl_st *tls() const;
     bool write();
     void watch();
     void check(int code);
+    std::string trouble_text(int code, int error) const;
     void give_up(const std::string &text, int reason = 0);
     void end(int reason, const std::string &text, const std::string &server = {});
     void finish();
@@ -74,7 +81,8 @@ class MosquittoLink final : public MqttLink {
     MqttSession session_;
     std::string address_;
     std::shared_ptr<MosquittoClient> client_;
-    UniqueFd epoll_;  // of the connection, once there is one
+    std::unique_ptr<WebSocketTunnel> tunnel_;  // none: straight to the broker
+    UniqueFd epoll_;                           // of the connection, once there is one
     int watched_ = -1;
     std::uint32_t watched_for_ = 0;
     State state_ = State::idle;

@@ -165,7 +165,7 @@ void MqttConnection::Impl::watch(int fd) const {
 void MqttConnection::Impl::connect() {
     ++epoch;
     const MqttAttempt attempt{options, choice.now().server, session, five, epoch};
-    if (attempt.server.websocket)
+    if (attempt.server.websocket && session.window == nullptr)
         link = std::make_unique<PahoLink>(queue, attempt);
     else
         link = std::make_unique<MosquittoLink>(queue, attempt);

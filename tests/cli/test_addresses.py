@@ -73,6 +73,16 @@ class EveryAddress(OnNetwork):
                 for tool in (sender, subscriber):
                     self.assertNotIn("unable to connect", tool.err)
 
+    def test_a_subscriber_by_websocket_finds_it(self):
+        port = free_port()
+        self.stack.enter_context(Broker(f"listener @PORT@\nallow_anonymous true\nlistener {port}\nprotocol websockets\n", whole=True))
+        for name in NAMES:
+            with self.subTest(name=name):
+                subscriber = self.tool("blesub", "--url", f"ws://{name}:{port}")
+                subscriber.wait_err("subscribed to")
+                self.end(subscriber)
+                self.assertNotIn("unable to connect", subscriber.err)
+
     def test_confirmations_find_it_at_both_ends(self):
         where = ("--host", "one-of-four.test", "--port", self.everywhere().port)
         subscriber = self.tool("blesub", *where, "--client-id", "backend", "--confirm", stdout=None)

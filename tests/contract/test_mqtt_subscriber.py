@@ -6,7 +6,9 @@ import threading
 import time
 import unittest
 
-from harness import MqttServer, Tool, standing, wait_until
+from harness import MqttServer, Tool, WebSocketEnd, standing, wait_until
+from harness.websocket import BINARY, CLOSE, PING, TEXT
+from harness.websocket_server import CONTINUATION
 
 TOPIC = "tfg/detections/raw"
 RECEIVE_MAXIMUM = 0x21  # MQTT 5, 3.1.2.11.3
@@ -18,16 +20,28 @@ def batch(number, size=0):
 
 class Subscriber(unittest.TestCase):
     VERSIONS = ("5", "3.1.1")
+    WEBSOCKET = False
 
     def setUp(self):
-        self.server = MqttServer()
+        self.server = MqttServer(websocket=self.WEBSOCKET)
         self.addCleanup(self.server.__exit__)
 
-    def subscribe(self, *words):
-        tool = Tool("blesub", "--host", "127.0.0.1", "--port", self.server.port, *words)
+    def start(self, *words):
+        where = ("--url", f"ws://127.0.0.1:{self.server.port}/at/the/path") if self.WEBSOCKET else \
+            ("--host", "127.0.0.1", "--port", self.server.port)
+        tool = Tool("blesub", *where, *words)
         self.addCleanup(tool.__exit__)
+        return tool
+
+    def subscribe(self, *words):
+        tool = self.start(*words)
         tool.wait_err("subscribed to")
         return tool
+
+    def send_whole(self):
+        """From now on messages come in one piece, so that a window does not close between two parts of one."""
+        for end in self.server.ends:
+            end.wild = False
 
     def send(self, lines):
         self.server.send_all(TOPIC, lines)
@@ -78,6 +92,7 @@ class Subscriber(unittest.TestCase):
 
     def test_nothing_is_read_while_a_window_waits(self):
         tool = self.subscribe("--window", "2")
+        self.send_whole()
         self.send([batch(i) for i in range(5)])
         self.window_of(tool, 2)
         size = 2 * len(batch(0)) + 2
@@ -91,6 +106,7 @@ class Subscriber(unittest.TestCase):
     def test_a_window_takes_no_more_than_the_pipe(self):
         lines = [batch(i, 400_000) for i in range(5)]
         tool = self.subscribe("--window", "100")
+        self.send_whole()
         sender = threading.Thread(target=self.send, args=(lines,))
         sender.start()
         self.window_of(tool, 3)  # the third goes past a megabyte
@@ -125,6 +141,7 @@ class Subscriber(unittest.TestCase):
         for ending in ("reader", "kill", "term"):
             with self.subTest(ending=ending):
                 tool = self.subscribe()
+                self.send_whole()
                 self.send([batch(1), batch(2)])
                 self.window_of(tool, 2)
                 self.assertEqual(tool.process.stdout.read1(len(batch(1)) + 1), batch(1) + b"\n")
@@ -142,8 +159,7 @@ class Subscriber(unittest.TestCase):
             for _ in range(5):
                 with self.subTest(version=version):
                     self.server.waiting = [batch(i) for i in range(3)]
-                    tool = Tool("blesub", "--host", "127.0.0.1", "--port", self.server.port, "--mqtt-version", version, "--client-id", "x")
-                    self.addCleanup(tool.__exit__)
+                    tool = self.start("--mqtt-version", version, "--client-id", "x")
                     size = 3 * len(batch(0)) + 3
                     wait_until(lambda: standing(tool.process.stdout) == size, "the lines")  # pylint: disable=cell-var-from-loop
                     self.assertGreaterEqual(tool.stats()["queued"], 1)
@@ -180,6 +196,90 @@ class Subscriber(unittest.TestCase):
         self.server.send(TOPIC, batch(1), 1)
         self.assertEqual(tool.line(), batch(1))
         wait_until(lambda: self.server.acknowledged == [1], "the PUBACK")
+
+
+class ByWebSocket(Subscriber):
+    """Each byte may come by itself, many frames at once, pings between."""
+    WEBSOCKET = True
+
+    def tearDown(self):
+        for end in self.server.ends:
+            self.assertIsNone(end.fault)
+
+    def test_the_handshake(self):
+        self.subscribe()
+        request = self.server.ends[0].request
+        self.assertEqual((request["path"], request["host"]), ("/at/the/path", f"127.0.0.1:{self.server.port}"))
+        self.assertEqual((request["sec-websocket-protocol"], request["sec-websocket-version"]), ("mqtt", "13"))
+
+    def test_pings_are_answered(self):
+        tool = self.subscribe()
+        end, = self.server.ends
+        for payload in (b"", b"are you there", b"x" * 125):
+            end.send_raw(end.frame(PING, payload))
+            wait_until(lambda: end.pongs[-1:] == [payload], "the pong")  # pylint: disable=cell-var-from-loop
+        self.server.send(TOPIC, batch(1))
+        self.assertEqual(tool.line(), batch(1))
+        self.assertTrue(set(end.pongs) <= {*end.pings, b"", b"are you there", b"x" * 125})
+
+    def test_the_broker_is_told_when_we_go(self):
+        tool = self.subscribe()
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 0)
+        wait_until(lambda: self.server.ends[0].closed, "the end of the connection")
+
+    def test_an_old_broker_that_hangs_up_is_asked_by_the_old_version(self):
+        self.server.connack = lambda level: None if level == 5 else 0
+        self.subscribe()
+        self.assertEqual(self.server.levels, [5, 4])
+
+    def test_what_ends_a_link(self):
+        """It is said why, and the next link is good again."""
+        frame = WebSocketEnd.frame
+        for wire, said, code in ((frame(TEXT, b"hello"), "it sends text, and MQTT is binary", 1003),
+                                 (frame(CLOSE, b"\x03\xe9maintenance"), "it closes the WebSocket: 1001 maintenance", 1000),
+                                 (frame(CLOSE, b""), "is lost: ", 1000),
+                                 (b"\xc2\0", "frames that WebSocket does not know", 1002),
+                                 (b"\x82\x81abcdx", "frames that WebSocket does not know", 1002),
+                                 (b"\x82\x7f\xff" + bytes(7), "frames that WebSocket does not know", 1002),
+                                 (b"\x09\0", "control frames that WebSocket does not know", 1002),
+                                 (b"\x8b\0", "control frames that WebSocket does not know", 1002),
+                                 (frame(PING, b"x" * 126), "control frames that WebSocket does not know", 1002),
+                                 (frame(CONTINUATION, b"x"), "frames out of order", 1002),
+                                 (frame(BINARY, b"", final=False) + frame(BINARY, b""), "frames out of order", 1002)):
+            with self.subTest(wire=wire[:20]):
+                tool = self.subscribe()
+                self.server.ends[0].send_raw(wire)
+                tool.wait_err(said)
+                wait_until(lambda: self.server.ends[0].closed_with == code, "our close frame")  # pylint: disable=cell-var-from-loop
+                wait_until(lambda: len(self.server.topics) == 2, "the next subscription")
+                self.server.ends[1].wild = False
+                self.server.send(TOPIC, batch(2), 2)
+                self.assertEqual(tool.line(), batch(2))
+                self.setUp()
+
+    def test_memory_is_bounded_while_the_reader_waits(self):
+        """What the broker goes on to send stays with it: no more than socket buffers hold is taken."""
+        tool = self.subscribe("--window", "1")
+        self.send_whole()
+        before = resident(tool.process.pid)
+        lines = [batch(i, 400_000) for i in range(100)]
+        sender = threading.Thread(target=self.send, args=(lines,))
+        sender.start()
+        self.window_of(tool, 1)
+        sender.join(3)
+        self.assertTrue(sender.is_alive(), "all 40 MB were taken")
+        self.assertLess(resident(tool.process.pid), before + 20_000_000)
+        for line in lines:
+            self.assertEqual(tool.line(), line)
+        sender.join()
+        wait_until(lambda: len(self.server.acknowledged) == len(lines), "all PUBACKs")
+
+
+def resident(pid):
+    """Bytes of its memory."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS:"))
 
 
 if __name__ == "__main__":

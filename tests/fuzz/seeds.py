@@ -45,6 +45,14 @@ def subscriptions():
             yield line({"subscribe": wanted}) + b"\n" + event
 
 
+def websockets():
+    key = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    head = f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n".encode()
+    yield b"\x01" + head + b"\x82\x02\x20\0\x02\0\x89\x01x\x80\x01y\x88\x04\x03\xe9no"
+    yield b"\x40" + head + b"\x82\x7e\0\x7e" + bytes(126) + b"\x82\x7f" + bytes(7) + b"\x01z\x81\x01t"
+    yield b"\x07HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n"
+
+
 def bodies():
     lines = [line(batch) for batch in batches()]
     yield b"0" + b"\n".join(lines[:2]) + b"\n\n" + lines[4] + b"\r\n"
@@ -135,7 +143,8 @@ def captures():
 def main():
     folder = pathlib.Path(sys.argv[1])
     targets = {"batches": map(line, batches()), "bodies": bodies(), "broker": broker(), "captures": captures(), "files": files(),
-               "requests": requests(), "sockets": sockets(), "spools": spools(), "subscribe": subscriptions()}
+               "requests": requests(), "sockets": sockets(), "spools": spools(), "subscribe": subscriptions(),
+               "websocket": websockets()}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(seeds):

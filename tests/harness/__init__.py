@@ -14,6 +14,7 @@ from .http_server import HttpServer  # noqa: F401
 from .proxy import Proxy  # noqa: F401
 from .connect_proxy import ConnectProxy  # noqa: F401
 from .mqtt_server import MqttServer  # noqa: F401
+from .websocket_server import WebSocketEnd  # noqa: F401
 from .notify import Notify  # noqa: F401
 from .other_user import PAST_QUOTA, as_other_user  # noqa: F401
 from .quota import run_past_pipe_quota  # noqa: F401

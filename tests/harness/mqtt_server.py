@@ -4,6 +4,7 @@ import struct
 import threading
 
 from .process import DEADLINE_S
+from .websocket_server import WebSocketEnd
 
 
 class MqttServer:
@@ -12,10 +13,10 @@ class MqttServer:
     connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
     bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer);
     disconnect_at(payload) the reason of a DISCONNECT in its place (None: none; "close": the link is closed without a word;
-    bytes: sent as they are). Each may be replaced at any time.
+    bytes: sent as they are). Each may be replaced at any time. `websocket`: it speaks through WebSocketEnd; `ends` has them.
     """
 
-    def __init__(self, receive_maximum=None):
+    def __init__(self, receive_maximum=None, websocket=False):
         self.connack = lambda level: 0
         self.suback = lambda level, topic: 1
         self.puback = lambda level, payload: 0
@@ -26,6 +27,7 @@ class MqttServer:
         self.acknowledged, self.pings, self.connects = [], 0, []  # message ids of PUBACKs; PINGREQs; bodies of CONNECTs
         self.on_puback = lambda: None  # called in a thread of the server, at once
         self.waiting = []  # payloads of what a session holds: sent with the CONNACK, as messages 1, 2, … on the topic "t"
+        self.websocket, self.ends = websocket, []
         self._sockets, self._held, self._ended = [], [], False
         self._level = {}  # of each socket that has connected
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -113,6 +115,10 @@ class MqttServer:
                 return head[0], stream.read(size)
 
     def _serve(self, s):
+        if self.websocket:
+            s = self._shake_hands(s)
+            if s is None:
+                return
         level = 0
         with s, s.makefile("rb") as stream:
             try:
@@ -146,6 +152,16 @@ class MqttServer:
                         return
             except OSError:
                 return
+
+    def _shake_hands(self, s):
+        try:
+            end = WebSocketEnd(s)
+        except (OSError, ValueError, LookupError):  # who asks for something else
+            s.close()
+            return None
+        self._sockets[self._sockets.index(s)] = end
+        self.ends.append(end)
+        return end
 
     def _send_connack(self, s, level):
         code = self.connack(level)

@@ -20,6 +20,7 @@ KILLS = 4
 class Kill(unittest.TestCase):
     BATCHES = 1500
     COALESCE = 1
+    web_port = None  # where the broker speaks WebSocket, when the subscriber is to do so
 
     def setUp(self):
         self.random = random_source()
@@ -97,17 +98,25 @@ class Kill(unittest.TestCase):
     # By MQTT
 
     def subscriber(self, broker):
-        return ["blesub", "--host", "127.0.0.1", "--port", broker.port, "--client-id", "backend"]
+        where = ["--url", f"ws://127.0.0.1:{self.web_port}"] if self.web_port else ["--host", "127.0.0.1", "--port", broker.port]
+        return ["blesub", *where, "--client-id", "backend"]
 
-    def start_mqtt(self):
-        """A broker that knows our session and has all batches coming."""
-        broker = self.stack.enter_context(Broker())
+    def start_mqtt(self, websocket=False):
+        """A broker that knows our session, by WebSocket if asked, and has all batches coming."""
+        self.web_port = free_port() if websocket else None
+        broker = self.stack.enter_context(Broker(f"listener {self.web_port} 127.0.0.1\nprotocol websockets\n" if websocket else ""))
         pair = self.start_pair(self.subscriber(broker))
         wait_until(lambda: "SUBACK to backend" in broker.log_text(), "the subscription")
         return broker, pair, self.sender("--host", "127.0.0.1", "--port", broker.port)
 
     def test_bleingest_behind_blesub(self):
-        broker, (sub, ingest), sender = self.start_mqtt()
+        self.kill_bleingest()
+
+    def test_bleingest_behind_blesub_by_websocket(self):
+        self.kill_bleingest(websocket=True)
+
+    def kill_bleingest(self, **how):
+        broker, (sub, ingest), sender = self.start_mqtt(**how)
         for kill, point in zip(self.kill_ingest, self.kill_points, strict=True):
             kill(ingest, point, sub)
             self.assertNotEqual(sub.wait(), 0)  # its reader is gone
@@ -118,7 +127,13 @@ class Kill(unittest.TestCase):
         self.check_exactly_once()
 
     def test_blesub(self):
-        broker, (sub, ingest), sender = self.start_mqtt()
+        self.kill_blesub()
+
+    def test_blesub_by_websocket(self):
+        self.kill_blesub(websocket=True)
+
+    def kill_blesub(self, **how):
+        broker, (sub, ingest), sender = self.start_mqtt(**how)
         for point in self.kill_points:
             self.kill_in_mid_stream(sub, point)
             self.assertEqual(ingest.wait(), 0, ingest.err)  # end of its input

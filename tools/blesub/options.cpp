@@ -15,8 +15,11 @@ constexpr char topic_of_all_devices[] = "tfg/detections/raw/+";
 void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
     line.group("Where from");
     line.texts("--url URL", options.urls,
-               "mqtt[s]://[USER@]HOST[:PORT][/TOPIC]: several of the "
+               "mqtt[s]://[USER@]HOST[:PORT][/TOPIC], or ws[s]://[USER@]HOST[:PORT][/PATH]: several of the "
                "options below in one");
+    line.text("--proxy URL", options.mqtt.proxy_url,
+              "HTTP proxy, http://HOST:PORT, for URLs of ws and wss (else https_proxy, http_proxy, no_proxy)",
+              "-");
     declare_mqtt_options(
         options.mqtt, line,
         "the topic of the batches, + and # allowed; with --topic-device it ends in /+, by default "
@@ -61,12 +64,6 @@ void validate_receive_options(ReceiveOptions &options, const CommandLine &line) 
     if (disabled_by_environment()) return;
     if (options.topic_device && !line.given("--topic")) options.mqtt.topic = topic_of_all_devices;
     apply_mqtt_urls(options.mqtt, options.urls, line);
-    if (std::any_of(options.mqtt.servers.begin(), options.mqtt.servers.end(),
-                    [](const MqttServer &server) { return server.websocket; }))
-        throw Error(
-            line.on_command_line("--url") ? ExitCode::usage : ExitCode::config,
-            "--url ws:// and wss:// are for blesend: what is received that way may be lost in pieces by "
-            "paho.mqtt.c, which speaks WebSocket for us; use mqtt:// or mqtts://");
     validate_mqtt_options(options.mqtt, line);
     check_topic_filter(options.mqtt.topic, line);
     if (options.topic_device && !options.mqtt.topic.ends_with("/+"))
