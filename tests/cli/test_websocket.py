@@ -111,7 +111,7 @@ class WebSocket(WebSocketBrokers):
                 self.assertNotIn("secret", err)
         for words, said in ((("--url", "ws://a", "--proxy", "http://me:secret@b"), "a password does not belong in --proxy"),
                             (("--host", "a", "--proxy", "http://b"), "--proxy is for --url ws://"),
-                            (("--url", "ws://a/b", "--host", "c"), "--host says it too")):
+                            (("--url", "ws://a/b", "--host", "c"), "--broker says it too")):
             with self.subTest(words=words):
                 code, _, err = run("blesub", "--check", *words)
                 self.assertEqual(code, 64, err)
@@ -143,6 +143,13 @@ class Subscriber(WebSocketBrokers):
         for version in ("5", "3.1.1"):
             err = self.received(broker, "--url", f"ws://127.0.0.1:{broker.web_port}", "--mqtt-version", version, sizes=(10, 6_000, 20_000, 200_000))
             self.assertIn(f"(MQTT {version}, WebSocket)", err)
+
+    def test_of_several_brokers_the_one_that_is_there(self):
+        broker = self.web_broker()
+        good = f"ws://127.0.0.1:{broker.web_port}"
+        for _ in range(3):  # a random one is first
+            self.received(broker, "--url", f"ws://127.0.0.1:{free_port()}", "--url", good, "--url", f"{good}/mqtt")
+        self.received(broker, "--url", f"ws://127.0.0.1:{free_port()}", "--url", f"mqtt://127.0.0.1:{broker.port}")
 
     def test_tls_is_verified(self):
         broker = self.web_broker(tls=True)
