@@ -213,7 +213,11 @@ void MosquittoLink::dig() {
         return client_.reset();
     }
     state_ = State::greeting;
-    tunnel_->join(client_->connect_within());
+    try {
+        tunnel_->join(client_->connect_within());
+    } catch (const Error &error) {  // the disk may be full, which passes
+        return give_up(error.what());
+    }
     errno = client_->error;
     check(client_->code);
 }

@@ -198,6 +198,9 @@ class Subscriber(WebSocketBrokers):
                     tool = self.subscribe("--url", target, *words, env=env)
                     tool.wait_err(said)
                     self.assertNotIn("wrong", tool.err)
+        secure = self.web_broker(tls=True)
+        with ConnectProxy() as proxy:
+            self.subscribe("--url", f"wss://localhost:{secure.web_port}", "--proxy", f"127.0.0.1:{proxy.port}").wait_err("SSL certificate problem: ")
 
     def test_what_is_wrong_at_the_other_end_is_said(self):
         for answer, said in ((b"HTTP/1.1 404 Not Found\r\n\r\n", "the server answers 404 Not Found at the path /mqtt: is the path right"),
