@@ -13,7 +13,7 @@ class MqttServer:
     connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
     bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer);
     disconnect_at(payload) the reason of a DISCONNECT in its place (None: none; "close": the link is closed without a word;
-    bytes: sent as they are). Each may be replaced at any time. `websocket`: it speaks through WebSocketEnd; `ends` has them.
+    bytes: sent as they are). Each may be replaced at any time. `websocket`: it speaks through WebSocketEnd; `ends` has them, `wild` is that of the next.
     """
 
     def __init__(self, receive_maximum=None, websocket=False):
@@ -27,7 +27,7 @@ class MqttServer:
         self.acknowledged, self.pings, self.connects = [], 0, []  # message ids of PUBACKs; PINGREQs; bodies of CONNECTs
         self.on_puback = lambda: None  # called in a thread of the server, at once
         self.waiting = []  # payloads of what a session holds: sent with the CONNACK, as messages 1, 2, … on the topic "t"
-        self.websocket, self.ends = websocket, []
+        self.websocket, self.wild, self.ends = websocket, True, []
         self._sockets, self._held, self._ended = [], [], False
         self._level = {}  # of each socket that has connected
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -160,6 +160,7 @@ class MqttServer:
             s.close()
             return None
         self._sockets[self._sockets.index(s)] = end
+        end.wild = self.wild
         self.ends.append(end)
         return end
 
