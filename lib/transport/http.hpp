@@ -1,8 +1,9 @@
-// Posts each message to an HTTP(S) server, one request at a time over one kept-alive connection (libcurl): a batch as
-// JSON, several as NDJSON.
+// Posts each message to an HTTP(S) server, over as many kept-alive connections as messages may be outstanding: a batch as JSON,
+// several as NDJSON. One at a time keeps their order; of several the later may arrive first.
 //
-// GET URL/health first and after every failure; then POST URL/api/v1/detections/bulk. A failure closes the window until
-// its back-off, or the server's Retry-After, has passed. What each answer means: see http_answer.hpp.
+// GET URL/health first and after every failure, when nothing else is on its way; then POST URL/api/v1/detections/bulk. A failure
+// closes the window until its back-off, or the server's Retry-After, has passed. Requests: http_client.hpp; what each answer means:
+// http_answer.hpp, http_judge.hpp.
 #pragma once
 
 #include <chrono>
@@ -50,7 +51,8 @@ HttpServerName server_of(const std::string &url);
 
 class HttpTransport final : public Transport {
   public:
-    explicit HttpTransport(HttpOptions options);
+    // With `one_try` one message at a time.
+    HttpTransport(HttpOptions options, std::size_t inflight);
     ~HttpTransport() override;
 
     void start() override;

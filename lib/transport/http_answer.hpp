@@ -25,6 +25,7 @@ struct HttpAnswer {
     bool too_long = false;      // there was more
     bool length_known = false;  // a header says where the body ends, so that it is whole
     std::string location;       // of a redirect: the absolute URL
+    std::string retry_after, date;  // as they came
 
     // A whole JSON object; or nothing, as Content-Type: application/json, with a header that says that nothing is to come.
     bool of_backend() const;

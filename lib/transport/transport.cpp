@@ -24,7 +24,7 @@ constexpr Row transports[] = {
      }},
     {"http",
      [](const TransportOptions &options) -> std::unique_ptr<Transport> {
-         return std::make_unique<HttpTransport>(options.http);
+         return std::make_unique<HttpTransport>(options.http, options.inflight);
      }},
 };
 

@@ -47,7 +47,9 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
     line.duration("--max-age", options.max_age,
                   "drop batches that are longer than this in the spool when their turn comes; 0: never");
-    line.number("--inflight", options.inflight, 1, 65'535, "messages sent and not yet acknowledged, at most");
+    line.number("--inflight", options.inflight, 1, 65'535,
+                "messages sent and not yet acknowledged, at most; http: 1 by default, and with more of them "
+                "later ones may arrive first");
     line.number("--coalesce", options.coalesce, 1, 65'535,
                 "put up to so many batches that wait, and 256 KiB of them, into one message");
     line.choice("--confirm", options.transport.confirm, {"received", "stored"},
@@ -128,6 +130,17 @@ void settle_confirm_key(SendOptions &options, const CommandLine &line) {
                     "--confirm-key is for --confirm stored: without it nothing is confirmed");
 }
 
+// HTTP has no order but that of one request after the other: whoever gives it up says so.
+void settle_inflight(SendOptions &options, const CommandLine &line) {
+    if (options.mode == "http" && !line.given("--inflight")) options.inflight = 1;
+    if (options.mode == "http" && options.one_try() && options.inflight > 1)
+        throw Error(line.on_command_line("--buffer") || line.on_command_line("--inflight") ? ExitCode::usage
+                                                                                           : ExitCode::config,
+                    "--buffer 0 (MQTT_BUFFER_SIZE) asks the server before each batch whether it is well, one "
+                    "after the other: it contradicts --inflight of more than 1");
+    options.transport.inflight = static_cast<std::size_t>(options.inflight);
+}
+
 void settle_spool(SendOptions &options, const CommandLine &line) {
     if (options.status && options.spool.empty())
         throw Error(ExitCode::usage,
@@ -156,6 +169,7 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
                     "--buffer 0 (MQTT_BUFFER_SIZE) tries each batch once, by itself: it contradicts "
                     "--coalesce");
     settle_mode(options, line);
+    settle_inflight(options, line);
     MqttOptions &mqtt = options.transport.mqtt;
     HttpOptions &http = options.transport.http;
     if (options.mode == "http") {
@@ -180,7 +194,6 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
             throw Error(line.on_command_line("--confirm-timeout") ? ExitCode::usage : ExitCode::config,
                         "--confirm-timeout must be longer than 0");
     }
-    options.transport.inflight = static_cast<std::size_t>(options.inflight);
     struct stat info {};
     options.input_is_file = ::fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode);
     if (options.input_is_file && !line.given("--policy")) options.policy = "block";
