@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <utility>
 
 #include "base/duration.hpp"
 #include "base/error.hpp"
@@ -45,6 +46,7 @@ HttpReceiver::HttpReceiver(LwsLoop &loop, Doorkeeper &door, CountingWriter &writ
       options_(options),
       changed_(std::move(changed)),
       pump_timer_(loop.timer([this] { pump(); })),
+      gather_timer_(loop.timer([this] { gather(); })),
       tick_timer_(loop.timer([this] { tick(); })) {
     loop_.watch(writer_.event_fd(), [this] { pump(); });
 }
@@ -217,7 +219,7 @@ int HttpReceiver::finish_body(lws *wsi) {
         note(*request.decided, request.client);
         answer_later(wsi, request, std::move(*request.decided));
     } else {
-        pump();
+        loop_.arm(gather_timer_, std::chrono::microseconds(0));
     }
     return 0;
 }
@@ -251,8 +253,8 @@ std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
     request.reply = stored_body(bulk.device_id, bulk.detections);
     std::uint64_t position = 0;
     for (const std::string_view line : bulk.lines)
-        position = request.sender.name.empty() ? writer_.write_line(line)
-                                               : writer_.write_line(with_sender(line, request.sender.name));
+        position = request.sender.name.empty() ? writer_.take_line(line)
+                                               : writer_.take_line(with_sender(line, request.sender.name));
     counters_.in += bulk.lines.size();
     const auto now = Clock::now();
     standing_.push_back({position, now, bulk.lines.size(), bulk.window_end});
@@ -293,6 +295,13 @@ void HttpReceiver::forget(lws *wsi) {
 void HttpReceiver::drop_body(Request &request) {
     body_bytes_ -= request.body.size();
     request.body = {};
+}
+
+// Writes when a round of the loop has brought nothing more, so that the reader is woken once, and commits once, for what several
+// connections bring together. No connection brings more before it has its answer: it comes to an end.
+void HttpReceiver::gather() {
+    if (std::exchange(gathered_, writer_.position()) == writer_.position()) return pump();
+    loop_.arm(gather_timer_, std::chrono::microseconds(0));
 }
 
 void HttpReceiver::pump() {

@@ -96,6 +96,7 @@ class HttpReceiver {
     void drop_body(Request &request);
 
     std::string unable() const;  // why nothing is taken now; empty: it is
+    void gather();
     void pump();
     void tick();
 
@@ -105,13 +106,14 @@ class HttpReceiver {
     Counters &counters_;
     const Options options_;
     std::function<void()> changed_;
-    LwsLoop::Timer pump_timer_, tick_timer_;
+    LwsLoop::Timer pump_timer_, gather_timer_, tick_timer_;
     BatchParser parser_;
     std::unordered_map<lws *, Request> requests_;
     std::deque<Standing> standing_;     // by position
     std::deque<Waiting> waiting_;       // by position
     std::map<int, Throttle> refusals_;  // by status
     std::size_t answering_ = 0, body_bytes_ = 0;
+    std::uint64_t gathered_ = 0;  // position of the last line taken, a round of the loop ago
     bool stopping_ = false;
 };
 

@@ -24,6 +24,7 @@ Delivery::Delivery(Spool &spool, Transport &transport, RejectFile &reject, Count
 
 void Delivery::pump() {
     for (const Result &result : transport_.step()) settle(result);
+    note_newest();
     // After a failure everything outstanding ends before the oldest is sent again: so order holds on each connection.
     if (rewinding_ && outstanding_.empty()) rewinding_ = false;
     expiring_ = false;
@@ -31,6 +32,14 @@ void Delivery::pump() {
         expiring_ = spool_.expire();
         if (expiring_ || !send_next()) break;
     }
+}
+
+// Of several that were delivered together the last alone is looked at.
+void Delivery::note_newest() {
+    if (newest_.empty()) return;
+    const ParsedLine parsed = parser_.parse(newest_);
+    if (const auto *batch = std::get_if<ParsedBatch>(&parsed)) counters_.note_window(batch->batch.timestamp);
+    newest_.clear();
 }
 
 bool Delivery::send_next() {
@@ -120,9 +129,7 @@ void Delivery::finish(std::uint64_t entry, const Result &result) {
     learn_from_part(entry, result.outcome);
     if (result.outcome == Outcome::delivered) {
         ++counters_.out;
-        const ParsedLine parsed = parser_.parse(spool_.line(entry));
-        if (const auto *batch = std::get_if<ParsedBatch>(&parsed))
-            counters_.note_window(batch->batch.timestamp);
+        newest_ = spool_.line(entry);
         if (!postponed_.empty()) ++others_;
         spool_.remove(entry);
         tell_dropped();

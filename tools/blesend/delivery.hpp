@@ -55,6 +55,7 @@ class Delivery {
     void part(const Entries &entries, const Result &result);
     void learn_from_part(std::uint64_t entry, Outcome outcome);
     void finish(std::uint64_t entry, const Result &result);
+    void note_newest();
     void drop(std::uint64_t entry);
     void tell_dropped();
 
@@ -77,6 +78,7 @@ class Delivery {
     bool trying_ = false;  // one of them is on its way, alone
     Clock::time_point last_progress_ = Clock::now();
     GapLedger dropped_;  // what was dropped and is not yet told of
+    std::string newest_;  // delivered last and not yet looked at; empty: none
     BatchParser parser_;
     Throttle dropped_said_, parted_said_;
 };
