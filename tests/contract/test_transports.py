@@ -192,11 +192,10 @@ class Contract:
 
     def check_complete(self, lines, count):
         """Nothing missing; what is new comes in order, what is old is a repetition."""
-        seen = []
-        for seq in map(seq_of, lines):
-            if seq not in seen:
-                seen.append(seq)
-        self.assertEqual(seen, list(range(count)))
+        self.check_order(list(dict.fromkeys(map(seq_of, lines))), list(range(count)))
+
+    def check_order(self, got, expected):
+        self.assertEqual(got, expected)
 
     def test_messages_arrive_in_order_byte_for_byte_and_the_end_of_input_ends_it(self):
         peer = self.peer()
@@ -206,7 +205,7 @@ class Contract:
         tool.close_stdin()
         self.assertEqual(tool.wait(), 0, tool.err)
         self.wait_received(peer, 300)
-        self.assertEqual(peer.received(), given)
+        self.check_order(peer.received(), given)
 
     def test_the_longest_line_arrives(self):
         peer = self.peer()
@@ -311,11 +310,11 @@ class Contract:
         tool.close_stdin()
         self.assertEqual(tool.wait(), 0, tool.err)
         self.wait_received(peer, 12)
-        gap, *rest = map(json.loads, dict.fromkeys(peer.received()))  # without repetitions
-        self.assertEqual(gap, {"format": 1, "device_id": "pi-lab-1", "run_id": "9f2c41d07a6be813",
-                               "gap": {"from_seq": 0, "to_seq": 89, "reason": "buffer_full",
-                                       "from": "2026-11-22T06:30:10.000Z", "to": "2026-11-22T06:30:10.000Z"}})
-        self.assertEqual([r["seq"] for r in rest], list(range(90, 101)))
+        gap = {"format": 1, "device_id": "pi-lab-1", "run_id": "9f2c41d07a6be813",
+               "gap": {"from_seq": 0, "to_seq": 89, "reason": "buffer_full",
+                       "from": "2026-11-22T06:30:10.000Z", "to": "2026-11-22T06:30:10.000Z"}}
+        got = map(json.loads, dict.fromkeys(peer.received()))  # without repetitions
+        self.check_order([line.get("seq", line) for line in got], [gap, *range(90, 101)])
         self.assertIn("90 batches were dropped", tool.err)
 
     def test_a_peer_that_never_comes_ends_it_with_75_after_the_drain_timeout(self):
@@ -359,6 +358,38 @@ class ConfirmedWebSocket(Contract, unittest.TestCase):
 
 class HttpCoalesced(Http):
     words = ("--coalesce", 16)
+
+
+class HttpSeveralAtOnce(Http):
+    """Later ones may arrive first; nothing else differs."""
+
+    words = ("--inflight", 16)
+
+    def check_order(self, got, expected):
+        self.assertCountEqual(got, expected)
+
+    def test_messages_are_on_their_way_at_the_same_time(self):
+        peer = self.peer()
+        tool = self.blesend(*peer.words())
+        self.feed(tool, [0])
+        self.wait_received(peer, 1)
+        peer.freeze()
+        self.feed(tool, range(1, 30))
+        wait_until(lambda: len(peer.server.posts) == 1 + 16, "sixteen requests")
+        self.assertEqual(len({request.connection for request in peer.server.posts[1:]}), 16)
+        peer.thaw()
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.check_complete(peer.received(), 30)
+        self.assertEqual(len(peer.received()), 30)
+        self.assertLessEqual(len({request.connection for request in peer.server.requests}), 16)
+        self.assertEqual(len([request for request in peer.server.requests if request.method == "GET"]), 1)
+
+
+class HttpSeveralAtOnceCoalesced(HttpSeveralAtOnce):
+    words = ("--inflight", 16, "--coalesce", 16)
+
+    test_messages_are_on_their_way_at_the_same_time = None  # fewer of them, with more in each
 
 
 class MqttCoalesced(Mqtt):
