@@ -74,6 +74,7 @@ void HttpJudge::take(const HttpEnd &end) {
     complained_ = post_failed_ = false;
     up_ = true;
     server.said.clear();
+    server.connected_said.reset();
     server.backoff.reset();
     server.slow_backoff.reset();
 }

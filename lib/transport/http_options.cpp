@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
@@ -39,6 +41,16 @@ std::string fault_of_url(const std::string &text) {
     return {};
 }
 
+// A variable may have blanks, or commas and blanks, between its URLs.
+std::vector<std::string> parts_at_blanks(const std::vector<std::string> &texts) {
+    std::vector<std::string> parts;
+    for (const std::string &text : texts) {
+        std::istringstream words(text);
+        parts.insert(parts.end(), std::istream_iterator<std::string>(words), {});
+    }
+    return parts;
+}
+
 void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
     const auto code = line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
     refuse_pipe(path, code);
@@ -57,6 +69,7 @@ void declare_http_options(HttpOptions &options, CommandLine &line) {
 }
 
 void validate_http_options(HttpOptions &options, const CommandLine &line) {
+    if (!line.on_command_line("--url")) options.urls = parts_at_blanks(options.urls);
     if (options.urls.empty()) options.urls = {"http://localhost:8000"};
     for (auto &url : options.urls) {
         if (const auto fault = fault_of_url(url); !fault.empty())

@@ -164,6 +164,12 @@ TEST_CASE("a base URL loses the slashes at its end") {
     CHECK(read_options({}).urls == std::vector<std::string>{"http://localhost:8000"});
 }
 
+TEST_CASE("in the environment blanks may stand between URLs") {
+    CHECK(code_of({"--url", "http://a http://b"}) == ExitCode::usage);
+    const Environment environment("HTTP_BASE_URL", " http://a/  http://b, http://c ");
+    CHECK(read_options({}).urls == std::vector<std::string>{"http://a", "http://b", "http://c"});
+}
+
 TEST_CASE("a URL that cannot be used is a usage error, or one of configuration in the environment") {
     for (const char *url : {"ftp://a", "http://", "http://user:secret@a", "http://user@a", "http://a/?x=1",
                             "http://a/#f", "http://a:99999", "http://a b", "mqtt://a"}) {
