@@ -16,7 +16,7 @@ from .service import Service, Supervisor
 from .thief import DEVICE as THIEF, Thief
 
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
-COALESCING, OLD = ("mqtt-2", "http-2"), ("mqtt-1",)
+COALESCING, SEVERAL, OLD = ("mqtt-2", "http-2"), ("http-1",), ("mqtt-1",)
 SENDERS = tuple(f"blesend-{name}" for name in BY_MQTT + BY_HTTP)
 BACKEND = ("blesub", "blerecv", "bleingest", "blews")
 _OF_BACKEND = ("mqtt", "http", "events")  # its FIFOs
@@ -150,6 +150,8 @@ class Chain:
             command += ["--mqtt-version", "3.1.1"]
         if agent.name in COALESCING:
             command += ["--coalesce", "8"]
+        if agent.name in SEVERAL:
+            command += ["--inflight", "16"]
         return self._service(f"blesend-{agent.name}", command, "pi", stdin=agent.name)
 
     def _service(self, name, command, clock="server", **ends):
