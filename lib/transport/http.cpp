@@ -104,7 +104,8 @@ milliseconds HttpTransport::timeout() const {
     const auto time = impl_->client.timeout();
     if (!impl_->results.empty()) return milliseconds(0);
     if (!impl_->check_waits()) return time;
-    const auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(impl_->judge.check_due() - Clock::now()));
+    const auto left =
+        std::max(milliseconds(0), std::chrono::ceil<milliseconds>(impl_->judge.check_due() - Clock::now()));
     return time.count() < 0 ? left : std::min(time, left);
 }
 

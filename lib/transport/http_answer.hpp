@@ -20,11 +20,11 @@ struct HttpAnswer {
     static constexpr std::size_t longest_body = 1 << 20;  // bytes that are kept and looked at
 
     long status = 0;
-    std::string type;           // Content-Type, as it came; empty: none
-    std::string body;           // the first longest_body bytes of it
-    bool too_long = false;      // there was more
-    bool length_known = false;  // a header says where the body ends, so that it is whole
-    std::string location;       // of a redirect: the absolute URL
+    std::string type;               // Content-Type, as it came; empty: none
+    std::string body;               // the first longest_body bytes of it
+    bool too_long = false;          // there was more
+    bool length_known = false;      // a header says where the body ends, so that it is whole
+    std::string location;           // of a redirect: the absolute URL
     std::string retry_after, date;  // as they came
 
     // A whole JSON object; or nothing, as Content-Type: application/json, with a header that says that nothing is to come.

@@ -32,8 +32,9 @@ struct HttpEnd {
     int failure = 0;                    // libcurl's code; 0: there is an answer
     HttpAnswer answer;
     HttpOutcome outcome = HttpOutcome::retry;  // the answer's; of a failure: retry
-    std::string text;               // for a log line: "POST URL: status 503 (busy)"; empty: delivered
-    std::function<void()> look_at;  // for a warning: finds out more about the failure and logs it; empty: there is no more
+    std::string text;  // for a log line: "POST URL: status 503 (busy)"; empty: delivered
+    std::function<void()>
+        look_at;  // for a warning: finds out more about the failure and logs it; empty: there is no more
 };
 
 class HttpClient {

@@ -91,7 +91,9 @@ void HttpJudge::fail(const HttpEnd &end, Clock::time_point now) {
     const auto asked = end.failure == 0 ? wait_asked(end.answer.retry_after, end.answer.date) : std::nullopt;
     if (!first && !asked) return;
     const bool slow = end.outcome == HttpOutcome::configuration;
-    const milliseconds delay = asked ? milliseconds(*asked) : slow ? server.slow_backoff.next() : server.backoff.next();
+    const milliseconds delay = asked  ? milliseconds(*asked)
+                               : slow ? server.slow_backoff.next()
+                                      : server.backoff.next();
     server.ready = first ? now + delay : std::max(server.ready, now + delay);
     if (end.server == current_) turn(now);
     if (first) complain(end, now);
@@ -128,7 +130,8 @@ void HttpJudge::complain(const HttpEnd &end, Clock::time_point now) {
     if (!servers_[end.server].said[kind].due(now)) return;
     const milliseconds delay = until(servers_[current_].ready, now);
     const std::string where = servers_.size() > 1 ? ", at " + url() : "";
-    log_warning(trouble_ + "; kept, next try " + (delay.count() > 0 ? "in " + in_seconds(delay) : "now") + where);
+    log_warning(trouble_ + "; kept, next try " + (delay.count() > 0 ? "in " + in_seconds(delay) : "now") +
+                where);
     complained_ = true;
     if (end.look_at) end.look_at();
 }

@@ -77,7 +77,7 @@ class Delivery {
     bool expiring_ = false;
     bool trying_ = false;  // one of them is on its way, alone
     Clock::time_point last_progress_ = Clock::now();
-    GapLedger dropped_;  // what was dropped and is not yet told of
+    GapLedger dropped_;   // what was dropped and is not yet told of
     std::string newest_;  // delivered last and not yet looked at; empty: none
     BatchParser parser_;
     Throttle dropped_said_, parted_said_;

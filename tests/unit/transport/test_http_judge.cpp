@@ -20,7 +20,8 @@ struct Link {
 
     static std::vector<std::string> names(std::size_t count) {
         std::vector<std::string> urls;
-        for (std::size_t i = 0; i < count; ++i) urls.push_back("http://" + std::string(1, static_cast<char>('a' + i)));
+        for (std::size_t i = 0; i < count; ++i)
+            urls.push_back("http://" + std::string(1, static_cast<char>('a' + i)));
         return urls;
     }
     HttpEnd end(long status, const std::string &retry_after = {}, const std::string &body = "{}") const {
@@ -84,7 +85,8 @@ TEST_CASE("a failure is waited for, longer each time, until a message is taken")
     for (int n = 0; n < 10; ++n) {
         CHECK(link.wait() >= whole / 2);
         CHECK(link.wait() <= whole);
-        CHECK(link.judge.status(link.now).starts_with(n == 0 ? "it says 0, next try in " : "it says 503, next try in "));
+        CHECK(link.judge.status(link.now).starts_with(n == 0 ? "it says 0, next try in "
+                                                             : "it says 503, next try in "));
         link.next(503);
         whole = std::min(whole * 2, seconds(60));
     }

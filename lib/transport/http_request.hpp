@@ -1,0 +1,53 @@
+// One request by libcurl's easy interface, from its set-up to what came back.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "transport/http_answer.hpp"
+#include "transport/http_client.hpp"
+
+namespace ble {
+
+using HttpHeaders = std::shared_ptr<curl_slist>;
+// `type`: the whole header of it.
+HttpHeaders make_http_headers(const char *type, const std::optional<std::string> &api_key);
+// Error(software) unless it went well: a failure of what calls this is out of memory, or a bug of ours.
+void check_curl(CURLcode code, const char *what);
+
+// One at a time; a handle is used again and again, so that only what differs is set anew.
+struct HttpRequest {
+    explicit HttpRequest(const HttpOptions &options);
+    ~HttpRequest();
+    HttpRequest(const HttpRequest &) = delete;
+    HttpRequest &operator=(const HttpRequest &) = delete;
+
+    template <class Value>
+    void set(CURLoption option, Value value) {
+        check_curl(curl_easy_setopt(easy, option, value), "a request");
+    }
+    void set_tls(const HttpOptions &options);
+    // Before it is begun, each time. Without a message a health check.
+    void prepare(std::size_t server_given, const std::string &base_given, const HttpHeaders &headers_given,
+                 std::optional<HttpMessage> message);
+    std::size_t take_body(const char *data, std::size_t size);
+    // After its end: what else there is of `answer`; whether a proxy stood in between; and in words what came.
+    void read_headers();
+    std::string header(const char *name) const;  // empty: none
+    bool proxied() const;
+    std::string describe(CURLcode code, bool has_certificate) const;
+
+    CURL *easy = curl_easy_init();
+    HttpHeaders headers;
+    std::string base, url;  // of the server, and with our path
+    std::size_t server = 0;
+    std::optional<HttpMessage> posted;
+    HttpAnswer answer;
+    char text[CURL_ERROR_SIZE] = "";  // libcurl's, of a failure
+};
+
+}  // namespace ble
