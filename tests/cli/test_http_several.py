@@ -85,15 +85,16 @@ class AtATime(Case):
                 tool = self.blesend("--url", server.url, "--inflight", "8")
                 tool.write(lines(20))
                 self.finish(tool)
-                first, again = told(server)[1:9], told(server)[9:]
-                self.assertCountEqual(first, range(8))
-                self.assertIsNone(again[0])
-                self.assertNotIn(None, again[1:])  # four have failed: one back-off, one check
-                failed = {json.loads(request.body)["seq"] for request in server.posts[1:8:2]}
-                self.assertEqual(len(failed), 4)
-                counts = [told(server).count(seq) for seq in range(20)]
-                self.assertEqual(sum(counts), 24, counts)
+                found = told(server)
+                self.assertIsNone(found[0])
+                self.assertCountEqual(found[1:9], range(8))
+                self.assertEqual(found.count(None), 2)  # four have failed: one back-off, one check
                 self.assertEqual(tool.err.count("; kept, next try in "), 1, tool.err)
+                counts = [found.count(seq) for seq in range(20)]
+                self.assertEqual((sum(counts), max(counts[:8]), max(counts[8:])), (24, 2, 1), counts)
+                # What is cut off on a connection that was used before, libcurl itself sends again at once.
+                again = found.index(None, 1)
+                self.assertIn(again, (9, 10) if answer is None else (9,))
 
     def test_requests_that_hang_are_given_up_and_sent_again(self):
         hang = threading.Event()
@@ -225,13 +226,16 @@ class Servers(Case):
         tool = self.start(*servers, words=("--inflight", "8"))
         tool.write(lines(8))
         wait_until(lambda: len(told(*servers)) >= 9, "eight requests")
-        used, other = servers if servers[0].requests else reversed(servers)
-        wait_until(lambda: len(other.posts) == 4, "the other")
+        other, used = sorted(servers, key=lambda server: len(server.posts))
+        wait_until(lambda: tool.stats()["out"] == 8, "all to be delivered")
         tool.write("".join(batch(seq) + "\n" for seq in range(8, 12)))
         self.finish(tool)
-        self.assertEqual(len(told(used)), 9)
-        lost = {json.loads(request.body)["seq"] for request in other.posts[:4]}
-        self.assertLessEqual(lost, set(range(8)))
+        first, *given = told(other)
+        self.assertIsNone(first)
+        self.assertEqual(len(told(used)) + len(given), 1 + 8 + 4 + 4)
+        self.assertIn(len(told(used)), (9, 10))  # as above
+        self.assertLessEqual(set(given[:-4]), set(range(8)))
+        self.assertCountEqual(given[-4:], range(8, 12))
 
     def test_without_a_spool_each_is_asked_once_whether_it_is_well(self):
         ill, well, nobody = self.server(), self.server(), f"http://127.0.0.1:{free_port()}"
