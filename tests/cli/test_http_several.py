@@ -92,9 +92,8 @@ class AtATime(Case):
                 self.assertEqual(tool.err.count("; kept, next try in "), 1, tool.err)
                 counts = [found.count(seq) for seq in range(20)]
                 self.assertEqual((sum(counts), max(counts[:8]), max(counts[8:])), (24, 2, 1), counts)
-                # What is cut off on a connection that was used before, libcurl itself sends again at once.
                 again = found.index(None, 1)
-                self.assertIn(again, (9, 10) if answer is None else (9,))
+                self.assertIn(again, range(9, 14))  # one that was taken makes room for another, until a failure is known
 
     def test_requests_that_hang_are_given_up_and_sent_again(self):
         hang = threading.Event()
@@ -233,7 +232,7 @@ class Servers(Case):
         first, *given = told(other)
         self.assertIsNone(first)
         self.assertEqual(len(told(used)) + len(given), 1 + 8 + 4 + 4)
-        self.assertIn(len(told(used)), (9, 10))  # as above
+        self.assertIn(len(told(used)), (9, 10))  # what is cut off on a connection that was used before, libcurl sends again by itself
         self.assertLessEqual(set(given[:-4]), set(range(8)))
         self.assertCountEqual(given[-4:], range(8, 12))
 
