@@ -1,5 +1,7 @@
 #include "transport/http_request.hpp"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -11,11 +13,30 @@
 
 namespace ble {
 
-void check_curl(CURLcode code, const char *what) {
+void check_curl(int code, const char *what) {
     if (code != CURLE_OK)
-        throw Error(ExitCode::software,
-                    std::string("unable to set up ") + what + ": " + curl_easy_strerror(code));
+        throw Error(ExitCode::software, std::string("unable to set up ") + what + ": " +
+                                            curl_easy_strerror(static_cast<CURLcode>(code)));
 }
+
+namespace {
+
+template <class Value>
+void set(void *easy, CURLoption option, Value value) {
+    check_curl(curl_easy_setopt(easy, option, value), "a request");
+}
+
+void set_tls(void *easy, const HttpOptions &options) {
+    if (!options.cafile.empty()) set(easy, CURLOPT_CAINFO, options.cafile.c_str());
+    if (!options.capath.empty()) set(easy, CURLOPT_CAPATH, options.capath.c_str());
+    if (!options.cert.empty()) set(easy, CURLOPT_SSLCERT, options.cert.c_str());
+    if (!options.key.empty()) set(easy, CURLOPT_SSLKEY, options.key.c_str());
+    if (!options.insecure) return;
+    set(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    set(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+}  // namespace
 
 HttpHeaders make_http_headers(const char *type, const std::optional<std::string> &api_key) {
     curl_slist *list = curl_slist_append(nullptr, type);
@@ -28,34 +49,25 @@ HttpRequest::~HttpRequest() {
     curl_easy_cleanup(easy);
 }
 
-HttpRequest::HttpRequest(const HttpOptions &options) {
+HttpRequest::HttpRequest(const HttpOptions &options) : easy(curl_easy_init()) {
+    static_assert(CURL_ERROR_SIZE <= std::tuple_size_v<decltype(text)>);
     if (easy == nullptr) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
     const auto on_body = [](char *data, std::size_t, std::size_t size, void *self) -> std::size_t {
         return static_cast<HttpRequest *>(self)->take_body(data, size);
     };
-    set(CURLOPT_PRIVATE, this);
-    set(CURLOPT_PROTOCOLS_STR, "http,https");
-    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);  // never wait for a name server that has not answered in time
-    set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
-    set(CURLOPT_USERAGENT, (std::string("blesend/") + program_version).c_str());
-    set(CURLOPT_ACCEPT_ENCODING, "gzip");  // what packs answers unasked is understood as well
-    set(CURLOPT_ERRORBUFFER, text);
-    set(CURLOPT_WRITEFUNCTION, +on_body);
-    set(CURLOPT_WRITEDATA, this);
-    if (!options.proxy.empty()) set(CURLOPT_PROXY, options.proxy.c_str());
-    set_tls(options);
-}
-
-void HttpRequest::set_tls(const HttpOptions &options) {
-    if (!options.cafile.empty()) set(CURLOPT_CAINFO, options.cafile.c_str());
-    if (!options.capath.empty()) set(CURLOPT_CAPATH, options.capath.c_str());
-    if (!options.cert.empty()) set(CURLOPT_SSLCERT, options.cert.c_str());
-    if (!options.key.empty()) set(CURLOPT_SSLKEY, options.key.c_str());
-    if (!options.insecure) return;
-    set(CURLOPT_SSL_VERIFYPEER, 0L);
-    set(CURLOPT_SSL_VERIFYHOST, 0L);
+    set(easy, CURLOPT_PRIVATE, this);
+    set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_QUICK_EXIT, 1L);  // never wait for a name server that has not answered in time
+    set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options.timeout.count()));
+    set(easy, CURLOPT_USERAGENT, (std::string("blesend/") + program_version).c_str());
+    set(easy, CURLOPT_ACCEPT_ENCODING, "gzip");  // what packs answers unasked is understood as well
+    set(easy, CURLOPT_ERRORBUFFER, text.data());
+    set(easy, CURLOPT_WRITEFUNCTION, +on_body);
+    set(easy, CURLOPT_WRITEDATA, this);
+    if (!options.proxy.empty()) set(easy, CURLOPT_PROXY, options.proxy.c_str());
+    set_tls(easy, options);
 }
 
 void HttpRequest::prepare(std::size_t server_given, const std::string &base_given,
@@ -63,18 +75,18 @@ void HttpRequest::prepare(std::size_t server_given, const std::string &base_give
     server = server_given;
     posted = std::move(message);
     answer = {};
-    text[0] = '\0';
+    text.front() = '\0';
     base = base_given;
     const std::string before = std::exchange(url, base + (posted ? "/api/v1/detections/bulk" : "/health"));
-    if (url != before) set(CURLOPT_URL, url.c_str());
-    if (headers != headers_given) set(CURLOPT_HTTPHEADER, headers_given.get());
+    if (url != before) set(easy, CURLOPT_URL, url.c_str());
+    if (headers != headers_given) set(easy, CURLOPT_HTTPHEADER, headers_given.get());
     headers = headers_given;
     if (posted) {
-        set(CURLOPT_POST, 1L);
-        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(posted->payload.size()));
-        set(CURLOPT_POSTFIELDS, posted->payload.data());
+        set(easy, CURLOPT_POST, 1L);
+        set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(posted->payload.size()));
+        set(easy, CURLOPT_POSTFIELDS, posted->payload.data());
     } else {
-        set(CURLOPT_HTTPGET, 1L);
+        set(easy, CURLOPT_HTTPGET, 1L);
     }
 }
 
@@ -118,10 +130,11 @@ bool HttpRequest::proxied() const {
     return found != 0;
 }
 
-std::string HttpRequest::describe(CURLcode code, bool has_certificate) const {
+std::string HttpRequest::describe(int code, bool has_certificate) const {
     const std::string what = (posted ? "POST " : "GET ") + url + ": ";
     if (code != CURLE_OK) {
-        std::string why = text[0] != '\0' ? text : curl_easy_strerror(code);
+        std::string why =
+            text.front() != '\0' ? text.data() : curl_easy_strerror(static_cast<CURLcode>(code));
         long error = 0;  // libcurl's text has not the system's word for it
         if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
             error != 0)

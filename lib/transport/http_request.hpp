@@ -1,8 +1,7 @@
 // One request by libcurl's easy interface, from its set-up to what came back.
 #pragma once
 
-#include <curl/curl.h>
-
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -11,13 +10,15 @@
 #include "transport/http_answer.hpp"
 #include "transport/http_client.hpp"
 
+struct curl_slist;
+
 namespace ble {
 
 using HttpHeaders = std::shared_ptr<curl_slist>;
 // `type`: the whole header of it.
 HttpHeaders make_http_headers(const char *type, const std::optional<std::string> &api_key);
-// Error(software) unless it went well: a failure of what calls this is out of memory, or a bug of ours.
-void check_curl(CURLcode code, const char *what);
+// Error(software) unless libcurl's code is 0: a failure of what calls this is out of memory, or a bug of ours.
+void check_curl(int code, const char *what);
 
 // One at a time; a handle is used again and again, so that only what differs is set anew.
 struct HttpRequest {
@@ -26,11 +27,6 @@ struct HttpRequest {
     HttpRequest(const HttpRequest &) = delete;
     HttpRequest &operator=(const HttpRequest &) = delete;
 
-    template <class Value>
-    void set(CURLoption option, Value value) {
-        check_curl(curl_easy_setopt(easy, option, value), "a request");
-    }
-    void set_tls(const HttpOptions &options);
     // Before it is begun, each time. Without a message a health check.
     void prepare(std::size_t server_given, const std::string &base_given, const HttpHeaders &headers_given,
                  std::optional<HttpMessage> message);
@@ -39,15 +35,15 @@ struct HttpRequest {
     void read_headers();
     std::string header(const char *name) const;  // empty: none
     bool proxied() const;
-    std::string describe(CURLcode code, bool has_certificate) const;
+    std::string describe(int code, bool has_certificate) const;
 
-    CURL *easy = curl_easy_init();
+    void *easy;  // libcurl's handle (CURL *)
     HttpHeaders headers;
     std::string base, url;  // of the server, and with our path
     std::size_t server = 0;
     std::optional<HttpMessage> posted;
     HttpAnswer answer;
-    char text[CURL_ERROR_SIZE] = "";  // libcurl's, of a failure
+    std::array<char, 256> text{};  // libcurl's, of a failure: CURL_ERROR_SIZE
 };
 
 }  // namespace ble
