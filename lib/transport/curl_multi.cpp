@@ -3,6 +3,9 @@
 #include <curl/curl.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.hpp"
 
 namespace ble {
@@ -25,13 +28,37 @@ void init_once() {
 
 }  // namespace
 
-CurlMulti::CurlMulti() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+void CurlEasyDeleter::operator()(void *easy) const {
+    curl_easy_cleanup(easy);
+}
+
+CurlEasy make_curl_easy() {
+    init_once();
+    CurlEasy easy(curl_easy_init());
+    if (!easy) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
+    return easy;
+}
+
+void set_curl_tls(void *easy, const CurlTls &tls) {
+    const auto set_text = [easy](CURLoption option, const std::string &text) {
+        check_curl(curl_easy_setopt(easy, option, text.empty() ? nullptr : text.c_str()));
+    };
+    // Debian's libcurl trusts the system's authorities by a file and by a folder: who names one of them does not want the other.
+    if (!tls.cafile.empty() || !tls.capath.empty()) {
+        set_text(CURLOPT_CAINFO, tls.cafile);
+        set_text(CURLOPT_CAPATH, tls.capath);
+    }
+    set_text(CURLOPT_SSLCERT, tls.cert);
+    set_text(CURLOPT_SSLKEY, tls.key);
+    check_curl(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.insecure ? 0L : 1L));
+    check_curl(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.insecure ? 0L : 2L));
+}
+
+CurlMulti::CurlMulti(std::size_t most_connections) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     init_once();
     if (!epoll_) throw system_error("wait for the network");
     multi_ = curl_multi_init();
-    easy_ = curl_easy_init();
-    if (multi_ == nullptr || easy_ == nullptr)
-        throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
+    if (multi_ == nullptr) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
     const auto on_socket = [](CURL *, curl_socket_t socket, int what, void *self, void *) {
         static_cast<CurlMulti *>(self)->watch(socket, what);
         return 0;
@@ -46,12 +73,11 @@ CurlMulti::CurlMulti() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, +on_timer);
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 1L);
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(most_connections));
 }
 
 CurlMulti::~CurlMulti() {
-    curl_multi_remove_handle(multi_, easy_);
-    curl_easy_cleanup(easy_);
+    for (void *easy : begun_) curl_multi_remove_handle(multi_, easy);
     curl_multi_cleanup(multi_);
 }
 
@@ -67,41 +93,27 @@ void CurlMulti::watch(int socket, int what) const {
     }
 }
 
-void CurlMulti::reset() {
-    curl_multi_remove_handle(multi_, easy_);
-    curl_easy_reset(easy_);
-}
-
-void CurlMulti::set_tls(const CurlTls &tls) const {
-    const auto set_text = [this](CURLoption option, const std::string &text) {
-        check_curl(curl_easy_setopt(easy_, option, text.empty() ? nullptr : text.c_str()));
-    };
-    // Debian's libcurl trusts the system's authorities by a file and by a folder: who names one of them does not want the other.
-    if (!tls.cafile.empty() || !tls.capath.empty()) {
-        set_text(CURLOPT_CAINFO, tls.cafile);
-        set_text(CURLOPT_CAPATH, tls.capath);
-    }
-    set_text(CURLOPT_SSLCERT, tls.cert);
-    set_text(CURLOPT_SSLKEY, tls.key);
-    check_curl(curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYPEER, tls.insecure ? 0L : 1L));
-    check_curl(curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYHOST, tls.insecure ? 0L : 2L));
-}
-
-void CurlMulti::begin() {
-    curl_multi_add_handle(multi_, easy_);
+void CurlMulti::begin(void *easy) {
+    curl_multi_add_handle(multi_, easy);
+    begun_.push_back(easy);
     int running = 0;
     curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
-    ended_at_once_ = running == 0;
+    ended_at_once_ = ended_at_once_ || static_cast<std::size_t>(running) < begun_.size();
+}
+
+void CurlMulti::remove(void *easy) {
+    curl_multi_remove_handle(multi_, easy);
+    begun_.erase(std::find(begun_.begin(), begun_.end(), easy));
 }
 
 std::optional<Clock::time_point> CurlMulti::due() const {
     return ended_at_once_ ? Clock::now() : timer_;
 }
 
-std::optional<int> CurlMulti::step() {
-    epoll_event events[8];
+std::vector<CurlMulti::End> CurlMulti::step() {
+    epoll_event events[32];
     int running = 0;
-    const int count = ::epoll_wait(epoll_.get(), events, 8, 0);
+    const int count = ::epoll_wait(epoll_.get(), events, std::size(events), 0);
     for (int i = 0; i < count; ++i) {
         int what = 0;
         if ((events[i].events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
@@ -114,9 +126,10 @@ std::optional<int> CurlMulti::step() {
         curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     ended_at_once_ = false;
-    const CURLMsg *done = curl_multi_info_read(multi_, &running);
-    if (done == nullptr || done->msg != CURLMSG_DONE) return {};
-    return done->data.result;
+    std::vector<End> ended;
+    while (const CURLMsg *done = curl_multi_info_read(multi_, &running))
+        if (done->msg == CURLMSG_DONE) ended.push_back({done->easy_handle, done->data.result});
+    return ended;
 }
 
 }  // namespace ble

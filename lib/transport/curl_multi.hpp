@@ -1,9 +1,12 @@
-// One transfer of libcurl's at a time, in a loop that waits by epoll.
+// Transfers of libcurl's, in a loop that waits by epoll.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 
@@ -19,36 +22,49 @@ struct CurlTls {
     bool insecure = false;
 };
 
+// A transfer (CURL). It outlives the CurlMulti that it was begun in.
+struct CurlEasyDeleter {
+    void operator()(void *easy) const;
+};
+using CurlEasy = std::unique_ptr<void, CurlEasyDeleter>;
+// Error(system) out of memory, Error(software) when libcurl cannot be used at all.
+CurlEasy make_curl_easy();
+// Sets whom TLS trusts, and by what we are known.
+void set_curl_tls(void *easy, const CurlTls &tls);
+
 class CurlMulti {
   public:
-    // Error(system) out of memory or descriptors, Error(software) when libcurl cannot be used at all.
-    CurlMulti();
-    ~CurlMulti();  // destroys the transfer as well
+    struct End {
+        void *easy;
+        int code;  // a CURLcode
+    };
+
+    // Keeps so many connections for later transfers. Error(system) out of memory or descriptors, Error(software) as above.
+    explicit CurlMulti(std::size_t most_connections = 1);
+    ~CurlMulti();  // stops what is on its way
     CurlMulti(const CurlMulti &) = delete;
     CurlMulti &operator=(const CurlMulti &) = delete;
 
-    // The CURL of the transfer.
-    void *easy() const { return easy_; }
-    // Stops the transfer, and forgets all that was set.
-    void reset();
-    // Sets whom TLS trusts, and by what we are known.
-    void set_tls(const CurlTls &tls) const;
     // Begins what was set.
-    void begin();
+    void begin(void *easy);
+    // Lets go of one that was begun, ended or not: it can be begun anew.
+    void remove(void *easy);
+    std::size_t begun() const { return begun_.size(); }  // and not removed
 
     int fd() const { return epoll_.get(); }  // readable: call step()
     // Call step() then at the latest; empty: no timer is running.
     std::optional<std::chrono::steady_clock::time_point> due() const;
-    // Lets libcurl do what can be done. A CURLcode: the transfer has ended.
-    std::optional<int> step();
+    // Lets libcurl do what can be done; the transfers that have ended.
+    std::vector<End> step();
 
   private:
     void watch(int socket, int what) const;
 
     UniqueFd epoll_;
-    void *multi_ = nullptr, *easy_ = nullptr;
+    void *multi_ = nullptr;
+    std::vector<void *> begun_;
     std::optional<std::chrono::steady_clock::time_point> timer_;
-    bool ended_at_once_ = false;  // newer libcurls then call no socket and set no timer
+    bool ended_at_once_ = false;  // one of them: newer libcurls then call no socket and set no timer
 };
 
 }  // namespace ble

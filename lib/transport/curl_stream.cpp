@@ -43,11 +43,11 @@ CurlStream::CurlStream(const MqttOptions &options, const MqttServer &server, con
     static_assert(sizeof said_ >= CURL_ERROR_SIZE);
     set_up(options.tls);
     if (options.tls) set_up_tls(options);
-    multi_.begin();
+    multi_.begin(easy_.get());
 }
 
 void CurlStream::set_up(bool tls) {
-    CURL *easy = multi_.easy();
+    CURL *easy = easy_.get();
     set(easy, CURLOPT_URL, ((tls ? "https://" : "http://") + server_.address()).c_str());
     set(easy, CURLOPT_CONNECT_ONLY, 1L);
     set(easy, CURLOPT_NOSIGNAL, 1L);
@@ -60,8 +60,8 @@ void CurlStream::set_up(bool tls) {
 }
 
 void CurlStream::set_up_tls(const MqttOptions &options) {
-    CURL *easy = multi_.easy();
-    multi_.set_tls({options.cafile, options.capath, options.cert, options.key, options.insecure});
+    CURL *easy = easy_.get();
+    set_curl_tls(easy, {options.cafile, options.capath, options.cert, options.key, options.insecure});
     const auto on_context = [](CURL *, void *context, void *list) -> CURLcode {
         const auto &names = *static_cast<const std::string *>(list);
         SSL_CTX_set_alpn_protos(static_cast<SSL_CTX *>(context),
@@ -77,10 +77,10 @@ void CurlStream::set_up_tls(const MqttOptions &options) {
 void CurlStream::step() {
     if (state_ != State::opening) return;
     const auto ended = multi_.step();
-    if (!ended) return;
-    if (*ended != CURLE_OK) return fail(*ended);
+    if (ended.empty()) return;
+    if (ended.front().code != CURLE_OK) return fail(ended.front().code);
     curl_socket_t socket = CURL_SOCKET_BAD;
-    curl_easy_getinfo(multi_.easy(), CURLINFO_ACTIVESOCKET, &socket);
+    curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket);
     if (socket == CURL_SOCKET_BAD) return fail(CURLE_COULDNT_CONNECT);
     socket_ = socket;
     state_ = State::open;
@@ -93,10 +93,10 @@ void CurlStream::fail(int code) {
 
 std::string CurlStream::text_of(int code) {
     long status = 0, error = 0;
-    curl_easy_getinfo(multi_.easy(), CURLINFO_HTTP_CONNECTCODE, &status);
+    curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &status);
     if (state_ == State::opening && server_.proxy && status != 0 && status / 100 != 2)
         return refusal_of_proxy(status);
-    curl_easy_getinfo(multi_.easy(), CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
     std::string text =
         printable(said_[0] != '\0' ? said_.data() : curl_easy_strerror(static_cast<CURLcode>(code)));
     const bool unreached = code == CURLE_COULDNT_CONNECT && error != 0;
@@ -117,7 +117,7 @@ std::string CurlStream::refusal_of_proxy(long status) const {
 std::size_t CurlStream::receive(std::span<char> room) {
     if (state_ != State::open) return 0;
     std::size_t count = 0;
-    const CURLcode code = curl_easy_recv(multi_.easy(), room.data(), room.size(), &count);
+    const CURLcode code = curl_easy_recv(easy_.get(), room.data(), room.size(), &count);
     if (code == CURLE_OK && count == 0) state_ = State::ended;
     return moved(code, count);
 }
@@ -125,7 +125,7 @@ std::size_t CurlStream::receive(std::span<char> room) {
 std::size_t CurlStream::send(std::string_view bytes) {
     if (state_ != State::open) return 0;
     std::size_t count = 0;
-    const CURLcode code = curl_easy_send(multi_.easy(), bytes.data(), bytes.size(), &count);
+    const CURLcode code = curl_easy_send(easy_.get(), bytes.data(), bytes.size(), &count);
     return moved(code, count);
 }
 

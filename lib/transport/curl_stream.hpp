@@ -58,6 +58,7 @@ class CurlStream {
     const std::string protocols_;  // of ALPN, as RFC 7301, 3.1 writes them
     std::unique_ptr<curl_slist, FreeList> addresses_;
     std::array<char, 256> said_{};  // by libcurl
+    CurlEasy easy_ = make_curl_easy();
     CurlMulti multi_;
     State state_ = State::opening;
     int socket_ = -1;

@@ -6,34 +6,17 @@
 #include <system_error>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "transport/http.hpp"
 
 namespace ble {
 
-void check_curl(int code, const char *what) {
-    if (code != CURLE_OK)
-        throw Error(ExitCode::software, std::string("unable to set up ") + what + ": " +
-                                            curl_easy_strerror(static_cast<CURLcode>(code)));
-}
-
 namespace {
 
 template <class Value>
 void set(void *easy, CURLoption option, Value value) {
-    check_curl(curl_easy_setopt(easy, option, value), "a request");
-}
-
-void set_tls(void *easy, const HttpOptions &options) {
-    if (!options.cafile.empty()) set(easy, CURLOPT_CAINFO, options.cafile.c_str());
-    if (!options.capath.empty()) set(easy, CURLOPT_CAPATH, options.capath.c_str());
-    if (!options.cert.empty()) set(easy, CURLOPT_SSLCERT, options.cert.c_str());
-    if (!options.key.empty()) set(easy, CURLOPT_SSLKEY, options.key.c_str());
-    if (!options.insecure) return;
-    set(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    set(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    check_curl(curl_easy_setopt(easy, option, value));
 }
 
 }  // namespace
@@ -45,13 +28,8 @@ HttpHeaders make_http_headers(const char *type, const std::optional<std::string>
     return {list, curl_slist_free_all};
 }
 
-HttpRequest::~HttpRequest() {
-    curl_easy_cleanup(easy);
-}
-
-HttpRequest::HttpRequest(const HttpOptions &options) : easy(curl_easy_init()) {
+HttpRequest::HttpRequest(const HttpOptions &options) {
     static_assert(CURL_ERROR_SIZE <= std::tuple_size_v<decltype(text)>);
-    if (easy == nullptr) throw Error(ExitCode::system, "unable to set up libcurl: out of memory");
     const auto on_body = [](char *data, std::size_t, std::size_t size, void *self) -> std::size_t {
         return static_cast<HttpRequest *>(self)->take_body(data, size);
     };
@@ -67,7 +45,7 @@ HttpRequest::HttpRequest(const HttpOptions &options) : easy(curl_easy_init()) {
     set(easy, CURLOPT_WRITEFUNCTION, +on_body);
     set(easy, CURLOPT_WRITEDATA, this);
     if (!options.proxy.empty()) set(easy, CURLOPT_PROXY, options.proxy.c_str());
-    set_tls(easy, options);
+    set_curl_tls(easy, {options.cafile, options.capath, options.cert, options.key, options.insecure});
 }
 
 void HttpRequest::prepare(std::size_t server_given, const std::string &base_given,

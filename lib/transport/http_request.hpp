@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "transport/curl_multi.hpp"
 #include "transport/http_answer.hpp"
 #include "transport/http_client.hpp"
 
@@ -17,14 +18,11 @@ namespace ble {
 using HttpHeaders = std::shared_ptr<curl_slist>;
 // `type`: the whole header of it.
 HttpHeaders make_http_headers(const char *type, const std::optional<std::string> &api_key);
-// Error(software) unless libcurl's code is 0: a failure of what calls this is out of memory, or a bug of ours.
-void check_curl(int code, const char *what);
 
 // One at a time; a handle is used again and again, so that only what differs is set anew.
 struct HttpRequest {
     explicit HttpRequest(const HttpOptions &options);
-    ~HttpRequest();
-    HttpRequest(const HttpRequest &) = delete;
+    HttpRequest(const HttpRequest &) = delete;  // libcurl knows where it is
     HttpRequest &operator=(const HttpRequest &) = delete;
 
     // Before it is begun, each time. Without a message a health check.
@@ -37,7 +35,8 @@ struct HttpRequest {
     bool proxied() const;
     std::string describe(int code, bool has_certificate) const;
 
-    void *easy;  // libcurl's handle (CURL *)
+    const CurlEasy curl = make_curl_easy();
+    void *const easy = curl.get();
     HttpHeaders headers;
     std::string base, url;  // of the server, and with our path
     std::size_t server = 0;
