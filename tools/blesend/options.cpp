@@ -10,7 +10,9 @@
 
 namespace ble {
 
-void declare_send_options(SendOptions &options, CommandLine &line) {
+namespace {
+
+void declare_destination(SendOptions &options, CommandLine &line) {
     options.mode = transport_modes().front();
     options.reject = default_state_path("blesend.rejected.ndjson");
     if (const std::string name = "blesend.spool", path = default_state_path(name); path != name)
@@ -30,6 +32,9 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
               "http_proxy, no_proxy)",
               "-");
     declare_http_options(options.transport.http, line);
+}
+
+void declare_spool(SendOptions &options, CommandLine &line) {
     line.group("Delivery");
     line.text("--spool FILE", options.spool,
               "keep the spool on disk, where it outlives a kill and a power cut; empty: in memory. Under "
@@ -47,6 +52,9 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
     line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
     line.duration("--max-age", options.max_age,
                   "drop batches that are longer than this in the spool when their turn comes; 0: never");
+}
+
+void declare_delivery(SendOptions &options, CommandLine &line) {
     line.number("--inflight", options.inflight, 1, 65'535,
                 "messages sent and not yet acknowledged, at most; http: 1 by default, and with more of them "
                 "later ones may arrive first");
@@ -71,6 +79,14 @@ void declare_send_options(SendOptions &options, CommandLine &line) {
               "keep a retained \"online\" or \"offline\" on this topic");
     line.number("-n,--count N", options.count, 0, INT64_MAX,
                 "end after so many batches; 0: at the end of input");
+}
+
+}  // namespace
+
+void declare_send_options(SendOptions &options, CommandLine &line) {
+    declare_destination(options, line);
+    declare_spool(options, line);
+    declare_delivery(options, line);
     line.epilogue(
         "Examples:\n"
         "  blescan | blesend --host broker.example --tls\n"
