@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import NamedTuple
 
@@ -49,39 +50,43 @@ class Sample(NamedTuple):
 
 
 class Process:
-    """A running program. Its peak memory is asked for every 10 ms until it ends: what the kernel tells afterwards includes ours
-    from before the program began."""
+    """A running program. Its peak memory is asked for every 10 ms: what the kernel tells at the end includes ours from before the
+    program began."""
 
     def __init__(self, *argv, **options):
         self.began = time.monotonic()
         self.tool = subprocess.Popen([str(word) for word in argv], **options)
         self.cost = None
         self._peak = 0.0
+        self._end = os.pidfd_open(self.tool.pid)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
-    def _look(self):
-        with contextlib.suppress(OSError, AttributeError):
-            text = pathlib.Path(f"/proc/{self.tool.pid}/status").read_text(encoding="ascii", errors="replace")
-            self._peak = max(self._peak, int(re.search(r"VmHWM:\s+(\d+)", text).group(1)) / 1024)
+    def _watch(self):
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        while True:
+            with contextlib.suppress(OSError, AttributeError):
+                text = pathlib.Path(f"/proc/{self.tool.pid}/status").read_text(encoding="ascii", errors="replace")
+                self._peak = max(self._peak, int(re.search(r"VmHWM:\s+(\d+)", text).group(1)) / 1024)
+            if poll.poll(10):
+                self._seconds = time.monotonic() - self.began
+                return
 
     def wait(self, allowed=(0,)):
         """Its Cost. Ends the measurement when it fails."""
         if self.cost:
             return self.cost
-        end = os.pidfd_open(self.tool.pid)
-        poll = select.poll()
-        poll.register(end, select.POLLIN)
-        while not poll.poll(10):
-            self._look()
+        self._watcher.join()
         _, status, usage = os.wait4(self.tool.pid, 0)
-        os.close(end)
+        os.close(self._end)
         self.tool.returncode = os.waitstatus_to_exitcode(status)
-        self.cost = Cost(time.monotonic() - self.began, usage.ru_utime + usage.ru_stime, self._peak)
+        self.cost = Cost(self._seconds, usage.ru_utime + usage.ru_stime, self._peak)
         if self.tool.returncode not in allowed:
             sys.exit(f"{NAME}: {self.tool.args[0]} ended with {self.tool.returncode}")
         return self.cost
 
     def stop(self, allowed=(0, -15)):
-        self._look()
         self.tool.terminate()
         return self.wait(allowed)
 
