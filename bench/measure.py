@@ -102,6 +102,13 @@ def need(*paths):
             sys.exit(f"{NAME}: {path} is absent: run scripts/bench {NAME}, which builds it")
 
 
+def build_channel():
+    """The fake of the kernel's monitor channel, where the harness looks for it: a release build has no tests."""
+    library = BUILD / "tests" / "monitor_channel.so"
+    library.parent.mkdir(exist_ok=True)
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, TOP / "tests/fakes/monitor_channel.c"], check=True)
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="blepipe-bench-", dir=os.environ.get("BENCH_DIR"))
 
