@@ -16,9 +16,10 @@
 namespace ble {
 namespace {
 
-using std::chrono::milliseconds;
+using std::chrono::microseconds;
 
-constexpr milliseconds shortest_hint(2), longest_hint(100);
+// A reader that is at work has consumed a window sooner than the shortest; who stalls is not asked often.
+constexpr microseconds shortest_hint(100), longest_hint(100'000);
 
 // Bytes that stand in the pipe, not yet consumed by its reader.
 std::uint64_t standing_bytes(int fd) {
@@ -57,13 +58,6 @@ CountingWriter::CountingWriter(int fd, Promise promise)
 std::uint64_t CountingWriter::take_line(std::string_view line) {
     pending_.append(line).append(1, '\n');
     taken_ += line.size() + 1;
-    return taken_;
-}
-
-std::uint64_t CountingWriter::write_line(std::string_view line) {
-    take_line(line);
-    write_pending();
-    refresh();
     return taken_;
 }
 
@@ -127,7 +121,7 @@ void CountingWriter::lose(const std::string &why) {
     why_ = why;
 }
 
-milliseconds CountingWriter::wait_hint() {
+microseconds CountingWriter::wait_hint() {
     const auto hint = hint_;
     hint_ = std::min(hint_ * 2, longest_hint);
     return hint;

@@ -26,9 +26,8 @@ class CountingWriter {
     // Takes a line (without LF) and returns its position, to be compared with committed(). Writes nothing yet: pump() does.
     // Positions grow; a line is committed when committed() >= its position.
     std::uint64_t take_line(std::string_view line);
-    // The same, and writes what fits now. ReaderGone is never thrown: see gone().
-    std::uint64_t write_line(std::string_view line);
-    // Writes what fits of the lines taken, and looks at what was consumed. Call when event_fd() is readable.
+    // Writes what fits of the lines taken, and looks at what was consumed. Call when event_fd() is readable. ReaderGone is never
+    // thrown: see gone().
     void pump();
 
     std::uint64_t committed() const { return committed_; }
@@ -43,7 +42,7 @@ class CountingWriter {
     // Readable on each consumption and on hang-up. Naive readers and old kernels do not always wake it: while !idle(),
     // call pump() at growing intervals up to 100 ms as well; wait_hint() says which. For others than pipes never readable.
     int event_fd() const { return epoll_.get(); }
-    std::chrono::milliseconds wait_hint();
+    std::chrono::microseconds wait_hint();
 
   private:
     enum class Kind { pipe, file, device, other };
@@ -60,7 +59,7 @@ class CountingWriter {
     std::uint64_t taken_ = 0, written_ = 0, committed_ = 0;
     bool gone_ = false;
     std::string why_;
-    std::chrono::milliseconds hint_;
+    std::chrono::microseconds hint_;
 };
 
 }  // namespace ble

@@ -31,7 +31,8 @@ void Broadcaster::Impl::wake_all() {
 }
 
 int Broadcaster::Impl::write(Client &client, Message &message) {
-    const auto kind = client.stream ? LWS_WRITE_HTTP : LWS_WRITE_TEXT;
+    // What is of HTTP the library writes as it is, on a WebSocket too: so several frames go out in one system call.
+    const auto kind = client.stream || message.framed ? LWS_WRITE_HTTP : LWS_WRITE_TEXT;
     if (lws_write(client.wsi, reinterpret_cast<unsigned char *>(message.data), message.size, kind) < 0)
         return -1;
     counters.out += message.events;
@@ -54,7 +55,7 @@ int Broadcaster::Impl::serve(Client &client) {
     } else if (Message message = feed.next(client.subscriber); message.size > 0) {
         if (write(client, message) < 0) return -1;
         client.closing = options.close_slow && message.missed > 0;
-        if (feed.behind(client.subscriber) > options.limits.events / 2) pressed = true;
+        client.took = std::chrono::steady_clock::now();
     }
     if (client.closing || feed.waiting(client.subscriber)) {
         wake(client);
@@ -165,8 +166,12 @@ std::uint64_t Broadcaster::furthest_behind() const {
     return most;
 }
 
-bool Broadcaster::pressed() {
-    return std::exchange(impl_->pressed, false);
+bool Broadcaster::pressed(std::chrono::milliseconds lately) const {
+    const auto since = std::chrono::steady_clock::now() - lately;
+    return std::any_of(impl_->clients.begin(), impl_->clients.end(), [&](const auto &client) {
+        return client->took > since &&
+               impl_->feed.behind(client->subscriber) > impl_->options.limits.events / 2;
+    });
 }
 
 void Broadcaster::finish(std::chrono::milliseconds within, std::function<void()> done) {

@@ -42,9 +42,9 @@ class Broadcaster {
     std::size_t clients() const;
     // Events that wait for the client that is furthest behind.
     std::uint64_t furthest_behind() const;
-    // Since the last call: did a client take an event that still has half a queue to take? Its socket is not what
-    // is slow: more events now would only make it miss some.
-    bool pressed();
+    // Does a client that took something within `lately` still have half a queue to take? It is busy rather than slow: more
+    // events now would only make it miss some.
+    bool pressed(std::chrono::milliseconds lately) const;
 
     // Stops listening, gives every client what waits for it, closes it ("going away"), then calls `done`, at the latest
     // after `within`. Further calls change nothing.

@@ -24,6 +24,7 @@ struct Client {
     bool ping_due = false;
     bool closing = false;
     unsigned silent_rounds = 0;
+    std::chrono::steady_clock::time_point took;  // its last event
     Subscriber subscriber;
     std::string incoming;  // the message being received
 };
@@ -79,7 +80,6 @@ struct Broadcaster::Impl {
     LwsLoop::Timer ping_timer, stats_timer, finish_timer;
     std::function<void()> done;
     bool finishing = false;
-    bool pressed = false;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 

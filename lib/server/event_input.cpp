@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 // So long the input waits at most for clients that are busy taking events: whoever writes to us must not wait for them.
 constexpr auto longest_hold = 50ms;
+constexpr auto hold_look = 1ms;
 constexpr auto idle_look = 100ms;
 
 }  // namespace
@@ -44,7 +45,6 @@ void EventInput::take() {
         reader_.look();  // takes the edge, or the loop would spin on it
         return;
     }
-    const bool pressed = broadcaster_.pressed();
     if (done_ == lines_.size()) {
         lines_ = reader_.look();
         done_ = 0;
@@ -55,21 +55,21 @@ void EventInput::take() {
         }
     }
     const auto now = std::chrono::steady_clock::now();
-    if (!pressed || now - last_piece_ >= longest_hold) {
-        last_piece_ = now;
-        const std::size_t stop = std::min(lines_.size(), done_ + piece_);
-        while (done_ < stop && !count_reached()) publish(lines_[done_++]);
-        broadcaster_.wake();
-        if (count_reached()) {
-            reader_.consume(done_);
-            return end();
-        }
-        if (done_ == lines_.size()) {
-            reader_.consume();
-            lines_.clear();
-            done_ = 0;
-            if (reader_.ended()) return end();
-        }
+    if (now - last_piece_ < longest_hold && broadcaster_.pressed(longest_hold))
+        return loop_.arm(timer_, hold_look);
+    last_piece_ = now;
+    const std::size_t stop = std::min(lines_.size(), done_ + piece_);
+    while (done_ < stop && !count_reached()) publish(lines_[done_++]);
+    broadcaster_.wake();
+    if (count_reached()) {
+        reader_.consume(done_);
+        return end();
+    }
+    if (done_ == lines_.size()) {
+        reader_.consume();
+        lines_.clear();
+        done_ = 0;
+        if (reader_.ended()) return end();
     }
     // By a descriptor, not by a timer: between two pieces all clients whose sockets take data are served.
     const std::uint64_t one = 1;

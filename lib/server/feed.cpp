@@ -18,6 +18,20 @@ std::string without_cr(std::string_view text) {
     return out;
 }
 
+// The header of a whole text message that is not masked (RFC 6455, 5.2).
+void append_frame_header(std::string &out, std::size_t size) {
+    constexpr unsigned char last_of_text = 0x81;
+    const auto number = [&](int bytes) {
+        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
+            out += static_cast<char>((static_cast<std::uint64_t>(size) >> shift) & 0xff);
+    };
+    out += static_cast<char>(last_of_text);
+    if (size < 126) return number(1);
+    const bool wide = size > 0xffff;
+    out += static_cast<char>(wide ? 127 : 126);
+    number(wide ? 8 : 2);
+}
+
 }  // namespace
 
 Feed::Feed(const Limits &limits)
@@ -195,15 +209,19 @@ void Feed::append(std::string &out, Framing framing, std::string_view text, std:
     if (framing == Framing::stream) {
         if (id != 0) out.append("id: ").append(epoch_).append("-").append(std::to_string(id)).append("\n");
         out.append("data: ").append(text).append("\n\n");
+    } else if (framing == Framing::message) {
+        append_frame_header(out, text.size());
+        out.append(text);
     } else {
         if (out.size() > frame_padding) out += '\n';
         out.append(text);
     }
 }
 
-Message Feed::finish(std::string &buffer, std::size_t events) const {
+Message Feed::finish(std::string &buffer, Framing framing, std::size_t events) const {
     if (buffer.size() <= frame_padding) return {};
-    return {buffer.data() + frame_padding, buffer.size() - frame_padding, events, 0};
+    return {buffer.data() + frame_padding, buffer.size() - frame_padding, framing == Framing::message, events,
+            0};
 }
 
 // The usual case: nothing but events of the ring, the same for everybody who stands at the same place.
@@ -223,7 +241,7 @@ Message Feed::joined_ring(Subscriber &subscriber) {
         }
     }
     subscriber.next = j.to;
-    return finish(j.bytes, static_cast<std::size_t>(j.to - j.from));
+    return finish(j.bytes, j.framing, static_cast<std::size_t>(j.to - j.from));
 }
 
 Message Feed::join_waiting(Subscriber &subscriber) {
@@ -231,15 +249,14 @@ Message Feed::join_waiting(Subscriber &subscriber) {
     std::uint64_t missed = 0;
     scratch_.clear();
     if (scratch_.capacity() > 4 * limits_.joined) scratch_.shrink_to_fit();
-    const bool several = subscriber.framing != Framing::message;
     do {
         Piece piece;
         if (!take(subscriber, piece)) break;
         append(scratch_, subscriber.framing, piece.text(), piece.id);
         events += piece.event ? 1 : 0;
         missed += piece.missed;
-    } while (several && scratch_.size() < limits_.joined);
-    Message message = finish(scratch_, events);
+    } while (scratch_.size() < limits_.joined);
+    Message message = finish(scratch_, subscriber.framing, events);
     message.missed = missed;
     return message;
 }
@@ -249,11 +266,9 @@ Message Feed::next(Subscriber &subscriber) {
                        subscriber.missed == 0 && subscriber.next >= ring_.begin();
     if (!plain) return join_waiting(subscriber);
     if (subscriber.next >= ring_.end()) return {};
-    if (subscriber.framing == Framing::stream ||
-        (subscriber.framing == Framing::lines && behind(subscriber) > 1))
-        return joined_ring(subscriber);
+    if (subscriber.framing == Framing::stream || behind(subscriber) > 1) return joined_ring(subscriber);
     const Frame &frame = ring_.at(subscriber.next++);
-    return {frame->data() + frame_padding, frame->size() - frame_padding, 1, 0};
+    return {frame->data() + frame_padding, frame->size() - frame_padding, false, 1, 0};
 }
 
 }  // namespace ble

@@ -19,7 +19,7 @@
 namespace ble {
 
 enum class Framing {
-    message,  // one event a message
+    message,  // one event a WebSocket message; when several wait, their frames one after the other
     lines,    // as many events as wait, joined by LF
     stream,   // server-sent events: "id: …", "data: …", an empty line; as many as wait
 };
@@ -34,10 +34,12 @@ struct Subscriber {
     std::optional<Snapshot::Cursor> snapshot;  // being sent
 };
 
-// To be sent as one message. `data` has frame_padding writable bytes before it and stays until the next call of the feed.
+// To be sent in one write. `data` has frame_padding writable bytes before it and stays until the next call of the feed.
 struct Message {
     char *data = nullptr;
-    std::size_t size = 0;      // 0: nothing waits
+    std::size_t size = 0;  // 0: nothing waits
+    bool framed =
+        false;  // WebSocket frames, headers included (RFC 6455, 5.2); else the text of one message or of a stream
     std::size_t events = 0;    // of the ring and of the snapshot
     std::uint64_t missed = 0;  // told in it
 };
@@ -45,9 +47,9 @@ struct Message {
 class Feed {
   public:
     struct Limits {
-        std::size_t events = 1024;              // a subscriber may be behind
-        std::size_t bytes = 64u << 20;          // of these events, together
-        std::size_t joined = 64u << 10;         // of a message of several events; a longer event goes alone
+        std::size_t events = 1024;       // a subscriber may be behind
+        std::size_t bytes = 64u << 20;   // of these events, together
+        std::size_t joined = 64u << 10;  // bytes of several events in one write; a longer event goes alone
         std::size_t devices = 1000, gaps = 64;  // in the snapshot
         std::size_t snapshot_bytes = 32u << 20;
     };
@@ -100,7 +102,7 @@ class Feed {
     Message join_waiting(Subscriber &subscriber);
     Message joined_ring(Subscriber &subscriber);
     void append(std::string &out, Framing framing, std::string_view text, std::uint64_t id) const;
-    Message finish(std::string &buffer, std::size_t events) const;
+    Message finish(std::string &buffer, Framing framing, std::size_t events) const;
 
     Limits limits_;
     std::optional<Time> newest_window_;

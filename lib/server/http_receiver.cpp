@@ -236,7 +236,7 @@ std::size_t HttpReceiver::longest(const Request &request) const {
     return request.ndjson ? options_.max_body : max_line;
 }
 
-// Writes the request's lines and lets it wait, or says why not: then nothing was written.
+// Takes the request's lines, for pump() to write, and lets it wait; or says why not: then nothing was taken.
 std::optional<HttpReply> HttpReceiver::take(lws *wsi, Request &request) {
     if (const std::string reason = unable(); !reason.empty()) return http_error(503, reason, retry_after);
     if (request.gzip) {

@@ -14,6 +14,7 @@
 namespace ble {
 namespace {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
@@ -24,7 +25,7 @@ CountingWriter::Promise promise_of(const ReceiveOptions &options) {
     return options.ack == "consumed" ? CountingWriter::Promise::committed : CountingWriter::Promise::written;
 }
 
-milliseconds sooner(milliseconds one, milliseconds other) {
+microseconds sooner(microseconds one, microseconds other) {
     return one.count() < 0 ? other : other.count() < 0 ? one : std::min(one, other);
 }
 
@@ -88,19 +89,20 @@ void Receiver::take_window() {
 }
 
 void Receiver::wait(const Lifecycle &lifecycle) {
-    auto timeout = subscriber_.timeout();
+    microseconds timeout = subscriber_.timeout();
     if (subscriber_.holds()) timeout = sooner(timeout, writer_.wait_hint());
     if (confirmer_) timeout = sooner(timeout, confirmer_->timeout());
     if (end_)
         timeout =
-            sooner(timeout, std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now())));
+            sooner(timeout, std::max(microseconds(0), std::chrono::ceil<microseconds>(*end_ - Clock::now())));
     // With no event asked for, poll() still tells that the reader has hung up.
     pollfd fds[] = {{hung_up_ ? -1 : STDOUT_FILENO, 0, 0},
                     {lifecycle.fd(), POLLIN, 0},
                     {subscriber_.fd(), POLLIN, 0},
                     {subscriber_.holds() ? writer_.event_fd() : -1, POLLIN, 0},
                     {confirmer_ ? confirmer_->fd() : -1, POLLIN, 0}};
-    ::poll(fds, std::size(fds), static_cast<int>(timeout.count()));
+    const timespec limit{timeout.count() / 1'000'000, timeout.count() % 1'000'000 * 1000};
+    ::ppoll(fds, std::size(fds), timeout.count() < 0 ? nullptr : &limit, nullptr);
     hung_up_ = hung_up_ || (fds[0].revents & (POLLERR | POLLHUP)) != 0;
 }
 
