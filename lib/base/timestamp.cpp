@@ -37,15 +37,15 @@ class Fields {
     bool digits(std::size_t count, int &value) {
         if (rest_.size() < count) return false;
         value = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            if (rest_[i] < '0' || rest_[i] > '9') return false;
-            value = value * 10 + (rest_[i] - '0');
+        for (const char digit : rest_.substr(0, count)) {
+            if (!is_digit(digit)) return false;
+            value = value * 10 + (digit - '0');
         }
         rest_.remove_prefix(count);
         return true;
     }
     bool one_of(std::string_view characters) {
-        if (rest_.empty() || characters.find(rest_[0]) == std::string_view::npos) return false;
+        if (rest_.empty() || !contains(characters, rest_[0])) return false;
         rest_.remove_prefix(1);
         return true;
     }
@@ -55,11 +55,11 @@ class Fields {
         if (!one_of(".,")) return true;
         int scale = 100'000;
         std::size_t count = 0;
-        for (int digit = 0; !rest_.empty() && rest_[0] >= '0' && rest_[0] <= '9' && digits(1, digit);
-             ++count) {
-            micros += digit * scale;
+        for (; count < rest_.size() && is_digit(rest_[count]); ++count) {
+            micros += (rest_[count] - '0') * scale;
             scale /= 10;
         }
+        rest_.remove_prefix(count);
         return count > 0;
     }
     bool offset(minutes &value) {
@@ -76,6 +76,14 @@ class Fields {
     bool done() const { return rest_.empty(); }
 
   private:
+    static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+    // Of two or three: a call of memchr() would take longer.
+    static bool contains(std::string_view characters, char wanted) {
+        bool found = false;
+        for (const char one : characters) found |= one == wanted;
+        return found;
+    }
+
     std::string_view rest_;
 };
 

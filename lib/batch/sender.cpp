@@ -54,7 +54,8 @@ std::string without_sender(std::string_view line) {
 }
 
 Sha256 content_digest(std::string_view line) {
-    return sha256(without_sender(line));
+    const std::string_view object = line.substr(0, end_of_object(line));
+    return sha256(end_of_own(object) == std::string_view::npos ? line : without_sender(line));
 }
 
 }  // namespace ble

@@ -70,9 +70,6 @@ SqliteStore::SqliteStore(const std::string &path)
           "interval_ms,"
           " oldest, newest, near, medium, far, lived_s, sender, digest) VALUES (?, ?, ?, ?, ?, ?, ?, "
           "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      insert_detection_(database_,
-                        "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)"),
       insert_details_(database_, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
       insert_scattered_(database_, "INSERT INTO scattered (batch, n, timestamp) VALUES (?, ?, ?)"),
       insert_hash_(
@@ -80,7 +77,8 @@ SqliteStore::SqliteStore(const std::string &path)
           "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
       other_(database_,
              "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
-             " WHERE run = ? AND seq = ? AND digest <> ?") {}
+             " WHERE run = ? AND seq = ? AND digest <> ?"),
+      insert_detections_(database_, "detections (timestamp, batch, n, advertiser, rssi, zone, count)", 7) {}
 
 StoreResult SqliteStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;
@@ -202,6 +200,7 @@ void SqliteStore::forget() {
     coverage_.forget();
     twins_.forget();
     catalog_.forget();
+    insert_detections_.forget();
 }
 
 void SqliteStore::add(const StoreItem &item, StoreResult &result) {
@@ -317,11 +316,12 @@ void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {
     std::int64_t n = 0;
     for (const auto &detection : batch.detections) {
         const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
-        insert_detection_.run(to_milliseconds(detection.timestamp), id, n, advertiser, detection.rssi_dbm,
-                              static_cast<std::int64_t>(detection.zone), detection.count);
+        insert_detections_.add(to_milliseconds(detection.timestamp), id, n, advertiser, detection.rssi_dbm,
+                               static_cast<std::int64_t>(detection.zone), detection.count);
         if (!detection.details.empty()) insert_details_.run(id, n, detection.details);
         ++n;
     }
+    insert_detections_.flush();
 }
 
 Expired SqliteStore::retain(std::chrono::seconds keep, const Clocks &present) {

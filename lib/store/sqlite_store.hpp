@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sqlite/bulk_insert.hpp"
 #include "sqlite/database.hpp"
 #include "store/age.hpp"
 #include "store/catalog.hpp"
@@ -59,8 +60,8 @@ class SqliteStore : public Store {
     Coverage coverage_;
     TwinWatch twins_;
     Retention retention_;
-    Statement epoch_, insert_batch_, insert_detection_, insert_details_, insert_scattered_, insert_hash_,
-        other_;
+    Statement epoch_, insert_batch_, insert_details_, insert_scattered_, insert_hash_, other_;
+    BulkInsert insert_detections_;
     Clocks present_;
     std::int64_t known_epoch_ = -1, received_at_ms_ = 0, lived_s_ = 0;
 };

@@ -231,18 +231,18 @@ TEST_CASE("waiting ends with the commit") {
 TEST_CASE("a file counts after it is on disk, a device after the write") {
     FILE *file = std::tmpfile();
     CountingWriter to_file(::fileno(file), Promise::committed);
-    CHECK(wait(to_file, to_file.write_line("one")));
+    CHECK(wait(to_file, write_line(to_file, "one")));
     struct stat info {};
     REQUIRE(::fstat(::fileno(file), &info) == 0);
     CHECK(info.st_size == 4);
     std::fclose(file);
     const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     CountingWriter to_null(null, Promise::committed);
-    CHECK(wait(to_null, to_null.write_line("one")));
+    CHECK(wait(to_null, write_line(to_null, "one")));
     ::close(null);
     const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
     CountingWriter to_full(full, Promise::committed);
-    CHECK_FALSE(wait(to_full, to_full.write_line("one")));
+    CHECK_FALSE(wait(to_full, write_line(to_full, "one")));
     CHECK(to_full.why().find("No space") != std::string::npos);
     ::close(full);
 }

@@ -138,6 +138,21 @@ TEST_CASE("a line that breaks a rule in the store is refused alone") {
             CHECK(kinds(Lines().batch(refused).store(*test.store, received)) == "r");
         }
     }
+    SECTION("also in the midst of its detections, of which none stays") {
+        test.rows(
+            "CREATE TRIGGER rule BEFORE INSERT ON details WHEN NEW.details LIKE '%no%' BEGIN SELECT "
+            "RAISE(ABORT, "
+            "'x'); END");
+        Batch refused = make_batch(1, 3);
+        refused.detections[1].details = R"({"x":"no"})";
+        CHECK(kinds(Lines()
+                        .batch(make_batch(0))
+                        .batch(refused)
+                        .batch(make_batch(2))
+                        .store(*test.store, received)) == "srs");
+        CHECK(test.rows("SELECT count(*), count(DISTINCT batch) FROM detections") == Rows{"4|2"});
+        CHECK(test.rows("PRAGMA foreign_key_check").empty());
+    }
     SECTION("also when the rule is about a device or an advertiser") {
         test.rows(
             "CREATE TRIGGER rule BEFORE UPDATE ON devices WHEN NEW.name = 'no' BEGIN SELECT RAISE(ABORT, "
