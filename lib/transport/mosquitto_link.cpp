@@ -66,6 +66,8 @@ struct MosquittoLink::Callbacks {
         if (mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &bytes, false))
             event.packet_maximum = bytes;
         self.state_ = State::up;
+        // From now on it would write a line for each packet, to say what the TLS connection alone may have to say.
+        if (!self.options_.tls) mosquitto_log_callback_set(self.client_->handle, nullptr);
         self.push(std::move(event));
         self.to_subscribe_ = !self.session_.subscribe.empty();
     }
