@@ -6,7 +6,6 @@
 #include <mqtt_protocol.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -38,11 +37,6 @@ void on_message(mosquitto *, void *context, const mosquitto_message *message, co
 bool must(bool fine, const char *what) {
     if (!fine) std::perror(what), std::exit(1);
     return fine;
-}
-
-bool something_to_read(int socket) {
-    char byte = 0;
-    return ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // Returns when the reader has consumed all of it.
@@ -87,9 +81,9 @@ int main(int argc, char **argv) {
     const int socket = mosquitto_socket(client);
     const long window = std::atol(argv[4]), count = std::atol(argv[5]);
     while (!state.subscribed || state.count < count) {
-        pollfd ask{socket, POLLIN, 0};
-        ::poll(&ask, 1, 1000);
-        while (state.held < window && something_to_read(socket))
+        // A window that is full, or what comes within a millisecond.
+        for (pollfd ask{socket, POLLIN, 0};
+             state.held<window && ::poll(&ask, 1, state.held > 0 ? 1 : 100)> 0;)
             must(mosquitto_loop_read(client, 1) == MOSQ_ERR_SUCCESS, "read");
         if (state.held > 0) hand_over(state.lines);
         state.count += state.held;
