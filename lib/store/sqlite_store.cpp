@@ -190,6 +190,7 @@ void SqliteStore::begin() {
 }
 
 void SqliteStore::flush() {
+    insert_detections_.flush();
     runs_.flush();
     coverage_.flush();
     catalog_.flush();
@@ -321,7 +322,6 @@ void SqliteStore::insert_detections(const Batch &batch, std::int64_t id) {
         if (!detection.details.empty()) insert_details_.run(id, n, detection.details);
         ++n;
     }
-    insert_detections_.flush();
 }
 
 Expired SqliteStore::retain(std::chrono::seconds keep, const Clocks &present) {
