@@ -1,5 +1,5 @@
 // The functions of libcurl that we call, which load it with the first call. Linked in the usual way it and the 26 libraries behind it
-// would take 4 MiB of every blesend, also of one that speaks MQTT. A function that is not here is not found when linking.
+// would take 4 MiB of every blesend and blesub, also where they speak MQTT over TCP. A function that is not here is not found when linking.
 #define CURL_DISABLE_TYPECHECK  // that would be macros of these names
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -113,6 +113,15 @@ CURLHcode curl_easy_header(CURL *easy, const char *name, size_t index, unsigned 
                            curl_header **header) {
     BLEPIPE_CURL(curl_easy_header);
     return call(easy, name, index, origin, request, header);
+}
+
+CURLcode curl_easy_recv(CURL *easy, void *bytes, size_t room, size_t *size) {
+    BLEPIPE_CURL(curl_easy_recv);
+    return call(easy, bytes, room, size);
+}
+CURLcode curl_easy_send(CURL *easy, const void *bytes, size_t given, size_t *size) {
+    BLEPIPE_CURL(curl_easy_send);
+    return call(easy, bytes, given, size);
 }
 
 CURLM *curl_multi_init() {
