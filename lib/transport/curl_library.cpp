@@ -96,7 +96,7 @@ const char *curl_easy_strerror(CURLcode code) {
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
     BLEPIPE_CURL(curl_easy_setopt);
     va_list values;
-    va_start(values, option);
+    va_start(values, option);  // NOLINT(clang-diagnostic-varargs): an enumeration, as libcurl declares it
     const CURLcode code = ble::pass_on(option, values, [&](auto value) { return call(easy, option, value); });
     va_end(values);
     return code;
@@ -104,7 +104,7 @@ CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
 CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...) {
     BLEPIPE_CURL(curl_easy_getinfo);
     va_list values;
-    va_start(values, info);
+    va_start(values, info);  // NOLINT(clang-diagnostic-varargs): as above
     const CURLcode code = call(easy, info, va_arg(values, void *));
     va_end(values);
     return code;
@@ -135,7 +135,7 @@ CURLMcode curl_multi_cleanup(CURLM *multi) {
 CURLMcode curl_multi_setopt(CURLM *multi, CURLMoption option, ...) {
     BLEPIPE_CURL(curl_multi_setopt);
     va_list values;
-    va_start(values, option);
+    va_start(values, option);  // NOLINT(clang-diagnostic-varargs): an enumeration, as libcurl declares it
     const CURLMcode code =
         ble::pass_on(option, values, [&](auto value) { return call(multi, option, value); });
     va_end(values);
