@@ -52,6 +52,9 @@ using UrlToRead = FirstParameter<decltype(::curl_url_get)>::Type;
 
 #define BLEPIPE_CURL(name) static auto *const call = ble::find_in_curl(#name, &::name)
 
+// va_start() behind an enumeration, which clang dislikes: so libcurl declares these functions, and so it does itself.
+#pragma GCC diagnostic ignored "-Wvarargs"
+
 extern "C" {
 
 CURLcode curl_global_init(long flags) {
@@ -96,7 +99,7 @@ const char *curl_easy_strerror(CURLcode code) {
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
     BLEPIPE_CURL(curl_easy_setopt);
     va_list values;
-    va_start(values, option);  // NOLINT(clang-diagnostic-varargs): an enumeration, as libcurl declares it
+    va_start(values, option);
     const CURLcode code = ble::pass_on(option, values, [&](auto value) { return call(easy, option, value); });
     va_end(values);
     return code;
@@ -104,7 +107,7 @@ CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
 CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...) {
     BLEPIPE_CURL(curl_easy_getinfo);
     va_list values;
-    va_start(values, info);  // NOLINT(clang-diagnostic-varargs): as above
+    va_start(values, info);
     const CURLcode code = call(easy, info, va_arg(values, void *));
     va_end(values);
     return code;
@@ -135,7 +138,7 @@ CURLMcode curl_multi_cleanup(CURLM *multi) {
 CURLMcode curl_multi_setopt(CURLM *multi, CURLMoption option, ...) {
     BLEPIPE_CURL(curl_multi_setopt);
     va_list values;
-    va_start(values, option);  // NOLINT(clang-diagnostic-varargs): an enumeration, as libcurl declares it
+    va_start(values, option);
     const CURLMcode code =
         ble::pass_on(option, values, [&](auto value) { return call(multi, option, value); });
     va_end(values);
