@@ -9,23 +9,34 @@ BrokerChoice::BrokerChoice(const std::vector<MqttServer> &servers) : turn_(serve
 }
 
 bool BrokerChoice::failed() {
-    // It was another's turn: whoever sent us here comes after the rest.
-    if (referred_) {
-        referred_.reset();
-        return several();
-    }
-    return turn_.failed();
+    bool soon = false;
+    if (!referred_)
+        soon = turn_.failed();
+    else if (std::exchange(first_try_, false))
+        soon = true;
+    else
+        soon = forget();
+    if (!soon) referrals_ = 0;
+    return soon;
+}
+
+// It was another's turn: whoever sent us here comes after the rest.
+bool BrokerChoice::forget() {
+    referred_.reset();
+    return several();
 }
 
 void BrokerChoice::worked() {
     turn_.worked();
     referrals_ = 0;
+    first_try_ = true;
 }
 
 bool BrokerChoice::follow(const std::string &reference) {
     auto server = parse_server_reference(reference, now().server);
     if (!server || referrals_ == most_referrals) return false;
     ++referrals_;
+    first_try_ = true;
     if (!referred_) turn_.failed();
     referred_ = Broker{std::move(*server)};
     return true;

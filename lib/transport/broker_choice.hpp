@@ -20,7 +20,7 @@ class BrokerChoice {
         std::string trouble{};    // of the last attempt
         Throttle failure_said{};  // that it failed
     };
-    // How often in a row brokers may send us on, before they are asked as any other again.
+    // How often in a row brokers may send us on. Then we wait, and ask as at first.
     static constexpr unsigned most_referrals = 3;
 
     explicit BrokerChoice(const std::vector<MqttServer> &servers);
@@ -29,17 +29,20 @@ class BrokerChoice {
     const Broker &now() const { return referred_ ? *referred_ : named_[turn_.now()]; }
     bool several() const { return named_.size() > 1; }
 
-    // As of ServerTurn. Whom we were sent to is forgotten.
+    // As of ServerTurn. Whom we were sent to has a second try, and is forgotten then.
     bool failed();
     void worked();
-    // now() has failed, and its Server Reference (MQTT 5, 4.13) says whom to ask instead. True: that one is now() from here on.
+    // now() has failed, and its Server Reference (MQTT 5, 4.11) says whom to ask instead. True: that one is now() from here on.
     bool follow(const std::string &reference);
 
   private:
+    bool forget();
+
     std::vector<Broker> named_;
     std::optional<Broker> referred_;
     ServerTurn turn_;
-    unsigned referrals_ = 0;  // since one worked
+    bool first_try_ = true;   // of referred_
+    unsigned referrals_ = 0;  // since one worked, or we waited
 };
 
 }  // namespace ble

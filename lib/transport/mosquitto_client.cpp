@@ -108,6 +108,8 @@ void MosquittoClient::configure_tls() {
 void MosquittoClient::dial(const AddressMemory &memory) {
     const auto &[host, port] = server_.next_hop();
     found = find_address(host, static_cast<std::uint16_t>(port), memory, address_limit);
+    if (server_.proxy && found.address.empty())
+        found.trouble = "the proxy " + server_.proxy->host + ": " + found.trouble;
     if (!found.address.empty() && !server_.websocket) {
         const SteeredLookup steered(host, found.address);
         errno = 0;

@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int packets_at_once = 100;
+constexpr std::size_t short_look = 512, long_look = 65'536;
 constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {
@@ -74,8 +75,8 @@ struct MosquittoLink::Callbacks {
     static void disconnected(mosquitto *, void *context, int code, const mosquitto_property *) noexcept {
         if (code < mqtt::first_failure) return;
         MosquittoLink &self = link(context);
-        const auto said = parse_mqtt_disconnect(self.ahead_);
-        if (!said || said->reason != code) return self.end(code, mqtt_reason_in_full(code));
+        const auto said = find_mqtt_disconnect({self.ahead_.data(), self.seen_ahead_}, code);
+        if (!said) return self.end(code, mqtt_reason_in_full(code));
         self.end(code, mqtt_reason_in_full(code, said->words, said->server), said->server);
     }
     static void published(mosquitto *, void *context, int packet, int reason,
@@ -254,25 +255,30 @@ bool MosquittoLink::wants_to_write() const {
 
 // Whether there is something to be read.
 bool MosquittoLink::look_ahead() {
-    if (peek()) return true;
-    if (!tunnel_) return false;
-    tunnel_->step();
-    return peek();
+    // With a window libmosquitto reads one packet at a time, else all that is there.
+    const std::size_t size = session_.window != nullptr ? short_look : long_look;
+    if (!peek(size)) {
+        if (!tunnel_) return false;
+        tunnel_->step();
+        if (!peek(size)) return false;
+    }
+    const bool cut = seen_ahead_ == short_look && ahead_[0] == static_cast<char>(mqtt_disconnect_head);
+    return !cut || peek(long_look);
 }
 
-bool MosquittoLink::peek() {
-    std::array<char, 512> bytes;
+bool MosquittoLink::peek(std::size_t most) {
+    if (ahead_.size() < most) ahead_.resize(most);
     auto *const ssl = state_ == State::up ? tls() : nullptr;
     if (ssl == nullptr) {
         const auto size =
-            ::recv(mosquitto_socket(client_->handle), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-        ahead_.assign(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+            ::recv(mosquitto_socket(client_->handle), ahead_.data(), most, MSG_PEEK | MSG_DONTWAIT);
+        seen_ahead_ = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
         return size >= 0 || errno != EAGAIN;
     }
-    const int size = SSL_peek(ssl, bytes.data(), bytes.size());
+    const int size = SSL_peek(ssl, ahead_.data(), static_cast<int>(most));
     const bool nothing = size <= 0 && SSL_get_error(ssl, size) == SSL_ERROR_WANT_READ;
     ERR_clear_error();  // an error is the library's to find
-    ahead_.assign(bytes.data(), static_cast<std::size_t>(std::max(size, 0)));
+    seen_ahead_ = static_cast<std::size_t>(std::max(size, 0));
     return !nothing;
 }
 
@@ -378,7 +384,10 @@ bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::str
     const int code = mosquitto_publish(client_->handle, &packet, topic.c_str(),
                                        static_cast<int>(payload.size()), payload.data(), 1, retained);
     // What a broker that has closed the link said before: acknowledgements, and last its reason.
-    for (int i = 0; i < 2 && code != MOSQ_ERR_SUCCESS && state_ == State::up; ++i) read();
+    for (int i = 0; i < 2 && code != MOSQ_ERR_SUCCESS && state_ == State::up; ++i) {
+        look_ahead();
+        read();
+    }
     check(code);
     if (code == MOSQ_ERR_SUCCESS && !outstanding_.try_emplace(packet, id).second)
         give_up(

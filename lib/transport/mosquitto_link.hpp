@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "transport/mosquitto_client.hpp"
@@ -60,7 +61,7 @@ class MosquittoLink final : public MqttLink {
     void read();
     void read_window();
     bool look_ahead();
-    bool peek();
+    bool peek(std::size_t most);
     bool may_read() const;
     bool wants_to_write() const;
     ssl_st *tls() const;
@@ -88,8 +89,9 @@ class MosquittoLink final : public MqttLink {
     State state_ = State::idle;
     bool hung_up_ = false;
     bool to_subscribe_ = false;
-    bool withholds_ = false;  // PUBACKs wait in the library
-    std::string ahead_;       // the first bytes of what is read next
+    bool withholds_ = false;      // PUBACKs wait in the library
+    std::vector<char> ahead_;     // the first bytes of what is read next
+    std::size_t seen_ahead_ = 0;  // so many of them
     Clock::time_point deadline_, next_care_;
     std::unordered_map<int, std::uint64_t> outstanding_;  // by packet identifier
 };

@@ -182,6 +182,7 @@ std::vector<MqttEvent> MqttConnection::step() {
             if (entry.epoch == impl_->epoch && impl_->handle(entry.event))
                 events.push_back(std::move(entry.event));
     };
+    if (impl_->state == Impl::State::waiting) impl_->queue->take();  // of links that are given up
     if (impl_->link && impl_->state != Impl::State::waiting) ask();
     // What woke us may have come after the link was asked, and the queue has taken it off.
     if (impl_->state == Impl::State::connecting) ask();
@@ -237,7 +238,7 @@ void MqttConnection::Impl::fail(const MqttEvent &event) {
     // Another reason is worth a line of its own. Paho sometimes takes the late end of a link's socket for that of the
     // next link, whose socket has the same number ("socket error"): the true reason comes with the attempt after it.
     if (event.text != std::exchange(broker.trouble, event.text)) broker.failure_said.reset();
-    if (broker.failure_said.due())
+    if (event.server.empty() && broker.failure_said.due())
         log_warning("unable to connect to the broker " + address() + ": " + event.text +
                     advice_on_refusal(event.reason) + "; trying on");
     retry_later(event);
@@ -259,7 +260,7 @@ void MqttConnection::Impl::lose(const MqttEvent &event) {
     if (options.version == "auto") five = true;
     ++epoch;  // what this link still has to say is of no interest
     if (contest.due()) tell_of_contest(event.text);
-    if (!contest.on() && loss_said.due())
+    if (!contest.on() && !event.text.empty() && loss_said.due())
         log_warning("the link to the broker " + address() + " is lost: " + event.text + "; connecting again");
     retry_later(event);
 }
@@ -286,14 +287,20 @@ void MqttConnection::Impl::retry_later(const MqttEvent &event) {
 
 // To the broker that the present one names in its place.
 bool MqttConnection::Impl::follow(const MqttEvent &event) {
-    const std::string from = address();
-    if (event.server.empty() || !choice.follow(event.server)) return false;
+    if (event.server.empty()) return false;
+    const MqttServer from = choice.now().server;
+    const bool followed = choice.follow(event.server);
+    const std::string text =
+        "the broker " + from.address() + " sends us to " +
+        (followed ? address() : printable(event.server) + ", which is not followed (" + event.text + ")");
     const bool for_good = event.reason == mqtt::server_moved;
     if (referral_said.due())
-        log(for_good ? LogLevel::warning : LogLevel::info,
-            "the broker " + from + " sends us to " + address() +
-                (for_good ? ", for good: name that one with --broker" : ""));
-    return true;
+        log(followed && !for_good ? LogLevel::info : LogLevel::warning,
+            text + (for_good ? ", for good: name that one with --broker or --url" : ""));
+    if (followed && options.password && !options.tls && is_own_machine(from.host) &&
+        !is_own_machine(choice.now().server.host))
+        warn_of_plain_password(choice.now().server);
+    return followed;
 }
 
 // With --mqtt-version auto: an old broker answers MQTT 5 with a return code, or just hangs up. Each new link tries 5 first,
@@ -328,7 +335,8 @@ void MqttConnection::release() {
 void MqttConnection::leave(int reason, const std::string &why) {
     if (!connected()) return;
     impl_->link->close(milliseconds(0));
-    impl_->lose({MqttEvent::Kind::lost, 0, reason, why});
+    impl_->lose({MqttEvent::Kind::lost, 0, reason, {}});
+    impl_->trouble = why;
 }
 
 void MqttConnection::close(milliseconds limit) {

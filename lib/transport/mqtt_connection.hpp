@@ -60,8 +60,8 @@ class MqttConnection {
     void unsubscribe(const std::string &topic);
     void release();
 
-    // Ends the link as if it were lost, without acknowledging what waits for release(): this broker does not do what it is needed for.
-    // `reason`: its MQTT 5 reason code. The next attempt follows as after any loss.
+    // Ends the link without acknowledging what waits for release(): this broker does not do what it is needed for, which is for the caller to
+    // say. `reason`: its MQTT 5 reason code; `why`: for status(). The next attempt follows as after any loss.
     void leave(int reason, const std::string &why);
 
     // Disconnects, for ever: politely, or without acknowledging what waits for release(). What the library still holds after

@@ -54,10 +54,7 @@ class Taker {
     bool sound_ = true;
 };
 
-}  // namespace
-
-std::optional<MqttDisconnect> parse_mqtt_disconnect(std::string_view bytes) {
-    Taker packet(bytes);
+std::optional<MqttDisconnect> parse(Taker &packet) {
     if (packet.byte() != mqtt_disconnect_head) return {};
     Taker body(packet.bytes(packet.length()));
     if (!packet.sound()) return {};
@@ -87,6 +84,18 @@ std::optional<MqttDisconnect> parse_mqtt_disconnect(std::string_view bytes) {
     }
     if (!body.sound() || !properties.sound()) return {};
     return said;
+}
+
+}  // namespace
+
+std::optional<MqttDisconnect> find_mqtt_disconnect(std::string_view bytes, int reason) {
+    constexpr char head = static_cast<char>(mqtt_disconnect_head);
+    for (auto at = bytes.find(head); at != bytes.npos; at = bytes.find(head, at + 1)) {
+        Taker packet(bytes.substr(at));
+        const auto said = parse(packet);
+        if (said && said->reason == reason && packet.empty()) return said;
+    }
+    return {};
 }
 
 }  // namespace ble

@@ -13,8 +13,9 @@ struct MqttDisconnect {
     std::string server{};  // Server Reference; outside text
 };
 
-// `bytes`: what the broker sends next. Empty: it does not begin with a whole and sound DISCONNECT of MQTT 5.
-std::optional<MqttDisconnect> parse_mqtt_disconnect(std::string_view bytes);
+// `bytes`: what the broker sends next. Empty: they do not end with a whole and sound DISCONNECT of MQTT 5 with that reason. A broker says
+// nothing after it.
+std::optional<MqttDisconnect> find_mqtt_disconnect(std::string_view bytes, int reason);
 
 constexpr unsigned char mqtt_disconnect_head = 0xe0;  // MQTT 5, 3.14.1
 

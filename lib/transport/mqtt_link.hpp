@@ -35,7 +35,7 @@ struct MqttEvent {
     std::string text{};   // for people
     std::string topic{};  // of a message
     std::string
-        server{};  // failed, lost: the Server Reference (MQTT 5, 4.13), who is to be asked instead; outside text
+        server{};  // failed, lost: the Server Reference (MQTT 5, 4.11), who is to be asked instead; outside text
     // connected: what the broker allows
     std::size_t receive_maximum = 65'535;      // publishes outstanding
     std::size_t packet_maximum = 268'435'460;  // bytes of a packet

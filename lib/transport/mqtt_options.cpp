@@ -23,6 +23,7 @@ namespace {
 constexpr std::int64_t tls_port = 8883;
 // MQTT 5, 1.5.4: a string has 65535 bytes at most; a device_id and the levels of confirmations need room.
 constexpr std::size_t longest_topic = 65'000;
+constexpr std::size_t longest_alpn = 255;  // RFC 7301, 3.1
 
 // A wrong value is a usage error when it was typed and a configuration error when the environment holds it.
 Error wrong(const CommandLine &line, const std::string &option, const std::string &text) {
@@ -90,10 +91,12 @@ void settle_servers(MqttOptions &options, const CommandLine &line) {
     if (!options.configured())
         throw Error(ExitCode::config,
                     "no broker is configured: set --broker, --url mqtt://HOST or MQTT_BROKER");
-    if (options.servers.empty()) options.servers = parse_brokers(options.brokers, line);
-    const bool tls_port_named =
-        options.port == tls_port || std::any_of(options.servers.begin(), options.servers.end(),
-                                                [](const auto &server) { return server.port == tls_port; });
+    bool tls_port_named = false;
+    if (options.servers.empty()) {  // a URL says by itself whether it is encrypted
+        options.servers = parse_brokers(options.brokers, line);
+        for (const auto &server : options.servers)
+            tls_port_named = tls_port_named || (server.port == 0 ? options.port : server.port) == tls_port;
+    }
     options.tls = options.tls || options.insecure || !options.cafile.empty() || !options.capath.empty() ||
                   !options.cert.empty() || !options.alpn.empty() || tls_port_named;
     for (auto &server : options.servers)
@@ -104,6 +107,7 @@ void settle_servers(MqttOptions &options, const CommandLine &line) {
 
 // What the URLs say of all servers; empty: none has said it yet.
 struct Common {
+    std::optional<bool> tls;
     std::string topic, user;
 };
 
@@ -127,8 +131,9 @@ void apply_mqtt_url(MqttOptions &options, Common &common, MqttUrl url, const Com
     if (!url.tls && line.on_command_line("--tls") && options.tls)
         throw std::string(url.server.websocket ? "ws:// contradicts --tls, write wss://"
                                                : "mqtt:// contradicts --tls, write mqtts://");
-    if (!options.servers.empty() && url.tls != options.tls)
+    if (common.tls.value_or(url.tls) != url.tls)
         throw std::string("one URL asks for TLS and another does not: either all of them or none");
+    common.tls = url.tls;
     options.tls = options.tls || url.tls;
     agree(common.topic, url.topic, "--topic");
     agree(common.user, url.user, "--username");
@@ -181,6 +186,8 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
     settle_servers(options, line);
     check_mqtt_text("--client-id", "the client id", options.client_id, line);
     check_mqtt_text("--username", "the user name", options.username, line);
+    if (options.alpn.size() > longest_alpn)
+        throw wrong(line, "--alpn", "--alpn: the name of a protocol has at most 255 bytes");
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
         throw wrong(line, "--insecure",
@@ -205,9 +212,11 @@ std::optional<std::string> find_password(const MqttOptions &options) {
 void warn_of_plain_password(const MqttOptions &options) {
     if (!options.password || options.tls) return;
     for (const auto &server : options.servers)
-        if (!is_own_machine(server.host))
-            log_warning(
-                "the password crosses the network to " + server.address() +
+        if (!is_own_machine(server.host)) warn_of_plain_password(server);
+}
+
+void warn_of_plain_password(const MqttServer &server) {
+    log_warning("the password crosses the network to " + server.address() +
                 " for everybody to read: let the broker have a certificate, and use --tls or mqtts://");
 }
 

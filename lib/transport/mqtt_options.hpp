@@ -37,7 +37,7 @@ struct MqttOptions {
 };
 
 // Declares all of them, --topic with a help of the tool's. --url is the tool's own option, since blesend's may also be http: see
-// apply_mqtt_url().
+// apply_mqtt_urls().
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help);
 
 // Takes servers, user name, topic and TLS from URLs (parse_mqtt_url()), none of which may say anything else of the last three than another.
@@ -53,6 +53,7 @@ std::optional<std::string> find_password(const MqttOptions &options);
 
 // For the start of a tool: says that the password is on its way for everybody to read, when it is.
 void warn_of_plain_password(const MqttOptions &options);
+void warn_of_plain_password(const MqttServer &server);
 
 // The key of confirmations (batch/confirmation.hpp) out of `file` or, with an empty one, CONFIRM_KEY, CONFIRM_KEY_FILE or the
 // credentials folder. Empty: there is none. Error(config) when it cannot be read or is too short. Holding it forbids core dumps.

@@ -92,7 +92,9 @@ struct MqttPublisher::Impl {
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
     Backoff deafness{first_pause, longest_pause};
-    std::optional<Clock::time_point> ask_again;  // for subscriptions, of which one was refused
+    std::size_t unanswered = 0;                  // subscriptions
+    bool deaf = false;                           // one of the others was refused
+    std::optional<Clock::time_point> ask_again;  // for all of them
     Throttle denial_said, deafness_said, suspicion_said, link_said;
 
     void take(MqttEvent event);
@@ -102,6 +104,8 @@ struct MqttPublisher::Impl {
     void lose(const MqttEvent &event);
     void release();
     void subscribe();
+    void subscribe(const std::string &filter);
+    void hear(bool refused);
     std::vector<LinkJudge::Sent> open() const {
         return {outstanding.begin(), outstanding.end() - (held ? 1 : 0)};
     }
@@ -202,7 +206,7 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
-    if (impl_->subscriptions.insert(topic).second) impl_->connection.subscribe(topic);
+    if (impl_->subscriptions.insert(topic).second) impl_->subscribe(topic);
 }
 
 void MqttPublisher::unsubscribe(const std::string &topic) {
@@ -228,13 +232,13 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             messages.push_back({std::move(event.topic), std::move(event.text)});
             break;
         case MqttEvent::Kind::denied:
-            ask_again = Clock::now() + deafness.next();
             if (deafness_said.due())
                 log_warning("the broker refuses us a subscription: " + event.text +
                             "; what is said there does not reach us, and it is asked again");
+            hear(true);
             break;
         case MqttEvent::Kind::subscribed:
-            deafness.reset();
+            hear(false);
             break;
         case MqttEvent::Kind::failed:
             break;
@@ -243,7 +247,24 @@ void MqttPublisher::Impl::take(MqttEvent event) {
 
 void MqttPublisher::Impl::subscribe() {
     ask_again.reset();
-    for (const auto &filter : subscriptions) connection.subscribe(filter);
+    for (const auto &filter : subscriptions) subscribe(filter);
+}
+
+void MqttPublisher::Impl::subscribe(const std::string &filter) {
+    if (!connection.connected()) return;
+    ++unanswered;
+    connection.subscribe(filter);
+}
+
+// The answer to a subscription. When all have come they are asked for again if one was refused.
+void MqttPublisher::Impl::hear(bool refused) {
+    deaf = deaf || refused;
+    if (unanswered > 0) --unanswered;
+    if (unanswered > 0) return;
+    if (std::exchange(deaf, false))
+        ask_again = Clock::now() + deafness.next();
+    else if (!ask_again)
+        deafness.reset();
 }
 
 void MqttPublisher::Impl::release() {
@@ -255,6 +276,8 @@ void MqttPublisher::Impl::release() {
 void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
     ask_again.reset();
+    unanswered = 0;
+    deaf = false;
     controls = 0;
     sample_of.reset();
     const auto sent = open();

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <iterator>
 
@@ -21,10 +22,17 @@ constexpr UrlScheme schemes[] = {{"mqtt://", false, false, 1883},
                                  {"ws://", true, false, 80},
                                  {"wss://", true, true, 443}};
 
+bool is_of_name(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+}
+
 bool is_ipv6(std::string_view text) {
-    const std::string address(text.substr(0, text.find('%')));  // without its zone
+    const auto percent = std::min(text.find('%'), text.size());
+    const std::string address(text.substr(0, percent));
+    const std::string_view zone = text.substr(percent);
     in6_addr parsed{};
-    return ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
+    return ::inet_pton(AF_INET6, address.c_str(), &parsed) == 1 &&
+           (zone.empty() || (zone.size() > 1 && std::all_of(zone.begin() + 1, zone.end(), is_of_name)));
 }
 
 std::int64_t parse_port(std::string_view text) {
@@ -35,10 +43,18 @@ std::int64_t parse_port(std::string_view text) {
     return port;
 }
 
+// As it goes into a request.
+std::string parse_path(std::string_view text) {
+    const auto fits = [](char c) { return c > ' ' && c < '\x7f' && c != '#'; };
+    if (!std::all_of(text.begin(), text.end(), fits))
+        throw std::string("its path has a blank, a '#' or a character in it that needs the form %HH");
+    return std::string(text);
+}
+
 std::string parse_host(std::string_view text, bool bracketed) {
     if (text.empty()) throw std::string("it names no host");
     const bool v6 = bracketed || text.find(':') != text.npos;
-    if (v6 ? !is_ipv6(text) : text.find_first_of(" \t/[]") != text.npos)
+    if (v6 ? !is_ipv6(text) : !std::all_of(text.begin(), text.end(), is_of_name))
         throw std::string("it is no host name and no address");
     return std::string(text);
 }
@@ -104,12 +120,14 @@ MqttUrl parse_mqtt_url(std::string_view text) {
                 "a password does not belong there, give it with --password-file or MQTT_PASSWORD");
         authority.remove_prefix(at + 1);
     }
+    if (authority.find(',') != authority.npos)
+        throw std::string("it names several brokers: give each a --url of its own");
     url.server = parse_mqtt_server(authority);
     url.server.websocket = scheme->websocket;
     if (!scheme->websocket)
         url.topic = rest.substr(std::min<std::size_t>(1, rest.size()));
     else if (!rest.empty())
-        url.server.path = rest;
+        url.server.path = parse_path(rest);
     return url;
 }
 

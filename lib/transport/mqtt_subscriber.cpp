@@ -1,5 +1,8 @@
 #include "transport/mqtt_subscriber.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include "base/digest.hpp"
 #include "base/log.hpp"
 #include "transport/mqtt_connection.hpp"
@@ -38,8 +41,8 @@ struct MqttSubscriber::Impl {
     MqttSession session;
     Take take;
     bool ready = false;
-    bool granted = false;     // once at least
-    std::size_t denials = 0;  // before that
+    bool granted = false;              // once at least
+    std::set<std::string> refused_by;  // before that; addresses
     Throttle denial_said;
     std::string version;
     std::optional<Error> refusal;
@@ -148,11 +151,14 @@ void MqttSubscriber::Impl::grant(int qos) {
             (options.tls ? ", TLS)" : ")"));
 }
 
-// It is final when no broker has ever granted it. A node of a cluster that has just lost another one refuses, too.
+// It is final when each broker has refused it and none ever granted it. A node of a cluster that has just lost another one refuses, too.
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {
     const std::string text = "the broker " + connection.address() + " refuses the subscription to " +
                              session.subscribe + ": " + event.text;
-    if (granted || ++denials < options.servers.size()) {
+    refused_by.insert(connection.address());
+    if (granted || !std::all_of(options.servers.begin(), options.servers.end(), [this](const auto &server) {
+            return refused_by.contains(server.address());
+        })) {
         if (denial_said.due()) log_warning(text + "; trying on");
         return connection.leave(event.reason, "the subscription is refused");
     }

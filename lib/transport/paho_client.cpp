@@ -288,7 +288,9 @@ void PahoClient::connect(const AddressMemory &memory) {
         const std::lock_guard guard(lock_);
         address_ = found.address;
     }
-    if (found.address.empty()) return fail_to_connect(found.trouble);
+    if (found.address.empty())
+        return fail_to_connect((server_.proxy ? "the proxy " + server_.proxy->host + ": " : "") +
+                               found.trouble);
     steered_.emplace(host, found.address);
     try {
         make();

@@ -75,9 +75,17 @@ bool WebSocketReader::read_head() {
     if (head_.size() < 2 + more) return false;
     left_ = more == 0 ? size : 0;
     for (std::size_t i = 0; i < more; ++i) left_ = left_ << 8 | byte_of(head_, 2 + i);
-    const bool good = begin_frame();
+    const bool shortest = more == 0 || left_ > (more == 2 ? 125U : 0xffffU);  // RFC 6455, 5.2
+    const bool good = shortest
+                          ? begin_frame()
+                          : broken(protocol_error, "it sends lengths in a form that WebSocket does not know");
     head_.clear();
     return good;
+}
+
+bool WebSocketReader::broken(std::uint16_t code, const char *why) {
+    end_ = End{code, why};
+    return false;
 }
 
 // False: the server breaks the rules, and that is the end.
@@ -85,10 +93,6 @@ bool WebSocketReader::begin_frame() {
     const unsigned first = byte_of(head_, 0);
     opcode_ = first & 0x0f;
     final_ = (first & final_bit) != 0;
-    const auto broken = [&](Code code, const char *why) {
-        end_ = End{code, why};
-        return false;
-    };
     if ((first & reserved_bits) != 0 || (byte_of(head_, 1) & mask_bit) != 0 || (left_ >> 63) != 0)
         return broken(protocol_error, "it sends frames that WebSocket does not know");
     if ((opcode_ & control_bit) != 0) {
@@ -108,7 +112,11 @@ void WebSocketReader::finish_control() {
     if (opcode_ == ping) ping_ = std::exchange(control_, {});
     if (opcode_ != close) return;
     end_ = End{normal, ""};
-    if (control_.size() < 2) return;
+    if (control_.empty()) return;
+    if (control_.size() == 1) {
+        broken(protocol_error, "it closes the WebSocket with half a code");
+        return;
+    }
     const unsigned code = byte_of(control_, 0) << 8 | byte_of(control_, 1);
     const std::string reason = printable(std::string_view(control_).substr(2));
     if (code != normal || !reason.empty())

@@ -30,6 +30,7 @@ class WebSocketReader {
   private:
     bool read_head();
     bool begin_frame();
+    bool broken(std::uint16_t code, const char *why);  // false
     void finish_control();
 
     std::string head_;     // of the frame that comes in, while it is not complete

@@ -116,7 +116,7 @@ WebSocketHandshake::State WebSocketHandshake::judge(std::string_view head) {
     std::string_view status = head.substr(0, first);
     status.remove_prefix(std::min(status.find(' ') + 1, status.size()));
     Headers headers = headers_of(head.substr(first));
-    if (!status.starts_with("101")) return refuse(of_status(status, headers["Location"]));
+    if (status.substr(0, status.find(' ')) != "101") return refuse(of_status(status, headers["Location"]));
     if (!lists(headers["Upgrade"], "websocket") || !lists(headers["Connection"], "upgrade") ||
         headers["Sec-WebSocket-Accept"] != answer_to(key_) || !headers["Sec-WebSocket-Extensions"].empty())
         return refuse("what answers at the path " + path_ +
@@ -129,7 +129,9 @@ WebSocketHandshake::State WebSocketHandshake::judge(std::string_view head) {
 }
 
 std::string WebSocketHandshake::of_status(std::string_view status, std::string_view location) const {
-    const std::string text = "the server answers " + printable(status) + " at the path " + path_;
+    // What stands behind '?' may be a key.
+    const std::string text =
+        "the server answers " + printable(status) + " at the path " + path_.substr(0, path_.find('?'));
     if (status.starts_with('3') && !location.empty()) return text + ": it sends us to " + printable(location);
     if (status.starts_with("401") || status.starts_with("403")) return text + ": it lets us not in there";
     if (status.starts_with('5')) return text + ": is the broker behind it running?";

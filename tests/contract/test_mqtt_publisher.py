@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,16 @@ def lines(*numbers):
 
 def send(server, *words, **options):
     return Tool("blesend", "--host", "127.0.0.1", "--port", server.port, *words, **options)
+
+
+def variable(number):
+    """MQTT 5, 1.5.5."""
+    out = bytearray()
+    while True:
+        number, low = divmod(number, 128)
+        out.append(low | (128 if number else 0))
+        if not number:
+            return bytes(out)
 
 
 class Answers(unittest.TestCase):
@@ -345,7 +356,7 @@ class Answers(unittest.TestCase):
             answer = bytes([reason, len(where)]) + where
             with self.subTest(reason=reason), MqttServer() as server, send(server) as tool:
                 server.connack = lambda level, answer=answer: bytes([0x20, 1 + len(answer), 0]) + answer
-                tool.wait_err(f"{text}: other:18830")
+                tool.wait_err("sends us to other:18830")
                 server.connack = lambda level: 0
                 server.disconnect_at = lambda payload, answer=answer: bytes([0xE0, len(answer)]) + answer
                 tool.write(lines(0))
@@ -354,6 +365,31 @@ class Answers(unittest.TestCase):
             with self.subTest(reason=reason, where=None), MqttServer() as server, send(server) as tool:
                 server.connack = lambda level, reason=reason: reason
                 tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it")
+
+    def test_a_broker_that_goes_says_where_to_after_its_acknowledgements(self):
+        """All of it in one piece, and with many words."""
+        for words in (0, 20_000):
+            with self.subTest(words=words), MqttServer() as first, MqttServer() as second, send(first) as tool:
+                name = f"127.0.0.1:{second.port}".encode()
+                properties = b"\x1c" + struct.pack(">H", len(name)) + name + b"\x1f" + struct.pack(">H", words) + b"w" * words
+                size = variable(len(properties))
+                body = b"\x9c" + size + properties
+                farewell = b"\x40\x02\0\x01\x40\x02\0\x02\xe0" + variable(len(body)) + body
+                first.puback = lambda level, payload: None
+                first.disconnect_at = lambda payload, farewell=farewell: farewell if json.loads(payload)["seq"] == 2 else None
+                tool.write(lines(0, 1, 2))
+                tool.wait_err(f"connected to the broker {name.decode()}")
+                wait_until(lambda second=second: self.seqs(second) == [2], "the third batch")
+
+    def test_of_many_subscriptions_of_which_some_are_refused_all_are_asked_for_again_now_and_then(self):
+        refused = f"{TOPIC}/stored/pi-3"
+        with MqttServer() as server, send(server, "--confirm", "stored") as tool:
+            server.suback = lambda level, topic: 0x80 if topic == refused else 1
+            tool.write("".join(json.dumps({"device_id": f"pi-{n}", "detections": []}) + "\n" for n in range(20)).encode())
+            wait_until(lambda: server.topics.count(refused) == 3, "it to be asked for twice more")
+            self.assertLessEqual(len(server.topics), 3 * 20 + 20)
+            server.suback = lambda level, topic: 1
+            wait_until(lambda: server.topics.count(refused) == 4, "it to be asked for again")
 
     def test_a_quota_says_what_to_do(self):
         said = "quota exceeded; raise this account's limit at the broker, or send fewer messages"

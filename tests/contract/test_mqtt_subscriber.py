@@ -204,8 +204,12 @@ class ByWebSocket(Subscriber):
     """Each byte may come by itself, many frames at once, pings between."""
     WEBSOCKET = True
 
-    def tearDown(self):
-        for end in self.server.ends:
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.check_frames, self.server)
+
+    def check_frames(self, server):
+        for end in server.ends:
             self.assertIsNone(end.fault)
 
     def test_the_handshake(self):

@@ -5,6 +5,7 @@ The seed is printed; BLEPIPE_SEED repeats it.
 import contextlib
 import os
 import pathlib
+import signal
 import tempfile
 import unittest
 
@@ -12,6 +13,7 @@ from harness import (Broker, Database, NatsCluster, Tool, end_pipeline, flatten,
                      random_source, wait_until)
 
 CHUNK = 300  # batches between two kills
+RECEIVED = "Received PUBLISH from"  # in mosquitto's log; it is acknowledged at once
 
 
 class Brokers(unittest.TestCase):
@@ -35,20 +37,29 @@ class Brokers(unittest.TestCase):
         pair[0].wait_err("subscribed")
         return pair
 
-    def feed_through_kills(self, feed, lines, nodes, heal):
-        """A chunk before each kill and one after it, at a moment of chance; heal(node) when both are stored."""
+    def feed_through_kills(self, feed, lines, nodes, heal, hold=lambda node: None):
+        """A chunk before each kill, which comes at a moment of chance, and one after it; heal(node) when both are stored. hold(node)
+        stops that node's backend, before the second half of the first chunk, until the node is dead."""
         for n, node in enumerate(nodes):
             chunk = lines[2 * CHUNK * n:2 * CHUNK * (n + 1)]
-            feed.writelines(line + "\n" for line in chunk[:CHUNK])
-            feed.flush()
-            least = 2 * CHUNK * n + self.random.randrange(CHUNK)
-            self.database.wait_count(least)
+            self.feed(feed, chunk[:CHUNK // 2])
+            self.database.wait_count(2 * CHUNK * n + self.random.randrange(CHUNK // 2))
+            wake, before = hold(node), node.log_text().count(RECEIVED)
+            self.feed(feed, chunk[CHUNK // 2:CHUNK])
+            if wake:
+                wait_until(lambda node=node, before=before: node.log_text().count(RECEIVED) >= before + CHUNK // 2, "it to have them")
             node.kill()
-            feed.writelines(line + "\n" for line in chunk[CHUNK:])
-            feed.flush()
+            if wake:
+                wake()
+            self.feed(feed, chunk[CHUNK:])
             self.database.wait_count(2 * CHUNK * (n + 1))
             node.start()
             heal(node)
+
+    @staticmethod
+    def feed(pipe, lines):
+        pipe.writelines(line + "\n" for line in lines)
+        pipe.flush()
 
     def check_exactly_once(self, lines):
         self.assertEqual(self.database.batches(), positions(lines))
@@ -80,6 +91,11 @@ class Brokers(unittest.TestCase):
             sub = pairs[brokers.index(broker)][0]
             wait_until(lambda: sub.err.count("subscribed to") == 2, "the backend to be back")
 
+        def hold(broker):
+            ingest = pairs[brokers.index(broker)][1]
+            ingest.signal(signal.SIGSTOP)
+            return lambda: ingest.signal(signal.SIGCONT)
+
         def serving():
             port = next(line for line in reversed(sender.err.splitlines()) if "connected to the broker" in line)
             return next(broker for broker in brokers if f"127.0.0.1:{broker.port}" in port)
@@ -87,7 +103,7 @@ class Brokers(unittest.TestCase):
         sender.wait_err("connected to the broker")
         first = serving()
         order = [first, next(broker for broker in brokers if broker is not first)]
-        self.feed_through_kills(feed, lines, order, heal)
+        self.feed_through_kills(feed, lines, order, heal, hold)
         feed.close()
         self.assertEqual(sender.wait(), 0, sender.err)
         for pair in pairs:

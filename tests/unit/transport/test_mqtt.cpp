@@ -128,6 +128,12 @@ TEST_CASE("a host is a name or an address") {
          {"broker:", "broker:0", "broker:x", "[::1", "[broker]", "[::1]x", "a,,b", ",", "a/b"})
         CHECK(contains(refusal({"--host", host}), "unable to use --broker"));
     CHECK(contains(refusal({"--host", "me@broker"}), "--username"));
+    for (const auto *url :
+         {"ws://h/x HTTP/1.1\r\nX-Evil: 1\r\nY: /", "ws://h/a b", "ws://h/#x", "ws://h/\x7f",
+          "ws://h/\xc3\xbc", "ws://h?x=1", "ws://h\xe2\x80\xae", "ws://[fe80::1%]"})
+        CHECK(contains(refusal({"--url", url}), "unable to use --url"));
+    CHECK(read_options({"--url", "ws://h/x?y=%20/z"}).servers.at(0).path == "/x?y=%20/z");
+    CHECK(contains(refusal({"--host", "h", "--alpn", std::string(256, 'x').c_str()}), "255"));
     CHECK(contains(refusal({"--host", "mqtt://broker"}), "--url"));
     CHECK_FALSE(refusal({"--host", "a b"}).empty());
 }
@@ -146,6 +152,15 @@ TEST_CASE("several brokers are named in one option, or by URLs that agree") {
     CHECK(read_options({"--url", "mqtt://a", "--url", "mqtt://u@b/t"}).topic == "t");
     CHECK(read_options({"--url", "mqtt://u@a", "--url", "mqtt://b/t"}).username == "u");
     CHECK(read_options({"--broker", "a,b:8883"}).tls);
+    CHECK_FALSE(read_options({"--broker", "a:1883,b:1884", "-p", "8883"}).tls);
+    CHECK_FALSE(read_options({"--url", "mqtt://a", "-p", "8883"}).tls);
+    ::setenv("MQTT_PORT", "8883", 1);
+    CHECK_FALSE(read_options({"--url", "ws://a"}).tls);
+    ::unsetenv("MQTT_PORT");
+    ::setenv("BLEPIPE_TLS", "yes", 1);
+    CHECK(read_options({"--url", "mqtt://a", "--url", "mqtt://b"}).tls);
+    ::unsetenv("BLEPIPE_TLS");
+    CHECK(contains(refusal({"--url", "mqtt://a,mqtt://b"}), "a --url of its own"));
     CHECK(contains(refusal({"--url", "mqtt://a", "--url", "mqtts://b"}), "TLS"));
     CHECK(contains(refusal({"--url", "mqtt://a/t", "--url", "mqtt://b/u"}), "--topic"));
     CHECK(contains(refusal({"--url", "mqtt://u@a", "--url", "mqtt://v@b"}), "--username"));
@@ -193,12 +208,24 @@ TEST_CASE("brokers that send each other's clients on are not followed for ever")
         CHECK(choice.now().server.address() == "c:" + std::to_string(i + 1));
     }
     CHECK_FALSE(choice.follow("d:1"));
-    CHECK(choice.failed());  // the one we were sent to: then whoever did not send us
-    CHECK(choice.now().server.host != first);
+    CHECK(choice.failed());
+    CHECK(choice.now().server.address() == "c:3");  // once more, since it may be on its way up
+    CHECK(choice.failed());
+    CHECK(choice.now().server.host != first);  // whoever did not send us
     CHECK_FALSE(choice.follow("d:1"));
     choice.worked();
     CHECK(choice.follow("d:1"));
     CHECK_FALSE(choice.follow("a/b [x]"));
+}
+
+TEST_CASE("whom a broker names is asked again after each pause") {
+    BrokerChoice choice({parse_mqtt_server("a:1")});
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(choice.follow("down:1"));
+        REQUIRE(choice.failed());
+        REQUIRE_FALSE(choice.failed());
+        REQUIRE(choice.now().server.host == "a");
+    }
 }
 
 TEST_CASE("names that no broker could take are refused") {
