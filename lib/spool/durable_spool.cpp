@@ -78,12 +78,13 @@ void DurableSpool::load() {
     Statement state(database_,
                     "SELECT next_id, dropped, unnamed, expired, lived_s, uptime_s, boot FROM state");
     if (!state.step()) throw Error(ExitCode::io, "the spool " + path_ + " has lost its state");
-    reserved_ = static_cast<std::uint64_t>(state.integer(0));
-    next_id_ = std::max(next_id_, reserved_);
-    if (first_id_ == 0) first_id_ = next_id_;
     const auto count = [&](int column) { return static_cast<std::uint64_t>(state.integer(column)); };
-    loss_ = saved_loss_ = {.dropped = count(1), .expired = count(3), .unnamed = count(2)};
-    saved_age_ = {state.integer(4), state.integer(5), std::string(state.text(6))};
+    saved_ = {.reserved = count(0),
+              .loss = {.dropped = count(1), .expired = count(3), .unnamed = count(2)},
+              .age = {state.integer(4), state.integer(5), std::string(state.text(6))}};
+    next_id_ = std::max(next_id_, saved_.reserved);
+    if (first_id_ == 0) first_id_ = next_id_, age_ = saved_.age;
+    loss_ = saved_.loss;
     ahead_.clear();
     ahead_bytes_ = 0, read_to_ = 0;
     load_gaps();
@@ -203,15 +204,16 @@ std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFul
     return taken;
 }
 
-// Where it changed, or the age of the spool by so much.
+// Where it changed, or the age of the spool by so much. It is in the file once commit() has returned.
 void DurableSpool::save_state(std::chrono::seconds step) {
-    const bool older = saved_age_.boot.empty() || age_.lived_s - saved_age_.lived_s >= step.count();
-    if (next_id_ <= reserved_ && loss_ == saved_loss_ && !older) return;
-    if (next_id_ > reserved_) reserved_ = next_id_ + reserve_step;
-    save_state_.run(row(reserved_), row(loss_.dropped), row(loss_.unnamed), row(loss_.expired), age_.lived_s,
-                    age_.uptime_s, age_.boot);
-    saved_loss_ = loss_;
-    saved_age_ = age_;
+    saving_ = saved_;
+    const bool older = saved_.age.boot.empty() || age_.lived_s - saved_.age.lived_s >= step.count();
+    if (next_id_ <= saved_.reserved && loss_ == saved_.loss && !older) return;
+    if (next_id_ > saved_.reserved) saving_.reserved = next_id_ + reserve_step;
+    saving_.loss = loss_;
+    saving_.age = age_;
+    save_state_.run(row(saving_.reserved), row(loss_.dropped), row(loss_.unnamed), row(loss_.expired),
+                    age_.lived_s, age_.uptime_s, age_.boot);
 }
 
 void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_point now) {
@@ -395,6 +397,7 @@ void DurableSpool::run_removals() {
 
 void DurableSpool::commit(Transaction &transaction) {
     transaction.commit();
+    saved_ = saving_;
     removed_.clear();
     removed_gaps_.clear();
     given_up_.clear();
@@ -408,7 +411,6 @@ void DurableSpool::commit_removals() {
 void DurableSpool::save(std::chrono::seconds step) {
     if (!may_write()) return;
     look_at_clocks();
-    const SpoolAge saved = saved_age_;
     try {
         Transaction transaction(database_);
         run_removals();
@@ -416,7 +418,6 @@ void DurableSpool::save(std::chrono::seconds step) {
         save_state(step);
         commit(transaction);
     } catch (const SqliteError &error) {
-        saved_age_ = saved;
         trouble(error);
     }
 }

@@ -59,13 +59,18 @@ class DurableSpool final : public Spool {
     };
     using Items = std::map<std::uint64_t, Item>;  // by id
 
+    struct State {
+        std::uint64_t reserved = 0;  // no id in the file is as high
+        Loss loss;
+        SpoolAge age;
+    };
     struct Lost {
         Clock::time_point since;
         Gap batch;
     };
 
     Clock::time_point since(std::uint64_t id, std::int64_t since_ms, std::int64_t lived_s) const;
-    void look_at_clocks() { age_ = saved_age_.at(read_clocks()); }
+    void look_at_clocks() { age_ = age_.at(read_clocks()); }
     void load();
     void load_gaps();
     void read_ahead();
@@ -106,11 +111,12 @@ class DurableSpool final : public Spool {
     std::uint64_t read_to_ = 0;
     std::size_t batches_ = 0, gaps_in_flight_ = 0, ahead_bytes_ = 0;
     std::uint64_t bytes_ = 0;
-    Loss loss_, saved_loss_;  // now; in the file
-    std::uint64_t next_id_ = 1, reserved_ = 0;
+    Loss loss_;
+    std::uint64_t next_id_ = 1;
     std::uint64_t first_id_ = 0;  // of this run
     Clock::time_point started_;
-    SpoolAge age_, saved_age_;  // at the last look at the clocks; in the file
+    SpoolAge age_;           // at the last look at the clocks
+    State saved_, saving_;  // in the file; there after the commit
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
     Clock::time_point removed_since_;

@@ -10,9 +10,11 @@ using std::chrono::milliseconds;
 
 SpoolAge SpoolAge::at(const Clocks &now) const {
     const std::int64_t uptime = now.uptime.count();
-    std::int64_t passed = 0;
-    // Of another start all of it has passed since, and so it has when the uptime is less than it was.
-    if (!boot.empty()) passed = boot == now.boot && uptime >= uptime_s ? uptime - uptime_s : uptime;
+    // A name that is not known may be that of any start: only an uptime that is less than it was is another one's for certain.
+    const bool known = boot != unknown_boot && now.boot != unknown_boot;
+    const bool same_start = uptime >= uptime_s && (boot == now.boot || !known);
+    std::int64_t passed = same_start ? uptime - uptime_s : uptime;
+    if (boot.empty()) passed = 0;
     return {lived_s + passed, uptime, now.boot};
 }
 

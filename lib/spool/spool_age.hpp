@@ -19,7 +19,8 @@ struct SpoolAge {
     std::int64_t uptime_s = 0;  // … when the machine was up for so long …
     std::string boot;           // … in this start of it (Clocks::boot); empty: never saved
 
-    // As old as it is by now, at least.
+    // As old as it is by now, at least: where it is not known which start of the machine this is, no more than what passed in
+    // any case. A process that goes on from the last answer, not from the first, knows all that passed meanwhile.
     SpoolAge at(const Clocks &now) const;
 };
 

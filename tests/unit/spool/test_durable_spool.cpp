@@ -283,6 +283,36 @@ TEST_CASE("a batch is given up and told of in one transaction, which is put off"
     }
 }
 
+TEST_CASE("a disk that was full when the next numbers were reserved costs nothing after a kill") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    constexpr unsigned reserved_with_the_first = 1001;
+    die_after([&] {
+        auto &spool =
+            *new DurableSpool(path, {10'000, 1'000'000'000, std::chrono::milliseconds(0)});  // removes at once
+        push(spool, batches(0, 1));
+        push(spool, batches(1, reserved_with_the_first));
+        const auto sent = spool.next();
+        {
+            const FileLimit limit(0);
+            if (push(spool, batches(2000, 2003)) != 0) return;
+            ::usleep(1'100'000);  // until it tries again
+            spool.remove(sent->id);
+            spool.settle();
+        }
+        const auto push_all = [&](unsigned from, unsigned to) {
+            for (int i = 0; i < 600 && from < to; ++i) {
+                from += static_cast<unsigned>(push(spool, batches(from, to)));
+                ::usleep(10'000);
+            }
+        };
+        push_all(reserved_with_the_first, reserved_with_the_first + 4);
+    });
+    auto spool = open(path, 10'000);
+    CHECK(set_aside(path).empty());
+    CHECK(drain(spool) == batches(1, reserved_with_the_first + 4));
+}
+
 TEST_CASE("it is bounded in bytes as well, and takes one batch that alone reaches the bound") {
     const Folder folder;
     const std::size_t size = batch(0).size();

@@ -64,6 +64,28 @@ TEST_CASE("a spool ages by the time that the machine is on, in this start or a l
     CHECK(SpoolAge{}.at(clocks(5000, "one")).lived_s == 0);
 }
 
+TEST_CASE("where a start of the machine has no name, only what passed in any case makes a spool older") {
+    // Of a machine that was up for long: it is no reason to take all of it for time that passed since.
+    CHECK(SpoolAge{500, 90'000, unknown_boot}.at(clocks(90'030, "one")).lived_s == 530);
+    CHECK(SpoolAge{500, 90'000, "one"}.at(clocks(90'030, unknown_boot)).lived_s == 530);
+    CHECK(SpoolAge{500, 90'000, unknown_boot}.at(clocks(90'030, unknown_boot)).lived_s == 530);
+    // That it is another start, the uptime says.
+    CHECK(SpoolAge{500, 90'000, "one"}.at(clocks(20, unknown_boot)).lived_s == 520);
+    CHECK(SpoolAge{500, 90'000, unknown_boot}.at(clocks(20, "two")).lived_s == 520);
+}
+
+TEST_CASE("a spool never gets younger, whichever start of the machine it is in") {
+    const std::string before = GENERATE(as<std::string>(), "one", unknown_boot);
+    const std::string after = GENERATE(as<std::string>(), "one", "two", unknown_boot);
+    SpoolAge age{1000, 500, before};
+    for (std::int64_t uptime_s = 10; uptime_s < 600; uptime_s += 5) {
+        const auto next = age.at(clocks(uptime_s, after));
+        CHECK(next.lived_s >= age.lived_s);
+        age = next;
+    }
+    CHECK(age.lived_s == 1000 + 595);
+}
+
 TEST_CASE("the age of a line is the least that the wall clock and the age of its spool say") {
     const Time wall = Time(hours(500'000));
     const std::int64_t wall_ms = 500'000LL * 3'600'000;
