@@ -36,6 +36,7 @@ std::int64_t row(std::uint64_t id) {
 DurableSpool::DurableSpool(const std::string &path, Bounds bounds, Now now)
     : path_(path),
       bounds_(bounds),
+      limit_(bounds.max_age),
       now_(std::move(now)),
       file_(path),
       kept_free_(kept_free_on_disk_of(path)),
@@ -232,7 +233,7 @@ void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_p
 bool DurableSpool::oldest_is_too_old() {
     if (bounds_.max_age.count() == 0 || gaps_.full()) return false;
     read_ahead();
-    return !ahead_.empty() && now_() - ahead_.begin()->second.since > bounds_.max_age;
+    return !ahead_.empty() && limit_.is_exceeded_by(now_() - ahead_.begin()->second.since);
 }
 
 bool DurableSpool::make_room(WhenFull when_full) {
@@ -352,10 +353,12 @@ void DurableSpool::end(Items::iterator sent) {
     if (sent->second.is_gap) {
         --gaps_in_flight_;
         removed_gaps_.insert(sent->first);
+        if (sent->second.grows) limit_.gap_left(*sent->second.grows);
     } else {
         --batches_;
         bytes_ -= sent->second.line.size();
         removed_.insert(sent->first);
+        limit_.batch_left();
     }
     in_flight_.erase(sent);
 }

@@ -12,6 +12,7 @@
 
 #include "base/log.hpp"
 #include "batch/batch.hpp"
+#include "spool/age_limit.hpp"
 #include "spool/gap_ledger.hpp"
 #include "spool/spool.hpp"
 #include "spool/spool_age.hpp"
@@ -26,7 +27,7 @@ class DurableSpool final : public Spool {
         std::uint64_t bytes;  // of lines; the batch that reaches it is still taken
         std::chrono::milliseconds put_off = std::chrono::minutes(1);  // removals, at most
         std::chrono::milliseconds max_age{
-            0};  // batches that are here for longer are too old; 0: none ever is
+            0};  // batches that are here for longer are too old, see AgeLimit; 0: none ever is
     };
     // See SpoolFile for what it throws.
     DurableSpool(const std::string &path, Bounds bounds, Now now = std::chrono::steady_clock::now);
@@ -99,6 +100,7 @@ class DurableSpool final : public Spool {
 
     std::string path_;
     Bounds bounds_;
+    AgeLimit limit_;
     Now now_;
     SpoolFile file_;
     std::uint64_t kept_free_;  // bytes of its disk, for removals
@@ -115,7 +117,7 @@ class DurableSpool final : public Spool {
     std::uint64_t next_id_ = 1;
     std::uint64_t first_id_ = 0;  // of this run
     Clock::time_point started_;
-    SpoolAge age_;           // at the last look at the clocks
+    SpoolAge age_;          // at the last look at the clocks
     State saved_, saving_;  // in the file; there after the commit
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file

@@ -19,8 +19,8 @@ std::size_t RamSpool::push(std::span<const std::string_view> lines, WhenFull whe
 }
 
 bool RamSpool::oldest_is_too_old() const {
-    return max_age_.count() > 0 && !batches_.empty() && !gaps_.full() &&
-           now_() - batches_.begin()->second.since > max_age_;
+    return !batches_.empty() && !gaps_.full() &&
+           limit_.is_exceeded_by(now_() - batches_.begin()->second.since);
 }
 
 bool RamSpool::expire() {
@@ -73,7 +73,12 @@ std::string_view RamSpool::line(std::uint64_t id) const {
 void RamSpool::remove(std::uint64_t id) {
     const auto found = in_flight_.find(id);
     if (found == in_flight_.end()) return;
-    if (!found->second.is_gap) --batches_in_flight_;
+    if (const Item &item = found->second; !item.is_gap) {
+        --batches_in_flight_;
+        limit_.batch_left();
+    } else if (item.grows) {
+        limit_.gap_left(*item.grows);
+    }
     in_flight_.erase(found);
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "batch/batch.hpp"
+#include "spool/age_limit.hpp"
 #include "spool/gap_ledger.hpp"
 #include "spool/spool.hpp"
 
@@ -15,9 +16,9 @@ class RamSpool final : public Spool {
     using Clock = std::chrono::steady_clock;
 
   public:
-    // Batches that are here for longer than max_age are too old; 0: none ever is.
+    // Batches that are here for longer than max_age are too old, see AgeLimit; 0: none ever is.
     explicit RamSpool(std::size_t capacity, std::chrono::milliseconds max_age = {}, Now now = Clock::now)
-        : capacity_(capacity), max_age_(max_age), now_(std::move(now)) {}
+        : capacity_(capacity), limit_(max_age), now_(std::move(now)) {}
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
     std::optional<Entry> next() override;
@@ -49,7 +50,7 @@ class RamSpool final : public Spool {
     bool tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since, const std::string &reason);
 
     std::size_t capacity_;
-    std::chrono::milliseconds max_age_;
+    AgeLimit limit_;
     Now now_;
     Items batches_, in_flight_;  // the first wait, as do the gap lines
     GapLedger gaps_;

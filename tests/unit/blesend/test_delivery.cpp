@@ -76,7 +76,7 @@ struct Parts {
         delivery.pump();
     }
 
-    std::chrono::hours passed{0};
+    std::chrono::milliseconds passed{0};
     RamSpool spool;
     FakeTransport transport;
     RejectFile reject{""};
@@ -546,4 +546,22 @@ TEST_CASE("much that is too old goes part by part, and nothing is sent before th
     p.delivery.pump();
     CHECK_FALSE(p.delivery.expiring());
     CHECK(p.transport.lines() == std::vector<std::string>{gap(0, more - 1, "expired") + "\n" + batch(more)});
+}
+
+TEST_CASE("on a link slower than the input batches are sent, and few gap lines between them") {
+    Aging p;
+    p.transport.width = 1;
+    unsigned seq = 6, gaps = 0, sent = 0;
+    for (int message = 0; message < 100; ++message) {
+        p.answer(well);
+        REQUIRE(p.transport.sent.size() == 1);
+        ++(p.transport.sent[0].second.find(R"("gap")") == std::string::npos ? sent : gaps);
+        for (int n = 0; n < 3; ++n) {
+            p.passed += std::chrono::minutes(5);
+            p.push(seq++);
+        }
+    }
+    CHECK(p.spool.loss().expired > 100);
+    CHECK(gaps > 10);
+    CHECK(sent >= 3 * gaps);
 }

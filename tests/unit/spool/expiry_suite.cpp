@@ -100,3 +100,52 @@ SPOOL_TEST("what is too old makes room in a full spool, also in one that drops n
     CHECK(spool.loss().dropped == 0);
     CHECK(drain(spool) == std::vector<std::string>{expired(0, 1), batch(2), batch(3)});
 }
+
+SPOOL_TEST(
+    "where batches get too old during every send, some go out for each gap line, also of a full spool") {
+    const TestType made(GENERATE(6u, 100u), hours(1));
+    Spool &spool = made.spool();
+    BatchParser parser;
+    std::uint64_t in = 0, out = 0, gaps = 0, told = 0;
+    const auto count = [&](const std::string &line) {
+        const ParsedLine parsed = parser.parse(line);
+        if (const auto *gap = std::get_if<Gap>(&parsed)) {
+            ++gaps;
+            told += gap->to_seq - gap->from_seq + 1;
+        } else {
+            ++out;
+        }
+    };
+    for (int message = 0; message < 100; ++message) {
+        for (int n = 0; n < 3; ++n) in += push(spool, {batch(static_cast<unsigned>(in))}, WhenFull::wait);
+        while (spool.expire()) {
+        }
+        const auto sent = spool.next();
+        REQUIRE(sent);
+        count(std::string(sent->line));
+        made.pass(minutes(20));
+        spool.remove(sent->id);
+    }
+    CHECK(gaps > 10);
+    CHECK(out >= 3 * gaps);
+    for (const auto &line : drain(spool)) count(line);
+    CHECK(told == spool.loss().expired);
+    CHECK(out + told == in);
+}
+
+SPOOL_TEST("what was to follow a gap line is too old after a long time without a network") {
+    const TestType made(100, hours(1));
+    Spool &spool = made.spool();
+    push(spool, batches(0, 5));
+    made.pass(minutes(61));
+    push(spool, batches(5, 8));
+    spool.expire();
+    spool.remove(spool.next()->id);
+    made.pass(minutes(61));
+    CHECK_FALSE(spool.expire());
+    CHECK(spool.loss().expired == 5);  // its turn is now
+    made.pass(hours(100));
+    push(spool, {batch(8)});
+    spool.expire();
+    CHECK(drain(spool) == std::vector<std::string>{expired(5, 7), batch(8)});
+}

@@ -288,8 +288,8 @@ TEST_CASE("a disk that was full when the next numbers were reserved costs nothin
     const auto path = folder / "spool";
     constexpr unsigned reserved_with_the_first = 1001;
     die_after([&] {
-        auto &spool =
-            *new DurableSpool(path, {10'000, 1'000'000'000, std::chrono::milliseconds(0)});  // removes at once
+        auto &spool = *new DurableSpool(
+            path, {10'000, 1'000'000'000, std::chrono::milliseconds(0)});  // removes at once
         push(spool, batches(0, 1));
         push(spool, batches(1, reserved_with_the_first));
         const auto sent = spool.next();
