@@ -1,7 +1,6 @@
 #include "base/clocks.hpp"
 
-#include <sys/sysinfo.h>
-
+#include <ctime>
 #include <fstream>
 
 #include "base/host.hpp"
@@ -17,11 +16,20 @@ std::string read_boot_id() {
 
 }  // namespace
 
-Clocks read_clocks() {
+UptimeClock::time_point UptimeClock::now() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);  // fails for a bad pointer only
+    return time_point(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
+const std::string &boot_id() {
     static const std::string boot = read_boot_id();
-    struct sysinfo info {};
-    ::sysinfo(&info);  // fails for a bad pointer only
-    return {now(), std::chrono::seconds(info.uptime), boot, clock_synced()};
+    return boot;
+}
+
+Clocks read_clocks() {
+    const auto uptime = std::chrono::ceil<std::chrono::seconds>(UptimeClock::now().time_since_epoch());
+    return {now(), uptime, boot_id(), clock_synced()};
 }
 
 }  // namespace ble

@@ -13,12 +13,25 @@ namespace ble {
 // A difference of two uptimes is then still no more than the time that passed, unless it is negative.
 inline constexpr char unknown_boot[] = "unknown";
 
+// Goes on from the start of the machine, also while it sleeps, and cannot be set: CLOCK_BOOTTIME.
+struct UptimeClock {
+    using duration = std::chrono::nanoseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<UptimeClock>;
+    static constexpr bool is_steady = true;
+    static time_point now() noexcept;
+};
+
 struct Clocks {
     Time wall{};
-    std::chrono::seconds uptime{0};  // since the start of the machine, sleep included: sysinfo(2)
+    std::chrono::seconds uptime{0};  // of UptimeClock, rounded up as sysinfo(2) does
     std::string boot;                // which start that was: /proc/sys/kernel/random/boot_id, or unknown_boot
     bool synced = false;             // the kernel says that the wall clock is synchronised: adjtimex(2)
 };
+
+// What Clocks::boot says of this start.
+const std::string &boot_id();
 
 // Cheap enough for every transaction. Thread-safe.
 Clocks read_clocks();

@@ -33,11 +33,11 @@ std::int64_t row(std::uint64_t id) {
 
 }  // namespace
 
-DurableSpool::DurableSpool(const std::string &path, Bounds bounds, Now now)
+DurableSpool::DurableSpool(const std::string &path, Bounds bounds, SpoolClocks clocks)
     : path_(path),
       bounds_(bounds),
       limit_(bounds.max_age),
-      now_(std::move(now)),
+      clocks_(std::move(clocks)),
       file_(path),
       kept_free_(kept_free_on_disk_of(path)),
       database_(file_.database()),
@@ -52,7 +52,7 @@ DurableSpool::DurableSpool(const std::string &path, Bounds bounds, Now now)
           database_,
           "UPDATE state SET next_id = ?, dropped = ?, unnamed = ?, expired = ?, lived_s = ?, uptime_s = ?,"
           " boot = ?"),
-      started_(now_()) {
+      started_(now()) {
     // Removals need space too. SQLite's log grows to this, and the file by as much, before the log is used from its beginning.
     // 0 would let it grow for ever: some disks, a tmpfs without a limit among them, tell no size.
     const auto log_pages = kept_free_ > 0 ? std::max<std::uint64_t>(kept_free_ * 2 / 5 / page_size, 1) : 1000;
@@ -113,19 +113,24 @@ void DurableSpool::load_gaps() {
 }
 
 // The clock may have been set meanwhile: what came in this run is no older than it, and what was there before no younger.
-DurableSpool::Clock::time_point DurableSpool::since(std::uint64_t id, std::int64_t since_ms,
-                                                    std::int64_t lived_s) const {
-    const auto told = now_() - age_of_line(since_ms, lived_s, age_, now());
+UptimeClock::time_point DurableSpool::since(std::uint64_t id, std::int64_t since_ms,
+                                            std::int64_t lived_s) const {
+    const auto told = now() - age_of_line(since_ms, lived_s, age_, clocks_.wall());
     return id < first_id_ ? std::min(told, started_) : std::max(told, started_);
 }
 
-std::int64_t DurableSpool::to_wall(Clock::time_point since) const {
-    const auto age = std::chrono::floor<milliseconds>(now_() - since);
-    return (std::chrono::floor<milliseconds>(now().time_since_epoch()) - age).count();
+std::int64_t DurableSpool::to_wall(UptimeClock::time_point since) const {
+    const auto age = std::chrono::floor<milliseconds>(now() - since);
+    return (std::chrono::floor<milliseconds>(clocks_.wall().time_since_epoch()) - age).count();
 }
 
-std::int64_t DurableSpool::to_lived(Clock::time_point since) const {
-    return age_.lived_s - std::chrono::floor<std::chrono::seconds>(now_() - since).count();
+std::int64_t DurableSpool::to_lived(UptimeClock::time_point since) const {
+    return age_.lived_s - std::chrono::floor<std::chrono::seconds>(now() - since).count();
+}
+
+void DurableSpool::look_at_clocks() {
+    const auto uptime = std::chrono::ceil<std::chrono::seconds>(now().time_since_epoch());
+    age_ = age_.at({clocks_.wall(), uptime, clocks_.boot});
 }
 
 // As long as a batch waits, the oldest one is in ahead_.
@@ -182,7 +187,7 @@ void DurableSpool::undo(const SqliteError &error, std::size_t batches, std::uint
 }
 
 std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFull when_full) {
-    const auto now = now_();
+    const auto came = now();
     look_at_clocks();
     Transaction transaction(database_);
     run_removals();
@@ -194,9 +199,9 @@ std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFul
         const auto id = next_id_++;
         // When all others are in flight it is the newcomer itself that is the oldest to drop.
         if (room)
-            insert(id, line, now);
+            insert(id, line, came);
         else
-            lose(id, Item{std::string(line), now, false, {}}, Cause::full);
+            lose(id, Item{std::string(line), came, false, {}}, Cause::full);
         ++taken;
     }
     save_losses();
@@ -205,11 +210,15 @@ std::size_t DurableSpool::store(std::span<const std::string_view> lines, WhenFul
     return taken;
 }
 
+// Than the file says.
+bool DurableSpool::is_older_by(std::chrono::seconds step) const {
+    return saved_.age.boot.empty() || age_.lived_s - saved_.age.lived_s >= step.count();
+}
+
 // Where it changed, or the age of the spool by so much. It is in the file once commit() has returned.
 void DurableSpool::save_state(std::chrono::seconds step) {
     saving_ = saved_;
-    const bool older = saved_.age.boot.empty() || age_.lived_s - saved_.age.lived_s >= step.count();
-    if (next_id_ <= saved_.reserved && loss_ == saved_.loss && !older) return;
+    if (next_id_ <= saved_.reserved && loss_ == saved_.loss && !is_older_by(step)) return;
     if (next_id_ > saved_.reserved) saving_.reserved = next_id_ + reserve_step;
     saving_.loss = loss_;
     saving_.age = age_;
@@ -217,15 +226,15 @@ void DurableSpool::save_state(std::chrono::seconds step) {
                     age_.lived_s, age_.uptime_s, age_.boot);
 }
 
-void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_point now) {
-    insert_.bind(1, row(id)).bind(2, to_wall(now)).bind(3, Blob{line}).bind(4, to_lived(now));
+void DurableSpool::insert(std::uint64_t id, std::string_view line, UptimeClock::time_point came) {
+    insert_.bind(1, row(id)).bind(2, to_wall(came)).bind(3, Blob{line}).bind(4, to_lived(came));
     insert_.step();
     const bool all_read = batches_ == ahead_.size() + in_flight_.size() - gaps_in_flight_;
     ++batches_;
     bytes_ += line.size();
     // What follows at once on what was read need not be read again.
     if (!all_read || ahead_.size() >= page_rows || ahead_bytes_ >= page_bytes) return;
-    ahead_.emplace_hint(ahead_.end(), id, Item{std::string(line), now, false, {}});
+    ahead_.emplace_hint(ahead_.end(), id, Item{std::string(line), came, false, {}});
     ahead_bytes_ += line.size();
     read_to_ = id;
 }
@@ -233,7 +242,7 @@ void DurableSpool::insert(std::uint64_t id, std::string_view line, Clock::time_p
 bool DurableSpool::oldest_is_too_old() {
     if (bounds_.max_age.count() == 0 || gaps_.full()) return false;
     read_ahead();
-    return !ahead_.empty() && limit_.is_exceeded_by(now_() - ahead_.begin()->second.since);
+    return !ahead_.empty() && limit_.is_exceeded_by(now() - ahead_.begin()->second.since);
 }
 
 bool DurableSpool::make_room(WhenFull when_full) {
@@ -297,7 +306,7 @@ bool DurableSpool::tell(std::uint64_t id, const Lost &lost) {
 }
 
 void DurableSpool::save_losses() {
-    const auto save = [this](std::uint64_t id, Clock::time_point since, const Gap &gap) {
+    const auto save = [this](std::uint64_t id, UptimeClock::time_point since, const Gap &gap) {
         const std::string line = print_gap(gap);
         put_gap_.bind(1, row(id)).bind(2, to_wall(since)).bind(3, Blob{line}).bind(4, true);
         put_gap_.bind(5, to_lived(since));
@@ -391,6 +400,8 @@ void DurableSpool::give_back(std::uint64_t id) {
 
 void DurableSpool::settle() {
     if (Clock::now() - removed_since_ >= bounds_.put_off) commit_removals();
+    look_at_clocks();
+    if (batches_ > 0 && is_older_by(age_step)) save(age_step);
 }
 
 void DurableSpool::run_removals() {
@@ -462,15 +473,15 @@ std::size_t DurableSpool::capacity() const {
 }
 
 milliseconds DurableSpool::oldest_age() const {
-    std::optional<std::pair<std::uint64_t, Clock::time_point>> oldest;
-    const auto consider = [&](std::uint64_t id, Clock::time_point since) {
+    std::optional<std::pair<std::uint64_t, UptimeClock::time_point>> oldest;
+    const auto consider = [&](std::uint64_t id, UptimeClock::time_point since) {
         if (!oldest || id < oldest->first) oldest = {id, since};
     };
     if (!gaps_.empty()) consider(gaps_.first_id(), gaps_.at(gaps_.first_id()).since);
     for (const Items *items : {&ahead_, &in_flight_})
         if (!items->empty()) consider(items->begin()->first, items->begin()->second.since);
     if (!oldest) return {};
-    return std::chrono::duration_cast<milliseconds>(now_() - oldest->second);
+    return std::chrono::duration_cast<milliseconds>(now() - oldest->second);
 }
 
 std::string DurableSpool::description() const {

@@ -30,7 +30,7 @@ class DurableSpool final : public Spool {
             0};  // batches that are here for longer are too old, see AgeLimit; 0: none ever is
     };
     // See SpoolFile for what it throws.
-    DurableSpool(const std::string &path, Bounds bounds, Now now = std::chrono::steady_clock::now);
+    DurableSpool(const std::string &path, Bounds bounds, SpoolClocks clocks = {});
     ~DurableSpool() override;  // commits the removals
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
@@ -54,7 +54,7 @@ class DurableSpool final : public Spool {
     using Clock = std::chrono::steady_clock;
     struct Item {
         std::string line;
-        Clock::time_point since;
+        UptimeClock::time_point since;
         bool is_gap = false;
         std::unique_ptr<Gap> grows;
     };
@@ -66,17 +66,18 @@ class DurableSpool final : public Spool {
         SpoolAge age;
     };
     struct Lost {
-        Clock::time_point since;
+        UptimeClock::time_point since;
         Gap batch;
     };
 
-    Clock::time_point since(std::uint64_t id, std::int64_t since_ms, std::int64_t lived_s) const;
-    void look_at_clocks() { age_ = age_.at(read_clocks()); }
+    UptimeClock::time_point since(std::uint64_t id, std::int64_t since_ms, std::int64_t lived_s) const;
+    UptimeClock::time_point now() const { return clocks_.uptime(); }
+    void look_at_clocks();
     void load();
     void load_gaps();
     void read_ahead();
     std::size_t store(std::span<const std::string_view> lines, WhenFull when_full);
-    void insert(std::uint64_t id, std::string_view line, Clock::time_point now);
+    void insert(std::uint64_t id, std::string_view line, UptimeClock::time_point came);
     bool oldest_is_too_old();
     bool make_room(WhenFull when_full);
     bool drop_oldest(Cause cause);
@@ -85,10 +86,11 @@ class DurableSpool final : public Spool {
     bool tell(std::uint64_t id, const Lost &lost);
     void end(Items::iterator sent);
     void save_losses();
+    bool is_older_by(std::chrono::seconds age_step) const;
     void save_state(std::chrono::seconds age_step);
     void save(std::chrono::seconds age_step);
-    std::int64_t to_wall(Clock::time_point since) const;
-    std::int64_t to_lived(Clock::time_point since) const;
+    std::int64_t to_wall(UptimeClock::time_point since) const;
+    std::int64_t to_lived(UptimeClock::time_point since) const;
     std::string gap_line(std::uint64_t id, const GapLedger::Item &gap);
     void commit_removals();
     void run_removals();
@@ -101,7 +103,7 @@ class DurableSpool final : public Spool {
     std::string path_;
     Bounds bounds_;
     AgeLimit limit_;
-    Now now_;
+    SpoolClocks clocks_;
     SpoolFile file_;
     std::uint64_t kept_free_;  // bytes of its disk, for removals
     Database &database_;
@@ -116,7 +118,7 @@ class DurableSpool final : public Spool {
     Loss loss_;
     std::uint64_t next_id_ = 1;
     std::uint64_t first_id_ = 0;  // of this run
-    Clock::time_point started_;
+    UptimeClock::time_point started_;
     SpoolAge age_;          // at the last look at the clocks
     State saved_, saving_;  // in the file; there after the commit
 

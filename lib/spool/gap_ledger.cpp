@@ -24,7 +24,7 @@ void grow(Gap &gap, const Gap &lost) {
 
 }  // namespace
 
-std::optional<std::uint64_t> GapLedger::lose(std::uint64_t id, Clock::time_point since, Gap lost) {
+std::optional<std::uint64_t> GapLedger::lose(std::uint64_t id, UptimeClock::time_point since, Gap lost) {
     const Key key = key_of(lost);
     const auto seq = lost.from_seq;
     if (const auto found = grows_for(key); found != open_.end()) {

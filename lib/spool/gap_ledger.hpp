@@ -10,6 +10,7 @@
 #include <string>
 #include <tuple>
 
+#include "base/clocks.hpp"
 #include "batch/batch.hpp"
 #include "spool/spool.hpp"
 
@@ -22,20 +23,19 @@ constexpr const char *reason_of(Cause cause) {
 
 class GapLedger {
   public:
-    using Clock = std::chrono::steady_clock;
     // Past so many, losses of one run that do not adjoin, or for another reason, share one gap line, which then also
     // covers what lies between.
     static constexpr std::size_t most = 1000;
 
     struct Item {
-        Clock::time_point since;
+        UptimeClock::time_point since;
         std::unique_ptr<Gap> grows;  // a gap of ours
         std::string line;  // of another tool's gap; the spool may leave it out and keep it elsewhere
     };
 
     // A batch was lost, the one that `lost` names, which had this place in the spool: the place of the line that now tells of it.
     // Empty: there are too many lines, and none of its run.
-    std::optional<std::uint64_t> lose(std::uint64_t id, Clock::time_point since, Gap lost);
+    std::optional<std::uint64_t> lose(std::uint64_t id, UptimeClock::time_point since, Gap lost);
     // An item begins to wait, or waits again. Of several of a run and a reason the last in order is the one that grows.
     void put(std::uint64_t id, Item item);
     // It waits no longer, and no longer grows.

@@ -45,7 +45,7 @@ void RamSpool::drop_oldest(Cause cause) {
 }
 
 // False: it has no name, or there are too many gap lines.
-bool RamSpool::tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since,
+bool RamSpool::tell(const ParsedLine &lost, std::uint64_t id, UptimeClock::time_point since,
                     const std::string &reason) {
     const auto *batch = std::get_if<ParsedBatch>(&lost);
     return batch != nullptr && batch->batch.position && gaps_.lose(id, since, gap_for(batch->batch, reason));
@@ -103,8 +103,8 @@ void RamSpool::give_back(std::uint64_t id) {
 }
 
 std::chrono::milliseconds RamSpool::oldest_age() const {
-    std::optional<std::pair<std::uint64_t, Clock::time_point>> oldest;
-    const auto consider = [&](std::uint64_t id, Clock::time_point since) {
+    std::optional<std::pair<std::uint64_t, UptimeClock::time_point>> oldest;
+    const auto consider = [&](std::uint64_t id, UptimeClock::time_point since) {
         if (!oldest || id < oldest->first) oldest = {id, since};
     };
     if (!gaps_.empty()) consider(gaps_.first_id(), gaps_.at(gaps_.first_id()).since);

@@ -13,11 +13,10 @@
 namespace ble {
 
 class RamSpool final : public Spool {
-    using Clock = std::chrono::steady_clock;
-
   public:
     // Batches that are here for longer than max_age are too old, see AgeLimit; 0: none ever is.
-    explicit RamSpool(std::size_t capacity, std::chrono::milliseconds max_age = {}, Now now = Clock::now)
+    explicit RamSpool(std::size_t capacity, std::chrono::milliseconds max_age = {},
+                      Now now = UptimeClock::now)
         : capacity_(capacity), limit_(max_age), now_(std::move(now)) {}
 
     std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) override;
@@ -38,7 +37,7 @@ class RamSpool final : public Spool {
   private:
     struct Item {
         std::string line;
-        Clock::time_point since;
+        UptimeClock::time_point since;
         bool is_gap = false;         // outside the bound, never dropped
         std::unique_ptr<Gap> grows;  // a gap of ours
     };
@@ -47,7 +46,8 @@ class RamSpool final : public Spool {
     std::size_t batches() const { return batches_.size() + batches_in_flight_; }
     bool oldest_is_too_old() const;
     void drop_oldest(Cause cause);
-    bool tell(const ParsedLine &lost, std::uint64_t id, Clock::time_point since, const std::string &reason);
+    bool tell(const ParsedLine &lost, std::uint64_t id, UptimeClock::time_point since,
+              const std::string &reason);
 
     std::size_t capacity_;
     AgeLimit limit_;

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/clocks.hpp"
+
 namespace ble {
 
 enum class WhenFull {
@@ -41,8 +43,8 @@ class Spool {
         void count(Cause cause) { ++(cause == Cause::age ? expired : dropped); }
         bool operator==(const Loss &) const = default;
     };
-    // When the present moment is, for tests.
-    using Now = std::function<std::chrono::steady_clock::time_point()>;
+    // How long the machine is up, for tests. Ages are measured by it.
+    using Now = std::function<UptimeClock::time_point()>;
     static constexpr std::size_t most_expired = 1000;
 
     virtual ~Spool() = default;

@@ -7,12 +7,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/clocks.hpp"
 
 namespace ble {
+
+// The clocks of a durable spool, for tests.
+struct SpoolClocks {
+    std::function<UptimeClock::time_point()> uptime = UptimeClock::now;
+    std::function<Time()> wall = now;
+    std::string boot = boot_id();  // Clocks::boot
+};
 
 struct SpoolAge {
     std::int64_t lived_s = 0;   // so old it was …

@@ -151,11 +151,12 @@ void Delivery::drop(std::uint64_t entry) {
     const ParsedLine parsed = parser_.parse(line);
     const auto *batch = std::get_if<ParsedBatch>(&parsed);
     if (batch == nullptr) {
-        if (!dropped_.full()) dropped_.put(entry, {Clock::now(), nullptr, line});
+        if (!dropped_.full()) dropped_.put(entry, {UptimeClock::now(), nullptr, line});
         return;
     }
     ++counters_.dropped;
-    if (batch->batch.position) dropped_.lose(entry, Clock::now(), gap_for(batch->batch, "not_delivered"));
+    if (batch->batch.position)
+        dropped_.lose(entry, UptimeClock::now(), gap_for(batch->batch, "not_delivered"));
 }
 
 // With one try for each, a gap line is worth its own only when the peer has just taken something.

@@ -59,7 +59,7 @@ class FakeTransport : public Transport {
 struct Parts {
     explicit Parts(std::size_t coalesce = 1, Delivery::OnFailure on_failure = Delivery::OnFailure::keep,
                    std::size_t capacity = 100, std::chrono::milliseconds max_age = {})
-        : spool(capacity, max_age, [this] { return Delivery::Clock::now() + passed; }),
+        : spool(capacity, max_age, [this] { return UptimeClock::now() + passed; }),
           delivery(spool, transport, reject, counters, coalesce, on_failure) {
         for (unsigned seq = 0; seq < 6; ++seq) push(seq);
     }

@@ -82,7 +82,10 @@ class Clock {
   public:
     void pass(std::chrono::milliseconds time) const { *passed_ += time; }
     Spool::Now now() const {
-        return [passed = passed_] { return std::chrono::steady_clock::now() + *passed; };
+        return [passed = passed_] { return UptimeClock::now() + *passed; };
+    }
+    SpoolClocks clocks() const {
+        return {now(), [passed = passed_] { return ble::now() + *passed; }, boot_id()};
     }
 
   private:
@@ -106,7 +109,7 @@ class OnDisk : public Clock {
     explicit OnDisk(std::size_t capacity, std::chrono::milliseconds max_age = {})
         : spool_(std::make_unique<DurableSpool>(
               folder_ / "spool",
-              DurableSpool::Bounds{capacity, 1'000'000'000, std::chrono::minutes(1), max_age}, now())) {}
+              DurableSpool::Bounds{capacity, 1'000'000'000, std::chrono::minutes(1), max_age}, clocks())) {}
     Spool &spool() const { return *spool_; }
 
   private:

@@ -32,6 +32,27 @@ Clocks clocks(std::int64_t uptime_s, const std::string &boot) {
     return {Time(hours(1'000'000)), seconds(uptime_s), boot, false};
 }
 
+// A machine whose clocks go as a test says.
+struct Machine {
+    seconds uptime{100};
+    Time wall = now();
+    std::string boot = "one";
+
+    void pass(seconds time) { uptime += time, wall += time; }
+    // Started anew, so long ago; its wall clock stands as it did.
+    void start_anew(seconds since, const std::string &name) { uptime = since, boot = name; }
+    std::unique_ptr<DurableSpool> open(const fs::path &path, std::size_t most = 100'000) const {
+        const DurableSpool::Bounds bounds{most, 1'000'000'000, minutes(1), hours(1)};
+        const SpoolClocks clocks{[this] { return UptimeClock::time_point(uptime); }, [this] { return wall; },
+                                 boot};
+        return std::make_unique<DurableSpool>(path, bounds, clocks);
+    }
+};
+
+std::int64_t saved_age(const fs::path &path) {
+    return Database(path).integer("SELECT lived_s FROM state").value_or(-1);
+}
+
 // What is delivered of a spool of these two batches, after what happened to it.
 template <class Happens>
 std::vector<std::string> left_after(Happens happens) {
@@ -121,32 +142,106 @@ TEST_CASE("the word of the spool's age alone makes nothing too old") {
 }
 
 TEST_CASE("time that the machine was off does not count, and the next start goes on where the last ended") {
-    const auto reboot = [](const fs::path &path) {
-        make_older(path, fifty_years, 0);
-        Database(path).execute("UPDATE state SET boot = 'another', uptime_s = 5000000000");
-    };
-    const auto uptime = read_clocks().uptime;
-    const auto left = left_after(reboot);
-    // Of another start all of the uptime has passed since.
-    if (uptime > hours(1))
-        CHECK(left == std::vector<std::string>{expired(0, 1)});
-    else
-        CHECK(left == batches(0, 2));
-
     const Folder folder;
     const auto path = folder / "spool";
-    { push(*std::make_unique<DurableSpool>(path, DurableSpool::Bounds{9, 9999}), batches(0, 2)); }
-    reboot(path);
-    Database(path).execute("UPDATE state SET lived_s = 1000; UPDATE batches SET lived_s = 400");
-    const auto age = open(path).oldest_age();
-    CHECK(age >= seconds(600) + uptime);
-    CHECK(age < seconds(600) + uptime + minutes(5));
+    Machine machine;
+    {
+        const auto spool = machine.open(path);
+        push(*spool, batches(0, 2));
+        machine.pass(minutes(10));
+    }
+    machine.wall += hours(1000);
+    machine.start_anew(minutes(20), "two");
+    {
+        const auto spool = machine.open(path);
+        CHECK(spool->oldest_age() == minutes(30));
+        machine.pass(minutes(29));
+        CHECK_FALSE(spool->expire());
+        CHECK(spool->loss().expired == 0);
+    }
+    machine.pass(minutes(2));  // in which no process ran
+    const auto spool = machine.open(path);
+    spool->expire();
+    CHECK(drain(*spool) == std::vector<std::string>{expired(0, 1)});
+}
+
+TEST_CASE("what is young stays, whether or not a start knows its name") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    const auto [before, after] =
+        GENERATE(table<std::string, std::string>({{unknown_boot, "one"}, {"one", unknown_boot}}));
+    Machine machine;
+    machine.start_anew(hours(24 * 30), before);
+    {
+        const auto spool = machine.open(path);
+        push(*spool, batches(0, 2));
+    }
+    machine.boot = after;  // the same one
+    machine.pass(minutes(1));
+    machine.wall += hours(1000);
+    const auto spool = machine.open(path);
+    spool->expire();
+    CHECK(spool->oldest_age() == minutes(1));
+    CHECK(drain(*spool) == batches(0, 2));
+}
+
+TEST_CASE("a spool goes on to age past the uptime of a start before, when neither knows its name") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    Machine machine;
+    machine.start_anew(minutes(5), unknown_boot);
+    {
+        const auto spool = machine.open(path);
+        push(*spool, batches(0, 1));
+    }
+    machine.start_anew(seconds(0), unknown_boot);
+    const auto spool = machine.open(path);
+    machine.pass(minutes(6));
+    push(*spool, batches(1, 2));
+    CHECK(Database(path).text("SELECT group_concat(lived_s) FROM batches") == "0,360");
+}
+
+TEST_CASE("sleep makes all lines older, read ahead or not") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    Machine machine;
+    const auto spool = machine.open(path);
+    constexpr unsigned more_than_are_read_ahead = 600;
+    push(*spool, batches(0, more_than_are_read_ahead));
+    machine.pass(hours(2));
+    push(*spool, batches(more_than_are_read_ahead, more_than_are_read_ahead + 1));
+    spool->expire();
+    CHECK(drain(*spool) == std::vector<std::string>{expired(0, more_than_are_read_ahead - 1),
+                                                    batch(more_than_are_read_ahead)});
+}
+
+TEST_CASE("the age of a spool is saved while batches wait in it and nothing comes in") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    Machine machine;
+    const auto spool = machine.open(path, 2);
+    push(*spool, batches(0, 2), WhenFull::wait);
+    std::int64_t passed_s = 0;
+    for (int minute = 0; minute < 60; ++minute) {
+        machine.pass(minutes(1));
+        passed_s += 60;
+        spool->settle();
+        REQUIRE(saved_age(path) <= passed_s);
+        REQUIRE(saved_age(path) >= passed_s - 600);
+    }
+    CHECK(saved_age(path) > 0);
+    // An empty one need not write.
+    drain(*spool);
+    spool->settle();
+    const auto saved = saved_age(path);
+    machine.pass(hours(5));
+    spool->settle();
+    CHECK(saved_age(path) == saved);
 }
 
 TEST_CASE("the age of a spool is saved when it ends, and on the way") {
     const Folder folder;
     const auto path = folder / "spool";
-    const auto saved = [&] { return Database(path).integer("SELECT lived_s FROM state").value_or(-1); };
     {
         auto spool = open(path);
         push(spool, batches(0, 2));
@@ -154,14 +249,14 @@ TEST_CASE("the age of a spool is saved when it ends, and on the way") {
     }
     Database(path).execute("UPDATE state SET uptime_s = uptime_s - 500");
     { open(path); }  // a polite end
-    CHECK(saved() >= 500);
-    CHECK(saved() < 550);
+    CHECK(saved_age(path) >= 500);
+    CHECK(saved_age(path) < 550);
     Database(path).execute("UPDATE state SET uptime_s = uptime_s - 700");
     die_after([&] {
         auto &spool = open_for_good(path);
         push(spool, batches(2, 3));
     });
-    CHECK(saved() >= 1200);
+    CHECK(saved_age(path) >= 1200);
 }
 
 TEST_CASE(
