@@ -26,9 +26,10 @@ void LossReport::tell() {
 
 std::string LossReport::since_start(std::uint64_t lost, const Spool::Loss &now) const {
     const auto unnamed = now.unnamed - at_start_.unnamed;
-    std::string text = std::to_string(lost) + " since the start; gap lines will tell of them";
-    if (unnamed == 0) return text;
-    return text + ", but not of " + std::to_string(unnamed) + " that have no run_id and seq";
+    const std::string text = std::to_string(lost) + " since the start; gap lines will tell of ";
+    if (unnamed == 0) return text + "them";
+    // They are counted once for both causes: it is not known which of them these are.
+    return text + "all lost batches but " + std::to_string(unnamed) + " that have no run_id and seq";
 }
 
 }  // namespace ble
