@@ -16,7 +16,8 @@ constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, 
 constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
 constexpr std::chrono::seconds retry_after(1);
 constexpr std::uint64_t reserve_step = 1000;
-constexpr std::chrono::minutes age_step(10);  // so much of it a power cut takes, at most
+constexpr std::chrono::minutes age_step(
+    10);  // a power cut takes so much of it, and what could not be written
 constexpr std::uint64_t most_kept_free = 10u << 20;
 constexpr std::uint64_t most_of_a_push = 2u << 20;  // one look at a pipe, and what SQLite adds
 constexpr std::uint64_t page_size = 4096;           // of SQLite, unless it was told otherwise

@@ -1,8 +1,8 @@
 // Spool: the queue of messages that wait to be delivered, in order. It knows no transport.
 //
-// It is bounded, in number and, when it is told so, in age. What it drops or is told to give up it turns into gap lines, which are messages like any other but stand outside the bound;
-// they take the place of what they tell of, so they go out before later batches. One thread. A spool on disk may block
-// on it, and throws Error(io) when its file can no longer be read or is taken away.
+// It is bounded, in number and, when it is told so, in age. What it drops or is told to give up it turns into gap lines, which
+// are messages like any other but stand outside the bound; they take the place of what they tell of, so they go out before
+// later batches. One thread. A spool on disk may block on it, and throws Error(io) when its file can no longer be read or is taken away.
 #pragma once
 
 #include <chrono>
@@ -49,17 +49,18 @@ class Spool {
 
     virtual ~Spool() = default;
 
-    // Takes lines (each a valid batch or gap, without LF), in order; returns how many. Where there is no room, those that are too
-    // old make some, whatever `when_full` says. When this returns they are as
-    // safe as this spool makes them: the caller may now consume them from its input. Copies the bytes. 0 though there is
-    // room: they cannot be made safe now (the disk is full), which the log says; try again.
+    // Takes lines (each a valid batch or gap, without LF), in order; returns how many. Where there is no room, those that are
+    // too old make some, whatever `when_full` says. When this returns they are as safe as this spool makes them: the caller
+    // may now consume them from its input. Copies the bytes. 0 though there is room: they cannot be made safe now (the disk
+    // is full), which the log says; try again.
     virtual std::size_t push(std::span<const std::string_view> lines, WhenFull when_full) = 0;
 
     // The oldest that is not in flight; from now on it is in flight, and is not dropped. Empty: none waits.
     virtual std::optional<Entry> next() = 0;
-    // Drops what is too old of the batches that wait and whose turn it is, so many of them (most_expired) at most: true says that there may be more,
-    // and that nothing should be sent before. So a long backlog becomes one gap line for each run and holds up nobody for long. False
-    // though there are some: that many gap lines wait already, or the disk is full, and they are delivered instead.
+    // Drops what is too old of the batches that wait and whose turn it is, so many of them (most_expired) at most: true says
+    // that there may be more, and that nothing should be sent before. So a long backlog becomes one gap line for each run and
+    // holds up nobody for long. False though there are some: that many gap lines wait already, or the disk is full, and they
+    // are delivered instead.
     virtual bool expire() = 0;
     // The line of an entry in flight.
     virtual std::string_view line(std::uint64_t id) const = 0;

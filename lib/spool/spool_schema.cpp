@@ -43,9 +43,10 @@ SELECT (SELECT count(*) = 1 AND min(next_id) BETWEEN 1 AND 1 << 62 AND min(dropp
    AND (SELECT coalesce(min(id) >= 1 AND max(id) < (SELECT next_id FROM state), 1) FROM gaps)
    AND NOT EXISTS (SELECT 1 FROM gaps JOIN batches USING (id))
 )sql";
-// 2^40 seconds are 35 000 years.
+// 2^32 seconds are 136 years; more than 2^33 are too many nanoseconds for a clock's 64 bits.
 constexpr char sound_age[] =
-    "SELECT min(expired) >= 0 AND min(lived_s) BETWEEN 0 AND 1 << 40 AND min(uptime_s) BETWEEN 0 AND 1 << 40 "
+    "SELECT min(expired) >= 0 AND min(lived_s) BETWEEN 0 AND 4294967296 AND min(uptime_s) BETWEEN 0 AND "
+    "4294967296 "
     "FROM state";
 
 [[noreturn]] void damaged(const std::string &why) {

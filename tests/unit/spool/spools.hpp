@@ -130,6 +130,9 @@ inline void check_crowd_of_gaps(Spool &spool, const std::vector<std::string> &li
     CHECK(sent.back() == lines.back());
 }
 
+// The files beside `path` that begin with its name and were set aside, without those that SQLite makes.
+std::vector<std::filesystem::path> set_aside(const std::filesystem::path &path);
+
 // As if its lines had come so many seconds earlier, by the wall clock and by the time that the machine was on.
 void make_older(const std::filesystem::path &spool, std::int64_t wall_s, std::int64_t lived_s);
 
