@@ -284,6 +284,45 @@ TEST_CASE(
     CHECK(drain(spool) == std::vector<std::string>{expired(0, count - 1), batch(count)});
 }
 
+TEST_CASE("a process that dies while it drops what is too old loses nothing untold") {
+    const Folder folder;
+    const auto path = folder / "spool";
+    constexpr unsigned count = 2 * Spool::most_expired + 7, delivered = 2;
+    {
+        auto spool = open(path);
+        push(spool, batches(0, count));
+    }
+    make_older(path, two_hours, two_hours);
+    // Writing beyond so many pages of SQLite's log kills it: before a commit, in one, or after all.
+    const unsigned pages = GENERATE(0u, 1u, 2u, 5u, 20u, 40u, 50u, 60u, 80u, 10'000u);
+    INFO(pages);
+    int status = 0;
+    const auto child = ::fork();
+    if (child == 0) {
+        auto &spool = open_for_good(path);
+        for (unsigned n = 0; n < delivered; ++n) spool.remove(spool.next()->id);
+        std::signal(SIGXFSZ, SIG_DFL);
+        const rlimit limit{pages * rlim_t{4096} + 100, RLIM_INFINITY};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        while (spool.expire()) {
+        }
+        ::raise(SIGKILL);
+    }
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == (pages < 10'000 ? SIGXFSZ : SIGKILL));
+    auto spool = open(path);
+    CHECK(set_aside(path).empty());
+    const auto before = spool.loss().expired;
+    CHECK(before % Spool::most_expired == (pages < 10'000 ? 0 : count - delivered - 2 * Spool::most_expired));
+    while (spool.expire()) {
+    }
+    // What was delivered is told of as well when the process died before that was in the file.
+    const unsigned first = before == 0 ? 0 : delivered;
+    CHECK(spool.loss().expired == count - first);
+    CHECK(drain(spool) == std::vector<std::string>{expired(first, count - 1)});
+}
+
 TEST_CASE("when as many gap lines wait on disk as may, what is too old is delivered, not lost unnamed") {
     const Folder folder;
     const auto path = folder / "spool";
