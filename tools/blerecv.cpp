@@ -26,15 +26,16 @@ using namespace ble;
 // Longer than a request may wait for the reader: at the end of it every client has its answer.
 constexpr std::chrono::seconds farewell(10);
 
-void reload(const ReceiveOptions &o, SecretWatch &keys_file, Doorkeeper &door, LwsLoop &loop) {
+void reload(const ServeOptions &o, bool &has_keys, Doorkeeper &door, LwsLoop &loop) {
     const auto replace = [&] {
         auto keys = read_keys(o);
-        keys_file.note(!keys.everybody_may());
+        check_still_there(has_keys, !keys.everybody_may(), "the file of keys");
+        has_keys = !keys.everybody_may();
         if (!keys.everybody_may() && keys.size() == 0)
             log_warning("there is no key any more: nobody may send");
         door.set_keys(std::move(keys));
     };
-    if (keys_file.there() || has_credentials()) read_again("keys", replace);
+    if (has_keys || has_credentials()) read_again("keys", replace);
     if (!o.tls.cert.empty()) read_again("certificates", [&] { loop.reload_certificates(); });
 }
 
@@ -59,7 +60,7 @@ std::string status(const LwsLoop &loop, const Counters &counters, std::chrono::m
     return text;
 }
 
-LwsLoop::Config loop_of(const ReceiveOptions &o, std::chrono::seconds patience) {
+LwsLoop::Config loop_of(const ServeOptions &o, std::chrono::seconds patience) {
     LwsLoop::Config config;
     config.bind = o.bind;
     config.port = static_cast<std::uint16_t>(o.port);
@@ -71,7 +72,7 @@ LwsLoop::Config loop_of(const ReceiveOptions &o, std::chrono::seconds patience) 
     return config;
 }
 
-ExitCode run(const ReceiveOptions &o) {
+ExitCode run(const ServeOptions &o) {
     if (!o.new_key.empty()) return print_new_key(o.new_key);
     Counters counters;
     std::optional<HttpReceiver> receiver;  // outlives the loop, whose connections it serves
@@ -102,9 +103,7 @@ ExitCode run(const ReceiveOptions &o) {
     Doorkeeper door(loop, access_of(o), TrustedProxies(o.proxies), o.keys, static_cast<double>(o.rate));
     if (!o.keys.everybody_may() || has_credentials() || !o.tls.cert.empty())
         lifecycle.on_reload(
-            [&, keys_file = SecretWatch("the file of keys", !o.keys.everybody_may())]() mutable {
-                reload(o, keys_file, door, loop);
-            });
+            [&, has_keys = !o.keys.everybody_may()]() mutable { reload(o, has_keys, door, loop); });
     HttpReceiver::Options receiving;
     receiving.prefix = PathPrefix(o.prefix);
     receiver.emplace(loop, door, output, counters, receiving, changed);
@@ -125,8 +124,8 @@ ExitCode run(const ReceiveOptions &o) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    return run_tool<ReceiveOptions>(
+    return run_tool<ServeOptions>(
         argc, argv, "blerecv",
         "Take batches by HTTP, write them on standard output, answer 201 when its reader has consumed them.",
-        declare_receive_options, validate_receive_options, run);
+        declare_serve_options, validate_serve_options, run);
 }

@@ -53,18 +53,19 @@ ExitCode run(const BroadcastOptions &o) {
     MetricsSite metrics({o.metrics, o.origins, static_cast<double>(o.rate), patience},
                         [&] { return life.metrics(); });
     LwsLoop loop(loop_of(o, patience));
-    SecretWatch token("the token", o.token.has_value());
+    bool has_token = o.token.has_value();
     const auto read_token_again = [&] {
         BroadcastOptions renewed = o;
         renewed.token = token_of(o);
-        token.note(renewed.token.has_value());
+        check_still_there(has_token, renewed.token.has_value(), "the token");
         access = access_of(renewed);
+        has_token = renewed.token.has_value();
     };
     const auto reload = [&] {
-        if (token.there() || has_credentials()) read_again("token and its cookie", read_token_again);
+        if (has_token || has_credentials()) read_again("token and its cookie", read_token_again);
         if (!o.tls.cert.empty()) read_again("certificates", [&] { loop.reload_certificates(); });
     };
-    if (token.there() || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
+    if (has_token || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
     const Broadcaster::Options how = manner_of(o);
     broadcaster.emplace(loop, access, pages_of(o), counters, how);
 

@@ -22,26 +22,8 @@ std::optional<std::string> find_secrets(const std::string &file, const std::stri
 bool has_credentials();
 
 // For reading again: Error(config) naming `what` when there was a secret and `now` is none, as when a credential was taken away: what needs
-// one must not go on without.
+// one must not go on without. One that came later must stay as well: `before` is how it was when it was last taken.
 void check_still_there(bool before, bool now, const std::string &what);
-
-// Whether there was a secret up to now. One that came later must stay as well.
-class SecretWatch {
-  public:
-    // `what`: "the token", for messages.
-    SecretWatch(std::string what, bool there) : what_(std::move(what)), there_(there) {}
-
-    bool there() const { return there_; }
-    // It was read again. Throws as check_still_there() does, and remembers nothing then.
-    void note(bool now) {
-        check_still_there(there_, now, what_);
-        there_ = now;
-    }
-
-  private:
-    std::string what_;
-    bool there_;
-};
 
 constexpr std::size_t short_key = 16;  // characters; a key of fewer can be guessed
 

@@ -12,7 +12,7 @@
 
 namespace ble {
 
-void declare_receive_options(ReceiveOptions &o, CommandLine &line) {
+void declare_serve_options(ServeOptions &o, CommandLine &line) {
     line.group("Listening");
     line.text("-b,--bind ADDRESS", o.bind,
               "address to listen on; others than loopback need a key or --insecure");
@@ -54,7 +54,7 @@ void declare_receive_options(ReceiveOptions &o, CommandLine &line) {
         "       http://127.0.0.1:8000/api/v1/detections/bulk");
 }
 
-ApiKeys read_keys(const ReceiveOptions &o) {
+ApiKeys read_keys(const ServeOptions &o) {
     const auto text = find_secrets(o.keys_file, "API_KEY");
     if (!text) return {};
     const char *alone = std::getenv("API_KEY");
@@ -72,12 +72,12 @@ ApiKeys read_keys(const ReceiveOptions &o) {
     return keys;
 }
 
-Access access_of(const ReceiveOptions &o) {
+Access access_of(const ServeOptions &o) {
     // Whoever knows a key need not be protected from what a page has its browser do.
     return {{}, o.origins, is_own_machine(o.bind) && o.keys.everybody_may(), !o.tls.cert.empty()};
 }
 
-void validate_receive_options(ReceiveOptions &o, const CommandLine &line) {
+void validate_serve_options(ServeOptions &o, const CommandLine &line) {
     if (const auto reason = why_no_key_device(o.new_key); line.given("--make-key") && !reason.empty())
         throw Error(ExitCode::usage, "--make-key: name a device_id, or '*' for all: " + reason);
     if (!o.new_key.empty()) return;

@@ -13,7 +13,7 @@
 
 namespace ble {
 
-struct ReceiveOptions {
+struct ServeOptions {
     CommonOptions common;
     std::string bind = "127.0.0.1";
     std::int64_t port = 8000;
@@ -28,12 +28,12 @@ struct ReceiveOptions {
     ApiKeys keys;
 };
 
-void declare_receive_options(ReceiveOptions &o, CommandLine &line);
+void declare_serve_options(ServeOptions &o, CommandLine &line);
 // Reads the keys too. Error(usage), or Error(config) where the environment or a file is wrong.
-void validate_receive_options(ReceiveOptions &o, const CommandLine &line);
+void validate_serve_options(ServeOptions &o, const CommandLine &line);
 
 // The keys as they are now. Error(config): they cannot be read.
-ApiKeys read_keys(const ReceiveOptions &o);
-Access access_of(const ReceiveOptions &o);
+ApiKeys read_keys(const ServeOptions &o);
+Access access_of(const ServeOptions &o);
 
 }  // namespace ble

@@ -44,8 +44,8 @@ Receiver::Receiver(const ReceiveOptions &options, Counters &counters)
                                 : Handover::OnSafe()),
       subscriber_(options.mqtt, options.share, static_cast<std::size_t>(options.window),
                   [this](auto topic, auto payload) { handover_.take(topic, payload); }),
-      password_("the password", options.mqtt.password.has_value()),
-      key_("the key of confirmations", options.confirm_key.has_value()) {
+      has_password_(options.mqtt.password.has_value()),
+      has_key_(options.confirm_key.has_value()) {
     if (options.confirm) confirmer_.emplace(options.mqtt, options.confirm_key);
 }
 
@@ -125,10 +125,12 @@ void Receiver::reload() {
         const auto password = find_password(options_.mqtt);
         std::optional<std::string> key;
         if (confirmer_) key = find_confirm_key(options_.confirm_key_file);
-        if (confirmer_) key_.note(key.has_value());
-        password_.note(password.has_value());
+        if (confirmer_) check_still_there(has_key_, key.has_value(), "the key of confirmations");
+        check_still_there(has_password_, password.has_value(), "the password");
         if (confirmer_) confirmer_->renew(password, key);
         subscriber_.renew(password);
+        has_key_ = key.has_value();
+        has_password_ = password.has_value();
     });
 }
 

@@ -42,7 +42,7 @@ class Receiver {
     bool hung_up_ = false;
     std::optional<std::chrono::steady_clock::time_point> end_;  // when what waits is given up
     std::string link_;
-    SecretWatch password_, key_;
+    bool has_password_, has_key_;  // now
 };
 
 }  // namespace ble
