@@ -17,6 +17,7 @@
 #include "spool/spool.hpp"
 #include "spool/spool_age.hpp"
 #include "spool/spool_file.hpp"
+#include "sqlite/database.hpp"
 
 namespace ble {
 

@@ -11,6 +11,7 @@
 #include "blesend/options.hpp"
 #include "spool/durable_spool.hpp"
 #include "spool/ram_spool.hpp"
+#include "spool/spool_status.hpp"
 
 namespace ble {
 namespace {

@@ -14,6 +14,7 @@
 #include "catch.hpp"
 #include "spool/durable_spool.hpp"
 #include "spool/ram_spool.hpp"
+#include "spool/spool_status.hpp"
 
 namespace ble::test {
 
