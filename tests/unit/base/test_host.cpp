@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "base/clocks.hpp"
 #include "catch.hpp"
 
 using ble::device_id_of;
@@ -156,4 +158,14 @@ TEST_CASE("a clock that may not be asked about is not synchronised") {
     int status = -1;
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(status == 0);
+}
+
+TEST_CASE("the uptime is what the kernel says: one that was written down goes on to be compared") {
+    struct sysinfo before {
+    }, after{};
+    ::sysinfo(&before);
+    const auto uptime = ble::read_clocks().uptime.count();
+    ::sysinfo(&after);
+    CHECK(uptime >= before.uptime);
+    CHECK(uptime <= after.uptime);
 }
