@@ -12,7 +12,7 @@
 #include "base/pipe_size.hpp"
 #include "batch/batch.hpp"
 #include "sqlite/database.hpp"
-#include "store/schema.hpp"
+#include "store/sqlite/schema.hpp"
 
 using namespace ble;
 

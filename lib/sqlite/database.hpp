@@ -10,27 +10,16 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.hpp"
+#include "base/database_error.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace ble {
 
-class SqliteError : public Error {
+class SqliteError : public DatabaseError {
   public:
-    enum class Kind {
-        trouble,  // may pass by itself: locked, disk full, I/O error, read-only for now, out of memory. Try again later
-        permission,  // the file or its folder may not be opened
-        constraint,  // the data broke a rule of the schema, or is too large for it: this row will never be taken
-        foreign,     // the file is no SQLite database, or is damaged
-        other,       // a missing table, wrong SQL
-    };
-    SqliteError(Kind kind, ExitCode code, const std::string &text) : Error(code, text), kind_(kind) {}
-    Kind kind() const noexcept { return kind_; }
-
-  private:
-    Kind kind_;
+    using DatabaseError::DatabaseError;
 };
 
 class Database {

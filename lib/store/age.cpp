@@ -25,42 +25,18 @@ std::int64_t bounded(std::int64_t number) {
 
 }  // namespace
 
-StoreAge::StoreAge(Database &database)
-    : read_(database,
-            "SELECT lived_s, uptime_s, wall_ms, steady_since_s, boot, sure_boot, sure_wall_ms, sure_lived_s,"
-            " rest_began_s FROM age"),
-      write_(database,
-             "UPDATE age SET lived_s = ?, uptime_s = ?, wall_ms = ?, steady_since_s = ?, boot = ?,"
-             " sure_boot = ?, sure_wall_ms = ?, sure_lived_s = ?, rest_began_s = ?"),
-      newest_(database,
-              "SELECT max(coalesce((SELECT max(lived_s) FROM batches), -1),"
-              " coalesce((SELECT max(lived_s) FROM batch_hashes), -1))"),
-      older_batches_(database, "UPDATE batches SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
-      older_hashes_(database, "UPDATE batch_hashes SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
-      date_batches_(database,
-                    "UPDATE batches SET lived_s = ?1 - (?2 - received_at) / 1000"
-                    " WHERE received_at <= ?2 AND lived_s > ?1 - (?2 - received_at) / 1000"),
-      date_hashes_(database,
-                   "UPDATE batch_hashes SET lived_s = ?1 - (?2 - received_at) / 1000"
-                   " WHERE received_at <= ?2 AND lived_s > ?1 - (?2 - received_at) / 1000") {}
+StoreAge::StoreAge(AgeRows &rows) : rows_(rows) {}
 
-StoreAge::Row StoreAge::read() {
-    if (!read_.step()) throw Error(ExitCode::io, "the database has lost its age: restore a backup");
-    const auto number = [this](int column) { return bounded(read_.integer(column)); };
-    Row row{
-        number(0), number(1), number(2), number(3), std::string(read_.text(4)), std::string(read_.text(5)),
-        number(6), number(7), number(8)};
-    read_.reset();
+AgeRow StoreAge::read() {
+    AgeRow row = rows_.read();
+    for (auto *number : {&row.lived_s, &row.uptime_s, &row.wall_ms, &row.steady_since_s, &row.sure_wall_ms,
+                         &row.sure_lived_s, &row.rest_began_s})
+        *number = bounded(*number);
     return row;
 }
 
-void StoreAge::write(const Row &row) {
-    write_.run(row.lived_s, row.uptime_s, row.wall_ms, row.steady_since_s, row.boot, row.sure_boot,
-               row.sure_wall_ms, row.sure_lived_s, row.rest_began_s);
-}
-
 std::int64_t StoreAge::look(const Clocks &clocks) {
-    Row row = read();
+    AgeRow row = read();
     const auto uptime_s = clocks.uptime.count(), wall_ms = to_milliseconds(clocks.wall);
     const bool same_boot = row.boot == clocks.boot;
     // Less than 0: another process looked later and wrote earlier, or the machine was put back to an earlier state. Only
@@ -79,7 +55,7 @@ std::int64_t StoreAge::look(const Clocks &clocks) {
         step_ = ClockStep{from_milliseconds(row.wall_ms + (since_s - passed_s) * 1000), clocks.wall,
                           std::chrono::seconds(passed_s)};
     // The last look that was written may be some minutes older than the last batch.
-    if (!same_boot) lived_s = std::max(lived_s, bounded(newest_.find().value_or(-1)) + 1);
+    if (!same_boot) lived_s = std::max(lived_s, bounded(rows_.newest()) + 1);
     if (sure_till_now && (!same_boot || doubtful)) row.rest_began_s = lived_s;
     // The machine was paused, maybe: which rows are from before, nobody knows.
     if (parted && row.sure_boot == row.boot) row.sure_boot.clear();
@@ -89,17 +65,15 @@ std::int64_t StoreAge::look(const Clocks &clocks) {
     row.uptime_s = started ? uptime_s : std::max(uptime_s, row.uptime_s);
     row.wall_ms = wall_ms + (row.uptime_s - uptime_s) * 1000;  // at that uptime
     if (clocks.synced && lived_s - row.steady_since_s >= day_s) make_up(row, wall_ms);
-    write(row);
+    rows_.write(row);
     return lived_s;
 }
 
 // The clock can be believed. What it says beyond the uptimes since it last could, the machine was off.
-void StoreAge::make_up(Row &row, std::int64_t wall_ms) {
+void StoreAge::make_up(AgeRow &row, std::int64_t wall_ms) {
     const auto off_s = (wall_ms - row.sure_wall_ms) / 1000 - (row.lived_s - row.sure_lived_s);
-    if (!row.sure_boot.empty() && row.sure_boot != row.boot && off_s > short_rest_s) {
-        older_batches_.run(off_s, row.rest_began_s);
-        older_hashes_.run(off_s, row.rest_began_s);
-    }
+    if (!row.sure_boot.empty() && row.sure_boot != row.boot && off_s > short_rest_s)
+        rows_.make_older(off_s, row.rest_began_s);
     row.sure_boot = row.boot;
     row.sure_wall_ms = wall_ms;
     row.sure_lived_s = row.lived_s;
@@ -107,12 +81,11 @@ void StoreAge::make_up(Row &row, std::int64_t wall_ms) {
 }
 
 void StoreAge::believe(const Clocks &clocks) {
-    const auto lived_s = look(clocks), wall_ms = to_milliseconds(clocks.wall);
-    date_batches_.run(lived_s, wall_ms);
-    date_hashes_.run(lived_s, wall_ms);
-    Row row = read();
+    const auto lived_s = look(clocks);
+    rows_.date(lived_s, to_milliseconds(clocks.wall));
+    AgeRow row = read();
     row.sure_boot.clear();  // what the machine was off is in it
-    write(row);
+    rows_.write(row);
 }
 
 std::optional<ClockStep> StoreAge::take_step() {

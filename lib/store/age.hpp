@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/clocks.hpp"
-#include "sqlite/database.hpp"
+#include "store/rows/age_rows.hpp"
 #include "store/store.hpp"
 
 namespace ble {
@@ -15,7 +15,7 @@ namespace ble {
 // Works inside the store's transaction.
 class StoreAge {
   public:
-    explicit StoreAge(Database &database);
+    explicit StoreAge(AgeRows &rows);
 
     // Looks at the clocks. Returns the store's age in seconds: of one start of the machine all time counts, also that in
     // which nobody looked; the time between two starts does not. It is made up for, for the rows of before, when the
@@ -30,20 +30,10 @@ class StoreAge {
     std::optional<ClockStep> take_step();
 
   private:
-    struct Row {
-        std::int64_t lived_s, uptime_s, wall_ms, steady_since_s;
-        std::string boot, sure_boot;  // sure: when the clock could last be believed; empty: never
-        std::int64_t sure_wall_ms, sure_lived_s;
-        // The age at the first start of the machine after that, or when the clock was first seen not to be synchronised;
-        // less than sure_lived_s: neither has been yet.
-        std::int64_t rest_began_s;
-    };
+    AgeRow read();
+    void make_up(AgeRow &row, std::int64_t wall_ms);
 
-    Row read();
-    void write(const Row &row);
-    void make_up(Row &row, std::int64_t wall_ms);
-
-    Statement read_, write_, newest_, older_batches_, older_hashes_, date_batches_, date_hashes_;
+    AgeRows &rows_;
     std::optional<ClockStep> step_;
 };
 

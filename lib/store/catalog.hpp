@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "batch/batch.hpp"
-#include "sqlite/database.hpp"
+#include "store/rows/name_rows.hpp"
 
 namespace ble {
 
@@ -21,7 +21,7 @@ class Catalog {
     struct Device;
     struct Advertiser;
 
-    explicit Catalog(Database &database);
+    explicit Catalog(NameRows &rows);
     ~Catalog();
 
     void begin(std::int64_t received_at_ms, std::int64_t lived_s);  // a transaction begins
@@ -48,34 +48,21 @@ class Catalog {
         }
     };
 
-    // A row that is known by its text, and when the database was last told that it is used.
-    struct Row {
-        std::int64_t id = 0, used_s = 0;
-    };
-    struct Look {
-        Look(Database &database, const std::string &table, const std::string &where,
-             const std::string &insert_into);
-        Statement find, insert, use;
-    };
-    using Rows = std::unordered_map<std::string, Row>;
+    using Names = std::unordered_map<std::string, NameRow>;
 
-    template <class... Key>
-    std::int64_t use(Row &row, Look &look, const Key &...key);
-    Row &row(Rows &rows, const std::string &key);
+    NameRow &row(Names &names, const std::string &key);
+    bool is_use_due(NameRow &row) const;
     void flush_advertisers();
-    void flush_devices();
 
-    Database &database_;
-    Look device_, place_, sender_;
-    Statement update_device_, conflicted_, count_senders_;
-    Statement find_advertiser_, insert_advertiser_, update_advertiser_;
+    NameRows &rows_;
     std::unordered_map<std::string, Device> devices_;
-    Rows places_, senders_;
+    Names places_, senders_;
     std::unordered_map<HashText, Advertiser, HashOfHash> advertisers_;
     std::vector<Device *> dirty_devices_;
     std::vector<std::pair<const HashText, Advertiser> *> dirty_advertisers_;
-    std::size_t remembered_ = 0;  // bytes, about: of texts, whose length others choose
-    std::int64_t received_at_ms_ = 0, lived_s_ = 0, next_advertiser_ = 0;
+    std::vector<AdvertiserNews> news_;  // of a flush
+    std::size_t remembered_ = 0;        // bytes, about: of texts, whose length others choose
+    std::int64_t received_at_ms_ = 0, lived_s_ = 0;
 };
 
 }  // namespace ble

@@ -21,57 +21,14 @@ std::int64_t seq_of(std::int64_t stored) {
     return std::clamp<std::int64_t>(stored, 0, most_seq + 1);
 }
 
-constexpr char columns[] =
-    "SELECT from_seq, to_seq, reason, noticed_at, lost_from, lost_to, lost_clock FROM gaps ";
-
-std::optional<std::int64_t> number(const Statement &row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
-}
-
-std::optional<bool> flag(const Statement &row, int column) {
-    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column) != 0);
-}
-
-Piece piece_of(const Statement &row) {
-    return {row.integer(0),
-            seq_of(row.integer(1)),
-            std::string(row.text(2)),
-            row.integer(3),
-            {number(row, 4), number(row, 5), flag(row, 6)}};
+Piece bounded(Piece piece) {
+    piece.to = seq_of(piece.to);
+    return piece;
 }
 
 }  // namespace
 
-RunLedger::RunLedger(Database &database)
-    : find_(database,
-            "SELECT id, next_seq, used_s, last_end, last_clock, open_from FROM runs"
-            " WHERE device = ? AND run_id = ?"),
-      insert_(database,
-              "INSERT INTO runs (device, run_id, used_s, next_seq) VALUES (?, ?, ?, 0) RETURNING id"),
-      use_(database, "UPDATE runs SET used_s = ?2 WHERE id = ?1"),
-      name_hash_(database, "UPDATE runs SET hash_id = ?2 WHERE id = ?1 AND hash_id IS NULL"),
-      advance_(database,
-               "UPDATE runs SET next_seq = ?2, last_end = ?3, last_clock = ?4, open_from = ?5 WHERE id = ?1"),
-      touching_(database, std::string(columns) +
-                              "WHERE run = ?1 AND from_seq <= ?3 + 1 AND "
-                              "from_seq >= coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND "
-                              "from_seq < ?2), 0) AND "
-                              "to_seq >= ?2 - 1 ORDER BY from_seq LIMIT ?4"),
-      gap_at_(database,
-              std::string(columns) + "WHERE run = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1"),
-      insert_gap_(
-          database,
-          "INSERT INTO gaps (run, from_seq, to_seq, reason, noticed_at, lost_from, lost_to, lost_clock)"
-          " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-      delete_gap_(database, "DELETE FROM gaps WHERE run = ? AND from_seq = ?"),
-      close_(database,
-             "UPDATE gaps SET lost_to = ?3, lost_clock = CASE WHEN lost_from IS NULL THEN ?4 WHEN lost_from "
-             "> ?3 THEN 0"
-             " WHEN lost_clock = 0 OR ?4 = 0 THEN 0 WHEN lost_clock = 1 AND ?4 = 1 THEN 1 END"
-             " WHERE run = ?1 AND lost_to IS NULL AND from_seq >="
-             " coalesce((SELECT max(from_seq) FROM gaps WHERE run = ?1 AND from_seq <= ?2), 0)"),
-      holes_(database, "SELECT holes FROM devices WHERE id = ?"),
-      count_holes_(database, "UPDATE devices SET holes = ?2 WHERE id = ?1") {}
+RunLedger::RunLedger(RunRows &rows) : rows_(rows) {}
 
 void RunLedger::begin(std::int64_t now_ms, std::int64_t lived_s) {
     ++transaction_;
@@ -83,11 +40,11 @@ void RunLedger::begin(std::int64_t now_ms, std::int64_t lived_s) {
 
 void RunLedger::flush() {
     for (Run *run : dirty_) {
-        advance_.run(run->id, run->next_seq, run->last.at, run->last.synced, run->open_from);
+        rows_.save(*run);
         run->dirty = false;
     }
     dirty_.clear();
-    for (const auto &[device, holes] : holes_of_) count_holes_.run(device, holes);
+    for (const auto &[device, holes] : holes_of_) rows_.set_holes(device, holes);
     holes_of_.clear();
 }
 
@@ -101,42 +58,27 @@ RunLedger::Run &RunLedger::find(std::int64_t device, const std::string &run_id,
                                 const std::optional<std::string> &hash_id) {
     Run &run = runs_[std::to_string(device) + ' ' + run_id];
     if (run.read_in != transaction_) {
-        find_.bind(1, device).bind(2, run_id);
-        if (find_.step()) {
-            run.id = find_.integer(0);
-            run.next_seq = seq_of(find_.integer(1));
-            const auto used_s = find_.integer(2);
-            run.last = {number(find_, 3), flag(find_, 4)};
-            run.open_from = number(find_, 5);
-            find_.reset();
-            if (lived_s_ - used_s >= use_told_every_s) use_.run(run.id, lived_s_);
+        if (const auto found = rows_.find(device, run_id)) {
+            static_cast<RunRow &>(run) = *found;
+            run.next_seq = seq_of(run.next_seq);
+            if (lived_s_ - run.used_s >= use_told_every_s) rows_.use(run.id, lived_s_);
         } else {
-            run.id = insert_.insert(device, run_id, lived_s_);
-            run.next_seq = 0;
-            run.last = {};
-            run.open_from.reset();
+            static_cast<RunRow &>(run) = RunRow{rows_.insert(device, run_id, lived_s_), 0, lived_s_};
         }
         run.device = device;
         run.read_in = transaction_;
     }
     if (hash_id && !run.hash_named) {
-        name_hash_.run(run.id, *hash_id);
+        rows_.name_hash(run.id, *hash_id);
         run.hash_named = true;
     }
     return run;
 }
 
-std::vector<Piece> RunLedger::touching(const Run &run, std::int64_t from, std::int64_t to) {
-    std::vector<Piece> pieces;
-    touching_.bind(1, run.id).bind(2, from).bind(3, to).bind(4, most_pieces + 1);
-    while (touching_.step()) pieces.push_back(piece_of(touching_));
-    return pieces;
-}
-
 std::string RunLedger::replace(const Run &run, const std::vector<Piece> &old, const std::vector<Piece> &now) {
     if (old.size() != now.size()) {
         const auto known = holes_of_.find(run.device);
-        const auto before = known != holes_of_.end() ? known->second : holes_.find(run.device).value_or(0);
+        const auto before = known != holes_of_.end() ? known->second : rows_.holes(run.device);
         const auto holes =
             before - static_cast<std::int64_t>(old.size()) + static_cast<std::int64_t>(now.size());
         if (holes > before && holes > most_holes)
@@ -146,10 +88,8 @@ std::string RunLedger::replace(const Run &run, const std::vector<Piece> &old, co
                    "missing has them, and --retain ends those of runs that are over";
         holes_of_[run.device] = std::max<std::int64_t>(holes, 0);
     }
-    for (const auto &piece : old) delete_gap_.run(run.id, piece.from);
-    for (const auto &piece : now)
-        insert_gap_.run(run.id, piece.from, piece.to, piece.reason, piece.noticed_at, piece.lost.from,
-                        piece.lost.to, piece.lost.synced);
+    for (const auto &piece : old) rows_.delete_gap(run.id, piece.from);
+    for (const auto &piece : now) rows_.insert_gap(run.id, piece);
     return {};
 }
 
@@ -162,7 +102,7 @@ void RunLedger::advance(Run &run, std::int64_t next_seq) {
 // Something is known that lies behind all that was lost so far.
 void RunLedger::close(Run &run, const Bound &end) {
     if (!run.open_from || !end.at) return;
-    close_.run(run.id, *run.open_from, *end.at, end.synced);
+    rows_.close(run.id, *run.open_from, end);
     run.open_from.reset();
 }
 
@@ -180,11 +120,9 @@ RunLedger::Change RunLedger::take(Run &run, std::int64_t seq, const LostSpan &wi
         change.made = true;
         return change;
     }
-    gap_at_.bind(1, run.id).bind(2, seq);
-    if (!gap_at_.step()) return {};
-    const Piece gap = piece_of(gap_at_);
-    gap_at_.reset();
-    if (seq > gap.to) return {};
+    const auto found = rows_.gap_at(run.id, seq);
+    if (!found || seq > seq_of(found->to)) return {};
+    const Piece gap = bounded(*found);
     std::vector<Piece> rest;
     if (gap.from < seq)
         rest.push_back({gap.from, seq - 1, gap.reason, gap.noticed_at, before(gap.lost, window)});
@@ -203,9 +141,10 @@ RunLedger::Change RunLedger::label(Run &run, std::int64_t from, std::int64_t to,
 RunLedger::Change RunLedger::mark(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,
                                   const LostSpan &told) {
     const bool ahead = to >= run.next_seq;
-    const auto old = touching(run, std::min(from, run.next_seq), to);
+    auto old = rows_.touching(run.id, std::min(from, run.next_seq), to, most_pieces + 1);
     if (old.size() > most_pieces)
         return {false, {}, "its hole is in more than " + std::to_string(most_pieces) + " pieces here"};
+    for (auto &piece : old) piece = bounded(std::move(piece));
     const Piece line{from, to, reason, now_ms_, told};
     Relabelled labelled = relabel(old, line);
     if (ahead) {

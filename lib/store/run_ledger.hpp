@@ -7,9 +7,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "sqlite/database.hpp"
 #include "store/lost_span.hpp"
 #include "store/pieces.hpp"
+#include "store/rows/run_rows.hpp"
 
 namespace ble {
 
@@ -17,16 +17,13 @@ namespace ble {
 // processes may advance the same run.
 class RunLedger {
   public:
-    struct Run {
-        std::int64_t id = 0, next_seq = 0, device = 0;
-        Bound last;  // the end of the last window that is known of: stored, or named by a gap line
-        std::optional<std::int64_t>
-            open_from;  // from there on are holes whose end is not known: no batch behind them has come
-        std::uint64_t read_in = 0;  // the transaction that next_seq was read in
+    struct Run : RunRow {
+        std::int64_t device = 0;
+        std::uint64_t read_in = 0;  // the transaction that the row was read in
         bool dirty = false, hash_named = false;
     };
 
-    explicit RunLedger(Database &database);
+    explicit RunLedger(RunRows &rows);
 
     void begin(std::int64_t now_ms, std::int64_t lived_s);  // a transaction begins
     void flush();   // writes what changed; before each commit and release
@@ -51,16 +48,13 @@ class RunLedger {
     // label(), of what is open all the same: whoever calls has closed it, or cannot.
     Change mark(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,
                 const LostSpan &told);
-    std::vector<Piece> touching(const Run &run, std::int64_t from, std::int64_t to);
     // Why not; empty: done.
     std::string replace(const Run &run, const std::vector<Piece> &old, const std::vector<Piece> &now);
     void advance(Run &run, std::int64_t next_seq);
     void close(Run &run, const Bound &end);
     std::vector<Piece> unseen(const Run &run, const Piece &line);
 
-    Statement find_, insert_, use_, name_hash_, advance_, touching_, gap_at_, insert_gap_, delete_gap_,
-        close_;
-    Statement holes_, count_holes_;
+    RunRows &rows_;
     std::unordered_map<std::string, Run> runs_;
     std::vector<Run *> dirty_;
     std::uint64_t transaction_ = 0;

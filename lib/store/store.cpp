@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cctype>
 
-#include "store/sqlite_store.hpp"
+#include "store/batch_store.hpp"
+#include "store/sqlite/tables.hpp"
 
 namespace ble {
 namespace {
 
-using Maker = std::unique_ptr<Store> (*)(const std::string &);
+using Maker = std::unique_ptr<Tables> (*)(const std::string &);
 
 struct Kind {
     std::string_view scheme;  // of "scheme://…"; empty: a path
@@ -16,8 +17,7 @@ struct Kind {
 };
 
 constexpr Kind kinds[] = {
-    {"",
-     [](const std::string &path) -> std::unique_ptr<Store> { return std::make_unique<SqliteStore>(path); }},
+    {"", open_sqlite_tables},
 };
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
@@ -49,7 +49,7 @@ std::string why_no_store(const std::string &name) {
 std::unique_ptr<Store> make_store(const std::string &name) {
     const Kind *const kind = find_kind(name);
     if (kind == nullptr) throw Error(ExitCode::config, why_no_store(name));
-    return kind->make(name);
+    return std::make_unique<BatchStore>(kind->make(name));
 }
 
 }  // namespace ble

@@ -13,7 +13,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "sqlite/database.hpp"
+#include "store/rows/turn_rows.hpp"
 
 namespace ble {
 
@@ -21,7 +21,7 @@ namespace ble {
 // other run.
 class TwinWatch {
   public:
-    explicit TwinWatch(Database &database);
+    explicit TwinWatch(TurnRows &rows);
 
     void begin(std::int64_t now_ms);  // a transaction begins
     void forget();                    // a transaction, or part of one, was rolled back
@@ -31,13 +31,10 @@ class TwinWatch {
     std::optional<std::string> advance(std::int64_t device, std::int64_t run, std::int64_t end_ms);
 
   private:
-    struct Turn {
-        std::int64_t run = 0, at = 0;
-    };
     std::optional<std::string> meet(std::int64_t device, std::int64_t run, std::int64_t returns,
                                     std::int64_t other);
 
-    Statement find_, take_, move_, returns_, returned_, met_, run_id_;
+    TurnRows &rows_;
     std::unordered_map<std::int64_t, Turn> turns_;  // by device; of this transaction
     std::int64_t now_ms_ = 0;
 };

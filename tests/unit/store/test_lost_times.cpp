@@ -7,7 +7,7 @@
 #include "base/log.hpp"
 #include "catch.hpp"
 #include "sqlite/database.hpp"
-#include "store/schema.hpp"
+#include "store/sqlite/schema.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;

@@ -12,7 +12,7 @@
 #include "catch.hpp"
 #include "file_limit.hpp"
 #include "sqlite/database.hpp"
-#include "store/schema.hpp"
+#include "store/sqlite/schema.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;

@@ -1,12 +1,12 @@
-#include "store/schema.hpp"
+#include "store/sqlite/schema.hpp"
 
 #include <string>
 
 #include "base/log.hpp"
-#include "store/schema_early.hpp"
-#include "store/schema_first.hpp"
-#include "store/schema_losses.hpp"
-#include "store/schema_senders.hpp"
+#include "store/sqlite/schema_early.hpp"
+#include "store/sqlite/schema_first.hpp"
+#include "store/sqlite/schema_losses.hpp"
+#include "store/sqlite/schema_senders.hpp"
 
 namespace ble {
 namespace {

@@ -1,0 +1,298 @@
+#include "store/batch_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/digest.hpp"
+#include "batch/sender.hpp"
+#include "store/milliseconds.hpp"
+#include "store/told_apart.hpp"
+
+namespace ble {
+namespace {
+
+using Outcome = StoreOutcome::Kind;
+
+constexpr std::size_t digest_bytes = 16;
+
+// A device's clock before this is one that was never set.
+constexpr std::int64_t first_plausible_ms = 946'684'800'000;  // the year 2000
+
+void tell(const std::vector<RunLedger::Piece> &pieces, const std::string &device_id,
+          const std::string &run_id, StoreResult &result) {
+    for (const auto &piece : pieces) {
+        if (result.holes.size() >= StoreResult::most_holes) {
+            ++result.untold;
+            continue;
+        }
+        result.holes.push_back({device_id,
+                                run_id,
+                                static_cast<std::uint64_t>(piece.from),
+                                static_cast<std::uint64_t>(piece.to),
+                                piece.reason,
+                                {},
+                                span_of(piece.lost)});
+    }
+}
+
+}  // namespace
+
+BatchStore::BatchStore(std::unique_ptr<Tables> tables)
+    : tables_(std::move(tables)),
+      catalog_(tables_->names()),
+      runs_(tables_->runs()),
+      age_(tables_->age()),
+      coverage_(tables_->stretches()),
+      twins_(tables_->turns()),
+      retention_(*tables_, age_) {}
+
+StoreResult BatchStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
+    present_ = present;
+    received_at_ms_ = to_milliseconds(present.wall);
+    return told_apart([&] {
+        tables_->check();
+        try {
+            return store_together(items);
+        } catch (const DatabaseError &error) {
+            forget();
+            if (error.kind() != DatabaseError::Kind::constraint) throw;
+        }
+        // Rare, so it may be slow: once more, each line by itself, to find those that cannot be stored.
+        try {
+            return store_apart(items);
+        } catch (const DatabaseError &) {
+            forget();
+            throw;
+        }
+    });
+}
+
+StoreResult BatchStore::store_together(const std::vector<StoreItem> &items) {
+    Work work(*tables_);
+    begin();
+    StoreResult result;
+    result.outcomes.reserve(items.size());
+    for (const auto &item : items) add(item, result);
+    flush();
+    work.commit();
+    return result;
+}
+
+StoreResult BatchStore::store_apart(const std::vector<StoreItem> &items) {
+    Refused refused;
+    StoreResult result;
+    while (!try_apart(items, refused, result)) result = {};
+    return result;
+}
+
+// False: a refused line took the whole transaction away with it; the others are to be stored without it.
+bool BatchStore::try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result) {
+    Work work(*tables_);
+    begin();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const auto holes = result.holes.size(), twins = result.twins.size(),
+                   conflicts = result.conflicts.size();
+        if (!refused.contains(i)) {
+            try {
+                Part part(*tables_);
+                add(items[i], result);
+                flush();
+                part.release();
+                continue;
+            } catch (const DatabaseError &error) {
+                forget();
+                if (error.kind() != DatabaseError::Kind::constraint) throw;
+                refused[i] = {error.what()};
+                if (!tables_->in_transaction()) return false;
+            }
+        }
+        result.holes.resize(holes);
+        result.twins.resize(twins);
+        result.conflicts.resize(conflicts);
+        result.outcomes.resize(i);
+        auto &line = refused.at(i);
+        result.outcomes.push_back({Outcome::refused, line.reason});
+        if (items[i].batch == nullptr || !line.label) continue;
+        line.label = label_refused(*items[i].batch, result);
+        if (!tables_->in_transaction()) return false;
+    }
+    work.commit();
+    return true;
+}
+
+// False: the hole that a refused batch leaves could not be labelled.
+bool BatchStore::label_refused(const Batch &batch, StoreResult &result) {
+    if (!batch.position) return true;
+    const auto holes = result.holes.size();
+    try {
+        Part part(*tables_);
+        add_gap(gap_for(batch, "rejected"), result);
+        flush();
+        part.release();
+        return true;
+    } catch (const DatabaseError &error) {
+        forget();
+        if (error.kind() != DatabaseError::Kind::constraint) throw;
+        result.holes.resize(holes);
+        return false;
+    }
+}
+
+void BatchStore::begin() {
+    const auto epoch = tables_->epoch();
+    if (epoch != known_epoch_) {
+        forget();
+        known_epoch_ = epoch;
+    }
+    lived_s_ = age_.look(present_);
+    catalog_.begin(received_at_ms_, lived_s_);
+    runs_.begin(received_at_ms_, lived_s_);
+    coverage_.forget();
+    twins_.begin(received_at_ms_);
+}
+
+void BatchStore::flush() {
+    runs_.flush();
+    coverage_.flush();
+    catalog_.flush();
+    tables_->send();
+}
+
+void BatchStore::forget() {
+    runs_.forget();
+    coverage_.forget();
+    twins_.forget();
+    catalog_.forget();
+}
+
+void BatchStore::add(const StoreItem &item, StoreResult &result) {
+    result.outcomes.push_back(item.gap != nullptr ? add_gap(*item.gap, result)
+                                                  : add_batch(*item.batch, item.line, result));
+}
+
+StoreOutcome BatchStore::add_gap(const Gap &gap, StoreResult &result) {
+    auto &run = runs_.find(catalog_.device(gap.device_id), gap.run_id, {});
+    const auto change = runs_.label(run, static_cast<std::int64_t>(gap.from_seq),
+                                    static_cast<std::int64_t>(gap.to_seq), gap.reason, lost_span(gap.lost));
+    if (!change.refused.empty()) return {Outcome::refused, change.refused};
+    tell(change.holes, gap.device_id, gap.run_id, result);
+    return {change.made ? Outcome::stored : Outcome::duplicate, {}};
+}
+
+StoreOutcome BatchStore::add_batch(const Batch &batch, std::string_view line, StoreResult &result) {
+    if (!batch.position) return add_unnamed(batch, line);
+    const auto device = catalog_.device(batch.device_id);
+    auto &run = runs_.find(device, batch.position->run_id, batch.hash_id);
+    const auto seq = static_cast<std::int64_t>(batch.position->seq);
+    const bool ahead = seq >= run.next_seq;
+    const Sha256 hash = content_digest(line);
+    const std::string_view digest(reinterpret_cast<const char *>(hash.data()), digest_bytes);
+    const auto change = runs_.take(run, seq, lost_span(window_of(batch)));
+    if (!change.refused.empty()) return {Outcome::refused, change.refused};
+    if (!change.made) return known(batch, run, digest, result);
+    tell(change.holes, batch.device_id, batch.position->run_id, result);
+    insert_batch(batch, device, &run, digest);
+    if (ahead && batch.timestamp) watch(batch, device, run, result);
+    return {Outcome::stored, {}};
+}
+
+StoreOutcome BatchStore::add_unnamed(const Batch &batch, std::string_view line) {
+    const auto device = catalog_.device(batch.device_id);
+    const Sha256 hash = content_digest(line);
+    const std::string_view bytes(reinterpret_cast<const char *>(hash.data()), hash.size());
+    if (!tables_->batches().insert_hash(bytes, received_at_ms_, lived_s_)) return {Outcome::duplicate, {}};
+    insert_batch(batch, device, nullptr, {});
+    return {Outcome::stored, {}};
+}
+
+// Its name is known. For this content, as far as can be told: a digest is kept as long as the batch.
+StoreOutcome BatchStore::known(const Batch &batch, const RunLedger::Run &run, std::string_view digest,
+                               StoreResult &result) {
+    auto other =
+        tables_->batches().other_content(run.id, static_cast<std::int64_t>(batch.position->seq), digest);
+    if (!other) return {Outcome::duplicate, {}};
+    Conflict conflict{batch.device_id, *batch.position, std::move(*other), batch.sender.value_or("")};
+    catalog_.conflicted(run.device);
+    std::string reason = "another content is stored under this device_id, run_id and seq";
+    if (!conflict.stored_sender.empty()) reason += ", sent by " + conflict.stored_sender;
+    result.conflicts.push_back(std::move(conflict));
+    return {Outcome::conflict, std::move(reason)};
+}
+
+void BatchStore::watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run,
+                       StoreResult &result) {
+    if (const auto other = twins_.advance(device, run.id, to_milliseconds(*batch.timestamp)))
+        result.twins.push_back(
+            {batch.device_id, {*other, batch.position->run_id}, from_milliseconds(received_at_ms_)});
+}
+
+// The time that counts for "first seen" and "last seen". A clock that is known to be wrong, was never set, or runs ahead of ours,
+// must not make anything seen in the far past or future for ever.
+std::int64_t BatchStore::taken_at(const Batch &batch, Time time) const {
+    if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms_;
+    const auto taken_ms = to_milliseconds(time);
+    return taken_ms < first_plausible_ms ? received_at_ms_ : std::min(taken_ms, received_at_ms_);
+}
+
+void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
+                              std::optional<std::string_view> digest) {
+    BatchRow row;
+    row.device = device;
+    if (batch.sender) row.sender = catalog_.sender(*batch.sender);
+    if (run != nullptr) {
+        row.run = run->id;
+        row.seq = static_cast<std::int64_t>(batch.position->seq);
+    }
+    if (batch.timestamp) row.timestamp = to_milliseconds(*batch.timestamp);
+    if (batch.name || batch.location)
+        row.place = catalog_.place(batch.name.value_or(""), batch.location.value_or(""));
+    for (const auto &detection : batch.detections) {
+        const auto time = to_milliseconds(detection.timestamp);
+        row.oldest = std::min(row.oldest.value_or(time), time);
+        row.newest = std::max(row.newest.value_or(time), time);
+    }
+    if (batch.occupancy) {
+        row.near = batch.occupancy->near;
+        row.medium = batch.occupancy->medium;
+        row.far = batch.occupancy->far;
+    }
+    row.received_at = received_at_ms_;
+    row.clock = batch.clock_synced;
+    row.window_ms = batch.window_ms;
+    row.interval_ms = batch.interval_ms;
+    row.lived_s = lived_s_;
+    row.digest = digest;
+    const auto id = tables_->batches().insert(row);
+    catalog_.batch_stored(batch, id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_,
+                          row.sender);
+    if (row.timestamp && batch.window_ms)
+        coverage_.add({{device, row.place.value_or(0), batch.clock_synced ? *batch.clock_synced : -1},
+                       *row.timestamp,
+                       *batch.window_ms,
+                       batch.interval_ms.value_or(0)});
+    insert_detections(batch, id);
+}
+
+void BatchStore::insert_detections(const Batch &batch, std::int64_t id) {
+    BatchRows &rows = tables_->batches();
+    std::int64_t n = 0;
+    for (const auto &detection : batch.detections) {
+        const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
+        rows.insert({to_milliseconds(detection.timestamp), id, n++, advertiser, detection.rssi_dbm,
+                     static_cast<std::int64_t>(detection.zone), detection.count, detection.details});
+    }
+}
+
+Expired BatchStore::retain(std::chrono::seconds keep, const Clocks &present) {
+    return told_apart([&] { return retention_.step(keep, present); });
+}
+
+void BatchStore::trust_times(const Clocks &present) {
+    told_apart([&] {
+        Work work(*tables_);
+        age_.believe(present);
+        work.commit();
+    });
+}
+
+}  // namespace ble

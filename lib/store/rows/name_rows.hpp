@@ -1,0 +1,62 @@
+// What is known by its name: the tables devices, places, senders, advertisers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ble {
+
+// used_s: the store's age when the database was last told that it is used.
+struct NameRow {
+    std::int64_t id = 0, used_s = 0;
+};
+
+// What batches of a transaction say about their device.
+struct DeviceNews {
+    std::int64_t id = 0, received_at = 0;
+    std::int64_t oldest = 0, newest = 0, newest_batch = 0;  // when they were taken, and the id of the newest
+    std::optional<std::int64_t> sender = {};
+    std::optional<std::string> name = {}, location = {}, version = {};
+};
+
+struct AdvertiserNews {
+    std::string_view device_hash;
+    std::int64_t id = 0;
+    bool is_new = false;
+    std::int64_t first = 0, last = 0, heard = 0;
+};
+
+class NameRows {
+  public:
+    struct Advertiser {
+        std::int64_t id = 0;
+        bool is_new = false;  // not in the table yet: to be told of by tell()
+    };
+
+    virtual ~NameRows() = default;
+
+    virtual std::optional<NameRow> find_device(const std::string &device_id) = 0;
+    virtual std::int64_t insert_device(const std::string &device_id, std::int64_t used_s,
+                                       std::int64_t last_received) = 0;
+    virtual std::optional<NameRow> find_place(const std::string &name, const std::string &location) = 0;
+    virtual std::int64_t insert_place(const std::string &name, const std::string &location,
+                                      std::int64_t used_s) = 0;
+    virtual std::optional<NameRow> find_sender(const std::string &sender) = 0;
+    virtual std::int64_t insert_sender(const std::string &sender, std::int64_t used_s) = 0;
+    virtual std::int64_t count_senders() = 0;
+    virtual void use_device(std::int64_t id, std::int64_t used_s) = 0;
+    virtual void use_place(std::int64_t id, std::int64_t used_s) = 0;
+    virtual void use_sender(std::int64_t id, std::int64_t used_s) = 0;
+
+    virtual Advertiser advertiser(std::string_view device_hash) = 0;
+
+    // What was seen later than now was seen by a clock that was ahead: it is no longer the newest.
+    virtual void tell(const DeviceNews &news) = 0;
+    virtual void conflicted(std::int64_t device, std::int64_t at) = 0;
+    virtual void tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) = 0;
+};
+
+}  // namespace ble

@@ -1,0 +1,67 @@
+// What retention looks for and deletes, in all tables.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/rows/stretch_rows.hpp"
+
+namespace ble {
+
+// Older than may be kept by both clocks: stored before the store was so old, received before that time or, by a clock that
+// was ahead, after the present.
+struct Old {
+    std::int64_t lived_s, before_ms, present_ms;
+};
+
+struct OldBatch {
+    std::int64_t id, received_at;
+    std::optional<std::int64_t> oldest, newest;  // of its detections; none: it has none
+    std::optional<Window> window;                // when it listened, if that is told
+};
+
+class OldRows {
+  public:
+    struct Hour {
+        std::int64_t began_s, left;  // the store's age, and how many batches may still be deleted
+    };
+    struct First {
+        std::int64_t lived_s, received_at;
+    };
+
+    virtual ~OldRows() = default;
+
+    virtual std::optional<Hour> hour() = 0;
+    virtual void begin_hour(const Hour &hour) = 0;
+    virtual void spend_hour(std::int64_t batches) = 0;
+
+    virtual std::int64_t count_batches() = 0;
+    virtual std::optional<First> first_batch() = 0;  // by the store's age
+    virtual std::vector<OldBatch> batches(const Old &old, std::int64_t most) = 0;
+    // With all that is kept of it. Returns how much work that was, in rows.
+    virtual std::int64_t erase(const OldBatch &batch) = 0;
+    // Those that no detection refers to since erase(). Returns how many.
+    virtual std::int64_t erase_advertisers() = 0;
+    virtual std::int64_t erase_hashes(const Old &old) = 0;  // at most 1000
+
+    // Not used since that age of the store:
+    virtual std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
+                                                                    std::int64_t most) = 0;  // run and device
+    virtual std::int64_t erase_run(std::int64_t run,
+                                   std::int64_t device) = 0;  // returns how many holes it had
+    virtual std::vector<std::pair<std::int64_t, std::string>> devices(
+        std::int64_t before_s, std::int64_t most) = 0;  // without a run
+    virtual void erase_device(std::int64_t device) = 0;
+    virtual std::int64_t erase_places(std::int64_t before_s, std::int64_t most) = 0;
+    virtual std::int64_t erase_senders(std::int64_t before_s) = 0;
+
+    virtual void new_epoch() = 0;  // rows went whose ids a process may remember
+
+    // Outside a transaction, after rows were deleted: makes them unreadable. False: somebody is in the way, later.
+    virtual bool purge() = 0;
+};
+
+}  // namespace ble

@@ -1,0 +1,56 @@
+#include "store/sqlite/batches.hpp"
+
+#include "store/scattered.hpp"
+
+namespace ble {
+
+SqliteBatches::SqliteBatches(Database &database)
+    : database_(database),
+      insert_batch_(
+          database,
+          "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
+          "interval_ms,"
+          " oldest, newest, near, medium, far, lived_s, sender, digest) VALUES (?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      insert_details_(database, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
+      insert_scattered_(database, "INSERT INTO scattered (batch, n, timestamp) VALUES (?, ?, ?)"),
+      insert_hash_(
+          database,
+          "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+      other_(database,
+             "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
+             " WHERE run = ? AND seq = ? AND digest <> ?"),
+      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)", 7) {}
+
+bool SqliteBatches::insert_hash(std::string_view hash, std::int64_t received_at, std::int64_t lived_s) {
+    insert_hash_.run(Blob{hash}, received_at, lived_s);
+    return database_.changes() > 0;
+}
+
+std::int64_t SqliteBatches::insert(const BatchRow &batch) {
+    std::optional<Blob> digest;
+    if (batch.digest) digest = Blob{*batch.digest};
+    insert_batch_.run(batch.device, batch.run, batch.seq, batch.timestamp, batch.received_at, batch.clock,
+                      batch.place, batch.window_ms, batch.interval_ms, batch.oldest, batch.newest, batch.near,
+                      batch.medium, batch.far, batch.lived_s, batch.sender, digest);
+    if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
+    scattered_ = batch.oldest && are_scattered(*batch.oldest, *batch.newest);
+    return database_.last_insert_id();
+}
+
+void SqliteBatches::insert(const DetectionRow &row) {
+    insert_detections_.add(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
+    if (!row.details.empty()) insert_details_.run(row.batch, row.n, row.details);
+    if (scattered_) insert_scattered_.run(row.batch, row.n, row.timestamp);
+}
+
+std::optional<std::string> SqliteBatches::other_content(std::int64_t run, std::int64_t seq,
+                                                        std::string_view digest) {
+    other_.bind(1, run).bind(2, seq).bind(3, Blob{digest});
+    if (!other_.step()) return {};
+    std::string sender(other_.text(0));
+    other_.reset();
+    return sender;
+}
+
+}  // namespace ble

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "sqlite/bulk_insert.hpp"
+#include "sqlite/database.hpp"
+#include "store/rows/batch_rows.hpp"
+
+namespace ble {
+
+class SqliteBatches : public BatchRows {
+  public:
+    explicit SqliteBatches(Database &database);
+
+    void flush() { insert_detections_.flush(); }
+    void forget() { insert_detections_.forget(); }
+
+    bool insert_hash(std::string_view hash, std::int64_t received_at, std::int64_t lived_s) override;
+    std::int64_t insert(const BatchRow &batch) override;
+    void insert(const DetectionRow &detection) override;
+    std::optional<std::string> other_content(std::int64_t run, std::int64_t seq,
+                                             std::string_view digest) override;
+
+  private:
+    Database &database_;
+    Statement insert_batch_, insert_details_, insert_scattered_, insert_hash_, other_;
+    BulkInsert insert_detections_;
+    bool scattered_ = false;  // the batch that was inserted last
+};
+
+}  // namespace ble

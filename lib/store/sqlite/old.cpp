@@ -1,0 +1,185 @@
+#include "store/sqlite/old.hpp"
+
+#include "store/scattered.hpp"
+
+namespace ble {
+namespace {
+
+// A long way through the table counts as that many rows: more than a step takes.
+constexpr std::int64_t long_way = 2'000;
+
+OldBatch batch_of(const Statement &row) {
+    OldBatch batch{row.integer(0), row.integer(3), {}, {}, {}};
+    if (!row.is_null(1)) {
+        batch.oldest = row.integer(1);
+        batch.newest = row.integer(2);
+    }
+    if (!row.is_null(7) && !row.is_null(8))
+        batch.window = Window{
+            {row.integer(4), row.integer(5), row.integer(6)}, row.integer(7), row.integer(8), row.integer(9)};
+    return batch;
+}
+
+}  // namespace
+
+SqliteOld::SqliteOld(Database &database)
+    : database_(database),
+      hour_(database, "SELECT hour_began_s, hour_left FROM age"),
+      begin_hour_(database, "UPDATE age SET hour_began_s = ?, hour_left = ?"),
+      spend_hour_(database, "UPDATE age SET hour_left = hour_left - ?"),
+      old_batches_(database,
+                   "SELECT id, oldest, newest, received_at, device, coalesce(place, 0), coalesce(clock, -1),"
+                   " timestamp, window_ms, interval_ms FROM batches"
+                   " WHERE lived_s < ? AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT ?"),
+      first_batch_(database, "SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"),
+      erase_detections_(
+          database,
+          "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING advertiser"),
+      erase_scattered_(database, "DELETE FROM scattered WHERE batch = ? RETURNING n, timestamp"),
+      scattered_(database,
+                 "DELETE FROM detections WHERE timestamp = ? AND batch = ? AND n = ? RETURNING advertiser"),
+      erase_details_(database, "DELETE FROM details WHERE batch = ?"),
+      unlink_batch_(database, "UPDATE devices SET last_batch = NULL WHERE last_batch = ?"),
+      erase_batch_(database, "DELETE FROM batches WHERE id = ?"),
+      count_down_(database, "UPDATE advertisers SET detections = detections - ?2 WHERE id = ?1"),
+      erase_advertiser_(database, "DELETE FROM advertisers WHERE id = ? AND detections <= 0"),
+      erase_hashes_(database,
+                    "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE lived_s < ? "
+                    "AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT 1000)"),
+      new_epoch_(database, "UPDATE state SET epoch = epoch + 1"),
+      old_runs_(database, "SELECT id, device FROM runs WHERE used_s < ? ORDER BY used_s LIMIT ?"),
+      erase_gaps_(database, "DELETE FROM gaps WHERE run = ?"),
+      erase_turns_(database, "DELETE FROM turns WHERE device = ?1 AND (run = ?2 OR other = ?2)"),
+      erase_run_(database, "DELETE FROM runs WHERE id = ?"),
+      count_holes_(database, "UPDATE devices SET holes = max(holes - ?2, 0) WHERE id = ?1"),
+      old_devices_(
+          database,
+          "SELECT id, device_id FROM devices WHERE used_s < ?"
+          " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT ?"),
+      erase_device_(database, "DELETE FROM devices WHERE id = ?"),
+      erase_places_(database,
+                    "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < ? LIMIT ?)"),
+      unlink_senders_(database,
+                      "UPDATE devices SET last_sender = NULL WHERE last_sender IN"
+                      " (SELECT id FROM senders WHERE used_s < ?)"),
+      erase_senders_(database, "DELETE FROM senders WHERE used_s < ?") {}
+
+std::optional<OldRows::Hour> SqliteOld::hour() {
+    if (!hour_.step()) return {};
+    const Hour hour{hour_.integer(0), hour_.integer(1)};
+    hour_.reset();
+    return hour;
+}
+
+std::int64_t SqliteOld::count_batches() {
+    return database_.integer("SELECT count(*) FROM batches").value_or(0);
+}
+
+std::optional<OldRows::First> SqliteOld::first_batch() {
+    if (!first_batch_.step()) return {};
+    const First first{first_batch_.integer(0), first_batch_.integer(1)};
+    first_batch_.reset();
+    return first;
+}
+
+std::vector<OldBatch> SqliteOld::batches(const Old &old, std::int64_t most) {
+    gone_.clear();
+    std::vector<OldBatch> found;
+    old_batches_.bind(1, old.lived_s).bind(2, old.before_ms).bind(3, old.present_ms).bind(4, most);
+    while (old_batches_.step()) found.push_back(batch_of(old_batches_));
+    return found;
+}
+
+std::int64_t SqliteOld::erase(const OldBatch &batch) {
+    std::int64_t rows = 1;
+    if (batch.oldest) {
+        rows += erase_detections(batch.id, *batch.oldest, *batch.newest);
+        erase_details_.run(batch.id);
+    }
+    unlink_batch_.run(batch.id);
+    erase_batch_.run(batch.id);
+    return rows;
+}
+
+std::int64_t SqliteOld::erase_detections(std::int64_t batch, std::int64_t oldest, std::int64_t newest) {
+    const bool scattered = are_scattered(oldest, newest);
+    std::int64_t rows = 0;
+    if (scattered) {
+        erase_scattered_.bind(1, batch);
+        while (erase_scattered_.step()) {
+            scattered_.bind(1, erase_scattered_.integer(1))
+                .bind(2, batch)
+                .bind(3, erase_scattered_.integer(0));
+            rows += erase_detections(scattered_);
+        }
+    }
+    if (rows > 0) return rows;
+    erase_detections_.bind(1, oldest).bind(2, newest).bind(3, batch);
+    rows = erase_detections(erase_detections_);
+    // Of a batch that was stored before it was kept where they are: one a step.
+    return scattered ? rows + long_way : rows;
+}
+
+std::int64_t SqliteOld::erase_detections(Statement &statement) {
+    std::int64_t rows = 0;
+    for (; statement.step(); ++rows) ++gone_[statement.integer(0)];
+    return rows;
+}
+
+std::int64_t SqliteOld::erase_advertisers() {
+    std::int64_t erased = 0;
+    for (const auto &[advertiser, detections] : gone_) {
+        count_down_.run(advertiser, detections);
+        erase_advertiser_.run(advertiser);
+        erased += database_.changes();
+    }
+    gone_.clear();
+    return erased;
+}
+
+std::int64_t SqliteOld::erase_hashes(const Old &old) {
+    erase_hashes_.run(old.lived_s, old.before_ms, old.present_ms);
+    return database_.changes();
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> SqliteOld::runs(std::int64_t before_s, std::int64_t most) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> found;
+    old_runs_.bind(1, before_s).bind(2, most);
+    while (old_runs_.step()) found.emplace_back(old_runs_.integer(0), old_runs_.integer(1));
+    return found;
+}
+
+std::int64_t SqliteOld::erase_run(std::int64_t run, std::int64_t device) {
+    erase_gaps_.run(run);
+    const auto holes = database_.changes();
+    if (holes > 0) count_holes_.run(device, holes);
+    erase_turns_.run(device, run);
+    erase_run_.run(run);
+    return holes;
+}
+
+std::vector<std::pair<std::int64_t, std::string>> SqliteOld::devices(std::int64_t before_s,
+                                                                     std::int64_t most) {
+    std::vector<std::pair<std::int64_t, std::string>> found;
+    old_devices_.bind(1, before_s).bind(2, most);
+    while (old_devices_.step()) found.emplace_back(old_devices_.integer(0), old_devices_.text(1));
+    return found;
+}
+
+std::int64_t SqliteOld::erase_places(std::int64_t before_s, std::int64_t most) {
+    erase_places_.run(before_s, most);
+    return database_.changes();
+}
+
+std::int64_t SqliteOld::erase_senders(std::int64_t before_s) {
+    unlink_senders_.run(before_s);
+    erase_senders_.run(before_s);
+    return database_.changes();
+}
+
+bool SqliteOld::purge() {
+    // Erased content still stands in the log until that is overwritten. When a reader is in the way, next time.
+    return database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) == 0;
+}
+
+}  // namespace ble

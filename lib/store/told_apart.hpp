@@ -1,0 +1,19 @@
+// What passes by itself is told apart from what does not.
+#pragma once
+
+#include "base/database_error.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+
+template <class Body>
+auto told_apart(Body body) {
+    try {
+        return body();
+    } catch (const DatabaseError &error) {
+        if (error.kind() == DatabaseError::Kind::trouble) throw StoreTrouble(error.code(), error.what());
+        throw;
+    }
+}
+
+}  // namespace ble
