@@ -19,6 +19,14 @@ class Intake {
   public:
     struct Counts {
         std::uint64_t batches = 0, detections = 0, duplicates = 0, conflicts = 0;
+
+        Counts &operator+=(const Counts &more) {
+            batches += more.batches;
+            detections += more.detections;
+            duplicates += more.duplicates;
+            conflicts += more.conflicts;
+            return *this;
+        }
     };
 
     // A batch with more detections than that is set aside.

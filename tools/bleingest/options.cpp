@@ -1,0 +1,45 @@
+#include "bleingest/options.hpp"
+
+#include <algorithm>
+
+#include "store/store.hpp"
+
+namespace ble {
+
+void declare_ingest_options(IngestOptions &o, CommandLine &line) {
+    line.words("FIFO|FILE", o.inputs,
+               "what to read, one look at each in turn; - is standard input, the default");
+    line.group("Input");
+    line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
+    line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
+    line.group("Store");
+    line.text("-d,--db PATH", o.db, "the SQLite database; :memory: to try things out");
+    line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
+    line.flag("--clock-is-right", o.clock_is_right,
+              "an operator's word, for one start: let --retain believe the clock and all times of receipt");
+    line.number("--max-advertisers-per-batch N", o.most_advertisers, 1, INT64_MAX,
+                "set a batch aside that has more detections");
+    line.text("--reject FILE", o.reject, "where lines go that are no valid batch");
+    line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "how large that file may grow");
+    line.group("Output");
+    line.duration("--event-timeout", o.event_timeout,
+                  "wait this long for a stalled reader of the events before dropping them; 0: for ever");
+    line.epilogue(
+        "Examples:\n"
+        "  blesub --broker localhost | bleingest | blews\n"
+        "  bleingest --db /tmp/try.db batches.ndjson > /dev/null\n"
+        "  sqlite3 ble.db 'SELECT * FROM device_status'\n");
+}
+
+void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
+    if (const auto problem = why_no_store(o.db); !problem.empty())
+        throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
+    if (o.clock_is_right && o.retain.count() == 0)
+        throw Error(ExitCode::usage, "--clock-is-right is about --retain, which is not given");
+    if (o.inputs.empty()) o.inputs = {"-"};
+    if (std::count(o.inputs.begin(), o.inputs.end(), "-") > 1)
+        throw Error(ExitCode::usage, "- is given twice: there is one standard input");
+}
+
+}  // namespace ble
