@@ -1,4 +1,5 @@
 -- Questions to a database of bleingest: sqlite3 -box ble.db < queries.sql
+-- With PostgreSQL: PGOPTIONS='-c search_path=blepipe' psql -f queries.sql postgresql://HOST/NAME
 -- Reading disturbs nothing: bleingest goes on storing meanwhile.
 
 -- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing, whether two have one
@@ -24,10 +25,8 @@ SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zon
  WHERE timestamp_ms >= (unixepoch('now') - 3600) * 1000 ORDER BY timestamp_ms DESC LIMIT 20;
 
 -- Detections and advertisers of each hour and zone, for the last day.
-SELECT strftime('%Y-%m-%dT%H:00Z', timestamp / 1000, 'unixepoch') AS hour,
-       CASE zone WHEN 0 THEN 'near' WHEN 1 THEN 'medium' ELSE 'far' END AS zone,
-       count(*) AS detections, count(DISTINCT advertiser) AS advertisers
-  FROM detections WHERE timestamp >= (unixepoch('now') - 86400) * 1000
+SELECT substr(timestamp, 1, 13) || ':00Z' AS hour, zone, count(*) AS detections, count(DISTINCT device_hash) AS advertisers
+  FROM detection_log WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
  GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- When was one advertiser where? `blescan --hash ADDRESS` prints the hash of an address; here: the one seen most.
@@ -39,7 +38,7 @@ SELECT timestamp, device_id, location, rssi, zone FROM detection_log
 SELECT count(*) AS new_today FROM advertisers WHERE first_seen >= unixepoch('now', 'start of day') * 1000;
 
 -- How much of each of the last hours was each Pi's radio listening?
-SELECT device_id, strftime('%Y-%m-%dT%H:00Z', timestamp_ms / 1000, 'unixepoch') AS hour,
+SELECT device_id, substr(listened_until, 1, 13) || ':00Z' AS hour,
        round(100.0 * sum(window_ms) / 3600000, 1) AS percent_listened
   FROM windows WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
  GROUP BY 1, 2 ORDER BY 1, 2;
@@ -54,6 +53,6 @@ SELECT device_id, count(*) AS batches, round(avg(received_at - timestamp) / 1000
  WHERE received_at >= (unixepoch('now') - 86400) * 1000 AND clock = 1 GROUP BY device_id;
 
 -- Details (blescan --detail): iBeacons heard.
-SELECT DISTINCT json_extract(details, '$.beacon.uuid') AS uuid, json_extract(details, '$.beacon.major') AS major,
-       json_extract(details, '$.beacon.minor') AS minor
-  FROM details WHERE json_extract(details, '$.beacon.uuid') IS NOT NULL LIMIT 20;
+SELECT DISTINCT details -> 'beacon' ->> 'uuid' AS uuid, details -> 'beacon' ->> 'major' AS major,
+       details -> 'beacon' ->> 'minor' AS minor
+  FROM details WHERE details -> 'beacon' ->> 'uuid' IS NOT NULL LIMIT 20;

@@ -51,8 +51,8 @@ std::string Counters::json(const std::string &tool) const {
         add(name, count->load());
     add("queued", queued.get().value_or(0));
     add("oldest_ms", oldest_ms.get().value_or(0));
-    for (const auto &[name, count] :
-         {std::pair("expired", &expired), std::pair("conflicts", &conflicts), std::pair("blank", &blank)})
+    for (const auto &[name, count] : {std::pair("expired", &expired), std::pair("conflicts", &conflicts),
+                                      std::pair("collisions", &collisions), std::pair("blank", &blank)})
         if (const auto value = count->get().value_or(0); value > 0) add(name, value);
     for (const auto &[by, reports] : hidden)
         text.append(&by == &hidden.front().by ? ",\"hidden\":{" : ",").append(in_quotes(by)).append(":") +=

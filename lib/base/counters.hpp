@@ -26,8 +26,9 @@ struct Counters {
     Reading capacity;           // how many can wait
     Reading connected;          // to the peer: 1 or 0
 
-    Reading expired;    // deleted because they were old
-    Reading conflicts;  // another content under a name that is known
+    Reading expired;     // deleted because they were old
+    Reading conflicts;   // another content under a name that is known
+    Reading collisions;  // transactions that a database undid for another's sake, and that were done again
     // Of those taken in: reports without data of addresses that were never heard before, which a failing adapter makes up.
     Reading blank;
     Reading clock_synchronised;  // 1 or 0: the kernel says so of the clock that times are taken from
@@ -49,7 +50,7 @@ struct Counters {
     void note_radio();
     std::optional<std::chrono::milliseconds> radio_silence() const;  // since the last note_radio()
 
-    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…} (what is not known is 0) and, when there is any, "expired":…, "conflicts":…, "blank":… and "hidden":{BY:…}
+    // {"tool":"blesend","in":…,"out":…,"dropped":…,"rejected":…,"torn":…,"queued":…,"oldest_ms":…} (what is not known is 0) and, when there is any, "expired":…, "conflicts":…, "collisions":…, "blank":… and "hidden":{BY:…}
     std::string json(const std::string &tool) const;
 
   private:

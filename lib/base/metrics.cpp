@@ -57,6 +57,8 @@ constexpr Row rows[] = {
      read<&Counters::expired>},
     {"conflicts_total", Kind::counter, "Other contents under a name that is known.",
      read<&Counters::conflicts>},
+    {"collisions_total", Kind::counter, "Transactions that were done again since another was in the way.",
+     read<&Counters::collisions>},
     {"blank_total", Kind::counter, "Reports without data, of addresses never heard before.",
      read<&Counters::blank>},
     {"clock_synchronised", Kind::gauge, "Does the kernel say that this machine's clock is synchronised?",

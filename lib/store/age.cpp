@@ -27,42 +27,59 @@ std::int64_t bounded(std::int64_t number) {
 
 StoreAge::StoreAge(AgeRows &rows) : rows_(rows) {}
 
-AgeRow StoreAge::read() {
-    AgeRow row = rows_.read();
+AgeRow StoreAge::bounded(AgeRow row) {
     for (auto *number : {&row.lived_s, &row.uptime_s, &row.wall_ms, &row.steady_since_s, &row.sure_wall_ms,
                          &row.sure_lived_s, &row.rest_began_s})
-        *number = bounded(*number);
+        *number = ble::bounded(*number);
     return row;
 }
 
 std::int64_t StoreAge::look(const Clocks &clocks) {
-    AgeRow row = read();
+    AgeRow row = bounded(rows_.read());
+    // Of two machines one says how old the store is; by the other's word it is somewhat older, and rows are younger than they are.
+    if (row.boot != clocks.boot && rows_.is_kept(row.boot)) return row.lived_s + write_every_s;
+    Passed passed = compare(row, clocks);
+    if (!passed.worth_writing) return passed.lived_s;
+    // Another process may have written meanwhile.
+    row = bounded(rows_.lock());
+    passed = compare(row, clocks);
+    return passed.worth_writing ? write(row, passed, clocks) : passed.lived_s;
+}
+
+StoreAge::Passed StoreAge::compare(const AgeRow &row, const Clocks &clocks) {
+    Passed passed{};
     const auto uptime_s = clocks.uptime.count(), wall_ms = to_milliseconds(clocks.wall);
     const bool same_boot = row.boot == clocks.boot;
     // Less than 0: another process looked later and wrote earlier, or the machine was put back to an earlier state. Only
     // what is beyond the highest uptime counts, or the same time would count twice.
-    const auto since_s = same_boot ? uptime_s - row.uptime_s : 0;
-    const auto passed_s = std::max<std::int64_t>(since_s, 0);
-    const auto parted_s = std::abs((wall_ms - row.wall_ms) / 1000 - since_s);
-    const bool parted = same_boot && parted_s > step_s + std::abs(since_s) * drift_per_mille / 1000;
-    const bool started = !same_boot || (parted && since_s < 0 && clocks.boot == unknown_boot);
-    const bool sure_till_now = row.sure_boot == row.boot && row.rest_began_s < row.sure_lived_s;
-    const bool doubtful = sure_till_now && !clocks.synced;
-    auto lived_s = row.lived_s + passed_s;
-    if (same_boot && !parted && !doubtful && passed_s < write_every_s) return lived_s;
+    passed.since_s = same_boot ? uptime_s - row.uptime_s : 0;
+    passed.passed_s = std::max<std::int64_t>(passed.since_s, 0);
+    const auto parted_s = std::abs((wall_ms - row.wall_ms) / 1000 - passed.since_s);
+    passed.parted = same_boot && parted_s > step_s + std::abs(passed.since_s) * drift_per_mille / 1000;
+    passed.started = !same_boot || (passed.parted && passed.since_s < 0 && clocks.boot == unknown_boot);
+    passed.sure_till_now = row.sure_boot == row.boot && row.rest_began_s < row.sure_lived_s;
+    passed.doubtful = passed.sure_till_now && !clocks.synced;
+    passed.lived_s = row.lived_s + passed.passed_s;
+    passed.worth_writing = !same_boot || passed.parted || passed.doubtful || passed.passed_s >= write_every_s;
+    return passed;
+}
 
-    if (parted && !started)
-        step_ = ClockStep{from_milliseconds(row.wall_ms + (since_s - passed_s) * 1000), clocks.wall,
-                          std::chrono::seconds(passed_s)};
+std::int64_t StoreAge::write(AgeRow row, const Passed &passed, const Clocks &clocks) {
+    const auto uptime_s = clocks.uptime.count(), wall_ms = to_milliseconds(clocks.wall);
+    const bool same_boot = row.boot == clocks.boot;
+    auto lived_s = passed.lived_s;
+    if (passed.parted && !passed.started)
+        step_ = ClockStep{from_milliseconds(row.wall_ms + (passed.since_s - passed.passed_s) * 1000),
+                          clocks.wall, std::chrono::seconds(passed.passed_s)};
     // The last look that was written may be some minutes older than the last batch.
-    if (!same_boot) lived_s = std::max(lived_s, bounded(rows_.newest()) + 1);
-    if (sure_till_now && (!same_boot || doubtful)) row.rest_began_s = lived_s;
+    if (!same_boot) lived_s = std::max(lived_s, ble::bounded(rows_.newest()) + 1);
+    if (passed.sure_till_now && (!same_boot || passed.doubtful)) row.rest_began_s = lived_s;
     // The machine was paused, maybe: which rows are from before, nobody knows.
-    if (parted && row.sure_boot == row.boot) row.sure_boot.clear();
-    if (started || parted) row.steady_since_s = lived_s;
+    if (passed.parted && row.sure_boot == row.boot) row.sure_boot.clear();
+    if (passed.started || passed.parted) row.steady_since_s = lived_s;
     row.lived_s = lived_s;
     row.boot = clocks.boot;
-    row.uptime_s = started ? uptime_s : std::max(uptime_s, row.uptime_s);
+    row.uptime_s = passed.started ? uptime_s : std::max(uptime_s, row.uptime_s);
     row.wall_ms = wall_ms + (row.uptime_s - uptime_s) * 1000;  // at that uptime
     if (clocks.synced && lived_s - row.steady_since_s >= day_s) make_up(row, wall_ms);
     rows_.write(row);
@@ -83,7 +100,7 @@ void StoreAge::make_up(AgeRow &row, std::int64_t wall_ms) {
 void StoreAge::believe(const Clocks &clocks) {
     const auto lived_s = look(clocks);
     rows_.date(lived_s, to_milliseconds(clocks.wall));
-    AgeRow row = read();
+    AgeRow row = bounded(rows_.lock());
     row.sure_boot.clear();  // what the machine was off is in it
     rows_.write(row);
 }

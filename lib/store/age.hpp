@@ -30,7 +30,16 @@ class StoreAge {
     std::optional<ClockStep> take_step();
 
   private:
-    AgeRow read();
+    // What the clocks say since the row was written.
+    struct Passed {
+        std::int64_t since_s, passed_s, lived_s;
+        bool parted, started, doubtful, sure_till_now;
+        bool worth_writing;
+    };
+
+    static AgeRow bounded(AgeRow row);
+    static Passed compare(const AgeRow &row, const Clocks &clocks);
+    std::int64_t write(AgeRow row, const Passed &passed, const Clocks &clocks);
     void make_up(AgeRow &row, std::int64_t wall_ms);
 
     AgeRows &rows_;

@@ -1,6 +1,7 @@
 #include "store/batch_store.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/digest.hpp"
@@ -14,9 +15,19 @@ namespace {
 using Outcome = StoreOutcome::Kind;
 
 constexpr std::size_t digest_bytes = 16;
+// A transaction that collides again and again gives way for a while, like one in trouble.
+constexpr std::size_t most_collisions = 20;
 
 // A device's clock before this is one that was never set.
 constexpr std::int64_t first_plausible_ms = 946'684'800'000;  // the year 2000
+
+std::string bytes_of(const Sha256 &hash) {
+    return {reinterpret_cast<const char *>(hash.data()), hash.size()};
+}
+
+Series series_of(const Batch &batch, std::int64_t device, std::optional<std::int64_t> place) {
+    return {device, place.value_or(0), batch.clock_synced ? *batch.clock_synced : -1};
+}
 
 void tell(const std::vector<RunLedger::Piece> &pieces, const std::string &device_id,
           const std::string &run_id, StoreResult &result) {
@@ -44,38 +55,86 @@ BatchStore::BatchStore(std::unique_ptr<Tables> tables)
       age_(tables_->age()),
       coverage_(tables_->stretches()),
       twins_(tables_->turns()),
-      retention_(*tables_, age_) {}
+      retention_(*tables_, age_),
+      known_epoch_(tables_->epoch()) {}
 
 StoreResult BatchStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;
     received_at_ms_ = to_milliseconds(present.wall);
     return told_apart([&] {
-        tables_->check();
-        try {
-            return store_together(items);
-        } catch (const DatabaseError &error) {
-            forget();
-            if (error.kind() != DatabaseError::Kind::constraint) throw;
-        }
-        // Rare, so it may be slow: once more, each line by itself, to find those that cannot be stored.
-        try {
-            return store_apart(items);
-        } catch (const DatabaseError &) {
-            forget();
-            throw;
+        if (tables_->check()) forget();
+        catalog_.bound();
+        for (std::size_t collisions = 0;; ++collisions) {
+            try {
+                StoreResult result = store_once(items);
+                result.collisions = collisions;
+                return result;
+            } catch (const DatabaseError &error) {
+                forget();
+                if (error.kind() != DatabaseError::Kind::collision || collisions == most_collisions) throw;
+            }
         }
     });
 }
 
+StoreResult BatchStore::store_once(const std::vector<StoreItem> &items) {
+    try {
+        return store_together(items);
+    } catch (const DatabaseError &error) {
+        if (error.kind() != DatabaseError::Kind::constraint) throw;
+        forget();
+    }
+    // Rare, so it may be slow: once more, each line by itself, to find those that cannot be stored.
+    return store_apart(items);
+}
+
 StoreResult BatchStore::store_together(const std::vector<StoreItem> &items) {
+    if (tables_->foresees()) catalog_.learn(items, received_at_ms_);
     Work work(*tables_);
     begin();
+    if (tables_->foresees()) tables_->expect(foresee(items));
     StoreResult result;
     result.outcomes.reserve(items.size());
     for (const auto &item : items) add(item, result);
     flush();
     work.commit();
     return result;
+}
+
+// What add() will ask about these lines, as far as can be told before it does.
+Expected BatchStore::foresee(const std::vector<StoreItem> &items) {
+    Expected all = devices_of(items);
+    std::set<std::pair<std::int64_t, std::string_view>> runs;
+    std::set<Series> series;
+    for (const auto &item : items) {
+        const auto device =
+            catalog_.device(item.batch != nullptr ? item.batch->device_id : item.gap->device_id);
+        if (item.gap != nullptr) {
+            runs.emplace(device, item.gap->run_id);
+            continue;
+        }
+        const Batch &batch = *item.batch;
+        if (batch.position)
+            runs.emplace(device, batch.position->run_id);
+        else
+            all.hashes.push_back(bytes_of(content_digest(item.line)));
+        if (!batch.timestamp || !batch.window_ms) continue;
+        const Series one = series_of(batch, device, catalog_.remembered_place(batch));
+        if (series.insert(one).second) all.windows.emplace_back(one, to_milliseconds(*batch.timestamp));
+    }
+    all.runs.assign(runs.begin(), runs.end());
+    return all;
+}
+
+Expected BatchStore::devices_of(std::span<const StoreItem> items) {
+    std::set<std::int64_t> devices;
+    for (const auto &item : items)
+        devices.insert(catalog_.device(item.batch != nullptr ? item.batch->device_id : item.gap->device_id));
+    Expected all;
+    all.devices.assign(devices.begin(), devices.end());
+    all.received_at = received_at_ms_;
+    all.lived_s = lived_s_;
+    return all;
 }
 
 StoreResult BatchStore::store_apart(const std::vector<StoreItem> &items) {
@@ -95,6 +154,7 @@ bool BatchStore::try_apart(const std::vector<StoreItem> &items, Refused &refused
         if (!refused.contains(i)) {
             try {
                 Part part(*tables_);
+                if (tables_->foresees()) tables_->expect(devices_of({&items[i], 1}));
                 add(items[i], result);
                 flush();
                 part.release();
@@ -198,9 +258,8 @@ StoreOutcome BatchStore::add_batch(const Batch &batch, std::string_view line, St
 
 StoreOutcome BatchStore::add_unnamed(const Batch &batch, std::string_view line) {
     const auto device = catalog_.device(batch.device_id);
-    const Sha256 hash = content_digest(line);
-    const std::string_view bytes(reinterpret_cast<const char *>(hash.data()), hash.size());
-    if (!tables_->batches().insert_hash(bytes, received_at_ms_, lived_s_)) return {Outcome::duplicate, {}};
+    if (!tables_->batches().insert_hash(bytes_of(content_digest(line)), received_at_ms_, lived_s_))
+        return {Outcome::duplicate, {}};
     insert_batch(batch, device, nullptr, {});
     return {Outcome::stored, {}};
 }
@@ -266,9 +325,7 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
     catalog_.batch_stored(batch, id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_,
                           row.sender);
     if (row.timestamp && batch.window_ms)
-        coverage_.add({{device, row.place.value_or(0), batch.clock_synced ? *batch.clock_synced : -1},
-                       *row.timestamp,
-                       *batch.window_ms,
+        coverage_.add({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
                        batch.interval_ms.value_or(0)});
     insert_detections(batch, id);
 }
@@ -284,11 +341,15 @@ void BatchStore::insert_detections(const Batch &batch, std::int64_t id) {
 }
 
 Expired BatchStore::retain(std::chrono::seconds keep, const Clocks &present) {
-    return told_apart([&] { return retention_.step(keep, present); });
+    return told_apart([&] {
+        if (tables_->check()) forget();
+        return retention_.step(keep, present);
+    });
 }
 
 void BatchStore::trust_times(const Clocks &present) {
     told_apart([&] {
+        if (tables_->check()) forget();
         Work work(*tables_);
         age_.believe(present);
         work.commit();

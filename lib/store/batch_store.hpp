@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,14 @@ class BatchStore : public Store {
     };
     using Refused = std::map<std::size_t, RefusedLine>;
 
+    StoreResult store_once(const std::vector<StoreItem> &items);
     StoreResult store_together(const std::vector<StoreItem> &items);
     StoreResult store_apart(const std::vector<StoreItem> &items);
     bool try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result);
     bool label_refused(const Batch &batch, StoreResult &result);
     void begin();
+    Expected foresee(const std::vector<StoreItem> &items);
+    Expected devices_of(std::span<const StoreItem> items);
     void add(const StoreItem &item, StoreResult &result);
     StoreOutcome add_batch(const Batch &batch, std::string_view line, StoreResult &result);
     StoreOutcome add_unnamed(const Batch &batch, std::string_view line);
@@ -60,7 +64,7 @@ class BatchStore : public Store {
     TwinWatch twins_;
     Retention retention_;
     Clocks present_;
-    std::int64_t known_epoch_ = -1, received_at_ms_ = 0, lived_s_ = 0;
+    std::int64_t known_epoch_, received_at_ms_ = 0, lived_s_ = 0;
 };
 
 }  // namespace ble

@@ -35,6 +35,9 @@ Catalog::~Catalog() = default;
 void Catalog::begin(std::int64_t received_at_ms, std::int64_t lived_s) {
     received_at_ms_ = received_at_ms;
     lived_s_ = lived_s;
+}
+
+void Catalog::bound() {
     if (remembered_ > most_remembered || advertisers_.size() > most_advertisers) forget();
 }
 
@@ -59,6 +62,65 @@ bool Catalog::is_use_due(NameRow &row) const {
     if (lived_s_ - row.used_s < use_told_every_s) return false;
     row.used_s = lived_s_;
     return true;
+}
+
+std::string Catalog::place_key(const std::string &name, const std::string &location) {
+    std::string key = name;
+    return key.append(1, '\0').append(location);
+}
+
+Catalog::HashText Catalog::hash_key(const std::string &device_hash) {
+    HashText key;
+    std::copy_n(device_hash.data(), key.size(), key.data());
+    return key;
+}
+
+void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_at_ms) {
+    NamesAsked asked;
+    learned_devices_.clear();
+    learned_senders_.clear();
+    learned_places_.clear();
+    learned_advertisers_.clear();
+    for (const auto &item : items) {
+        const auto &device_id = item.batch != nullptr ? item.batch->device_id : item.gap->device_id;
+        if (const auto [place, added] = devices_.try_emplace(device_id); added) {
+            remembered_ += device_id.size() + sizeof(Device) + row_overhead;
+            asked.devices.push_back(device_id);
+            learned_devices_.push_back(&place->second.row);
+        }
+        if (item.batch != nullptr) ask(*item.batch, asked);
+    }
+    if (asked.empty()) return;
+    rows_.learn(asked, lived_s_, received_at_ms);
+    for (std::size_t i = 0; i < learned_devices_.size(); ++i) *learned_devices_[i] = asked.device_rows[i];
+    for (std::size_t i = 0; i < learned_senders_.size(); ++i) *learned_senders_[i] = asked.sender_rows[i];
+    for (std::size_t i = 0; i < learned_places_.size(); ++i) *learned_places_[i] = asked.place_rows[i];
+    for (std::size_t i = 0; i < learned_advertisers_.size(); ++i)
+        learned_advertisers_[i]->row.id = asked.advertiser_ids[i];
+}
+
+void Catalog::ask(const Batch &batch, NamesAsked &asked) {
+    if (batch.sender && !senders_.contains(*batch.sender)) {
+        learned_senders_.push_back(&row(senders_, *batch.sender));
+        asked.senders.push_back(*batch.sender);
+    }
+    if (batch.name || batch.location) {
+        static const std::string none;
+        const auto &name = batch.name ? *batch.name : none,
+                   &location = batch.location ? *batch.location : none;
+        NameRow &place = row(places_, place_key(name, location));
+        if (place.id == 0 &&
+            std::find(learned_places_.begin(), learned_places_.end(), &place) == learned_places_.end()) {
+            learned_places_.push_back(&place);
+            asked.places.emplace_back(name, location);
+        }
+    }
+    for (const auto &detection : batch.detections) {
+        const auto [place, added] = advertisers_.try_emplace(hash_key(detection.device_hash));
+        if (!added) continue;
+        learned_advertisers_.push_back(&place->second);
+        asked.advertisers.push_back(detection.device_hash);
+    }
 }
 
 std::int64_t Catalog::device(const std::string &device_id) {
@@ -112,9 +174,7 @@ void Catalog::batch_stored(const Batch &batch, std::int64_t id, std::int64_t tak
 }
 
 std::int64_t Catalog::place(const std::string &name, const std::string &location) {
-    std::string key = name;
-    key.append(1, '\0').append(location);
-    NameRow &row = this->row(places_, key);
+    NameRow &row = this->row(places_, place_key(name, location));
     if (row.id == 0) {
         const auto found = rows_.find_place(name, location);
         row = found ? *found : NameRow{rows_.insert_place(name, location, lived_s_), lived_s_};
@@ -123,12 +183,16 @@ std::int64_t Catalog::place(const std::string &name, const std::string &location
     return row.id;
 }
 
+std::optional<std::int64_t> Catalog::remembered_place(const Batch &batch) const {
+    if (!batch.name && !batch.location) return {};
+    const auto found = places_.find(place_key(batch.name.value_or(""), batch.location.value_or("")));
+    return found == places_.end() ? std::nullopt : std::optional(found->second.id);
+}
+
 std::int64_t Catalog::heard(const std::string &device_hash, std::int64_t time_ms) {
-    HashText key;
-    std::copy_n(device_hash.data(), key.size(), key.data());
-    const auto [place, added] = advertisers_.try_emplace(key);
+    const auto place = advertisers_.try_emplace(hash_key(device_hash)).first;
     Advertiser &advertiser = place->second;
-    if (added) advertiser.row = rows_.advertiser(device_hash);
+    if (advertiser.row.id == 0) advertiser.row = rows_.advertiser(device_hash);
     if (advertiser.heard++ == 0) {
         dirty_advertisers_.push_back(&*place);
         advertiser.first = advertiser.last = time_ms;

@@ -12,6 +12,7 @@
 
 #include "batch/batch.hpp"
 #include "store/rows/name_rows.hpp"
+#include "store/store.hpp"
 
 namespace ble {
 
@@ -24,9 +25,13 @@ class Catalog {
     explicit Catalog(NameRows &rows);
     ~Catalog();
 
+    void bound();  // before a transaction: forgets all when that is too much
     void begin(std::int64_t received_at_ms, std::int64_t lived_s);  // a transaction begins
     void flush();   // writes what changed; before each commit and release
     void forget();  // something was rolled back, or another process deleted rows
+
+    // Of a database that foresees, before a transaction: asks for all names of these lines that are not known, at once.
+    void learn(const std::vector<StoreItem> &items, std::int64_t received_at_ms);
 
     std::int64_t device(const std::string &device_id);  // created when new
     // A batch of that device was stored. The newest batch says what the device is called and where it is.
@@ -37,6 +42,8 @@ class Catalog {
     // Of more senders than can be told apart, the rest are "others".
     std::int64_t sender(const std::string &sender);
     std::int64_t place(const std::string &name, const std::string &location);
+    // That of the batch, as far as it is remembered; asking is no use of it.
+    std::optional<std::int64_t> remembered_place(const Batch &batch) const;
     // The advertiser, heard once more at that time.
     std::int64_t heard(const std::string &device_hash, std::int64_t time_ms);
 
@@ -52,6 +59,9 @@ class Catalog {
 
     NameRow &row(Names &names, const std::string &key);
     bool is_use_due(NameRow &row) const;
+    void ask(const Batch &batch, NamesAsked &asked);
+    static std::string place_key(const std::string &name, const std::string &location);
+    static HashText hash_key(const std::string &device_hash);
     void flush_advertisers();
 
     NameRows &rows_;
@@ -61,7 +71,9 @@ class Catalog {
     std::vector<Device *> dirty_devices_;
     std::vector<std::pair<const HashText, Advertiser> *> dirty_advertisers_;
     std::vector<AdvertiserNews> news_;  // of a flush
-    std::size_t remembered_ = 0;        // bytes, about: of texts, whose length others choose
+    std::vector<NameRow *> learned_devices_, learned_senders_, learned_places_;
+    std::vector<Advertiser *> learned_advertisers_;  // as they were asked for
+    std::size_t remembered_ = 0;                     // bytes, about: of texts, whose length others choose
     std::int64_t received_at_ms_ = 0, lived_s_ = 0;
 };
 

@@ -30,7 +30,7 @@ Retention::Retention(Tables &tables, StoreAge &age)
 
 Expired Retention::step(seconds keep, const Clocks &clocks) {
     Expired result;
-    Work work(tables_);
+    Work work(tables_, true);
     coverage_.forget();
     const auto lived_s = age_.look(clocks);
     const auto older_than = [&](seconds time) {

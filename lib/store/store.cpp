@@ -4,21 +4,31 @@
 #include <cctype>
 
 #include "store/batch_store.hpp"
+#include "store/postgres/tables.hpp"
 #include "store/sqlite/tables.hpp"
 
 namespace ble {
 namespace {
 
-using Maker = std::unique_ptr<Tables> (*)(const std::string &);
+using GoOn = std::function<bool()>;
 
 struct Kind {
     std::string_view scheme;  // of "scheme://…"; empty: a path
-    Maker make;
+    std::string (*fault_of)(const std::string &name);
+    std::unique_ptr<Tables> (*open)(const std::string &name, GoOn go_on);
 };
 
-constexpr Kind kinds[] = {
-    {"", open_sqlite_tables},
-};
+std::string any_path(const std::string &) {
+    return {};
+}
+
+std::unique_ptr<Tables> open_sqlite(const std::string &path, GoOn) {
+    return open_sqlite_tables(path);
+}
+
+constexpr Kind kinds[] = {{"", any_path, open_sqlite},
+                          {"postgresql", fault_of_postgres_uri, open_postgres_tables},
+                          {"postgres", fault_of_postgres_uri, open_postgres_tables}};
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
@@ -40,16 +50,15 @@ const Kind *find_kind(const std::string &name) {
 }  // namespace
 
 std::string why_no_store(const std::string &name) {
-    if (find_kind(name) != nullptr) return {};
+    if (const Kind *const kind = find_kind(name); kind != nullptr) return kind->fault_of(name);
     if (name.empty()) return "the database has no name: give a file's path";
     return "there is no store for " + std::string(scheme_of(name)) +
-           ":// databases: give a file's path, for SQLite";
+           ":// databases: give a file's path, for SQLite, or postgresql://[USER@]HOST[:PORT]/NAME";
 }
 
-std::unique_ptr<Store> make_store(const std::string &name) {
-    const Kind *const kind = find_kind(name);
-    if (kind == nullptr) throw Error(ExitCode::config, why_no_store(name));
-    return std::make_unique<BatchStore>(kind->make(name));
+std::unique_ptr<Store> make_store(const std::string &name, std::function<bool()> go_on) {
+    if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
+    return std::make_unique<BatchStore>(find_kind(name)->open(name, std::move(go_on)));
 }
 
 }  // namespace ble

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ struct StoreResult {
     std::size_t untold = 0;    // … and how many more
     std::vector<Twins> twins;  // two runs of a device that were noticed to go on at once: each run once
     std::vector<Conflict> conflicts;
+    std::size_t collisions =
+        0;  // with other writers, which the database undid it for: it was stored all the same
 
     static constexpr std::size_t most_holes = 10'000;  // one line can label any number of them anew
 };
@@ -105,10 +108,11 @@ class Store {
     virtual void trust_times(const Clocks &present) = 0;
 };
 
-// Opens or creates the store that `name` means: a file's path or ":memory:" for SQLite. Throws StoreTrouble when that
+// Opens or creates the store that `name` means: a file's path or ":memory:" for SQLite, postgresql://… for PostgreSQL, which asks
+// `go_on` ten times a second while it waits: false ends that with StoreTrouble. Throws StoreTrouble when that
 // may succeed later, else Error: config for a name or a database that is not ours or is newer than this program,
 // permission, io.
-std::unique_ptr<Store> make_store(const std::string &name);
+std::unique_ptr<Store> make_store(const std::string &name, std::function<bool()> go_on = {});
 
 // What can be told without opening anything: why `name` means no store that we have; empty: it does.
 std::string why_no_store(const std::string &name);

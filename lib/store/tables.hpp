@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/rows/age_rows.hpp"
@@ -20,14 +22,27 @@
 
 namespace ble {
 
+// What will be asked in a transaction. The devices are locked for it, and with each its runs, holes, turns and stretches.
+struct Expected {
+    std::vector<std::int64_t> devices;  // in order, each once
+    // May be asked for, and may be answered at once:
+    std::vector<std::pair<std::int64_t, std::string_view>> runs;  // device, run_id
+    std::vector<std::pair<Series, std::int64_t>>
+        windows;                      // each series once, and the time that is asked first
+    std::vector<std::string> hashes;  // to be inserted in the order of the lines
+    std::int64_t received_at = 0, lived_s = 0;
+};
+
 class Tables {
   public:
     virtual ~Tables() = default;
 
-    // Before a transaction. Error(io) when what is written would be lost, since the database was moved away.
-    virtual void check() = 0;
+    // Before a transaction. True: it may be another database than before, and nothing that is remembered of it counts. Error(io) when
+    // what is written would be lost, since the database was moved away.
+    virtual bool check() = 0;
 
-    virtual void begin() = 0;
+    // alone: nobody else writes until its end.
+    virtual void begin(bool alone) = 0;
     virtual void commit() = 0;
     virtual void rollback() noexcept = 0;  // without a transaction: nothing
     virtual bool in_transaction() const = 0;
@@ -41,6 +56,11 @@ class Tables {
     virtual std::int64_t epoch() = 0;
     virtual void send() = 0;
 
+    // Is an answer so far away that many questions are to be asked at once? Else none of expect() and NameRows::learn() is called.
+    virtual bool foresees() const = 0;
+    // First in a transaction: all that follows is about these.
+    virtual void expect(const Expected &all) = 0;
+
     virtual NameRows &names() = 0;
     virtual RunRows &runs() = 0;
     virtual StretchRows &stretches() = 0;
@@ -53,7 +73,7 @@ class Tables {
 // Undone unless committed.
 class Work {
   public:
-    explicit Work(Tables &tables) : tables_(tables) { tables_.begin(); }
+    explicit Work(Tables &tables, bool alone = false) : tables_(tables) { tables_.begin(alone); }
     ~Work() { tables_.rollback(); }
     Work(const Work &) = delete;
     Work &operator=(const Work &) = delete;

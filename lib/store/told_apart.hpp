@@ -11,7 +11,9 @@ auto told_apart(Body body) {
     try {
         return body();
     } catch (const DatabaseError &error) {
-        if (error.kind() == DatabaseError::Kind::trouble) throw StoreTrouble(error.code(), error.what());
+        using Kind = DatabaseError::Kind;
+        if (error.kind() == Kind::trouble || error.kind() == Kind::collision)
+            throw StoreTrouble(error.code(), error.what());
         throw;
     }
 }

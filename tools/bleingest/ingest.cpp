@@ -37,7 +37,8 @@ ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
     for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold));
-    if (!patience_.persist([&] { store_ = make_store(options_.db); })) return ExitCode::temporary;
+    if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return !stopping(); }); }))
+        return ExitCode::temporary;
     if (options_.clock_is_right && !patience_.persist([&] { store_->trust_times(read_clocks()); }))
         return ExitCode::temporary;
     lifecycle_.ready("storing into " + options_.db);
@@ -94,6 +95,7 @@ std::optional<std::size_t> Ingest::take(LookingReader &reader, std::span<const L
     reject_.add(intake_.rejected(result));
     const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
     stored_ += intake_.counts(result);
+    if (result.collisions > 0) counters_.collisions += result.collisions;
     devices_.note(intake_.items(), result, std::time(nullptr));
     count();
     reader.consume(lines.size());

@@ -14,7 +14,8 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
     line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
     line.group("Store");
-    line.text("-d,--db PATH", o.db, "the SQLite database; :memory: to try things out");
+    line.text("-d,--db PATH", o.db,
+              "an SQLite database, :memory: to try things out; or postgresql://[USER@]HOST[:PORT]/NAME");
     line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
     line.flag("--clock-is-right", o.clock_is_right,
               "an operator's word, for one start: let --retain believe the clock and all times of receipt");

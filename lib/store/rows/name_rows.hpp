@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ble {
@@ -29,6 +30,17 @@ struct AdvertiserNews {
     std::int64_t first = 0, last = 0, heard = 0;
 };
 
+// Names that a process does not know yet, and what the database says of each.
+struct NamesAsked {
+    std::vector<std::string_view> devices, senders, advertisers;
+    std::vector<std::pair<std::string_view, std::string_view>> places;  // name, location
+    // Of each of them, in the same order. id 0: not known, ask by itself.
+    std::vector<NameRow> device_rows, sender_rows, place_rows;
+    std::vector<std::int64_t> advertiser_ids;
+
+    bool empty() const { return devices.empty() && senders.empty() && advertisers.empty() && places.empty(); }
+};
+
 class NameRows {
   public:
     struct Advertiser {
@@ -37,6 +49,10 @@ class NameRows {
     };
 
     virtual ~NameRows() = default;
+
+    // Of a database that foresees (tables.hpp), before a transaction: finds them or makes them. A name that nothing refers to in the
+    // end does no harm.
+    virtual void learn(NamesAsked &asked, std::int64_t used_s, std::int64_t received_at) = 0;
 
     virtual std::optional<NameRow> find_device(const std::string &device_id) = 0;
     virtual std::int64_t insert_device(const std::string &device_id, std::int64_t used_s,

@@ -21,6 +21,7 @@ struct OldBatch {
     std::int64_t id, received_at;
     std::optional<std::int64_t> oldest, newest;  // of its detections; none: it has none
     std::optional<Window> window;                // when it listened, if that is told
+    std::int64_t device = 0;
 };
 
 class OldRows {

@@ -10,6 +10,8 @@ class SqliteAge : public AgeRows {
     explicit SqliteAge(Database &database);
 
     AgeRow read() override;
+    AgeRow lock() override { return read(); }                     // who writes is alone
+    bool is_kept(const std::string &) override { return false; }  // a file is used on one machine
     void write(const AgeRow &row) override;
     std::int64_t newest() override { return newest_.find().value_or(-1); }
     void make_older(std::int64_t by_s, std::int64_t before_s) override;

@@ -11,6 +11,7 @@ class SqliteNames : public NameRows {
 
     void begin();  // a transaction begins, or part of one was undone
 
+    void learn(NamesAsked &, std::int64_t, std::int64_t) override {}
     std::optional<NameRow> find_device(const std::string &device_id) override;
     std::int64_t insert_device(const std::string &device_id, std::int64_t used_s,
                                std::int64_t last_received) override;

@@ -9,7 +9,7 @@ namespace {
 constexpr std::int64_t long_way = 2'000;
 
 OldBatch batch_of(const Statement &row) {
-    OldBatch batch{row.integer(0), row.integer(3), {}, {}, {}};
+    OldBatch batch{row.integer(0), row.integer(3), {}, {}, {}, row.integer(4)};
     if (!row.is_null(1)) {
         batch.oldest = row.integer(1);
         batch.newest = row.integer(2);

@@ -34,13 +34,13 @@ class SqliteTables : public Tables {
           batches_(database_),
           old_(database_) {}
 
-    void check() override {
-        if (database_.moved())
-            throw Error(ExitCode::io,
-                        "the database " + database_.path() + " was renamed or deleted while in use");
+    bool check() override {
+        if (!database_.moved()) return false;
+        throw Error(ExitCode::io,
+                    "the database " + database_.path() + " was renamed or deleted while in use");
     }
 
-    void begin() override {
+    void begin(bool) override {  // who writes is alone
         transaction_.emplace(database_);
         names_.begin();
         batches_.forget();
@@ -67,6 +67,8 @@ class SqliteTables : public Tables {
         return epoch;
     }
     void send() override { batches_.flush(); }
+    bool foresees() const override { return false; }
+    void expect(const Expected &) override {}
 
     NameRows &names() override { return names_; }
     RunRows &runs() override { return runs_; }

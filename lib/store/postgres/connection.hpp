@@ -1,0 +1,117 @@
+// A connection to PostgreSQL. The only user of libpq.
+//
+// One thread. Statements are prepared at their first use and sent in a pipeline: queue() does not wait for an answer, ask() waits for
+// its own and those before. What the server refuses is thrown as DatabaseError, and then the transaction is to be rolled back. A link
+// that is cut, a server that stops, is full, takes nobody or only reads is `trouble`; so is one that says nothing for a minute.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/database_error.hpp"
+#include "store/postgres/values.hpp"
+
+struct pg_conn;
+struct pg_result;
+
+namespace ble {
+
+// Rows as text.
+class Answer {
+  public:
+    explicit Answer(pg_result *result);
+    int rows() const;
+    std::int64_t changed() const;  // by INSERT, UPDATE, DELETE or COPY
+    bool is_null(int row, int column) const;
+    std::int64_t integer(int row, int column) const;
+    std::string_view text(int row, int column) const;  // as long as the answer lives
+    std::optional<std::int64_t> number(int row, int column) const;
+
+  private:
+    std::shared_ptr<pg_result> result_;
+};
+
+// One object for each, for as long as the program runs. Its parameters are $1 …, with casts where their type is not plain.
+struct Query {
+    const char *sql;
+};
+
+class Connection {
+  public:
+    // `uri`: libpq's own, without a password. `go_on` is asked ten times a second while the server is waited for; false: DatabaseError(trouble).
+    Connection(std::string uri, std::function<bool()> go_on);
+    ~Connection();
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
+
+    // Why it is no URI that we take; empty: it is one.
+    static std::string fault_of(const std::string &uri);
+
+    // Connects where that is needed. True: it was. Sets up the session; finds no schema.
+    bool connect();
+    const std::string &name() const { return uri_; }  // for people
+
+    void queue(const Query &query, const Values &values = {});
+    Answer ask(const Query &query, const Values &values = {});
+    // Several questions, and one wait for all.
+    struct Question {
+        const Query &query;
+        Values values;
+    };
+    std::vector<Answer> ask(const std::vector<Question> &all);
+    void settle();  // waits for all answers
+    // From now on, or no longer, an answer may take any time: of what goes through all rows.
+    void be_patient(bool patient) { patient_ = patient; }
+    // Statements without parameters, separated by semicolons.
+    Answer execute(const std::string &sql);
+    // Rows for COPY … FROM STDIN (FORMAT binary), as values.hpp makes them. The server works at them meanwhile; what is sent next ends the
+    // COPY. DatabaseError(constraint) then, when a trigger kept rows out.
+    void copy(const char *sql, const CopyRows &rows);
+
+    bool in_transaction() const;
+    void close() { link_.reset(); }
+    // ROLLBACK, when there is a transaction; what was queued is forgotten. A connection that cannot is closed.
+    void rollback() noexcept;
+    void undo_to(const char *savepoint) noexcept;  // the same, to that
+
+  private:
+    struct Close {
+        void operator()(pg_conn *link) const;
+    };
+    using Result = std::unique_ptr<pg_result, void (*)(pg_result *)>;
+
+    void send(const Query &query, const Values &values);
+    void wait(short events);
+    void flush();
+    Result next();
+    std::vector<Answer> collect();
+    void leave_pipeline();
+    void begin_copy(const char *sql);
+    void put(std::string_view bytes);
+    void end_copy();
+    Answer all_results();
+    void undo(const std::string &sql) noexcept;
+    [[noreturn]] void fail(const pg_result *result);
+    [[noreturn]] void refuse();
+    [[noreturn]] void lose(const std::string &why);
+
+    std::string uri_;
+    std::function<bool()> go_on_;
+    std::unique_ptr<pg_conn, Close> link_;
+    std::unordered_map<const char *, std::string> prepared_;  // by the query's text: its name there
+    std::vector<const char *> preparing_;                     // sent, not answered
+    std::uint64_t prepared_count_ = 0;
+    enum class Due : std::uint8_t { preparation, answer };
+    std::vector<Due> due_;           // what the server has yet to say, in order
+    const char *copying_ = nullptr;  // the COPY that has begun
+    std::int64_t copied_ = 0;        // rows of it
+    bool patient_ = false;
+};
+
+}  // namespace ble

@@ -1,0 +1,241 @@
+#include "store/postgres/old.hpp"
+
+#include "base/log.hpp"
+#include "store/postgres/locks.hpp"
+#include "store/postgres/news.hpp"
+#include "store/scattered.hpp"
+
+namespace ble {
+namespace {
+
+// A table that is larger is dropped whole.
+constexpr std::int64_t large = 64 << 20;
+// Of the present table more may come, also late.
+constexpr std::int64_t quiet_ms = 86'400'000;
+
+constexpr Query find_hour{"SELECT hour_began_s, hour_left FROM age"};
+constexpr Query set_hour{"UPDATE age SET hour_began_s = $1::bigint, hour_left = $2::bigint"};
+constexpr Query spend{"UPDATE age SET hour_left = hour_left - $1::bigint"};
+constexpr Query count_all{"SELECT count(*) FROM batches"};
+constexpr Query find_first{"SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"};
+constexpr Query find_old{
+    "SELECT id, oldest, newest, received_at, device, coalesce(place, 0), coalesce(clock, -1), timestamp, "
+    "window_ms, interval_ms"
+    " FROM batches WHERE lived_s < $1::bigint AND (received_at < $2::bigint OR received_at > $3::bigint)"
+    " ORDER BY lived_s LIMIT $4::bigint"};
+constexpr Query lock_devices_of{
+    "SELECT 1 FROM devices WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"};
+constexpr Query erase_rows{
+    "WITH gone AS (DELETE FROM detections WHERE timestamp BETWEEN $1::bigint AND $2::bigint AND batch = "
+    "$3::bigint"
+    " RETURNING advertiser) SELECT advertiser, count(*) FROM gone GROUP BY advertiser"};
+constexpr Query erase_rows_apart{
+    "WITH gone AS (DELETE FROM detections WHERE timestamp = ANY (SELECT unnest(times) FROM batches WHERE id "
+    "= $1::bigint)"
+    " AND batch = $1::bigint RETURNING advertiser) SELECT advertiser, count(*) FROM gone GROUP BY "
+    "advertiser"};
+constexpr Query unlink_batch{
+    "UPDATE devices SET last_batch = NULL WHERE last_batch = $1::bigint AND id = $2::bigint"};
+constexpr Query erase_batch{"DELETE FROM batches WHERE id = $1::bigint"};
+constexpr Query erase_unheard{
+    "DELETE FROM advertiser_totals WHERE id = ANY ($1::bigint[]) AND detections <= 0"};
+constexpr Query erase_old_hashes{
+    "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE lived_s < $1::bigint"
+    " AND (received_at < $2::bigint OR received_at > $3::bigint) ORDER BY lived_s LIMIT 1000)"};
+constexpr Query find_runs{
+    "SELECT id, device FROM runs WHERE used_s < $1::bigint ORDER BY used_s LIMIT $2::bigint"};
+constexpr Query erase_gaps{"DELETE FROM gaps WHERE run = $1::bigint"};
+constexpr Query count_holes{
+    "UPDATE devices SET holes = greatest(holes - $2::bigint, 0) WHERE id = $1::bigint"};
+constexpr Query erase_turns{
+    "DELETE FROM turns WHERE device = $1::bigint AND (run = $2::bigint OR other = $2::bigint)"};
+constexpr Query erase_run_row{"DELETE FROM runs WHERE id = $1::bigint"};
+constexpr Query find_devices{
+    "SELECT id, device_id FROM devices WHERE used_s < $1::bigint"
+    " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT $2::bigint"};
+constexpr Query erase_device_row{"DELETE FROM devices WHERE id = $1::bigint"};
+constexpr Query erase_old_places{
+    "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < $1::bigint LIMIT $2::bigint)"};
+constexpr Query unlink_senders{
+    "UPDATE devices SET last_sender = NULL WHERE last_sender IN (SELECT id FROM senders WHERE used_s < "
+    "$1::bigint)"};
+constexpr Query erase_old_senders{"DELETE FROM senders WHERE used_s < $1::bigint"};
+constexpr Query grow_epoch{"UPDATE state SET epoch = epoch + 1"};
+constexpr Query is_referred_to{
+    "SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint LIMIT 1"};
+
+OldBatch batch_of(const Answer &answer, int row) {
+    OldBatch batch{
+        answer.integer(row, 0), answer.integer(row, 3), answer.number(row, 1), answer.number(row, 2), {},
+        answer.integer(row, 4)};
+    if (!answer.is_null(row, 7) && !answer.is_null(row, 8))
+        batch.window = Window{{batch.device, answer.integer(row, 5), answer.integer(row, 6)},
+                              answer.integer(row, 7),
+                              answer.integer(row, 8),
+                              answer.number(row, 9).value_or(0)};
+    return batch;
+}
+
+}  // namespace
+
+std::optional<OldRows::Hour> PostgresOld::hour() {
+    const Answer answer = connection_.ask(find_hour);
+    if (answer.rows() == 0) return {};
+    return Hour{answer.integer(0, 0), answer.integer(0, 1)};
+}
+
+void PostgresOld::begin_hour(const Hour &hour) {
+    connection_.queue(set_hour, Values::of(hour.began_s, hour.left));
+}
+
+void PostgresOld::spend_hour(std::int64_t batches) {
+    connection_.queue(spend, Values::of(batches));
+}
+
+std::int64_t PostgresOld::count_batches() {
+    return connection_.ask(count_all).integer(0, 0);
+}
+
+std::optional<OldRows::First> PostgresOld::first_batch() {
+    const Answer answer = connection_.ask(find_first);
+    if (answer.rows() == 0) return {};
+    return First{answer.integer(0, 0), answer.integer(0, 1)};
+}
+
+std::vector<OldBatch> PostgresOld::batches(const Old &old, std::int64_t most) {
+    gone_.clear();
+    present_ms_ = old.present_ms;
+    const Answer answer =
+        connection_.ask(find_old, Values::of(old.lived_s, old.before_ms, old.present_ms, most));
+    std::vector<OldBatch> found;
+    std::vector<std::int64_t> devices;
+    for (int row = 0; row < answer.rows(); ++row) {
+        found.push_back(batch_of(answer, row));
+        devices.push_back(found.back().device);
+    }
+    if (found.empty()) return found;
+    connection_.ask(lock_devices_of, Values::of(devices));
+    partitions_.all();
+    return found;
+}
+
+std::int64_t PostgresOld::erase(const OldBatch &batch) {
+    const std::int64_t rows = 1 + (batch.oldest ? erase_detections(batch) : 0);
+    connection_.queue(unlink_batch, Values::of(batch.id, batch.device));
+    connection_.queue(erase_batch, Values::of(batch.id));
+    return rows;
+}
+
+std::int64_t PostgresOld::erase_detections(const OldBatch &batch) {
+    const Partition *const whole = partitions_.of(*batch.oldest, *batch.newest);
+    if (whole != nullptr && whole->bytes > large) return 0;
+    const bool scattered = are_scattered(*batch.oldest, *batch.newest);
+    const Answer answer =
+        scattered ? connection_.ask(erase_rows_apart, Values::of(batch.id))
+                  : connection_.ask(erase_rows, Values::of(*batch.oldest, *batch.newest, batch.id));
+    std::int64_t rows = 0;
+    for (int row = 0; row < answer.rows(); ++row) {
+        gone_[answer.integer(row, 0)] += answer.integer(row, 1);
+        rows += answer.integer(row, 1);
+    }
+    return rows;
+}
+
+std::int64_t PostgresOld::erase_advertisers() {
+    if (gone_.empty()) return 0;
+    tell_gone(connection_, gone_);
+    std::vector<std::int64_t> ids;
+    for (const auto &[advertiser, detections] : gone_) ids.push_back(advertiser);
+    gone_.clear();
+    connection_.execute(wait_to_fold);
+    fold_news(connection_);
+    return connection_.ask(erase_unheard, Values::of(ids)).changed();
+}
+
+std::int64_t PostgresOld::erase_hashes(const Old &old) {
+    return connection_.ask(erase_old_hashes, Values::of(old.lived_s, old.before_ms, old.present_ms))
+        .changed();
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> PostgresOld::runs(std::int64_t before_s,
+                                                                     std::int64_t most) {
+    const Answer answer = connection_.ask(find_runs, Values::of(before_s, most));
+    std::vector<std::pair<std::int64_t, std::int64_t>> found;
+    for (int row = 0; row < answer.rows(); ++row)
+        found.emplace_back(answer.integer(row, 0), answer.integer(row, 1));
+    return found;
+}
+
+std::int64_t PostgresOld::erase_run(std::int64_t run, std::int64_t device) {
+    const auto holes = connection_.ask(erase_gaps, Values::of(run)).changed();
+    if (holes > 0) connection_.queue(count_holes, Values::of(device, holes));
+    connection_.queue(erase_turns, Values::of(device, run));
+    connection_.queue(erase_run_row, Values::of(run));
+    return holes;
+}
+
+std::vector<std::pair<std::int64_t, std::string>> PostgresOld::devices(std::int64_t before_s,
+                                                                       std::int64_t most) {
+    const Answer answer = connection_.ask(find_devices, Values::of(before_s, most));
+    std::vector<std::pair<std::int64_t, std::string>> found;
+    for (int row = 0; row < answer.rows(); ++row)
+        found.emplace_back(answer.integer(row, 0), answer.text(row, 1));
+    return found;
+}
+
+void PostgresOld::erase_device(std::int64_t device) {
+    connection_.queue(erase_device_row, Values::of(device));
+}
+
+std::int64_t PostgresOld::erase_places(std::int64_t before_s, std::int64_t most) {
+    return connection_.ask(erase_old_places, Values::of(before_s, most)).changed();
+}
+
+std::int64_t PostgresOld::erase_senders(std::int64_t before_s) {
+    connection_.queue(unlink_senders, Values::of(before_s));
+    return connection_.ask(erase_old_senders, Values::of(before_s)).changed();
+}
+
+void PostgresOld::new_epoch() {
+    connection_.queue(grow_epoch);
+}
+
+// The server's own VACUUM takes what was deleted row by row.
+bool PostgresOld::purge() {
+    bool done = true;
+    for (const auto &partition : partitions_.all()) {
+        if (partition.to > present_ms_ - quiet_ms) continue;
+        const auto bounds = Values::of(partition.from, partition.to);
+        const bool is_over = connection_.ask(is_referred_to, bounds).rows() == 0;
+        if (is_over) done = drop(partition) && done;
+    }
+    connection_.settle();
+    return done;
+}
+
+bool PostgresOld::drop(const Partition &partition) {
+    try {
+        // A long query of a reader is in the way, and then others wait behind us: not for long.
+        connection_.execute(std::string("BEGIN; SET LOCAL lock_timeout = '2s'; ") + change_partitions + "; " +
+                            write_alone + "; " + wait_to_fold +
+                            "; LOCK TABLE detections IN ACCESS EXCLUSIVE MODE");
+        const auto bounds = Values::of(partition.from, partition.to);
+        if (connection_.ask(is_referred_to, bounds).rows() == 0) {
+            const Answer heard = connection_.execute("SELECT advertiser, count(*) FROM " + partition.table +
+                                                     " GROUP BY advertiser");
+            std::map<std::int64_t, std::int64_t> gone;
+            for (int row = 0; row < heard.rows(); ++row) gone[heard.integer(row, 0)] = heard.integer(row, 1);
+            gone_ = std::move(gone);
+            connection_.execute("DROP TABLE " + partition.table);
+            if (erase_advertisers() > 0) new_epoch();
+        }
+        connection_.execute("COMMIT");
+        return true;
+    } catch (const DatabaseError &error) {
+        connection_.rollback();
+        log_debug("the table " + partition.table + " is dropped later: " + error.what());
+        return false;
+    }
+}
+
+}  // namespace ble

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+
+#include "store/postgres/connection.hpp"
+#include "store/postgres/partitions.hpp"
+#include "store/rows/old_rows.hpp"
+
+namespace ble {
+
+// A batch goes when it is old. Its detections go with it while their table is small; a large table is left as it is, its rows without a batch in
+// no view, until no batch refers to it, and then dropped whole.
+class PostgresOld : public OldRows {
+  public:
+    PostgresOld(Connection &connection, Partitions &partitions)
+        : connection_(connection), partitions_(partitions) {}
+
+    std::optional<Hour> hour() override;
+    void begin_hour(const Hour &hour) override;
+    void spend_hour(std::int64_t batches) override;
+    std::int64_t count_batches() override;
+    std::optional<First> first_batch() override;
+    std::vector<OldBatch> batches(const Old &old, std::int64_t most) override;
+    std::int64_t erase(const OldBatch &batch) override;
+    std::int64_t erase_advertisers() override;
+    std::int64_t erase_hashes(const Old &old) override;
+    std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
+                                                            std::int64_t most) override;
+    std::int64_t erase_run(std::int64_t run, std::int64_t device) override;
+    std::vector<std::pair<std::int64_t, std::string>> devices(std::int64_t before_s,
+                                                              std::int64_t most) override;
+    void erase_device(std::int64_t device) override;
+    std::int64_t erase_places(std::int64_t before_s, std::int64_t most) override;
+    std::int64_t erase_senders(std::int64_t before_s) override;
+    void new_epoch() override;
+    bool purge() override;
+
+  private:
+    std::int64_t erase_detections(const OldBatch &batch);
+    bool drop(const Partition &partition);
+
+    Connection &connection_;
+    Partitions &partitions_;
+    std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections erased since batches()
+    std::int64_t present_ms_ = 0;
+};
+
+}  // namespace ble

@@ -1,0 +1,51 @@
+// The tables that detections are in: one for each day or week of their times. They are made ahead; what has another time, as the
+// word of a clock that is wrong, is in the table detections_other, and is moved when a table for it is made after all.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/postgres/connection.hpp"
+
+namespace ble {
+
+struct Partition {
+    std::int64_t from, to;  // milliseconds since 1970; `to` is not in it
+    std::string table;
+    std::int64_t bytes;
+};
+
+class Partitions {
+  public:
+    explicit Partitions(Connection &connection) : connection_(connection) {}
+
+    void forget();  // it may be another database
+    void begin(std::int64_t present_ms) { present_ms_ = present_ms; }
+    // Detections between these times are stored in this transaction.
+    void note(std::int64_t oldest, std::int64_t newest);
+    void undone() { noted_.clear(); }
+
+    // Outside a transaction: makes tables for what was noted, and ahead of the present. Trouble is left for the next time.
+    void keep_up() noexcept;
+    // By their times. As they are now.
+    std::vector<Partition> all();
+    // The one that holds all of these times, as it was when all() was last called.
+    const Partition *of(std::int64_t oldest, std::int64_t newest) const;
+
+  private:
+    bool covered(std::int64_t time) const;
+    void make(std::int64_t time);
+    std::int64_t days_each() const;
+
+    Connection &connection_;
+    std::map<std::int64_t, Partition> known_;  // by `from`
+    std::set<std::int64_t> noted_;             // days
+    std::int64_t present_ms_ = 0, looked_ahead_at_ = 0;
+    bool read_ = false;
+};
+
+}  // namespace ble

@@ -1,0 +1,79 @@
+#include "store/postgres/schema.hpp"
+
+#include <iterator>
+#include <string>
+
+#include "base/log.hpp"
+#include "store/postgres/locks.hpp"
+#include "store/postgres/schema_first.hpp"
+
+namespace ble {
+namespace {
+
+struct Step {
+    const char *what;
+    std::string sql;
+};
+
+// The first makes version 1 of nothing, and so on.
+const Step steps[] = {{"create the tables", std::string(postgres_schema::tables) + postgres_schema::views}};
+
+// 0: there is none.
+std::int64_t version_of(Connection &connection) {
+    if (connection.execute("SELECT to_regclass('blepipe.state') IS NOT NULL").text(0, 0) != "t") return 0;
+    const auto version = connection.execute("SELECT version FROM blepipe.state").integer(0, 0);
+    if (version > postgres_version) refuse_newer_postgres(connection, version);
+    return version;
+}
+
+// With the lock: else another process may just be creating ours.
+void refuse_foreign(Connection &connection) {
+    const auto others = connection.execute(
+        "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = "
+        "'blepipe'");
+    if (others.integer(0, 0) == 0) return;
+    throw Error(ExitCode::config, "the database " + connection.name() +
+                                      " has a schema blepipe of another program: give another database");
+}
+
+void bring_forward(Connection &connection, std::int64_t version) {
+    connection.execute("CREATE SCHEMA IF NOT EXISTS blepipe");
+    for (; version < postgres_version; ++version) {
+        const Step &step = steps[version];
+        if (version > 0)
+            log_info("database " + connection.name() + ": version " + std::to_string(version) + " to " +
+                     std::to_string(version + 1) + ": " + step.what);
+        connection.execute(step.sql);
+    }
+    connection.execute("UPDATE state SET epoch = epoch + 1, version = " + std::to_string(postgres_version));
+}
+
+}  // namespace
+
+const std::int64_t postgres_version = std::size(steps);
+
+void refuse_newer_postgres(const Connection &connection, std::int64_t version) {
+    throw Error(ExitCode::config, "the database " + connection.name() + " has version " +
+                                      std::to_string(version) + ", this program knows versions up to " +
+                                      std::to_string(postgres_version) + ": upgrade blepipe");
+}
+
+void open_postgres_schema(Connection &connection) {
+    if (version_of(connection) == postgres_version) return;
+    connection.be_patient(true);
+    connection.execute(lock_schema);
+    try {
+        connection.execute("BEGIN");
+        const auto version = version_of(connection);
+        if (version == 0) refuse_foreign(connection);
+        bring_forward(connection, version);
+        connection.execute("COMMIT");
+    } catch (...) {
+        connection.close();
+        throw;
+    }
+    connection.execute(unlock_schema);
+    connection.be_patient(false);
+}
+
+}  // namespace ble

@@ -1,0 +1,137 @@
+#include "store/postgres/tables.hpp"
+
+#include "store/postgres/age.hpp"
+#include "store/postgres/batches.hpp"
+#include "store/postgres/connection.hpp"
+#include "store/postgres/locks.hpp"
+#include "store/postgres/names.hpp"
+#include "store/postgres/news.hpp"
+#include "store/postgres/old.hpp"
+#include "store/postgres/runs.hpp"
+#include "store/postgres/schema.hpp"
+#include "store/postgres/stretches.hpp"
+#include "store/postgres/turns.hpp"
+#include "store/told_apart.hpp"
+
+namespace ble {
+namespace {
+
+constexpr Query begin_work{"BEGIN"};
+constexpr Query commit_work{"COMMIT"};
+constexpr Query share{share_writing};
+constexpr Query alone_now{write_alone};
+constexpr Query read_state{"SELECT epoch, version FROM state"};
+constexpr Query lock_devices{
+    "SELECT 1 FROM devices WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"};
+
+class PostgresTables final : public Tables {
+  public:
+    PostgresTables(const std::string &uri, std::function<bool()> go_on) : connection_(uri, std::move(go_on)) {
+        check();
+    }
+
+    bool check() override {
+        if (connection_.connect()) ready_ = false;
+        if (ready_) return false;
+        open_postgres_schema(connection_);
+        ready_ = true;
+        forget();
+        batches_.lose_ids();
+        age_.forget();
+        partitions_.forget();
+        return true;
+    }
+
+    void begin(bool alone) override {
+        forget();
+        connection_.queue(begin_work);
+        connection_.queue(alone ? alone_now : share);
+    }
+    void commit() override {
+        connection_.ask(commit_work);
+        connection_.settle();
+        news_.keep_up();
+        partitions_.keep_up();
+    }
+    void rollback() noexcept override {
+        connection_.rollback();
+        forget();
+        partitions_.undone();
+    }
+    bool in_transaction() const override { return connection_.in_transaction(); }
+
+    void savepoint() override {
+        send();
+        connection_.execute("SAVEPOINT line");
+    }
+    void release() override {
+        send();
+        connection_.execute("RELEASE line");
+    }
+    void undo() noexcept override {
+        forget();
+        connection_.undo_to("line");
+    }
+
+    std::int64_t epoch() override {
+        const Answer state = connection_.ask(read_state);
+        if (state.integer(0, 1) > postgres_version) refuse_newer_postgres(connection_, state.integer(0, 1));
+        return state.integer(0, 0);
+    }
+    void send() override {
+        batches_.send();
+        connection_.settle();
+    }
+    bool foresees() const override { return true; }
+    void expect(const Expected &all) override {
+        partitions_.begin(all.received_at);
+        const auto answers = connection_.ask({{lock_devices, Values::of(all.devices)},
+                                              PostgresRuns::question(all.runs),
+                                              PostgresTurns::question(all.devices),
+                                              PostgresStretches::question(all.windows)});
+        runs_.know(all.runs, answers[1]);
+        turns_.know(all.devices, answers[2]);
+        stretches_.know(all.windows, answers[3]);
+        batches_.expect(all.hashes, all.received_at, all.lived_s);
+    }
+
+    NameRows &names() override { return names_; }
+    RunRows &runs() override { return runs_; }
+    StretchRows &stretches() override { return stretches_; }
+    TurnRows &turns() override { return turns_; }
+    AgeRows &age() override { return age_; }
+    BatchRows &batches() override { return batches_; }
+    OldRows &old() override { return old_; }
+
+  private:
+    void forget() {
+        runs_.forget();
+        stretches_.forget();
+        turns_.forget();
+        batches_.forget();
+    }
+
+    Connection connection_;
+    bool ready_ = false;  // the schema is there
+    Partitions partitions_{connection_};
+    NewsFolder news_{connection_};
+    PostgresNames names_{connection_};
+    PostgresRuns runs_{connection_};
+    PostgresStretches stretches_{connection_};
+    PostgresTurns turns_{connection_};
+    PostgresAge age_{connection_};
+    PostgresBatches batches_{connection_, partitions_};
+    PostgresOld old_{connection_, partitions_};
+};
+
+}  // namespace
+
+std::unique_ptr<Tables> open_postgres_tables(const std::string &uri, std::function<bool()> go_on) {
+    return told_apart([&] { return std::make_unique<PostgresTables>(uri, std::move(go_on)); });
+}
+
+std::string fault_of_postgres_uri(const std::string &uri) {
+    return Connection::fault_of(uri);
+}
+
+}  // namespace ble

@@ -1,0 +1,207 @@
+// The PostgreSQL store: the suite against a real server, and what only it does.
+#include <thread>
+
+#include "catch.hpp"
+#include "postgres_server.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using Rows = std::vector<std::string>;
+
+namespace {
+
+const Time received = at("2026-11-22T12:00:00Z");
+
+StoreUnderTest open_postgres() {
+    // Locks are waited for as long as some transaction of another may take, and in tests not so long.
+    const std::string uri = PostgresServer::get().make_database() + "?options=-c%20lock_timeout%3D100ms";
+    auto store = make_store(uri);
+    const auto client = std::make_shared<Client>(uri);
+    return {std::move(store), [uri] { return make_store(uri); },
+            [client](const std::string &sql) { return client->rows(sql); },
+            [uri] {
+                const auto other = std::make_shared<Client>(uri);
+                other->rows("BEGIN");
+                other->rows("LOCK TABLE devices IN ACCESS EXCLUSIVE MODE");
+                return other;
+            }};
+}
+
+}  // namespace
+
+TEST_CASE("the PostgreSQL store does what every store must do") {
+    run_store_suite(open_postgres);
+}
+
+TEST_CASE("PostgreSQL refuses a line that breaks a rule alone") {
+    const auto test = open_postgres();
+    const auto rule = [&](const std::string &what) {
+        test.rows(
+            "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.seq % 3 = 1 THEN " +
+            what + " END IF; RETURN NEW; END $$");
+        test.rows("CREATE TRIGGER rule BEFORE INSERT ON batches FOR EACH ROW EXECUTE FUNCTION rule()");
+    };
+    rule(GENERATE(as<std::string>{}, "RAISE 'not that one';", "RETURN NULL;"));
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 6; ++seq) lines.batch(make_batch(seq));
+    Batch unnamed = make_batch(7);
+    unnamed.position.reset();
+    lines.batch(unnamed, "unnamed").batch(unnamed, "unnamed");
+    const auto result = lines.store(*test.store, received);
+    CHECK(kinds(result) == "srssrssd");
+    CHECK(test.rows("SELECT seq FROM batches ORDER BY seq") == Rows{"0", "2", "3", "5", ""});
+    CHECK(test.rows("SELECT detections FROM advertisers") == Rows{"5", "5"});
+    CHECK(test.rows("SELECT from_seq, to_seq, reason FROM gaps") == Rows{"1|1|rejected", "4|4|rejected"});
+    CHECK(test.rows(
+              "SELECT count(*) FROM detections WHERE NOT EXISTS (SELECT 1 FROM batches WHERE id = batch)") ==
+          Rows{"0"});
+}
+
+TEST_CASE("detections are in tables for weeks, made ahead, and what came before its table is moved there") {
+    const auto test = open_postgres();
+    const auto tables = [&] {
+        return test.rows("SELECT DISTINCT tableoid::regclass FROM detections ORDER BY 1");
+    };
+    const auto made = [&] {
+        return test.rows(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = "
+            "'detections'::regclass ORDER BY 1");
+    };
+    Batch ahead = make_batch(1, 1);
+    ahead.detections[0].timestamp = received + std::chrono::days(20);
+    Lines().batch(make_batch(0, 1)).batch(ahead).store(*test.store, received);  // a Sunday
+    CHECK(made() == Rows{"detections_20261116", "detections_20261123", "detections_other"});
+    CHECK(tables() == Rows{"detections_other", "detections_20261116"});
+    // Twenty days later, a Saturday: of the same time.
+    Lines().batch(make_batch(2, 1)).store(*test.store, received + std::chrono::days(20));
+    CHECK(made() ==
+          Rows{"detections_20261116", "detections_20261123", "detections_20261207", "detections_other"});
+    CHECK(tables() == Rows{"detections_20261116", "detections_20261207"});
+    CHECK(
+        test.rows("SELECT count(*) FROM pg_indexes WHERE tablename = 'detections_20261207' AND indexdef LIKE "
+                  "'%brin%pages_per_range%'") == Rows{"1"});
+    // No time makes tables for ever.
+    Batch old = make_batch(3, 3);
+    old.detections[0].timestamp = at("1970-01-01T00:00:00Z");
+    old.detections[1].timestamp = at("9999-12-31T23:59:59Z");
+    old.detections[2].timestamp = received - std::chrono::days(400);
+    Lines().batch(old).store(*test.store, received + std::chrono::days(20));
+    CHECK(made().size() == 4);
+    CHECK(test.rows("SELECT count(*) FROM detections_other") == Rows{"3"});
+}
+
+TEST_CASE("a large table of detections is dropped whole, when no batch of it is left") {
+    const auto test = open_postgres();
+    Lines().batch(make_batch(0, 1)).store(*test.store, received);
+    Lines().batch(make_batch(1, 2)).store(*test.store, received + std::chrono::days(10));
+    test.rows(
+        "INSERT INTO detections SELECT timestamp, batch, advertiser, NULL, each, -40, 0, NULL FROM "
+        "detections,"
+        " generate_series(1, 1300000) AS each WHERE batch = (SELECT min(id) FROM batches)");
+    test.rows("UPDATE advertiser_totals SET detections = 1300000 WHERE device_hash = '" + hash_of(0) + "'");
+    const auto expire_at = [&](Time time) { expire(*test.store, std::chrono::days(9), time); };
+    expire_at(received + std::chrono::days(10));
+    // In no view at once; on the disk while another batch is in that week.
+    CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"1"});
+    CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"2"});
+    CHECK(test.rows("SELECT count(*) > 1000000 FROM detections") == Rows{"1"});
+    CHECK(test.rows("SELECT to_regclass('detections_20261116') IS NOT NULL") == Rows{"1"});
+    expire_at(received + std::chrono::days(20));
+    CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"0"});
+    CHECK(test.rows("SELECT to_regclass('detections_20261116') IS NULL") == Rows{"1"});
+    CHECK(test.rows("SELECT count(*) FROM detections") == Rows{"0"});
+    CHECK(test.rows("SELECT count(*) FROM advertiser_totals") == Rows{"0"});
+    // Who remembers their ids has heard of it.
+    CHECK(kinds(Lines().batch(make_batch(2)).store(*test.store, received + std::chrono::days(20))) == "s");
+    CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"2"});
+}
+
+TEST_CASE("what transactions say of advertisers is added up now and then, and always seen") {
+    const auto test = open_postgres();
+    const auto other = test.again();
+    for (std::uint64_t seq = 0; seq < 150; ++seq) {
+        Lines().batch(make_batch(seq, 3)).store(seq % 2 == 0 ? *test.store : *other, received);
+        if (seq % 50 == 49)
+            CHECK(test.rows("SELECT count(*), sum(detections) FROM advertisers") ==
+                  Rows{"3|" + std::to_string(3 * (seq + 1))});
+    }
+    CHECK(test.rows("SELECT count(*) < 100 FROM advertiser_news") == Rows{"1"});
+    CHECK(test.rows("SELECT sum(detections) > 0 FROM advertiser_totals") == Rows{"1"});
+}
+
+TEST_CASE("a transaction that the server undoes for another's sake is done again, and counted") {
+    const std::string uri = PostgresServer::get().make_database();
+    const auto store = make_store(uri);
+    Batch second = make_batch(0);
+    second.device_id = "pi-2";
+    Lines().batch(make_batch(0)).batch(second).store(*store, received);
+    Client other(uri), third(uri);
+    other.rows("BEGIN");
+    other.rows("SELECT 1 FROM devices WHERE device_id = 'pi-2' FOR UPDATE");
+    second.position->seq = 1;
+    StoreResult result;
+    std::thread writer([&] { result = Lines().batch(make_batch(1)).batch(second).store(*store, received); });
+    while (third.rows(
+               "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
+               " WHERE datname = current_database()) OR NOT granted AND locktype = 'transactionid'") ==
+           Rows{"0"})
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    other.rows(
+        "SELECT 1 FROM devices WHERE device_id = 'pi-1' FOR UPDATE");  // a deadlock: the writer gives way
+    other.rows("COMMIT");
+    writer.join();
+    CHECK(kinds(result) == "ss");
+    CHECK(result.collisions == 1);
+    CHECK(other.rows("SELECT count(*) FROM batches") == Rows{"4"});
+}
+
+TEST_CASE("of two machines one tells how old the store is") {
+    const auto test = open_postgres();
+    Clocks here{received, std::chrono::seconds(1000), "here", true},
+        there{received, std::chrono::seconds(50), "there", true};
+    const auto pass = [&](std::chrono::seconds time) {
+        for (auto *clocks : {&here, &there}) {
+            clocks->wall += time;
+            clocks->uptime += time;
+        }
+    };
+    const auto ages = [&] { return test.rows("SELECT lived_s FROM batches ORDER BY seq"); };
+    auto first = test.again();
+    Lines().batch(make_batch(0)).store(*first, here);
+    pass(std::chrono::hours(2));
+    Lines().batch(make_batch(1)).store(*first, here);
+    Lines().batch(make_batch(2)).store(*test.store, there);
+    CHECK(ages() == Rows{"0", "7200", "7800"});
+    // Its word goes when it does.
+    first.reset();
+    while (test.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != Rows{"0"})
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    pass(std::chrono::hours(1));
+    Lines().batch(make_batch(3)).store(*test.store, there);
+    pass(std::chrono::hours(1));
+    Lines().batch(make_batch(4)).store(*test.store, there);
+    CHECK(ages() == Rows{"0", "7200", "7800", "7801", "11401"});
+}
+
+TEST_CASE("a PostgreSQL store that becomes newer while in use is noticed") {
+    const auto test = open_postgres();
+    test.rows("UPDATE state SET version = 99, epoch = epoch + 1");
+    try {
+        Lines().batch(make_batch(0)).store(*test.store, received);
+        FAIL("it was stored");
+    } catch (const Error &error) {
+        CHECK(error.code() == ExitCode::config);
+    }
+}
+
+TEST_CASE("a URI of PostgreSQL tells no password") {
+    CHECK(why_no_store("postgresql://pi@host:5433/ble?sslmode=verify-full").empty());
+    CHECK(why_no_store("postgres://one,two/ble?target_session_attrs=read-write").empty());
+    for (const std::string uri :
+         {"postgresql://pi:secret@host/ble", "postgresql://host/ble?password=secret",
+          "postgresql://host/ble?sslpassword=secret", "postgresql://host:secret/ble?x=secret"}) {
+        CHECK_FALSE(why_no_store(uri).empty());
+        CHECK(why_no_store(uri).find("secret") == std::string::npos);
+    }
+}
