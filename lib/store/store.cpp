@@ -5,6 +5,7 @@
 
 #include "store/batch_store.hpp"
 #include "store/postgres/tables.hpp"
+#include "store/postgres/uri.hpp"
 #include "store/sqlite/tables.hpp"
 
 namespace ble {
@@ -15,14 +16,14 @@ using GoOn = std::function<bool()>;
 struct Kind {
     std::string_view scheme;  // of "scheme://…"; empty: a path
     std::string (*fault_of)(const std::string &name);
-    std::unique_ptr<Tables> (*open)(const std::string &name, GoOn go_on);
+    std::unique_ptr<Tables> (*open)(const std::string &name, const GoOn &go_on);
 };
 
 std::string any_path(const std::string &) {
     return {};
 }
 
-std::unique_ptr<Tables> open_sqlite(const std::string &path, GoOn) {
+std::unique_ptr<Tables> open_sqlite(const std::string &path, const GoOn &) {
     return open_sqlite_tables(path);
 }
 
@@ -56,9 +57,9 @@ std::string why_no_store(const std::string &name) {
            ":// databases: give a file's path, for SQLite, or postgresql://[USER@]HOST[:PORT]/NAME";
 }
 
-std::unique_ptr<Store> make_store(const std::string &name, std::function<bool()> go_on) {
+std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on) {
     if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
-    return std::make_unique<BatchStore>(find_kind(name)->open(name, std::move(go_on)));
+    return std::make_unique<BatchStore>(find_kind(name)->open(name, go_on));
 }
 
 }  // namespace ble

@@ -112,7 +112,7 @@ class Store {
 // `go_on` ten times a second while it waits: false ends that with StoreTrouble. Throws StoreTrouble when that
 // may succeed later, else Error: config for a name or a database that is not ours or is newer than this program,
 // permission, io.
-std::unique_ptr<Store> make_store(const std::string &name, std::function<bool()> go_on = {});
+std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on = {});
 
 // What can be told without opening anything: why `name` means no store that we have; empty: it does.
 std::string why_no_store(const std::string &name);

@@ -15,7 +15,7 @@ import time
 import unittest
 import unittest.mock
 
-from harness import Postgres, Proxy, Tool, flatten, make_batches, positions, random_source, source_path, wait_until
+from harness import Postgres, Proxy, Tool, flatten, make_batches, positions, random_source, self_signed, source_path, standing, wait_until
 from harness.mounts import private_mounts, small_disk
 
 # What does not depend on when a line came, and by whom.
@@ -84,7 +84,7 @@ class ManyWriters(Writers):
     def test_four_writers_give_what_one_gives(self):
         chance = random_source()
         for number in range(3):
-            lines = self.deliveries(chance)
+            lines = self.deliveries(chance, each=150)
             one, four = (self.server.database(f"{kind}_{number}") for kind in ("one", "four"))
             with self.start(one) as tool:
                 tool.offer(text(lines))
@@ -115,6 +115,7 @@ class ManyWriters(Writers):
                 break
             tool.write(text(lines[done:done + piece]))
             done += piece
+            wait_until(lambda: standing(tool.stdin.fileno()) == 0 or not tool.running(), "the lines to be consumed")
         tool.close_stdin()
 
     def test_the_queries_of_the_examples_give_the_same_with_both(self):
@@ -405,6 +406,25 @@ class CommitThief:
 
 
 class Access(Writers):
+    def test_a_server_that_has_to_prove_who_it_is(self):
+        cert, key = self_signed(self.folder)
+        os.chmod(self.folder, 0o755)
+        if os.geteuid() == 0:
+            shutil.chown(key, "nobody")
+        server = self.stack.enter_context(Postgres(["ssl=on", f"ssl_cert_file={cert}", f"ssl_key_file={key}"]))
+        database = server.database()
+        other = self.folder / "other"
+        other.mkdir()
+        for root, stored in ((self_signed(other)[0], 0), (cert, 3)):
+            database.path = server.uri("ble") + "?sslmode=verify-full"
+            tool = self.start(database, env={"PGSSLROOTCERT": str(root)})
+            tool.offer(text(make_batches(3)))
+            if stored == 0:
+                tool.wait_err("certificate verify failed")
+                tool.signal(signal.SIGTERM)
+            tool.wait()
+            self.assertEqual(database.count(), stored, tool.err)
+
     def test_passwords_rights_and_names(self):
         server = self.stack.enter_context(Postgres(auth="host"))
         database = server.database()

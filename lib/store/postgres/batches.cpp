@@ -43,6 +43,7 @@ void PostgresBatches::expect(std::vector<std::string> hashes, std::int64_t recei
                              std::int64_t lived_s) {
     if (hashes.empty()) return;
     std::vector<Values::Bytes> asked;
+    asked.reserve(hashes.size());
     for (const auto &hash : hashes) asked.push_back({hash});
     const Answer answer = connection_.ask(insert_hashes, Values::of(asked, received_at, lived_s));
     for (int row = 0; row < answer.rows(); ++row) new_hashes_.insert(bytes_of(answer.text(row, 0)));

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <regex>
 #include <utility>
 
 #include "base/log.hpp"
 #include "store/postgres/sqlstate.hpp"
+#include "store/postgres/uri.hpp"
 
 namespace ble {
 namespace {
@@ -38,60 +38,7 @@ std::string tidy(const char *message) {
     return text;
 }
 
-struct Parsed {
-    explicit Parsed(const std::string &uri) : options(::PQconninfoParse(uri.c_str(), &error)) {}
-    ~Parsed() {
-        ::PQconninfoFree(options);
-        ::PQfreemem(error);
-    }
-    Parsed(const Parsed &) = delete;
-    Parsed &operator=(const Parsed &) = delete;
-
-    bool has(std::string_view keyword) const {
-        for (const auto *option = options; option != nullptr && option->keyword != nullptr; ++option)
-            if (option->keyword == keyword) return option->val != nullptr;
-        return false;
-    }
-
-    char *error = nullptr;
-    PQconninfoOption *options;
-};
-
-// Of several hosts the one that can be written to; unless it is said otherwise, here or where libpq reads its defaults.
-bool chooses_host(const std::string &uri) {
-    const Parsed parsed(uri);
-    return parsed.has("target_session_attrs") || parsed.has("service") ||
-           std::getenv("PGTARGETSESSIONATTRS") != nullptr || std::getenv("PGSERVICE") != nullptr;
-}
-
 }  // namespace
-
-Answer::Answer(pg_result *result) : result_(result, ::PQclear) {}
-
-int Answer::rows() const {
-    return ::PQntuples(result_.get());
-}
-
-std::int64_t Answer::changed() const {
-    return std::strtoll(::PQcmdTuples(result_.get()), nullptr, 10);
-}
-
-bool Answer::is_null(int row, int column) const {
-    return ::PQgetisnull(result_.get(), row, column) != 0;
-}
-
-std::int64_t Answer::integer(int row, int column) const {
-    return std::strtoll(::PQgetvalue(result_.get(), row, column), nullptr, 10);
-}
-
-std::string_view Answer::text(int row, int column) const {
-    return {::PQgetvalue(result_.get(), row, column),
-            static_cast<std::size_t>(::PQgetlength(result_.get(), row, column))};
-}
-
-std::optional<std::int64_t> Answer::number(int row, int column) const {
-    return is_null(row, column) ? std::nullopt : std::optional(integer(row, column));
-}
 
 void Connection::Close::operator()(pg_conn *link) const {
     ::PQfinish(link);
@@ -101,18 +48,6 @@ Connection::Connection(std::string uri, std::function<bool()> go_on)
     : uri_(std::move(uri)), go_on_(std::move(go_on)) {}
 
 Connection::~Connection() = default;
-
-std::string Connection::fault_of(const std::string &uri) {
-    const Parsed parsed(uri);
-    // What libpq says of a URI may hold a password.
-    if (parsed.options == nullptr)
-        return "this is no URI that libpq reads: postgresql://[USER@]HOST[:PORT]/NAME[?OPTION=VALUE&…]";
-    if (parsed.has("password") || parsed.has("sslpassword"))
-        return "a password in a postgresql:// URI is seen by every user of the machine: put it into a file "
-               "of mode 600, as "
-               "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE";
-    return {};
-}
 
 bool Connection::connect() {
     if (link_ && ::PQstatus(link_.get()) == CONNECTION_OK) return false;

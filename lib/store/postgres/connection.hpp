@@ -1,4 +1,4 @@
-// A connection to PostgreSQL. The only user of libpq.
+// A connection to PostgreSQL.
 //
 // One thread. Statements are prepared at their first use and sent in a pipeline: queue() does not wait for an answer, ask() waits for
 // its own and those before. What the server refuses is thrown as DatabaseError, and then the transaction is to be rolled back. A link
@@ -15,27 +15,13 @@
 #include <vector>
 
 #include "base/database_error.hpp"
+#include "store/postgres/answer.hpp"
 #include "store/postgres/values.hpp"
 
 struct pg_conn;
 struct pg_result;
 
 namespace ble {
-
-// Rows as text.
-class Answer {
-  public:
-    explicit Answer(pg_result *result);
-    int rows() const;
-    std::int64_t changed() const;  // by INSERT, UPDATE, DELETE or COPY
-    bool is_null(int row, int column) const;
-    std::int64_t integer(int row, int column) const;
-    std::string_view text(int row, int column) const;  // as long as the answer lives
-    std::optional<std::int64_t> number(int row, int column) const;
-
-  private:
-    std::shared_ptr<pg_result> result_;
-};
 
 // One object for each, for as long as the program runs. Its parameters are $1 …, with casts where their type is not plain.
 struct Query {
@@ -49,9 +35,6 @@ class Connection {
     ~Connection();
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
-
-    // Why it is no URI that we take; empty: it is one.
-    static std::string fault_of(const std::string &uri);
 
     // Connects where that is needed. True: it was. Sets up the session; finds no schema.
     bool connect();

@@ -109,10 +109,13 @@ void PostgresNames::learn_names(NamesAsked &asked, std::int64_t used_s, std::int
     if (!asked.devices.empty()) {
         const auto rows =
             rows_by_name(connection_.ask(learn_devices, Values::of(asked.devices, used_s, received_at)), 1);
+        asked.device_rows.reserve(asked.devices.size());
         for (const auto name : asked.devices) asked.device_rows.push_back(found_in(rows, std::string(name)));
     }
     if (!asked.places.empty()) {
         std::vector<std::string_view> names, locations;
+        names.reserve(asked.places.size());
+        locations.reserve(asked.places.size());
         for (const auto &[name, location] : asked.places) {
             names.push_back(name);
             locations.push_back(location);

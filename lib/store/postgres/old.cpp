@@ -161,6 +161,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> PostgresOld::runs(std::int64_
                                                                      std::int64_t most) {
     const Answer answer = connection_.ask(find_runs, Values::of(before_s, most));
     std::vector<std::pair<std::int64_t, std::int64_t>> found;
+    found.reserve(static_cast<std::size_t>(answer.rows()));
     for (int row = 0; row < answer.rows(); ++row)
         found.emplace_back(answer.integer(row, 0), answer.integer(row, 1));
     return found;
@@ -178,6 +179,7 @@ std::vector<std::pair<std::int64_t, std::string>> PostgresOld::devices(std::int6
                                                                        std::int64_t most) {
     const Answer answer = connection_.ask(find_devices, Values::of(before_s, most));
     std::vector<std::pair<std::int64_t, std::string>> found;
+    found.reserve(static_cast<std::size_t>(answer.rows()));
     for (int row = 0; row < answer.rows(); ++row)
         found.emplace_back(answer.integer(row, 0), answer.text(row, 1));
     return found;

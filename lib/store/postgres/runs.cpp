@@ -112,6 +112,7 @@ std::vector<HolePiece> PostgresRuns::touching(std::int64_t run, std::int64_t fro
                                               std::int64_t most) {
     const Answer answer = connection_.ask(find_touching, Values::of(run, from, to, most));
     std::vector<HolePiece> pieces;
+    pieces.reserve(static_cast<std::size_t>(answer.rows()));
     for (int row = 0; row < answer.rows(); ++row) pieces.push_back(piece_of(answer, row));
     return pieces;
 }

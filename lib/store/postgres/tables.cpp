@@ -26,7 +26,7 @@ constexpr Query lock_devices{
 
 class PostgresTables final : public Tables {
   public:
-    PostgresTables(const std::string &uri, std::function<bool()> go_on) : connection_(uri, std::move(go_on)) {
+    PostgresTables(const std::string &uri, const std::function<bool()> &go_on) : connection_(uri, go_on) {
         check();
     }
 
@@ -126,12 +126,8 @@ class PostgresTables final : public Tables {
 
 }  // namespace
 
-std::unique_ptr<Tables> open_postgres_tables(const std::string &uri, std::function<bool()> go_on) {
-    return told_apart([&] { return std::make_unique<PostgresTables>(uri, std::move(go_on)); });
-}
-
-std::string fault_of_postgres_uri(const std::string &uri) {
-    return Connection::fault_of(uri);
+std::unique_ptr<Tables> open_postgres_tables(const std::string &uri, const std::function<bool()> &go_on) {
+    return told_apart([&] { return std::make_unique<PostgresTables>(uri, go_on); });
 }
 
 }  // namespace ble

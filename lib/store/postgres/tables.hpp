@@ -10,9 +10,6 @@
 namespace ble {
 
 // `uri`: libpq's own. Throws as make_store() does.
-std::unique_ptr<Tables> open_postgres_tables(const std::string &uri, std::function<bool()> go_on);
-
-// Why it is no URI that we take; empty: it is one.
-std::string fault_of_postgres_uri(const std::string &uri);
+std::unique_ptr<Tables> open_postgres_tables(const std::string &uri, const std::function<bool()> &go_on);
 
 }  // namespace ble

@@ -92,6 +92,7 @@ void Values::add(const std::vector<std::string_view> &texts) {
 
 void Values::add(const std::vector<Bytes> &all) {
     std::vector<std::string_view> plain;
+    plain.reserve(all.size());
     for (const auto &one : all) plain.push_back(one.bytes);
     put_array(bytes_, bytea_type, plain);
     ends_.push_back(bytes_.size());

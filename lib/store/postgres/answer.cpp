@@ -1,0 +1,36 @@
+#include "store/postgres/answer.hpp"
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+
+namespace ble {
+
+Answer::Answer(pg_result *result) : result_(result, ::PQclear) {}
+
+int Answer::rows() const {
+    return ::PQntuples(result_.get());
+}
+
+std::int64_t Answer::changed() const {
+    return std::strtoll(::PQcmdTuples(result_.get()), nullptr, 10);
+}
+
+bool Answer::is_null(int row, int column) const {
+    return ::PQgetisnull(result_.get(), row, column) != 0;
+}
+
+std::int64_t Answer::integer(int row, int column) const {
+    return std::strtoll(::PQgetvalue(result_.get(), row, column), nullptr, 10);
+}
+
+std::string_view Answer::text(int row, int column) const {
+    return {::PQgetvalue(result_.get(), row, column),
+            static_cast<std::size_t>(::PQgetlength(result_.get(), row, column))};
+}
+
+std::optional<std::int64_t> Answer::number(int row, int column) const {
+    return is_null(row, column) ? std::nullopt : std::optional(integer(row, column));
+}
+
+}  // namespace ble

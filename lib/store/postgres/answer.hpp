@@ -1,0 +1,27 @@
+// What the server answered: rows as text.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+struct pg_result;
+
+namespace ble {
+
+class Answer {
+  public:
+    explicit Answer(pg_result *result);
+    int rows() const;
+    std::int64_t changed() const;  // by INSERT, UPDATE, DELETE or COPY
+    bool is_null(int row, int column) const;
+    std::int64_t integer(int row, int column) const;
+    std::string_view text(int row, int column) const;  // as long as the answer lives
+    std::optional<std::int64_t> number(int row, int column) const;
+
+  private:
+    std::shared_ptr<pg_result> result_;
+};
+
+}  // namespace ble
