@@ -122,6 +122,7 @@ void PostgresNames::learn_names(NamesAsked &asked, std::int64_t used_s, std::int
         }
         const auto rows =
             rows_by_name(connection_.ask(learn_places, Values::of(names, locations, used_s)), 2);
+        asked.place_rows.reserve(asked.places.size());
         for (const auto &[name, location] : asked.places)
             asked.place_rows.push_back(found_in(rows, std::string(name).append(1, '\0').append(location)));
     }
@@ -142,6 +143,7 @@ std::vector<std::int64_t> PostgresNames::learn_advertisers(const std::vector<std
         if (!ids.contains(std::string(hash))) known.push_back(hash);
     if (!known.empty()) ask(find_hashes, known);
     std::vector<std::int64_t> out;
+    out.reserve(hashes.size());
     for (const auto hash : hashes) out.push_back(ids[std::string(hash)]);
     return out;
 }
