@@ -92,7 +92,7 @@ std::optional<MqttDisconnect> find_mqtt_disconnect(std::string_view bytes, int r
     constexpr char head = static_cast<char>(mqtt_disconnect_head);
     for (auto at = bytes.find(head); at != bytes.npos; at = bytes.find(head, at + 1)) {
         Taker packet(bytes.substr(at));
-        const auto said = parse(packet);
+        auto said = parse(packet);
         if (said && said->reason == reason && packet.empty()) return said;
     }
     return {};
