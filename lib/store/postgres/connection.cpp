@@ -4,9 +4,10 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
-#include <regex>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "store/postgres/sqlstate.hpp"
@@ -26,6 +27,25 @@ constexpr const char *link_options[][2] = {{"keepalives_idle", "20"},
                                            {"keepalives_count", "4"},
                                            {"tcp_user_timeout", "60000"},
                                            {"fallback_application_name", "bleingest"}};
+
+// Takes out of libpq's verbose text what is for programs: the SQLSTATE of each host (":  28P01: "), which is returned, and the place in
+// the server's source at the end.
+std::vector<std::string> take_states(std::string &text) {
+    constexpr std::string_view before = ":  ", after = ": ", place = " LOCATION: ";
+    constexpr std::size_t size = 5;
+    if (const auto at = text.rfind(place); at != text.npos && text.find(';', at) == text.npos) text.erase(at);
+    const auto of_state = [](unsigned char c) { return std::isdigit(c) != 0 || std::isupper(c) != 0; };
+    std::vector<std::string> states;
+    for (auto at = text.find(before); at != text.npos; at = text.find(before, at + 1)) {
+        const std::string state = text.substr(at + before.size(), size);
+        if (state.size() < size || !std::all_of(state.begin(), state.end(), of_state) ||
+            text.compare(at + before.size() + size, after.size(), after) != 0)
+            continue;
+        states.push_back(state);
+        text.replace(at, before.size() + size + after.size(), after);
+    }
+    return states;
+}
 
 // Notices of the server ("table exists, skipping") are nobody's business.
 void ignore_notice(void *, const pg_result *) {}
@@ -308,7 +328,6 @@ void Connection::fail(const pg_result *result) {
 // No connection was made. Of a refusal libpq tells the SQLSTATE only in its verbose text: "FATAL:  28P01: …". Of several hosts, one that may
 // take us later is enough to go on.
 void Connection::refuse() {
-    static const std::regex state(R"(:  ([0-9A-Z]{5}): )"), location(R"( LOCATION: [^;]*$)");
     std::string why = tidy(::PQerrorMessage(link_.get()));
     if (::PQconnectionNeedsPassword(link_.get()) != 0)
         throw DatabaseError(Kind::permission, ExitCode::permission,
@@ -316,12 +335,12 @@ void Connection::refuse() {
                                 ": the server wants a password: put it into a file of mode 600, as "
                                 "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE");
     ErrorClass what = classify("", true);
-    const std::sregex_iterator begin(why.begin(), why.end(), state), end;
-    const bool refused = begin != end && std::all_of(begin, end, [&](const std::smatch &found) {
-                             return classify(found.str(1), true).kind != Kind::trouble;
-                         });
-    if (refused) what = classify(begin->str(1), true);
-    why = std::regex_replace(std::regex_replace(why, location, ""), state, ": ");
+    const auto states = take_states(why);
+    const bool refused =
+        !states.empty() && std::all_of(states.begin(), states.end(), [](const std::string &state) {
+            return classify(state, true).kind != Kind::trouble;
+        });
+    if (refused) what = classify(states.front(), true);
     link_.reset();
     throw DatabaseError(what.kind, what.code, "unable to use the database " + uri_ + ": " + printable(why));
 }
