@@ -55,8 +55,7 @@ BatchStore::BatchStore(std::unique_ptr<Tables> tables)
       age_(tables_->age()),
       coverage_(tables_->stretches()),
       twins_(tables_->turns()),
-      retention_(*tables_, age_),
-      known_epoch_(tables_->epoch()) {}
+      retention_(*tables_, age_) {}
 
 StoreResult BatchStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;

@@ -64,7 +64,8 @@ class BatchStore : public Store {
     TwinWatch twins_;
     Retention retention_;
     Clocks present_;
-    std::int64_t known_epoch_, received_at_ms_ = 0, lived_s_ = 0;
+    std::int64_t known_epoch_ = -1;  // none is known yet
+    std::int64_t received_at_ms_ = 0, lived_s_ = 0;
 };
 
 }  // namespace ble
