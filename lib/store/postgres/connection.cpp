@@ -101,10 +101,12 @@ bool Connection::connect() {
     ::PQsetErrorVerbosity(link_.get(), PQERRORS_DEFAULT);
     ::PQsetnonblocking(link_.get(), 1);
     ::PQsetNoticeReceiver(link_.get(), ignore_notice, nullptr);
-    // A look is durable when COMMIT returns. Nobody waits for a lock for ever, or as long as it is set for the role, the database or in the URI.
+    // A look is durable when COMMIT returns. A transaction sees what was done before it got its locks, and not only before it began, whatever
+    // the role or the database is set to. Nobody waits for a lock for ever, or as long as it is set for the role, the database or in the URI.
     execute(
         "SET search_path = blepipe; SET synchronous_commit = on; SET TimeZone = 'UTC'; SET bytea_output = "
         "'hex'; SET jit = off;"
+        "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
         "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'");
     return true;
 }

@@ -156,6 +156,30 @@ TEST_CASE("a transaction that the server undoes for another's sake is done again
     CHECK(other.rows("SELECT count(*) FROM batches") == Rows{"4"});
 }
 
+// Else it would see rows as they were before it waited for a lock, and store detections of an advertiser that is gone.
+TEST_CASE("a transaction sees what was done while it waited for a lock, whatever the database is set to") {
+    const std::string uri = PostgresServer::get().make_database();
+    Client other(uri);
+    other.rows(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L', "
+        "current_database(), 'repeatable read'); END $$");
+    const auto store = make_store(uri);
+    Lines().batch(make_batch(0)).store(*store, received);
+    // As --retain does it.
+    other.rows("BEGIN");
+    other.rows("SELECT pg_advisory_xact_lock(1112294768, 2)");
+    std::thread writer([&] { Lines().batch(make_batch(1)).store(*store, received); });
+    while (other.rows("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'") ==
+           Rows{"0"})
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    other.rows("DELETE FROM advertiser_news");
+    other.rows("DELETE FROM advertiser_totals");
+    other.rows("UPDATE state SET epoch = epoch + 1");
+    other.rows("COMMIT");
+    writer.join();
+    CHECK(other.rows("SELECT count(*) > 0 FROM detection_log WHERE seq = 1") == Rows{"1"});
+}
+
 TEST_CASE("of two machines one tells how old the store is") {
     const auto test = open_postgres();
     Clocks here{received, std::chrono::seconds(1000), "here", true},
