@@ -29,6 +29,12 @@ bool Ingest::stopping() {
     return lifecycle_.stopping();
 }
 
+// The store bounds how long it waits; so the watchdog, which may be shorter than a statement that goes through all rows, need not.
+bool Ingest::wait_for_store() {
+    lifecycle_.progress();
+    return !stopping();
+}
+
 bool Ingest::full() const {
     return options_.count > 0 && stored_.batches >= static_cast<std::uint64_t>(options_.count);
 }
@@ -37,7 +43,7 @@ ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
     for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold));
-    if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return !stopping(); }); }))
+    if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return wait_for_store(); }); }))
         return ExitCode::temporary;
     if (options_.clock_is_right && !patience_.persist([&] { store_->trust_times(read_clocks()); }))
         return ExitCode::temporary;

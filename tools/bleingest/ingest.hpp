@@ -29,6 +29,7 @@ class Ingest {
 
   private:
     bool stopping();
+    bool wait_for_store();
     bool full() const;
     std::string status() const;
     void wait();
