@@ -109,7 +109,8 @@ class Store {
 };
 
 // Opens or creates the store that `name` means: a file's path or ":memory:" for SQLite, postgresql://… for PostgreSQL, which asks
-// `go_on` ten times a second while it waits: false ends that with StoreTrouble. Throws StoreTrouble when that
+// `go_on` ten times a second while it waits: after false it brings what has begun to its end, or ends with StoreTrouble when that takes
+// more than five seconds. Throws StoreTrouble when that
 // may succeed later, else Error: config for a name or a database that is not ours or is newer than this program,
 // permission, io.
 std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on = {});

@@ -360,7 +360,26 @@ class Trouble(Writers):
             self.assertEqual(tool.wait(), 75, tool.err)
         finally:
             os.kill(int(stopped), signal.SIGCONT)
-        self.assertIn("the input waits, nothing is lost", tool.err)
+        self.assertIn("stopping, nothing is lost", tool.err)
+        self.assertNotIn("trying again", tool.err)
+
+    def test_a_stop_stores_what_is_in_hand(self):
+        database = self.serve()
+        other = self.stack.enter_context(Tool("psql", "-X", self.server.uri("ble", "admin")))
+        tool = self.begin(database)
+        other.write("BEGIN; LOCK TABLE blepipe.batches; SELECT 'locked';\n")
+        while b"locked" not in other.line():
+            pass
+        self.send(tool, 400)
+        wait_until(lambda: standing(tool.stdin.fileno()) > 0 and self.server.sql("SELECT count(*) FROM pg_locks WHERE NOT granted").strip() == "1",
+                   "the transaction to wait for the table")
+        tool.signal(signal.SIGTERM)
+        time.sleep(0.5)  # it has seen the signal
+        other.write("ROLLBACK;\n")
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertGreater(database.count(), 100)
+        self.assertNotIn("nothing is lost", tool.err)
+        other.close_stdin()
 
 
 class CommitThief:

@@ -15,6 +15,11 @@ bool Patience::persist(const std::function<void()> &work) {
             backoff_.reset();
             return true;
         } catch (const StoreTrouble &trouble) {
+            if (lifecycle_.stopping()) {
+                log_warning(std::string(trouble.what()) +
+                            "; stopping, nothing is lost: what is not stored stays in the input");
+                return false;
+            }
             if (said_.due())
                 log_warning(std::string(trouble.what()) + "; the input waits, nothing is lost, trying again");
             if (trouble_.empty()) since_ = std::chrono::steady_clock::now();

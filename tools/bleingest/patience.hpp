@@ -15,7 +15,8 @@ class Patience {
   public:
     explicit Patience(Lifecycle &lifecycle) : lifecycle_(lifecycle) {}
 
-    // Does the work, again and again while it ends with StoreTrouble, which is said once a minute. False: asked to stop meanwhile.
+    // Does the work, again and again while it ends with StoreTrouble, which is said once a minute. False: asked to stop meanwhile, and
+    // it is not done.
     bool persist(const std::function<void()> &work);
     // For people: what is waited for, and since when; empty: nothing.
     std::string status() const;

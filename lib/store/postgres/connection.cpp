@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Kind = DatabaseError::Kind;
 
-constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20};
+constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_stop{5};
 
 // A host that is gone is noticed by the kernel within a minute; all can be said otherwise in the URI.
 constexpr const char *link_options[][2] = {{"keepalives_idle", "20"},
@@ -93,6 +93,7 @@ bool Connection::connect() {
     auto state = PGRES_POLLING_WRITING;
     while (state != PGRES_POLLING_OK) {
         if (state == PGRES_POLLING_FAILED || ::PQstatus(link_.get()) == CONNECTION_BAD) refuse();
+        if (go_on_ && !go_on_()) lose("asked to stop");
         wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
         if (Clock::now() > end)
             lose("no connection within " + std::to_string(longest_greeting.count()) + " s");
@@ -117,9 +118,13 @@ bool Connection::in_transaction() const {
     return state == PQTRANS_INTRANS || state == PQTRANS_INERROR || state == PQTRANS_ACTIVE;
 }
 
-// Until the socket is ready, at most a tenth of a second.
+// Until the socket is ready, at most a tenth of a second. What has begun is brought to its end, also after a request to stop.
 void Connection::wait(short events) {
-    if (go_on_ && !go_on_()) lose("asked to stop");
+    if (go_on_ && !go_on_()) {
+        if (!stop_before_) stop_before_ = Clock::now() + longest_stop;
+        if (Clock::now() > *stop_before_)
+            lose("asked to stop, and no answer for " + std::to_string(longest_stop.count()) + " s");
+    }
     pollfd ask{::PQsocket(link_.get()), events, 0};
     ::poll(&ask, 1, 100);
 }

@@ -2,9 +2,11 @@
 //
 // One thread. Statements are prepared at their first use and sent in a pipeline: queue() does not wait for an answer, ask() waits for
 // its own and those before. What the server refuses is thrown as DatabaseError, and then the transaction is to be rolled back. A link
-// that is cut, a server that stops, is full, takes nobody or only reads is `trouble`; so is one that says nothing for a minute.
+// that is cut, a server that stops, is full, takes nobody or only reads is `trouble`; so is one that says nothing for a minute, or for
+// five seconds after a request to stop.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,7 +32,8 @@ struct Query {
 
 class Connection {
   public:
-    // `uri`: libpq's own, without a password. `go_on` is asked ten times a second while the server is waited for; false: DatabaseError(trouble).
+    // `uri`: libpq's own, without a password. `go_on` is asked ten times a second while the server is waited for; false: stop. Then
+    // no connection is made any more, and what has begun may take five seconds until DatabaseError(trouble).
     Connection(std::string uri, std::function<bool()> go_on);
     ~Connection();
     Connection(const Connection &) = delete;
@@ -95,6 +98,7 @@ class Connection {
     const char *copying_ = nullptr;  // the COPY that has begun
     std::int64_t copied_ = 0;        // rows of it
     bool patient_ = false;
+    std::optional<std::chrono::steady_clock::time_point> stop_before_;
 };
 
 }  // namespace ble
