@@ -475,6 +475,15 @@ class Access(Writers):
         server.sql("UPDATE state SET version = 99, epoch = epoch + 1", "ble")
         code, err = ingest(database.path, env)
         self.assertEqual((code, "upgrade blepipe" in err), (78, True), err)
+        for table in ("state", "age"):
+            lost = server.database(f"lost_{table}")
+            self.assertEqual(ingest(lost.path, env)[0], 0)
+            server.sql(f"DELETE FROM {table}", lost.name)
+            code, err = ingest(lost.path, env)
+            self.assertEqual((code, "restore a backup" in err), (74, True), err)
+        server.sql("CREATE DATABASE latin OWNER writer TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+        code, err = ingest(server.uri("latin"), env)
+        self.assertEqual((code, "LATIN1" in err, "TEMPLATE template0 ENCODING 'UTF8'" in err), (78, True, True), err)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "base/error.hpp"
+
 namespace ble {
 
 Answer::Answer(pg_result *result) : result_(result, ::PQclear) {}
@@ -16,15 +18,26 @@ std::int64_t Answer::changed() const {
     return std::strtoll(::PQcmdTuples(result_.get()), nullptr, 10);
 }
 
+// Of an answer that always has a row, unless somebody deleted what the schema was made with.
+void Answer::need(int row) const {
+    if (row >= rows())
+        throw Error(ExitCode::io,
+                    "the database has lost its state: rows are gone that nothing of this program deletes; "
+                    "restore a backup");
+}
+
 bool Answer::is_null(int row, int column) const {
+    need(row);
     return ::PQgetisnull(result_.get(), row, column) != 0;
 }
 
 std::int64_t Answer::integer(int row, int column) const {
+    need(row);
     return std::strtoll(::PQgetvalue(result_.get(), row, column), nullptr, 10);
 }
 
 std::string_view Answer::text(int row, int column) const {
+    need(row);
     return {::PQgetvalue(result_.get(), row, column),
             static_cast<std::size_t>(::PQgetlength(result_.get(), row, column))};
 }

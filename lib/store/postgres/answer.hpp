@@ -15,12 +15,15 @@ class Answer {
     explicit Answer(pg_result *result);
     int rows() const;
     std::int64_t changed() const;  // by INSERT, UPDATE, DELETE or COPY
+    // Of a row that is not there: Error(io), the database has lost its state.
     bool is_null(int row, int column) const;
     std::int64_t integer(int row, int column) const;
     std::string_view text(int row, int column) const;  // as long as the answer lives
     std::optional<std::int64_t> number(int row, int column) const;
 
   private:
+    void need(int row) const;
+
     std::shared_ptr<pg_result> result_;
 };
 

@@ -26,6 +26,16 @@ std::int64_t version_of(Connection &connection) {
     return version;
 }
 
+// Names, places and details are of any script.
+void refuse_encoding(Connection &connection) {
+    const Answer answer = connection.execute("SHOW server_encoding");
+    if (answer.text(0, 0) == "UTF8") return;
+    throw Error(ExitCode::config,
+                "the database " + connection.name() + " keeps text as " + std::string(answer.text(0, 0)) +
+                    ", which cannot hold every name: make another one by CREATE DATABASE … TEMPLATE "
+                    "template0 ENCODING 'UTF8'");
+}
+
 // With the lock: else another process may just be creating ours.
 void refuse_foreign(Connection &connection) {
     const auto others = connection.execute(
@@ -59,6 +69,7 @@ void refuse_newer_postgres(const Connection &connection, std::int64_t version) {
 }
 
 void open_postgres_schema(Connection &connection) {
+    refuse_encoding(connection);
     if (version_of(connection) == postgres_version) return;
     connection.be_patient(true);
     connection.execute(lock_schema);
