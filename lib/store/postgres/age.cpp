@@ -71,17 +71,15 @@ std::int64_t PostgresAge::newest() {
 
 // Both go through all batches, and may take their time.
 void PostgresAge::make_older(std::int64_t by_s, std::int64_t before_s) {
-    connection_.be_patient(true);
+    const Connection::Patient patient(connection_);
     connection_.queue(older_batches, Values::of(by_s, before_s));
     connection_.ask(older_hashes, Values::of(by_s, before_s));
-    connection_.be_patient(false);
 }
 
 void PostgresAge::date(std::int64_t lived_s, std::int64_t wall_ms) {
-    connection_.be_patient(true);
+    const Connection::Patient patient(connection_);
     connection_.queue(date_batches, Values::of(lived_s, wall_ms));
     connection_.ask(date_hashes, Values::of(lived_s, wall_ms));
-    connection_.be_patient(false);
 }
 
 }  // namespace ble

@@ -52,8 +52,17 @@ class Connection {
     };
     std::vector<Answer> ask(const std::vector<Question> &all);
     void settle();  // waits for all answers
-    // From now on, or no longer, an answer may take any time: of what goes through all rows.
-    void be_patient(bool patient) { patient_ = patient; }
+    // While it lives an answer may take any time: of what goes through all rows.
+    class Patient {
+      public:
+        explicit Patient(Connection &connection) : connection_(connection) { connection_.patient_ = true; }
+        ~Patient() { connection_.patient_ = false; }
+        Patient(const Patient &) = delete;
+        Patient &operator=(const Patient &) = delete;
+
+      private:
+        Connection &connection_;
+    };
     // Statements without parameters, separated by semicolons.
     Answer execute(const std::string &sql);
     // Rows for COPY … FROM STDIN (FORMAT binary), as values.hpp makes them. The server works at them meanwhile; what is sent next ends the

@@ -71,7 +71,7 @@ void refuse_newer_postgres(const Connection &connection, std::int64_t version) {
 void open_postgres_schema(Connection &connection) {
     refuse_encoding(connection);
     if (version_of(connection) == postgres_version) return;
-    connection.be_patient(true);
+    const Connection::Patient patient(connection);
     connection.execute(lock_schema);
     try {
         connection.execute("BEGIN");
@@ -84,7 +84,6 @@ void open_postgres_schema(Connection &connection) {
         throw;
     }
     connection.execute(unlock_schema);
-    connection.be_patient(false);
 }
 
 }  // namespace ble
