@@ -13,7 +13,8 @@ constexpr Query write_age{
     "UPDATE age SET lived_s = $1::bigint, uptime_s = $2::bigint, wall_ms = $3::bigint, steady_since_s = "
     "$4::bigint, boot = $5,"
     " sure_boot = $6, sure_wall_ms = $7::bigint, sure_lived_s = $8::bigint, rest_began_s = $9::bigint"};
-// Whoever writes for a start of the machine holds this lock for as long as its session lasts: that somebody of that start lives.
+// Whoever writes for a start of the machine holds this lock for as long as its session lasts: that somebody of that start lives. To take it
+// again does no harm.
 constexpr Query keep_age{"SELECT pg_advisory_lock_shared(1112294769, hashtext($1))"};
 constexpr Query who_keeps{
     "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = 1112294769"
@@ -58,7 +59,7 @@ void PostgresAge::write(const AgeRow &row) {
     connection_.queue(write_age,
                       Values::of(row.lived_s, row.uptime_s, row.wall_ms, row.steady_since_s, row.boot,
                                  row.sure_boot, row.sure_wall_ms, row.sure_lived_s, row.rest_began_s));
-    if (kept_.insert(row.boot).second) connection_.queue(keep_age, Values::of(row.boot));
+    connection_.queue(keep_age, Values::of(row.boot));
 }
 
 bool PostgresAge::is_kept(const std::string &boot) {

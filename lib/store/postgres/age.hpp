@@ -1,7 +1,5 @@
 #pragma once
 
-#include <set>
-
 #include "store/postgres/connection.hpp"
 #include "store/rows/age_rows.hpp"
 
@@ -10,8 +8,6 @@ namespace ble {
 class PostgresAge : public AgeRows {
   public:
     explicit PostgresAge(Connection &connection) : connection_(connection) {}
-
-    void forget() { kept_.clear(); }  // the connection is another one
 
     AgeRow read() override;
     AgeRow lock() override;
@@ -23,7 +19,6 @@ class PostgresAge : public AgeRows {
 
   private:
     Connection &connection_;
-    std::set<std::string> kept_;  // the starts of the machine for which this session holds the lock
 };
 
 }  // namespace ble

@@ -37,7 +37,6 @@ class PostgresTables final : public Tables {
         ready_ = true;
         forget();
         batches_.lose_ids();
-        age_.forget();
         partitions_.forget();
         return true;
     }
