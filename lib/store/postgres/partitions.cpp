@@ -17,6 +17,9 @@ constexpr std::int64_t most_days_ago = 366, most_days_ahead = 2;
 // Above that a day, each has a table of its own.
 constexpr std::int64_t much_a_day = 200 << 20;
 constexpr std::int64_t look_ahead_every_ms = 600'000;
+constexpr std::chrono::minutes after_trouble(1);
+// Storing waits as long. A table that is late can be later still.
+constexpr const char *wait_when_late = "100ms", *wait_when_ahead = "2s";
 
 std::int64_t day_of(std::int64_t time) {
     return time >= 0 ? time / day_ms : -1;
@@ -44,6 +47,8 @@ std::optional<std::pair<std::int64_t, std::int64_t>> bounds_of(std::string_view 
 void Partitions::forget() {
     known_.clear();
     noted_.clear();
+    late_.clear();
+    not_before_ = {};
     read_ = false;
     looked_ahead_at_ = 0;
 }
@@ -72,17 +77,26 @@ void Partitions::note(std::int64_t oldest, std::int64_t newest) {
 void Partitions::keep_up() noexcept {
     const bool ahead_is_due =
         present_ms_ - looked_ahead_at_ >= look_ahead_every_ms || present_ms_ < looked_ahead_at_;
-    if (noted_.empty() && !ahead_is_due) return;
+    late_.merge(noted_);
+    noted_.clear();
+    if ((late_.empty() && !ahead_is_due) || std::chrono::steady_clock::now() < not_before_)
+        return;
     try {
         if (!read_) all();
+        for (const auto ahead : {0, 1})
+            if (const auto time = (day_of(present_ms_) + ahead) * day_ms; !covered(time))
+                make(time, wait_when_ahead);
         looked_ahead_at_ = present_ms_;
-        noted_.insert(day_of(present_ms_));
-        noted_.insert(day_of(present_ms_) + 1);
-        for (const auto day : std::exchange(noted_, {}))
-            if (!covered(day * day_ms)) make(day * day_ms);
+        for (; !late_.empty(); late_.erase(late_.begin()))
+            if (const auto time = *late_.begin() * day_ms; !covered(time)) make(time, wait_when_late);
     } catch (const Error &error) {
         connection_.rollback();
-        log_debug(std::string("a table of detections is made later: ") + error.what());
+        read_ = false;
+        not_before_ = std::chrono::steady_clock::now() + after_trouble;
+        if (said_.due())
+            log_warning(std::string("a table of detections is made later, and they are in detections_other "
+                                    "until then: ") +
+                        error.what());
     }
 }
 
@@ -109,8 +123,9 @@ std::int64_t Partitions::days_each() const {
     return 7;
 }
 
-void Partitions::make(std::int64_t time) {
-    connection_.execute(std::string("BEGIN; SET LOCAL lock_timeout = '2s'; ") + change_partitions);
+void Partitions::make(std::int64_t time, const char *lock_timeout) {
+    connection_.execute(std::string("BEGIN; SET LOCAL lock_timeout = '") + lock_timeout + "'; " +
+                        change_partitions);
     all();
     if (!covered(time)) {
         // Weeks begin on Monday; 1970 began on a Thursday.

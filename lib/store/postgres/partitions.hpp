@@ -2,6 +2,7 @@
 // word of a clock that is wrong, is in the table detections_other, and is moved when a table for it is made after all.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.hpp"
 #include "store/postgres/connection.hpp"
 
 namespace ble {
@@ -29,7 +31,8 @@ class Partitions {
     void note(std::int64_t oldest, std::int64_t newest);
     void undone() { noted_.clear(); }
 
-    // Outside a transaction: makes tables for what was noted, and ahead of the present. Trouble is left for the next time.
+    // Outside a transaction: makes tables for what was noted, and ahead of the present. After trouble, as a reader that holds on to all
+    // tables, it does not try for a minute: storing goes on.
     void keep_up() noexcept;
     // By their times. As they are now.
     std::vector<Partition> all();
@@ -38,12 +41,14 @@ class Partitions {
 
   private:
     bool covered(std::int64_t time) const;
-    void make(std::int64_t time);
+    void make(std::int64_t time, const char *lock_timeout);
     std::int64_t days_each() const;
 
     Connection &connection_;
     std::map<std::int64_t, Partition> known_;  // by `from`
-    std::set<std::int64_t> noted_;             // days
+    std::set<std::int64_t> noted_, late_;      // days: of this transaction, of those that are committed
+    std::chrono::steady_clock::time_point not_before_{};
+    Throttle said_{std::chrono::hours(1)};
     std::int64_t present_ms_ = 0, looked_ahead_at_ = 0;
     bool read_ = false;
 };
