@@ -292,6 +292,13 @@ class Trouble(Writers):
         second.sql("ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf()")
         self.finish(tool, database.on(second))
 
+    def test_a_host_that_says_nothing_does_not_hide_the_next(self):
+        database = self.serve()
+        silent = self.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        both = database.on(self.server)
+        both.path = f"postgresql://writer@127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{self.server.port}/ble?connect_timeout=1"
+        self.finish(self.begin(both), database, waited=0)
+
     def test_a_server_that_only_reads(self):
         database = self.serve()
         tool = self.begin(database)

@@ -10,8 +10,6 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "store/postgres/sqlstate.hpp"
-#include "store/postgres/uri.hpp"
 
 namespace ble {
 namespace {
@@ -19,7 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Kind = DatabaseError::Kind;
 
-constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_stop{5};
+constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_greeting_of_many{5},
+    longest_stop{5};
 
 // A host that is gone is noticed by the kernel within a minute; all can be said otherwise in the URI.
 constexpr const char *link_options[][2] = {{"keepalives_idle", "20"},
@@ -76,29 +75,7 @@ bool Connection::connect() {
     preparing_.clear();
     due_.clear();
     copying_ = nullptr;
-    std::vector<const char *> keywords, values;
-    const auto add = [&](const char *keyword, const char *value) {
-        keywords.push_back(keyword);
-        values.push_back(value);
-    };
-    for (const auto &[keyword, value] : link_options) add(keyword, value);
-    add("dbname", uri_.c_str());
-    if (!chooses_host(uri_)) add("target_session_attrs", "read-write");
-    add("client_encoding", "UTF8");
-    add(nullptr, nullptr);
-    link_.reset(::PQconnectStartParams(keywords.data(), values.data(), 1));
-    if (!link_) throw DatabaseError(Kind::trouble, ExitCode::system, "unable to connect: out of memory");
-    ::PQsetErrorVerbosity(link_.get(), PQERRORS_VERBOSE);
-    const auto end = Clock::now() + longest_greeting;
-    auto state = PGRES_POLLING_WRITING;
-    while (state != PGRES_POLLING_OK) {
-        if (state == PGRES_POLLING_FAILED || ::PQstatus(link_.get()) == CONNECTION_BAD) refuse();
-        if (go_on_ && !go_on_()) lose("asked to stop");
-        wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
-        if (Clock::now() > end)
-            lose("no connection within " + std::to_string(longest_greeting.count()) + " s");
-        state = ::PQconnectPoll(link_.get());
-    }
+    greet_one();
     ::PQsetErrorVerbosity(link_.get(), PQERRORS_DEFAULT);
     ::PQsetnonblocking(link_.get(), 1);
     ::PQsetNoticeReceiver(link_.get(), ignore_notice, nullptr);
@@ -110,6 +87,62 @@ bool Connection::connect() {
         "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
         "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'");
     return true;
+}
+
+// The first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several, one that may take
+// us later is enough to go on.
+void Connection::greet_one() {
+    const auto hosts = hosts_of(uri_);
+    const auto most =
+        connect_timeout_of(uri_).value_or(hosts.size() > 1 ? longest_greeting_of_many : longest_greeting);
+    std::optional<ErrorClass> what;
+    std::string why;
+    for (const auto &host : hosts) {
+        const auto refusal = greet(host, most);
+        if (!refusal) return;
+        if (!what || (what->kind != Kind::trouble && refusal->what.kind == Kind::trouble))
+            what = refusal->what;
+        why += (why.empty() ? "" : "; ") + refusal->why;
+    }
+    link_.reset();
+    throw DatabaseError(what->kind, what->code, "unable to use the database " + uri_ + ": " + printable(why));
+}
+
+// None: connected.
+std::optional<Connection::Refusal> Connection::greet(const PostgresHost &host, std::chrono::seconds most) {
+    start(host);
+    const auto end = Clock::now() + most;
+    auto state = PGRES_POLLING_WRITING;
+    while (state != PGRES_POLLING_OK) {
+        if (state == PGRES_POLLING_FAILED || ::PQstatus(link_.get()) == CONNECTION_BAD) return refusal();
+        if (go_on_ && !go_on_()) lose("asked to stop");
+        wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+        if (Clock::now() > end)
+            return Refusal{classify("", true), "no connection to " + tidy(::PQhost(link_.get())) + ", port " +
+                                                   tidy(::PQport(link_.get())) + " within " +
+                                                   std::to_string(most.count()) + " s"};
+        state = ::PQconnectPoll(link_.get());
+    }
+    return {};
+}
+
+void Connection::start(const PostgresHost &host) {
+    std::vector<const char *> keywords, values;
+    const auto add = [&](const char *keyword, const char *value) {
+        keywords.push_back(keyword);
+        values.push_back(value);
+    };
+    for (const auto &[keyword, value] : link_options) add(keyword, value);
+    add("dbname", uri_.c_str());
+    if (!host.host.empty()) add("host", host.host.c_str());
+    if (!host.hostaddr.empty()) add("hostaddr", host.hostaddr.c_str());
+    if (!host.port.empty()) add("port", host.port.c_str());
+    if (!chooses_host(uri_)) add("target_session_attrs", "read-write");
+    add("client_encoding", "UTF8");
+    add(nullptr, nullptr);
+    link_.reset(::PQconnectStartParams(keywords.data(), values.data(), 1));
+    if (!link_) throw DatabaseError(Kind::trouble, ExitCode::system, "unable to connect: out of memory");
+    ::PQsetErrorVerbosity(link_.get(), PQERRORS_VERBOSE);
 }
 
 bool Connection::in_transaction() const {
@@ -332,15 +365,13 @@ void Connection::fail(const pg_result *result) {
     throw DatabaseError(kind, code, "unable to use the database " + uri_ + ": " + printable(why));
 }
 
-// No connection was made. Of a refusal libpq tells the SQLSTATE only in its verbose text: "FATAL:  28P01: …". Of several hosts, one that may
-// take us later is enough to go on.
-void Connection::refuse() {
-    std::string why = tidy(::PQerrorMessage(link_.get()));
+// Of a refusal libpq tells the SQLSTATE only in its verbose text: "FATAL:  28P01: …"; a name may have several addresses.
+Connection::Refusal Connection::refusal() const {
     if (::PQconnectionNeedsPassword(link_.get()) != 0)
-        throw DatabaseError(Kind::permission, ExitCode::permission,
-                            "unable to use the database " + uri_ +
-                                ": the server wants a password: put it into a file of mode 600, as "
-                                "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE");
+        return {{Kind::permission, ExitCode::permission},
+                "the server wants a password: put it into a file of mode 600, as "
+                "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE"};
+    std::string why = tidy(::PQerrorMessage(link_.get()));
     ErrorClass what = classify("", true);
     const auto states = take_states(why);
     const bool refused =
@@ -348,8 +379,7 @@ void Connection::refuse() {
             return classify(state, true).kind != Kind::trouble;
         });
     if (refused) what = classify(states.front(), true);
-    link_.reset();
-    throw DatabaseError(what.kind, what.code, "unable to use the database " + uri_ + ": " + printable(why));
+    return {what, why};
 }
 
 void Connection::lose(const std::string &why) {

@@ -18,6 +18,8 @@
 
 #include "base/database_error.hpp"
 #include "store/postgres/answer.hpp"
+#include "store/postgres/sqlstate.hpp"
+#include "store/postgres/uri.hpp"
 #include "store/postgres/values.hpp"
 
 struct pg_conn;
@@ -81,6 +83,16 @@ class Connection {
     };
     using Result = std::unique_ptr<pg_result, void (*)(pg_result *)>;
 
+    // Why a host did not take us.
+    struct Refusal {
+        ErrorClass what;
+        std::string why;
+    };
+
+    void greet_one();
+    std::optional<Refusal> greet(const PostgresHost &host, std::chrono::seconds most);
+    void start(const PostgresHost &host);
+    Refusal refusal() const;
     void send(const Query &query, const Values &values);
     void wait(short events);
     void flush();
@@ -93,7 +105,6 @@ class Connection {
     Answer all_results();
     void undo(const std::string &sql) noexcept;
     [[noreturn]] void fail(const pg_result *result);
-    [[noreturn]] void refuse();
     [[noreturn]] void lose(const std::string &why);
 
     std::string uri_;

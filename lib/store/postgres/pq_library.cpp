@@ -38,6 +38,7 @@ Function *find_in_pq(const char *name, Function *) {
 extern "C" {
 
 BLEPIPE_PQ(PQconninfoOption *, PQconninfoParse, (const char *uri, char **error), (uri, error))
+BLEPIPE_PQ(PQconninfoOption *, PQconndefaults, (), ())
 BLEPIPE_PQ(void, PQconninfoFree, (PQconninfoOption * options), (options))
 BLEPIPE_PQ(void, PQfreemem, (void *memory), (memory))
 BLEPIPE_PQ(PGconn *, PQconnectStartParams,
@@ -46,6 +47,8 @@ BLEPIPE_PQ(PostgresPollingStatusType, PQconnectPoll, (PGconn * link), (link))
 BLEPIPE_PQ(void, PQfinish, (PGconn * link), (link))
 BLEPIPE_PQ(ConnStatusType, PQstatus, (const PGconn *link), (link))
 BLEPIPE_PQ(PGTransactionStatusType, PQtransactionStatus, (const PGconn *link), (link))
+BLEPIPE_PQ(char *, PQhost, (const PGconn *link), (link))
+BLEPIPE_PQ(char *, PQport, (const PGconn *link), (link))
 BLEPIPE_PQ(char *, PQerrorMessage, (const PGconn *link), (link))
 BLEPIPE_PQ(int, PQsocket, (const PGconn *link), (link))
 BLEPIPE_PQ(int, PQconnectionNeedsPassword, (const PGconn *link), (link))

@@ -2,11 +2,19 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
 
 namespace ble {
 namespace {
+
+const char *value_in(const PQconninfoOption *options, std::string_view keyword) {
+    for (const auto *option = options; option != nullptr && option->keyword != nullptr; ++option)
+        if (option->keyword == keyword) return option->val;
+    return nullptr;
+}
 
 struct Parsed {
     explicit Parsed(const std::string &uri) : options(::PQconninfoParse(uri.c_str(), &error)) {}
@@ -17,15 +25,39 @@ struct Parsed {
     Parsed(const Parsed &) = delete;
     Parsed &operator=(const Parsed &) = delete;
 
-    bool has(std::string_view keyword) const {
-        for (const auto *option = options; option != nullptr && option->keyword != nullptr; ++option)
-            if (option->keyword == keyword) return option->val != nullptr;
-        return false;
-    }
+    bool has(std::string_view keyword) const { return value_in(options, keyword) != nullptr; }
 
     char *error = nullptr;
     PQconninfoOption *options;
 };
+
+// What holds for a URI: what it says, else the environment or a service.
+class InForce {
+  public:
+    explicit InForce(const std::string &uri) : parsed_(uri), defaults_(::PQconndefaults(), ::PQconninfoFree) {}
+
+    std::string get(std::string_view keyword) const {
+        const char *value = value_in(parsed_.options, keyword);
+        if (value == nullptr) value = value_in(defaults_.get(), keyword);
+        return value == nullptr ? "" : value;
+    }
+    bool names_service() const { return parsed_.has("service"); }
+
+  private:
+    Parsed parsed_;
+    std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption *)> defaults_;
+};
+
+std::vector<std::string> parts_of(const std::string &list) {
+    std::vector<std::string> parts(1);
+    for (const char c : list) {
+        if (c == ',')
+            parts.emplace_back();
+        else
+            parts.back() += c;
+    }
+    return parts;
+}
 
 }  // namespace
 
@@ -45,6 +77,35 @@ bool chooses_host(const std::string &uri) {
     const Parsed parsed(uri);
     return parsed.has("target_session_attrs") || parsed.has("service") ||
            std::getenv("PGTARGETSESSIONATTRS") != nullptr || std::getenv("PGSERVICE") != nullptr;
+}
+
+std::vector<PostgresHost> hosts_of(const std::string &uri) {
+    constexpr const char *default_port = "5432";
+    const std::vector<PostgresHost> all_at_once(1);
+    const InForce options(uri);
+    if (options.names_service()) return all_at_once;  // it may name others
+    const auto names = parts_of(options.get("host")), addresses = parts_of(options.get("hostaddr")),
+               ports = parts_of(options.get("port"));
+    const auto count = std::max(names.size(), addresses.size());
+    // An empty name is a socket's folder, which cannot be said otherwise. What does not fit together, libpq refuses.
+    const auto fits = [&](const std::vector<std::string> &list) {
+        const bool absent = list.size() == 1 && list.front().empty();
+        return absent || (list.size() == count && std::find(list.begin(), list.end(), "") == list.end());
+    };
+    if (count == 1 || !fits(names) || !fits(addresses) || (ports.size() != 1 && ports.size() != count))
+        return all_at_once;
+    std::vector<PostgresHost> hosts(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (names.size() == count) hosts[i].host = names[i];
+        if (addresses.size() == count) hosts[i].hostaddr = addresses[i];
+        if (ports.size() == count) hosts[i].port = ports[i].empty() ? default_port : ports[i];
+    }
+    return hosts;
+}
+
+std::optional<std::chrono::seconds> connect_timeout_of(const std::string &uri) {
+    const int seconds = std::atoi(InForce(uri).get("connect_timeout").c_str());
+    return seconds > 0 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt;
 }
 
 }  // namespace ble

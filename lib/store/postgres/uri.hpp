@@ -1,7 +1,10 @@
 // What a URI of libpq says, as far as we must know.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace ble {
 
@@ -10,5 +13,16 @@ std::string fault_of_postgres_uri(const std::string &uri);
 
 // Is it said which of several hosts is to be taken: here, or where libpq reads its defaults?
 bool chooses_host(const std::string &uri);
+
+// One of the hosts that a URI, or where libpq reads its defaults, names: as libpq's options. Empty: as it is there.
+struct PostgresHost {
+    std::string host, hostaddr, port;
+};
+
+// In their order, at least one. One that is empty stands for all, where libpq has to part them itself.
+std::vector<PostgresHost> hosts_of(const std::string &uri);
+
+// How long each may take, when that is said.
+std::optional<std::chrono::seconds> connect_timeout_of(const std::string &uri);
 
 }  // namespace ble
