@@ -3,6 +3,7 @@ import glob
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,15 @@ def _as_user(*words):
     if os.geteuid() != 0:
         return list(words)
     return ["setpriv", f"--reuid={_USER}", f"--regid={pwd.getpwnam(_USER).pw_gid}", "--clear-groups", *words]
+
+
+class SqlError(AssertionError):
+    """What psql says, with its SQLSTATE."""
+
+    def __init__(self, text):
+        super().__init__(f"psql: {text}")
+        found = re.search(r"^(?:ERROR|FATAL): +([0-9A-Z]{5}):", text, re.MULTILINE)
+        self.state = found[1] if found else None
 
 
 class Postgres:
@@ -105,10 +115,11 @@ class Postgres:
 
     def sql(self, text, name="postgres", user="admin"):
         """What psql prints of it, in the schema blepipe."""
-        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.uri(name, user) + "?options=-csearch_path%3Dblepipe"],
+        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
+                               "-d", self.uri(name, user) + "?options=-csearch_path%3Dblepipe"],
                               input=text, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
         if done.returncode != 0:
-            raise AssertionError(f"psql: {done.stderr}")
+            raise SqlError(done.stderr)
         return done.stdout
 
     def database(self, name="ble", more=""):
@@ -129,8 +140,8 @@ class PostgresDatabase(Database):
     def rows(self, query):
         try:
             found = self.server.sql(f"SELECT coalesce(json_agg(q), '[]') FROM ({query}) AS q", self.name)
-        except AssertionError as error:
-            if "does not exist" in str(error):
+        except SqlError as error:
+            if error.state in ("42P01", "3F000"):  # no such table or schema: bleingest has not made it yet
                 return []
             raise
         return [tuple(row.values()) for row in json.loads(found)]

@@ -102,7 +102,10 @@ class ManyWriters(Writers):
             for feeder, tool in zip(feeders, tools):
                 feeder.join()
                 self.assertEqual(tool.wait(), 0, tool.err)
-            self.assertEqual(contents(four), contents(one))
+            wanted = contents(one)
+            for query, rows in zip(CONTENTS, wanted):
+                self.assertGreater(len(rows), 0, query)
+            self.assertEqual(contents(four), wanted)
             self.assertEqual(four.rows("SELECT count(*) FROM detections d LEFT JOIN batches b ON b.id = d.batch WHERE b.id IS NULL"), [(0,)])
             self.assertEqual(sum("rejected" in tool.err and " 0 rejected" not in tool.err for tool in tools), 0)
 
@@ -306,7 +309,7 @@ class Trouble(Writers):
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ble'")
         self.send(tool, 400)
         tool.wait_err("the input waits, nothing is lost")
-        wait_until(lambda: "read-only" in self.server.log_text() or tool.running(), "an answer")
+        self.assertTrue(tool.running())
         self.server.sql("ALTER DATABASE ble RESET default_transaction_read_only")
         self.finish(tool, database)
 
