@@ -79,8 +79,7 @@ void Partitions::keep_up() noexcept {
         present_ms_ - looked_ahead_at_ >= look_ahead_every_ms || present_ms_ < looked_ahead_at_;
     late_.merge(noted_);
     noted_.clear();
-    if ((late_.empty() && !ahead_is_due) || std::chrono::steady_clock::now() < not_before_)
-        return;
+    if ((late_.empty() && !ahead_is_due) || std::chrono::steady_clock::now() < not_before_) return;
     try {
         if (!read_) all();
         for (const auto ahead : {0, 1})

@@ -34,7 +34,8 @@ struct Parsed {
 // What holds for a URI: what it says, else the environment or a service.
 class InForce {
   public:
-    explicit InForce(const std::string &uri) : parsed_(uri), defaults_(::PQconndefaults(), ::PQconninfoFree) {}
+    explicit InForce(const std::string &uri)
+        : parsed_(uri), defaults_(::PQconndefaults(), ::PQconninfoFree) {}
 
     std::string get(std::string_view keyword) const {
         const char *value = value_in(parsed_.options, keyword);
@@ -81,7 +82,7 @@ bool chooses_host(const std::string &uri) {
 
 std::vector<PostgresHost> hosts_of(const std::string &uri) {
     constexpr const char *default_port = "5432";
-    const std::vector<PostgresHost> all_at_once(1);
+    std::vector<PostgresHost> all_at_once(1);
     const InForce options(uri);
     if (options.names_service()) return all_at_once;  // it may name others
     const auto names = parts_of(options.get("host")), addresses = parts_of(options.get("hostaddr")),
@@ -104,7 +105,7 @@ std::vector<PostgresHost> hosts_of(const std::string &uri) {
 }
 
 std::optional<std::chrono::seconds> connect_timeout_of(const std::string &uri) {
-    const int seconds = std::atoi(InForce(uri).get("connect_timeout").c_str());
+    const auto seconds = std::strtol(InForce(uri).get("connect_timeout").c_str(), nullptr, 10);
     return seconds > 0 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt;
 }
 
