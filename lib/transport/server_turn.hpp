@@ -12,7 +12,7 @@ class ServerTurn {
   public:
     // `servers`: at least one.
     explicit ServerTurn(std::size_t servers, std::uint64_t seed = std::random_device{}())
-        : servers_(servers), now_(seed % servers) {}
+        : servers_(servers), now_(static_cast<std::size_t>(seed % servers)) {}
 
     std::size_t now() const { return now_; }  // from 0
     // The present one has failed; now() is the next one. True: it has not been tried since one worked, so ask it soon. False:
