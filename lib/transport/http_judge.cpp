@@ -17,7 +17,10 @@ milliseconds until(HttpJudge::Clock::time_point due, HttpJudge::Clock::time_poin
 }  // namespace
 
 HttpJudge::HttpJudge(std::vector<std::string> urls, bool one_try, std::uint64_t seed)
-    : servers_(urls.size()), current_(seed % urls.size()), last_well_(current_), one_try_(one_try) {
+    : servers_(urls.size()),
+      current_(static_cast<std::size_t>(seed % urls.size())),
+      last_well_(current_),
+      one_try_(one_try) {
     for (std::size_t i = 0; i < urls.size(); ++i) servers_[i].url = std::move(urls[i]);
 }
 
