@@ -101,7 +101,8 @@ void Receiver::wait(const Lifecycle &lifecycle) {
                     {subscriber_.fd(), POLLIN, 0},
                     {subscriber_.holds() ? writer_.event_fd() : -1, POLLIN, 0},
                     {confirmer_ ? confirmer_->fd() : -1, POLLIN, 0}};
-    const timespec limit{timeout.count() / 1'000'000, timeout.count() % 1'000'000 * 1000};
+    const timespec limit{static_cast<time_t>(timeout.count() / 1'000'000),
+                         static_cast<long>(timeout.count() % 1'000'000 * 1000)};
     ::ppoll(fds, std::size(fds), timeout.count() < 0 ? nullptr : &limit, nullptr);
     hung_up_ = hung_up_ || (fds[0].revents & (POLLERR | POLLHUP)) != 0;
 }
