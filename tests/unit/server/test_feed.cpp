@@ -45,8 +45,8 @@ std::string unframe(std::string_view bytes, std::size_t &at) {
     for (int i = 0; i < wide; ++i) size = size << 8 | byte();
     CHECK(wide == (size < 126 ? 0 : size < 65536 ? 2 : 8));  // the shortest way to say it
     REQUIRE(size <= bytes.size() - at);
-    const std::string text(bytes.substr(at, size));
-    at += size;
+    const std::string text(bytes.substr(at, static_cast<std::size_t>(size)));
+    at += text.size();
     return text;
 }
 
