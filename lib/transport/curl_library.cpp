@@ -2,32 +2,15 @@
 // would take 4 MiB of every blesend and blesub, also where they speak MQTT over TCP. A function that is not here is not found when linking.
 #define CURL_DISABLE_TYPECHECK  // that would be macros of these names
 #include <curl/curl.h>
-#include <dlfcn.h>
 
 #include <cstdarg>
-#include <string>
 
-#include "base/error.hpp"
+#include "base/late_library.hpp"
 
 namespace ble {
 namespace {
 
-constexpr char library[] = "libcurl.so.4";
-
-void *find_in_curl(const char *name) {
-    static void *const handle = ::dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    void *const found = handle != nullptr ? ::dlsym(handle, name) : nullptr;
-    if (found != nullptr) return found;
-    const char *const why = ::dlerror();
-    throw Error(ExitCode::system, std::string("HTTP needs ") + library +
-                                      " (of the package libcurl4 or libcurl4t64): " +
-                                      (why != nullptr ? why : "it lacks a function"));
-}
-
-template <class Function>
-Function *find_in_curl(const char *name, Function *) {
-    return reinterpret_cast<Function *>(find_in_curl(name));
-}
+constexpr LateLibrary library("libcurl.so.4", "HTTP", "libcurl4t64, or libcurl4 on Debian 12");
 
 // What an option takes is told by its number (curl.h).
 template <class Call>
@@ -50,7 +33,7 @@ using UrlToRead = FirstParameter<decltype(::curl_url_get)>::Type;
 }  // namespace
 }  // namespace ble
 
-#define BLEPIPE_CURL(name) static auto *const call = ble::find_in_curl(#name, &::name)
+#define BLEPIPE_CURL(name) static auto *const call = ble::library.find(#name, &::name)
 
 // va_start() behind an enumeration, which clang dislikes: so libcurl declares these functions, and so it does itself.
 #pragma GCC diagnostic ignored "-Wvarargs"

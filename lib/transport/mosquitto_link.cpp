@@ -2,14 +2,11 @@
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <thread>
@@ -28,7 +25,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int packets_at_once = 100;
-constexpr std::size_t short_look = 512, long_look = 65'536;
 constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {
@@ -75,7 +71,7 @@ struct MosquittoLink::Callbacks {
     static void disconnected(mosquitto *, void *context, int code, const mosquitto_property *) noexcept {
         if (code < mqtt::first_failure) return;
         MosquittoLink &self = link(context);
-        const auto said = find_mqtt_disconnect({self.ahead_.data(), self.seen_ahead_}, code);
+        const auto said = find_mqtt_disconnect(self.ahead_.seen(), code);
         if (!said) return self.end(code, mqtt_reason_in_full(code));
         self.end(code, mqtt_reason_in_full(code, said->words, said->server), said->server);
     }
@@ -256,30 +252,15 @@ bool MosquittoLink::wants_to_write() const {
 // Whether there is something to be read.
 bool MosquittoLink::look_ahead() {
     // With a window libmosquitto reads one packet at a time, else all that is there.
-    const std::size_t size = session_.window != nullptr ? short_look : long_look;
-    if (!peek(size)) {
-        if (!tunnel_) return false;
-        tunnel_->step();
-        if (!peek(size)) return false;
-    }
-    const bool cut = seen_ahead_ == short_look && ahead_[0] == static_cast<char>(mqtt_disconnect_head);
-    return !cut || peek(long_look);
-}
-
-bool MosquittoLink::peek(std::size_t most) {
-    if (ahead_.size() < most) ahead_.resize(most);
-    auto *const ssl = state_ == State::up ? tls() : nullptr;
-    if (ssl == nullptr) {
-        const auto size =
-            ::recv(mosquitto_socket(client_->handle), ahead_.data(), most, MSG_PEEK | MSG_DONTWAIT);
-        seen_ahead_ = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
-        return size >= 0 || errno != EAGAIN;
-    }
-    const int size = SSL_peek(ssl, ahead_.data(), static_cast<int>(most));
-    const bool nothing = size <= 0 && SSL_get_error(ssl, size) == SSL_ERROR_WANT_READ;
-    ERR_clear_error();  // an error is the library's to find
-    seen_ahead_ = static_cast<std::size_t>(std::max(size, 0));
-    return !nothing;
+    using Reach = MqttLookAhead::Reach;
+    const auto look = [this] {
+        return ahead_.look(mosquitto_socket(client_->handle), state_ == State::up ? tls() : nullptr,
+                           session_.window != nullptr ? Reach::packet : Reach::all);
+    };
+    if (look()) return true;
+    if (!tunnel_) return false;
+    tunnel_->step();
+    return look();
 }
 
 void MosquittoLink::read() {

@@ -16,11 +16,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "transport/mosquitto_client.hpp"
 #include "transport/mqtt_link.hpp"
+#include "transport/mqtt_look_ahead.hpp"
 #include "transport/websocket_tunnel.hpp"
 
 struct ssl_st;  // OpenSSL's SSL
@@ -61,7 +61,6 @@ class MosquittoLink final : public MqttLink {
     void read();
     void read_window();
     bool look_ahead();
-    bool peek(std::size_t most);
     bool may_read() const;
     bool wants_to_write() const;
     ssl_st *tls() const;
@@ -89,9 +88,8 @@ class MosquittoLink final : public MqttLink {
     State state_ = State::idle;
     bool hung_up_ = false;
     bool to_subscribe_ = false;
-    bool withholds_ = false;      // PUBACKs wait in the library
-    std::vector<char> ahead_;     // the first bytes of what is read next
-    std::size_t seen_ahead_ = 0;  // so many of them
+    bool withholds_ = false;  // PUBACKs wait in the library
+    MqttLookAhead ahead_;
     Clock::time_point deadline_, next_care_;
     std::unordered_map<int, std::uint64_t> outstanding_;  // by packet identifier
 };

@@ -335,7 +335,7 @@ void MqttConnection::release() {
 void MqttConnection::leave(int reason, const std::string &why) {
     if (!connected()) return;
     impl_->link->close(milliseconds(0));
-    impl_->lose({MqttEvent::Kind::lost, 0, reason, {}});
+    impl_->lose({MqttEvent::Kind::lost, 0, reason, {}});  // without a text: the caller has said it
     impl_->trouble = why;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "base/backoff.hpp"
@@ -13,6 +12,7 @@
 #include "transport/link_judge.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
+#include "transport/subscriptions.hpp"
 #include "transport/transport_options.hpp"
 
 namespace ble {
@@ -67,7 +67,7 @@ struct MqttPublisher::Impl {
     std::size_t inflight;
     MqttSession session;
     MqttConnection connection;
-    std::set<std::string> subscriptions;
+    Subscriptions subscriptions{connection};
     std::vector<Heard> messages;              // that came on them
     std::deque<LinkJudge::Sent> outstanding;  // in the order they were sent
     std::vector<Result> results;
@@ -91,10 +91,6 @@ struct MqttPublisher::Impl {
     std::size_t controls = 0;  // to be taken before anything else; one is on its way
     Clock::time_point paused_until;
     Backoff pause{first_pause, longest_pause};
-    Backoff deafness{first_pause, longest_pause};
-    std::size_t unanswered = 0;                  // subscriptions
-    bool deaf = false;                           // one of the others was refused
-    std::optional<Clock::time_point> ask_again;  // for all of them
     Throttle denial_said, deafness_said, suspicion_said, link_said;
 
     void take(MqttEvent event);
@@ -103,9 +99,6 @@ struct MqttPublisher::Impl {
     void deny(const MqttEvent &event);
     void lose(const MqttEvent &event);
     void release();
-    void subscribe();
-    void subscribe(const std::string &filter);
-    void hear(bool refused);
     std::vector<LinkJudge::Sent> open() const {
         return {outstanding.begin(), outstanding.end() - (held ? 1 : 0)};
     }
@@ -160,7 +153,7 @@ milliseconds MqttPublisher::timeout() const {
     const auto sooner = [&due](milliseconds left) { due = due.count() < 0 ? left : std::min(left, due); };
     const auto left = [](Clock::time_point at) { return std::chrono::ceil<milliseconds>(at - Clock::now()); };
     if (impl_->denied && left(impl_->paused_until).count() > 0) sooner(left(impl_->paused_until));
-    if (impl_->ask_again) sooner(std::max(milliseconds(0), left(*impl_->ask_again)));
+    if (const auto again = impl_->subscriptions.due()) sooner(std::max(milliseconds(0), left(*again)));
     if (impl_->held) sooner(std::max(milliseconds(0), left(impl_->held->until)));
     return due;
 }
@@ -172,7 +165,7 @@ std::string MqttPublisher::destination(std::string_view line) {
 std::vector<Result> MqttPublisher::step() {
     for (auto &event : impl_->connection.step()) impl_->take(std::move(event));
     if (impl_->held && Clock::now() >= impl_->held->until) impl_->release();
-    if (impl_->ask_again && Clock::now() >= *impl_->ask_again) impl_->subscribe();
+    impl_->subscriptions.step();
     return std::exchange(impl_->results, {});
 }
 
@@ -206,11 +199,11 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
 }
 
 void MqttPublisher::subscribe(const std::string &topic) {
-    if (impl_->subscriptions.insert(topic).second) impl_->subscribe(topic);
+    impl_->subscriptions.add(topic);
 }
 
 void MqttPublisher::unsubscribe(const std::string &topic) {
-    if (impl_->subscriptions.erase(topic) > 0) impl_->connection.unsubscribe(topic);
+    impl_->subscriptions.remove(topic);
 }
 
 std::vector<MqttPublisher::Heard> MqttPublisher::take_messages() {
@@ -235,36 +228,14 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             if (deafness_said.due())
                 log_warning("the broker refuses us a subscription: " + event.text +
                             "; what is said there does not reach us, and it is asked again");
-            hear(true);
+            subscriptions.answer(true);
             break;
         case MqttEvent::Kind::subscribed:
-            hear(false);
+            subscriptions.answer(false);
             break;
         case MqttEvent::Kind::failed:
             break;
     }
-}
-
-void MqttPublisher::Impl::subscribe() {
-    ask_again.reset();
-    for (const auto &filter : subscriptions) subscribe(filter);
-}
-
-void MqttPublisher::Impl::subscribe(const std::string &filter) {
-    if (!connection.connected()) return;
-    ++unanswered;
-    connection.subscribe(filter);
-}
-
-// The answer to a subscription. When all have come they are asked for again if one was refused.
-void MqttPublisher::Impl::hear(bool refused) {
-    deaf = deaf || refused;
-    if (unanswered > 0) --unanswered;
-    if (unanswered > 0) return;
-    if (std::exchange(deaf, false))
-        ask_again = Clock::now() + deafness.next();
-    else if (!ask_again)
-        deafness.reset();
 }
 
 void MqttPublisher::Impl::release() {
@@ -275,9 +246,7 @@ void MqttPublisher::Impl::release() {
 
 void MqttPublisher::Impl::lose(const MqttEvent &event) {
     announcing = false;
-    ask_again.reset();
-    unanswered = 0;
-    deaf = false;
+    subscriptions.link_down();
     controls = 0;
     sample_of.reset();
     const auto sent = open();
@@ -312,7 +281,7 @@ void MqttPublisher::Impl::greet(const MqttEvent &event) {
     log(no_news ? LogLevel::debug : LogLevel::info,
         "connected to the broker " + connection.address() + " (" + event.text + (options.tls ? ", TLS" : "") +
             ")" + (old ? ": it cannot say when a batch is denied or nobody is subscribed" : ""));
-    subscribe();
+    subscriptions.link_up();
     announcing =
         !session.status_topic.empty() && connection.publish(status_id, session.status_topic, "online", true);
     controls = judge.begin_link(Clock::now(), !control.payload.empty());

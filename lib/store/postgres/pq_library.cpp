@@ -1,38 +1,21 @@
 // The functions of libpq that we call, which load it with the first call. Linked in the usual way it and what is behind it (LDAP, Kerberos)
 // would take memory of every bleingest, also where the database is a file. A function that is not here is not found when linking.
-#include <dlfcn.h>
 #include <libpq-fe.h>
 
-#include <string>
-
-#include "base/error.hpp"
+#include "base/late_library.hpp"
 
 namespace ble {
 namespace {
 
-constexpr char library[] = "libpq.so.5";
-
-void *find_in_pq(const char *name) {
-    static void *const handle = ::dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    void *const found = handle != nullptr ? ::dlsym(handle, name) : nullptr;
-    if (found != nullptr) return found;
-    const char *const why = ::dlerror();
-    throw Error(ExitCode::system, std::string("PostgreSQL needs ") + library + " (of the package libpq5): " +
-                                      (why != nullptr ? why : "it lacks a function"));
-}
-
-template <class Function>
-Function *find_in_pq(const char *name, Function *) {
-    return reinterpret_cast<Function *>(find_in_pq(name));
-}
+constexpr LateLibrary library("libpq.so.5", "PostgreSQL", "libpq5");
 
 }  // namespace
 }  // namespace ble
 
-#define BLEPIPE_PQ(result, name, parameters, arguments)            \
-    result name parameters {                                       \
-        static auto *const call = ble::find_in_pq(#name, &::name); \
-        return call arguments;                                     \
+#define BLEPIPE_PQ(result, name, parameters, arguments)              \
+    result name parameters {                                         \
+        static auto *const call = ble::library.find(#name, &::name); \
+        return call arguments;                                       \
     }
 
 extern "C" {
