@@ -29,63 +29,58 @@ std::string format(Time time, int fraction_digits) {
     return text += 'Z';
 }
 
-// Reads fixed-width fields from the front of a text.
-class Fields {
-  public:
-    explicit Fields(std::string_view text) : rest_(text) {}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
-    bool digits(std::size_t count, int &value) {
-        if (rest_.size() < count) return false;
-        value = 0;
-        for (const char digit : rest_.substr(0, count)) {
-            if (!is_digit(digit)) return false;
-            value = value * 10 + (digit - '0');
-        }
-        rest_.remove_prefix(count);
-        return true;
-    }
-    bool one_of(std::string_view characters) {
-        if (rest_.empty() || !contains(characters, rest_[0])) return false;
-        rest_.remove_prefix(1);
-        return true;
-    }
-    // ".5" and the like, in microseconds; further digits are cut.
-    bool fraction(int &micros) {
-        micros = 0;
-        if (!one_of(".,")) return true;
-        int scale = 100'000;
-        std::size_t count = 0;
-        for (; count < rest_.size() && is_digit(rest_[count]); ++count) {
-            micros += (rest_[count] - '0') * scale;
-            scale /= 10;
-        }
-        rest_.remove_prefix(count);
-        return count > 0;
-    }
-    bool offset(minutes &value) {
-        value = minutes(0);
-        if (rest_.empty() || one_of("Zz")) return true;
-        const int sign = rest_[0] == '-' ? -1 : 1;
-        int hour = 0, minute = 0;
-        if (!one_of("+-") || !digits(2, hour)) return false;
-        one_of(":");
-        if (!digits(2, minute) || hour > 23 || minute > 59) return false;
-        value = minutes(sign * (hour * 60 + minute));
-        return true;
-    }
-    bool done() const { return rest_.empty(); }
+// Decimal fields at fixed places. Without branches: what is no digit is noticed at the end.
+class Digits {
+  public:
+    explicit Digits(std::string_view text) : text_(text) {}
+
+    int two(std::size_t at) { return digit(at) * 10 + digit(at + 1); }
+    int four(std::size_t at) { return two(at) * 100 + two(at + 2); }
+    bool valid() const { return valid_; }
 
   private:
-    static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-    // Of two or three: a call of memchr() would take longer.
-    static bool contains(std::string_view characters, char wanted) {
-        bool found = false;
-        for (const char one : characters) found |= one == wanted;
-        return found;
+    int digit(std::size_t at) {
+        const int value = text_[at] - '0';
+        valid_ &= static_cast<unsigned>(value) < 10;
+        return value;
     }
 
-    std::string_view rest_;
+    std::string_view text_;
+    bool valid_ = true;
 };
+
+bool one_of(char wanted, std::string_view characters) {
+    bool found = false;
+    for (const char one : characters) found |= one == wanted;
+    return found;
+}
+
+// Takes ".5" and the like from the front, in microseconds; further digits are cut.
+std::optional<microseconds> take_fraction(std::string_view &text) {
+    if (text.empty() || !one_of(text[0], ".,")) return microseconds(0);
+    std::size_t count = 1;
+    int micros = 0, scale = 100'000;
+    for (; count < text.size() && is_digit(text[count]); ++count, scale /= 10)
+        micros += (text[count] - '0') * scale;
+    text.remove_prefix(count);
+    if (count == 1) return {};
+    return microseconds(micros);
+}
+
+// "Z", nothing, "+0130" or "+01:30".
+std::optional<minutes> read_offset(std::string_view text) {
+    if (text.empty() || text == "Z" || text == "z") return minutes(0);
+    const bool colon = text.size() == 6 && text[3] == ':';
+    if (!one_of(text[0], "+-") || (text.size() != 5 && !colon)) return {};
+    Digits in(text);
+    const int hour = in.two(1), minute = in.two(colon ? 4 : 3);
+    if (!in.valid() || hour > 23 || minute > 59) return {};
+    return minutes((text[0] == '-' ? -1 : 1) * (hour * 60 + minute));
+}
 
 }  // namespace
 
@@ -101,17 +96,20 @@ std::string format_us(Time time) {
 }
 
 std::optional<Time> parse_rfc3339(std::string_view text) {
-    Fields in(text);
-    int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0, micros = 0;
-    minutes offset{0};
-    if (!in.digits(4, y) || !in.one_of("-") || !in.digits(2, mo) || !in.one_of("-") || !in.digits(2, d))
+    constexpr std::size_t whole = std::string_view("0000-00-00T00:00:00").size();
+    if (text.size() < whole || text[4] != '-' || text[7] != '-' || !one_of(text[10], "Tt ") ||
+        text[13] != ':' || text[16] != ':')
         return {};
-    if (!in.one_of("Tt ") || !in.digits(2, h) || !in.one_of(":") || !in.digits(2, mi) || !in.one_of(":"))
-        return {};
-    if (!in.digits(2, s) || !in.fraction(micros) || !in.offset(offset) || !in.done()) return {};
-    const year_month_day date{year(y), month(static_cast<unsigned>(mo)), day(static_cast<unsigned>(d))};
-    if (!date.ok() || h > 23 || mi > 59 || s > 60) return {};  // 60: a leap second
-    const Time time = sys_days(date) + hours(h) + minutes(mi) + seconds(s) + microseconds(micros) - offset;
+    Digits in(text);
+    const year_month_day date{year(in.four(0)), month(static_cast<unsigned>(in.two(5))),
+                              day(static_cast<unsigned>(in.two(8)))};
+    const int h = in.two(11), mi = in.two(14), s = in.two(17);
+    if (!in.valid() || !date.ok() || h > 23 || mi > 59 || s > 60) return {};  // 60: a leap second
+    text.remove_prefix(whole);
+    const auto fraction = take_fraction(text);
+    const auto offset = fraction ? read_offset(text) : std::nullopt;
+    if (!offset) return {};
+    const Time time = sys_days(date) + hours(h) + minutes(mi) + seconds(s) + *fraction - *offset;
     if (time < Time{} || time >= sys_days(year(10000) / 1 / 1)) return {};
     return time;
 }
