@@ -50,9 +50,10 @@ std::vector<Prepared> prepare(const char *path) {
         one.seq = static_cast<std::int64_t>(batch.position->seq);
         one.timestamp = milliseconds(*batch.timestamp);
         for (const auto &d : batch.detections) {
-            const auto [found, added] = ids.try_emplace(d.device_hash, std::int64_t(ids.size() + 1));
+            const auto [found, added] =
+                ids.try_emplace(std::string(d.device_hash.text()), std::int64_t(ids.size() + 1));
             const auto id = found->second;
-            if (added) one.new_advertisers.emplace_back(id, d.device_hash);
+            if (added) one.new_advertisers.emplace_back(id, d.device_hash.text());
             one.rows.push_back({milliseconds(d.timestamp), id, d.rssi_dbm, std::int64_t(d.zone), *d.count});
         }
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/timestamp.hpp"
+#include "batch/device_hash.hpp"
 #include "batch/span.hpp"
 
 namespace ble {
@@ -20,8 +21,8 @@ enum class Zone : std::uint8_t { near, medium, far };
 std::string_view zone_name(Zone zone);
 
 struct Detection {
-    std::string device_hash;  // the advertiser: 64 lower-case hex digits
-    int rssi_dbm = 0;         // -127 to 20: the window's median
+    DeviceHash device_hash;  // the advertiser
+    int rssi_dbm = 0;        // -127 to 20: the window's median
     Zone zone = Zone::far;
     Time timestamp{};                    // when last heard in the window
     std::optional<std::uint32_t> count;  // advertisements heard; absent from the first implementation

@@ -113,12 +113,12 @@ Reason read_time(dom::element value, std::string_view member, Time &out) {
     return {};
 }
 
-Reason read_hash(dom::element value, std::string &out) {
+Reason read_hash(dom::element value, DeviceHash &out) {
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS) return "device_hash: not a string";
-    if (text.size() != 64) return "device_hash: not 64 hexadecimal digits";
+    if (text.size() != DeviceHash::length) return "device_hash: not 64 hexadecimal digits";
     // Without branches, so that the compiler takes many bytes at once: real hashes defeat branch prediction.
-    std::array<char, 64> digits;
+    DeviceHash::Digits digits;
     unsigned char others = 0;
     for (std::size_t i = 0; i < digits.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
@@ -129,7 +129,7 @@ Reason read_hash(dom::element value, std::string &out) {
         digits[i] = static_cast<char>(small);
     }
     if (others != 0) return "device_hash: not 64 hexadecimal digits";
-    out.assign(digits.data(), digits.size());
+    out = DeviceHash(digits);
     return {};
 }
 

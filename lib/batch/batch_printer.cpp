@@ -23,7 +23,7 @@ void append_number(std::string &out, std::string_view name, Integer value) {
 }
 
 void append_detection(std::string &out, const Detection &detection) {
-    append_text(out, "{\"device_hash\":", detection.device_hash);
+    append_text(out, "{\"device_hash\":", detection.device_hash.text());
     append_number(out, ",\"rssi\":", detection.rssi_dbm);
     out += ",\"zone\":\"";
     out += zone_name(detection.zone);

@@ -2,39 +2,81 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "sqlite/database.hpp"
 
 namespace ble {
 
+// "INSERT INTO `into` VALUES (?, …), … `end`", with so many rows.
+std::string insert_statement(const std::string &into, std::size_t columns, std::size_t rows,
+                             const std::string &end);
+
+// A row is one value of each of these types, all of which Statement can bind; texts and blobs are borrowed until the row is stored.
+template <class... Column>
 class BulkInsert {
   public:
-    using Value = std::optional<std::int64_t>;
+    // `into` as in "detections (timestamp, batch)". `end` is what stands behind the rows, "ON CONFLICT …", with
+    // parameters of its own, which share() gives. The database is borrowed.
+    BulkInsert(Database &database, const std::string &into, const std::string &end = {})
+        : database_(database),
+          statements_{Statement(database, insert_statement(into, sizeof...(Column), sizes[0], end)),
+                      Statement(database, insert_statement(into, sizeof...(Column), sizes[1], end)),
+                      Statement(database, insert_statement(into, sizeof...(Column), sizes[2], end))} {}
 
-    // `into` as in "detections (timestamp, batch)", with so many columns. The database is borrowed.
-    BulkInsert(Database &database, const std::string &into, std::size_t columns);
-
-    // A row, of as many values as there are columns. Stored at once, or with later ones, by flush() at the latest. Throws as Statement does.
-    template <class... Values>
-    void add(const Values &...values) {
-        (values_.emplace_back(values), ...);
-        if (values_.size() == sizes.front() * columns_) flush();
+    // The parameters of `end`, for all rows from now on. Numbers.
+    template <class... Value>
+    void share(const Value &...values) {
+        for (std::size_t i = 0; i < sizes.size(); ++i) {
+            auto index = static_cast<int>(sizes[i] * sizeof...(Column));
+            (statements_[i].bind(++index, values), ...);
+        }
     }
-    // Stores the rows that were added. Throws as Statement does; the rows are forgotten either way.
-    void flush();
+    // A row. Stored at once, or with later ones, by flush() at the latest. Throws as Statement does.
+    void add(const Column &...values) {
+        rows_.emplace_back(values...);
+        if (rows_.size() == sizes.front()) store();
+    }
+    // Stores the rows that were added. Throws as Statement does; the rows are forgotten either way. Returns how many were stored since
+    // the last flush(): fewer than were added when a trigger kept some out.
+    std::int64_t flush() {
+        store();
+        return std::exchange(stored_, 0);
+    }
     // The rows that were added and not stored.
-    void forget() { values_.clear(); }
+    void forget() {
+        rows_.clear();
+        stored_ = 0;
+    }
 
   private:
     static constexpr std::array<std::size_t, 3> sizes{64, 8, 1};  // rows of one statement
 
-    std::size_t columns_;
-    std::vector<Value> values_, storing_;  // one row after the other; the second keeps its room
+    void store() {
+        storing_.swap(rows_);
+        rows_.clear();
+        std::size_t done = 0;
+        for (std::size_t i = 0; i < sizes.size(); ++i)
+            for (; storing_.size() - done >= sizes[i]; done += sizes[i])
+                store(statements_[i], sizes[i], done);
+    }
+    void store(Statement &statement, std::size_t count, std::size_t from) {
+        int index = 0;
+        for (std::size_t i = from; i < from + count; ++i)
+            std::apply([&](const auto &...value) { (statement.bind(++index, value), ...); }, storing_[i]);
+        statement.run();
+        stored_ += database_.changes();
+    }
+
+    Database &database_;
+    std::vector<std::tuple<Column...>> rows_, storing_;  // the second keeps its room
     std::array<Statement, sizes.size()> statements_;
+    std::int64_t stored_ = 0;
 };
 
 }  // namespace ble

@@ -24,7 +24,7 @@ struct Catalog::Device {
 };
 
 struct Catalog::Advertiser {
-    NameRows::Advertiser row;
+    std::int64_t id = 0;
     std::int64_t first = 0, last = 0, heard = 0;  // of this transaction
 };
 
@@ -69,12 +69,6 @@ std::string Catalog::place_key(const std::string &name, const std::string &locat
     return key.append(1, '\0').append(location);
 }
 
-Catalog::HashText Catalog::hash_key(const std::string &device_hash) {
-    HashText key;
-    std::copy_n(device_hash.data(), key.size(), key.data());
-    return key;
-}
-
 void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_at_ms) {
     NamesAsked asked;
     learned_devices_.clear();
@@ -96,7 +90,7 @@ void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_a
     for (std::size_t i = 0; i < learned_senders_.size(); ++i) *learned_senders_[i] = asked.sender_rows[i];
     for (std::size_t i = 0; i < learned_places_.size(); ++i) *learned_places_[i] = asked.place_rows[i];
     for (std::size_t i = 0; i < learned_advertisers_.size(); ++i)
-        learned_advertisers_[i]->row.id = asked.advertiser_ids[i];
+        learned_advertisers_[i]->id = asked.advertiser_ids[i];
 }
 
 void Catalog::ask(const Batch &batch, NamesAsked &asked) {
@@ -116,10 +110,10 @@ void Catalog::ask(const Batch &batch, NamesAsked &asked) {
         }
     }
     for (const auto &detection : batch.detections) {
-        const auto [place, added] = advertisers_.try_emplace(hash_key(detection.device_hash));
+        const auto [place, added] = advertisers_.try_emplace(detection.device_hash);
         if (!added) continue;
         learned_advertisers_.push_back(&place->second);
-        asked.advertisers.push_back(detection.device_hash);
+        asked.advertisers.push_back(detection.device_hash.text());
     }
 }
 
@@ -189,10 +183,10 @@ std::optional<std::int64_t> Catalog::remembered_place(const Batch &batch) const 
     return found == places_.end() ? std::nullopt : std::optional(found->second.id);
 }
 
-std::int64_t Catalog::heard(const std::string &device_hash, std::int64_t time_ms) {
-    const auto place = advertisers_.try_emplace(hash_key(device_hash)).first;
+std::int64_t Catalog::heard(const DeviceHash &device_hash, std::int64_t time_ms) {
+    const auto place = advertisers_.try_emplace(device_hash).first;
     Advertiser &advertiser = place->second;
-    if (advertiser.row.id == 0) advertiser.row = rows_.advertiser(device_hash);
+    if (advertiser.id == 0) advertiser.id = rows_.advertiser(device_hash.text());
     if (advertiser.heard++ == 0) {
         dirty_advertisers_.push_back(&*place);
         advertiser.first = advertiser.last = time_ms;
@@ -200,7 +194,7 @@ std::int64_t Catalog::heard(const std::string &device_hash, std::int64_t time_ms
         advertiser.first = std::min(advertiser.first, time_ms);
         advertiser.last = std::max(advertiser.last, time_ms);
     }
-    return advertiser.row.id;
+    return advertiser.id;
 }
 
 void Catalog::flush() {
@@ -215,17 +209,12 @@ void Catalog::flush() {
 void Catalog::flush_advertisers() {
     // In the order of the table: neighbours are then on the page that the database has just used.
     std::sort(dirty_advertisers_.begin(), dirty_advertisers_.end(),
-              [](const auto *a, const auto *b) { return a->second.row.id < b->second.row.id; });
+              [](const auto *a, const auto *b) { return a->second.id < b->second.id; });
     news_.clear();
     for (auto *entry : dirty_advertisers_) {
         Advertiser &advertiser = entry->second;
-        news_.push_back({{entry->first.data(), entry->first.size()},
-                         advertiser.row.id,
-                         advertiser.row.is_new,
-                         advertiser.first,
-                         advertiser.last,
-                         advertiser.heard});
-        advertiser.row.is_new = false;
+        news_.push_back(
+            {entry->first.text(), advertiser.id, advertiser.first, advertiser.last, advertiser.heard});
         advertiser.heard = 0;
     }
     rows_.tell(news_, received_at_ms_);

@@ -2,7 +2,6 @@
 // each by flush() instead of once a detection.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,31 +44,23 @@ class Catalog {
     // That of the batch, as far as it is remembered; asking is no use of it.
     std::optional<std::int64_t> remembered_place(const Batch &batch) const;
     // The advertiser, heard once more at that time.
-    std::int64_t heard(const std::string &device_hash, std::int64_t time_ms);
+    std::int64_t heard(const DeviceHash &device_hash, std::int64_t time_ms);
 
   private:
-    using HashText = std::array<char, 64>;
-    struct HashOfHash {
-        std::size_t operator()(const HashText &text) const {
-            return std::hash<std::string_view>()(std::string_view(text.data(), text.size()));
-        }
-    };
-
     using Names = std::unordered_map<std::string, NameRow>;
 
     NameRow &row(Names &names, const std::string &key);
     bool is_use_due(NameRow &row) const;
     void ask(const Batch &batch, NamesAsked &asked);
     static std::string place_key(const std::string &name, const std::string &location);
-    static HashText hash_key(const std::string &device_hash);
     void flush_advertisers();
 
     NameRows &rows_;
     std::unordered_map<std::string, Device> devices_;
     Names places_, senders_;
-    std::unordered_map<HashText, Advertiser, HashOfHash> advertisers_;
+    std::unordered_map<DeviceHash, Advertiser> advertisers_;
     std::vector<Device *> dirty_devices_;
-    std::vector<std::pair<const HashText, Advertiser> *> dirty_advertisers_;
+    std::vector<std::pair<const DeviceHash, Advertiser> *> dirty_advertisers_;
     std::vector<AdvertiserNews> news_;  // of a flush
     std::vector<NameRow *> learned_devices_, learned_senders_, learned_places_;
     std::vector<Advertiser *> learned_advertisers_;  // as they were asked for

@@ -103,7 +103,7 @@ Zone WindowReducer::zone(int rssi_dbm) const {
 Detection WindowReducer::detection(const Advertiser &advertiser) {
     Detection detection;
     const auto *identity = advertiser.identity;
-    detection.device_hash = identity ? hasher_.hash(*identity) : hasher_.hash(advertiser.address);
+    detection.device_hash = DeviceHash(identity ? hasher_.hash(*identity) : hasher_.hash(advertiser.address));
     detection.rssi_dbm = advertiser.rssi.median();
     detection.zone = zone(detection.rssi_dbm);
     detection.timestamp = advertiser.last_heard;

@@ -190,10 +190,10 @@ void PostgresNames::use_sender(std::int64_t id, std::int64_t used_s) {
     connection_.queue(use_sender_row, Values::of(id, used_s));
 }
 
-NameRows::Advertiser PostgresNames::advertiser(std::string_view device_hash) {
+std::int64_t PostgresNames::advertiser(std::string_view device_hash) {
     const Answer found = connection_.ask(find_advertiser, Values::of(device_hash));
-    if (found.rows() > 0) return {found.integer(0, 0)};
-    return {made(connection_.ask(insert_advertiser, Values::of(device_hash)))};
+    if (found.rows() > 0) return found.integer(0, 0);
+    return made(connection_.ask(insert_advertiser, Values::of(device_hash)));
 }
 
 void PostgresNames::tell(const DeviceNews &news) {

@@ -27,7 +27,7 @@ struct DetectionRow {
     int rssi;
     std::int64_t zone;
     std::optional<std::uint32_t> count;
-    std::string_view details;  // empty: none
+    std::string_view details;  // empty: none; borrowed until the tables are sent
 };
 
 class BatchRows {

@@ -26,7 +26,6 @@ struct DeviceNews {
 struct AdvertiserNews {
     std::string_view device_hash;
     std::int64_t id = 0;
-    bool is_new = false;
     std::int64_t first = 0, last = 0, heard = 0;
 };
 
@@ -43,11 +42,6 @@ struct NamesAsked {
 
 class NameRows {
   public:
-    struct Advertiser {
-        std::int64_t id = 0;
-        bool is_new = false;  // not in the table yet: to be told of by tell()
-    };
-
     virtual ~NameRows() = default;
 
     // Of a database that foresees (tables.hpp), before a transaction: finds them or makes them. A name that nothing refers to in the
@@ -67,7 +61,8 @@ class NameRows {
     virtual void use_place(std::int64_t id, std::int64_t used_s) = 0;
     virtual void use_sender(std::int64_t id, std::int64_t used_s) = 0;
 
-    virtual Advertiser advertiser(std::string_view device_hash) = 0;
+    // Its id. It is in the table at the latest after tell() about it.
+    virtual std::int64_t advertiser(std::string_view device_hash) = 0;
 
     // What was seen later than now was seen by a clock that was ahead: it is no longer the newest.
     virtual void tell(const DeviceNews &news) = 0;

@@ -12,15 +12,27 @@ SqliteBatches::SqliteBatches(Database &database)
           "interval_ms,"
           " oldest, newest, near, medium, far, lived_s, sender, digest) VALUES (?, ?, ?, ?, ?, ?, ?, "
           "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      insert_details_(database, "INSERT INTO details (batch, n, details) VALUES (?, ?, ?)"),
-      insert_scattered_(database, "INSERT INTO scattered (batch, n, timestamp) VALUES (?, ?, ?)"),
       insert_hash_(
           database,
           "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
       other_(database,
              "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
              " WHERE run = ? AND seq = ? AND digest <> ?"),
-      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)", 7) {}
+      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)"),
+      insert_details_(database, "details (batch, n, details)"),
+      insert_scattered_(database, "scattered (batch, n, timestamp)") {}
+
+void SqliteBatches::flush() {
+    insert_detections_.flush();
+    insert_details_.flush();
+    insert_scattered_.flush();
+}
+
+void SqliteBatches::forget() {
+    insert_detections_.forget();
+    insert_details_.forget();
+    insert_scattered_.forget();
+}
 
 bool SqliteBatches::insert_hash(std::string_view hash, std::int64_t received_at, std::int64_t lived_s) {
     insert_hash_.run(Blob{hash}, received_at, lived_s);
@@ -40,8 +52,8 @@ std::int64_t SqliteBatches::insert(const BatchRow &batch) {
 
 void SqliteBatches::insert(const DetectionRow &row) {
     insert_detections_.add(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
-    if (!row.details.empty()) insert_details_.run(row.batch, row.n, row.details);
-    if (scattered_) insert_scattered_.run(row.batch, row.n, row.timestamp);
+    if (!row.details.empty()) insert_details_.add(row.batch, row.n, row.details);
+    if (scattered_) insert_scattered_.add(row.batch, row.n, row.timestamp);
 }
 
 std::optional<std::string> SqliteBatches::other_content(std::int64_t run, std::int64_t seq,

@@ -10,8 +10,8 @@ class SqliteBatches : public BatchRows {
   public:
     explicit SqliteBatches(Database &database);
 
-    void flush() { insert_detections_.flush(); }
-    void forget() { insert_detections_.forget(); }
+    void flush();
+    void forget();
 
     bool insert_hash(std::string_view hash, std::int64_t received_at, std::int64_t lived_s) override;
     std::int64_t insert(const BatchRow &batch) override;
@@ -20,9 +20,14 @@ class SqliteBatches : public BatchRows {
                                              std::string_view digest) override;
 
   private:
+    using Integer = std::int64_t;
+
     Database &database_;
-    Statement insert_batch_, insert_details_, insert_scattered_, insert_hash_, other_;
-    BulkInsert insert_detections_;
+    Statement insert_batch_, insert_hash_, other_;
+    BulkInsert<Integer, Integer, Integer, Integer, int, Integer, std::optional<std::uint32_t>>
+        insert_detections_;
+    BulkInsert<Integer, Integer, std::string_view> insert_details_;
+    BulkInsert<Integer, Integer, Integer> insert_scattered_;
     bool scattered_ = false;  // the batch that was inserted last
 };
 

@@ -1,5 +1,7 @@
 #include "store/sqlite/names.hpp"
 
+#include <utility>
+
 namespace ble {
 namespace {
 
@@ -36,17 +38,15 @@ SqliteNames::SqliteNames(Database &database)
           " last_sender = ?8, last_version = ?9 WHERE id = ?1"),
       conflicted_(database, "UPDATE devices SET conflicts = conflicts + 1, last_conflict = ?2 WHERE id = ?1"),
       find_advertiser_(database, "SELECT id FROM advertisers WHERE device_hash = ?"),
-      insert_advertiser_(database,
-                         "INSERT INTO advertisers (id, device_hash, first_seen, last_seen, detections) "
-                         "VALUES (?, ?, ?, ?, ?)"),
-      update_advertiser_(
-          database,
-          "UPDATE advertisers SET first_seen = min(first_seen, ?2),"
-          " last_seen = iif(last_seen BETWEEN ?3 AND ?5, last_seen, ?3), detections = detections + ?4"
-          " WHERE id = ?1") {}
+      put_advertisers_(database, "advertisers (id, device_hash, first_seen, last_seen, detections)",
+                       "ON CONFLICT (id) DO UPDATE SET first_seen = min(first_seen, excluded.first_seen),"
+                       " last_seen = iif(last_seen BETWEEN excluded.last_seen AND ?, last_seen, "
+                       "excluded.last_seen),"
+                       " detections = detections + excluded.detections") {}
 
 void SqliteNames::begin() {
     next_advertiser_ = 0;  // another process may have added some
+    put_advertisers_.forget();
 }
 
 std::optional<NameRow> SqliteNames::find_device(const std::string &device_id) {
@@ -82,12 +82,12 @@ std::int64_t SqliteNames::count_senders() {
     return count_senders_.find().value_or(0);
 }
 
-NameRows::Advertiser SqliteNames::advertiser(std::string_view device_hash) {
-    if (const auto found = find_advertiser_.find(device_hash)) return {*found};
+std::int64_t SqliteNames::advertiser(std::string_view device_hash) {
+    if (const auto found = find_advertiser_.find(device_hash)) return *found;
     // The id is ours to choose: no other process can write before this transaction ends.
     if (next_advertiser_ == 0)
         next_advertiser_ = database_.integer("SELECT max(id) FROM advertisers").value_or(0) + 1;
-    return {next_advertiser_++, true};
+    return next_advertiser_++;
 }
 
 void SqliteNames::tell(const DeviceNews &news) {
@@ -96,14 +96,10 @@ void SqliteNames::tell(const DeviceNews &news) {
 }
 
 void SqliteNames::tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) {
-    for (const auto &one : news) {
-        if (one.is_new) {
-            insert_advertiser_.run(one.id, one.device_hash, one.first, one.last, one.heard);
-            if (database_.changes() == 0) Statement::kept_out();
-        } else {
-            update_advertiser_.run(one.id, one.first, one.last, one.heard, received_at);
-        }
-    }
+    put_advertisers_.share(received_at);
+    for (const auto &one : news)
+        put_advertisers_.add(one.id, one.device_hash, one.first, one.last, one.heard);
+    if (std::cmp_less(put_advertisers_.flush(), news.size())) Statement::kept_out();
 }
 
 }  // namespace ble

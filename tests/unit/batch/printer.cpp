@@ -22,7 +22,7 @@ Batch full_batch() {
     batch.clock_synced = true;
     batch.hash_id = "sha256";
     Detection one;
-    one.device_hash = hash_a;
+    one.device_hash = DeviceHash(hash_a);
     one.rssi_dbm = -67;
     one.zone = Zone::medium;
     one.timestamp = *parse_rfc3339("2026-11-22T06:30:09.412Z");

@@ -246,7 +246,7 @@ TEST_CASE("a window hides advertisers whose name comes late, and counts their re
     windows.finish();
     REQUIRE(batches.size() == 1);
     REQUIRE(batches[0].detections.size() == 1);
-    CHECK(batches[0].detections[0].device_hash == hasher.hash(shown.report.address));
+    CHECK(batches[0].detections[0].device_hash.text() == hasher.hash(shown.report.address));
     CHECK(windows.left_out().hidden == std::vector<std::uint64_t>{3, 1});
 }
 

@@ -18,7 +18,7 @@ std::string rows_of(Database &database) {
 TEST_CASE("rows of any number are stored once each, when flushed or when they are many") {
     Database database(":memory:");
     database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)");
-    BulkInsert rows(database, "t (a, b)", 2);
+    BulkInsert<std::int64_t, std::optional<std::int32_t>> rows(database, "t (a, b)");
     std::string expected;
     std::int64_t next = 0;
     for (const int count : {0, 1, 3, 8, 9, 25, 63, 64, 200}) {
@@ -37,7 +37,7 @@ TEST_CASE("rows of any number are stored once each, when flushed or when they ar
 TEST_CASE("what could not be stored is forgotten, and said") {
     Database database(":memory:");
     database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)");
-    BulkInsert rows(database, "t (a, b)", 2);
+    BulkInsert<std::int64_t, std::optional<std::int32_t>> rows(database, "t (a, b)");
     for (int i = 0; i < 20; ++i) rows.add(i % 19, i);  // the last is there already
     CHECK_THROWS_AS(rows.flush(), SqliteError);
     rows.flush();
@@ -47,4 +47,31 @@ TEST_CASE("what could not be stored is forgotten, and said") {
     rows.add(5, 5);
     rows.flush();
     CHECK(rows_of(database) == "5:5");
+}
+
+TEST_CASE("rows that are there already are changed as the end of the statement says") {
+    Database database(":memory:");
+    database.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT, c INTEGER)");
+    BulkInsert<std::int64_t, std::string_view, std::int64_t> rows(
+        database, "t", "ON CONFLICT (a) DO UPDATE SET c = min(?, c + excluded.c)");
+    const std::string text = "text";
+    for (const std::int64_t bound : {1'000, 150}) {
+        rows.share(bound);
+        for (std::int64_t a = 0; a < 75; ++a) rows.add(a, text, a);
+        CHECK(rows.flush() == 75);
+    }
+    CHECK(database.text("SELECT count(*) || ' ' || max(c) || ' ' || sum(c) || ' ' || max(b) FROM t") ==
+          "75 148 5550 text");
+}
+
+TEST_CASE("how many rows were stored tells of those that a trigger kept out") {
+    Database database(":memory:");
+    database.execute(
+        "CREATE TABLE t (a INTEGER PRIMARY KEY);"
+        "CREATE TRIGGER rule BEFORE INSERT ON t WHEN NEW.a % 10 = 3 BEGIN SELECT RAISE(IGNORE); END");
+    BulkInsert<std::int64_t> rows(database, "t");
+    for (std::int64_t a = 0; a < 100; ++a) rows.add(a);
+    CHECK(rows.flush() == 90);
+    rows.add(100);
+    CHECK(rows.flush() == 1);
 }

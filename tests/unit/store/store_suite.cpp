@@ -634,8 +634,12 @@ Batch make_batch(std::uint64_t seq, int detections) {
     batch.clock_synced = true;
     batch.hash_id = "a41c09d2";
     for (int i = 0; i < detections; ++i)
-        batch.detections.push_back(
-            {hash_of(i), -40 - i, Zone::near, *batch.timestamp + std::chrono::milliseconds(250), 3, {}});
+        batch.detections.push_back({DeviceHash(hash_of(i)),
+                                    -40 - i,
+                                    Zone::near,
+                                    *batch.timestamp + std::chrono::milliseconds(250),
+                                    3,
+                                    {}});
     return batch;
 }
 
