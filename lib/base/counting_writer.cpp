@@ -18,8 +18,9 @@ namespace {
 
 using std::chrono::microseconds;
 
-// A reader that is at work has consumed a window sooner than the shortest; who stalls is not asked often.
-constexpr microseconds shortest_hint(100), longest_hint(100'000);
+// A reader that is at work has consumed a window sooner than the shortest; who stalls is not asked often, and who has told of it
+// before will most likely tell again.
+constexpr microseconds shortest_hint(100), hint_if_told(2000), longest_hint(100'000);
 
 // Bytes that stand in the pipe, not yet consumed by its reader.
 std::uint64_t standing_bytes(int fd) {
@@ -63,9 +64,9 @@ std::uint64_t CountingWriter::take_line(std::string_view line) {
 
 void CountingWriter::pump() {
     epoll_event taken{};
-    ::epoll_wait(epoll_.get(), &taken, 1, 0);
+    const bool told = ::epoll_wait(epoll_.get(), &taken, 1, 0) > 0;
     write_pending();
-    refresh();
+    refresh(told);
 }
 
 void CountingWriter::write_pending() {
@@ -90,7 +91,7 @@ void CountingWriter::write_pending() {
     }
 }
 
-void CountingWriter::refresh() {
+void CountingWriter::refresh(bool told) {
     std::uint64_t now = written_;
     if (promise_ == Promise::committed && kind_ == Kind::pipe) {
         const std::uint64_t standing =
@@ -102,7 +103,7 @@ void CountingWriter::refresh() {
     }
     if (now > committed_) {
         committed_ = now;
-        hint_ = shortest_hint;
+        hint_ = told ? hint_if_told : shortest_hint;
     }
     if (promise_ == Promise::written && unwritten() == 0) return;  // the next write(2) tells of a hang-up
     pollfd ask{fd_, 0, 0};

@@ -47,7 +47,7 @@ class CountingWriter {
   private:
     enum class Kind { pipe, file, device, other };
     void write_pending();
-    void refresh();
+    void refresh(bool told);  // by the descriptor, that something was consumed
     void lose(const std::string &why);
 
     int fd_;

@@ -81,9 +81,9 @@ int on_connection(lws *wsi, lws_callback_reasons reason, void *user, void *in, s
 
 }  // namespace
 
-struct LwsLoop::Impl::TimerEntry : lws_sorted_usec_list {
+struct LwsLoop::Impl::Soon : lws_sorted_usec_list {
     Impl *loop;
-    std::function<void()> expired;
+    Timer timer;
 };
 
 LwsLoop::Impl::Impl(LwsLoop &loop, const Config &config) : tls_files(config.tls) {
@@ -155,11 +155,12 @@ LwsLoop::LwsLoop(const Config &config) : impl_(std::make_unique<Impl>(*this, con
     info.vhost_name = "watch";
     impl_->watcher = lws_create_vhost(impl_->context, &info);
     if (impl_->watcher == nullptr) throw Error(ExitCode::system, "unable to prepare libwebsockets");
+    watch(impl_->timers.fd(), [i = impl_.get()] { i->timers.expire(); });
 }
 
 LwsLoop::~LwsLoop() {
     if (impl_->context == nullptr) return;
-    for (auto &timer : impl_->timers) lws_sul_cancel(timer.get());
+    for (auto &soon : impl_->soon) lws_sul_cancel(soon.get());
     lws_context_destroy(impl_->context);
 }
 
@@ -171,23 +172,25 @@ void LwsLoop::watch(int fd, std::function<void()> readable) {
 }
 
 LwsLoop::Timer LwsLoop::timer(std::function<void()> expired) {
-    impl_->timers.push_back(std::make_unique<Impl::TimerEntry>());
-    impl_->timers.back()->loop = impl_.get();
-    impl_->timers.back()->expired = std::move(expired);
-    return impl_->timers.size() - 1;
+    impl_->soon.push_back(std::make_unique<Impl::Soon>());
+    impl_->soon.back()->loop = impl_.get();
+    return impl_->soon.back()->timer = impl_->timers.add(std::move(expired));
 }
 
 void LwsLoop::arm(Timer timer, std::chrono::microseconds delay) {
+    disarm(timer);
+    if (delay.count() > 0) return impl_->timers.arm(timer, delay);
+    // Before the next round, without a wait: libwebsockets has no system call to make for that.
     const auto expire = [](lws_sorted_usec_list_t *entry) {
-        auto *due = static_cast<Impl::TimerEntry *>(entry);
-        due->loop->guard(due->expired);
+        auto *due = static_cast<Impl::Soon *>(entry);
+        due->loop->guard([due] { due->loop->timers.call(due->timer); });
     };
-    lws_sul_schedule(impl_->context, 0, impl_->timers.at(timer).get(), expire,
-                     std::max<lws_usec_t>(1, delay.count()));
+    lws_sul_schedule(impl_->context, 0, impl_->soon.at(timer).get(), expire, 1);
 }
 
 void LwsLoop::disarm(Timer timer) {
-    lws_sul_cancel(impl_->timers.at(timer).get());
+    lws_sul_cancel(impl_->soon.at(timer).get());
+    impl_->timers.disarm(timer);
 }
 
 void LwsLoop::listen(std::vector<Protocol> protocols) {

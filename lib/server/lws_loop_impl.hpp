@@ -8,6 +8,7 @@
 
 #include "server/lws_loop.hpp"
 #include "server/lws_port.hpp"
+#include "server/timers.hpp"
 
 struct lws_protocols;
 struct lws_vhost;
@@ -19,7 +20,7 @@ struct LwsLoop::Impl {
     struct Watched {
         std::function<bool()> readable;  // false: watch it no longer
     };
-    struct TimerEntry;
+    struct Soon;  // a timer that is due in the next round
 
     Impl(LwsLoop &loop, const Config &config);
     ~Impl();
@@ -32,7 +33,8 @@ struct LwsLoop::Impl {
     std::vector<Protocol> protocols;
     std::vector<lws_protocols> table;
     std::vector<std::unique_ptr<Watched>> watched;
-    std::vector<std::unique_ptr<TimerEntry>> timers;
+    Timers timers;
+    std::vector<std::unique_ptr<Soon>> soon;  // one for each of them
     std::vector<std::unique_ptr<LwsPort>> ports;  // the first is that of the loop's config
     bool stopped = false;
     std::exception_ptr failure;
