@@ -20,7 +20,7 @@ using std::chrono::microseconds;
 
 // A reader that is at work has consumed a window sooner than the shortest; who stalls is not asked often, and who has told of it
 // before will most likely tell again.
-constexpr microseconds shortest_hint(100), hint_if_told(2000), longest_hint(100'000);
+constexpr microseconds shortest_hint(25), hint_if_told(2000), longest_hint(100'000);
 
 // Bytes that stand in the pipe, not yet consumed by its reader.
 std::uint64_t standing_bytes(int fd) {

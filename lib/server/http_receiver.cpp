@@ -46,7 +46,7 @@ HttpReceiver::HttpReceiver(LwsLoop &loop, Doorkeeper &door, CountingWriter &writ
       options_(options),
       changed_(std::move(changed)),
       pump_timer_(loop.timer([this] { pump(); })),
-      gather_timer_(loop.timer([this] { gather(); })),
+      write_timer_(loop.timer([this] { pump(); })),
       tick_timer_(loop.timer([this] { tick(); })) {
     loop_.watch(writer_.event_fd(), [this] { pump(); });
 }
@@ -138,7 +138,6 @@ int HttpReceiver::begin(lws *wsi) {
         if (auto *refusal = std::get_if<HttpReply>(&admitted)) return http_answer(wsi, *refusal);
         request.sender = std::get<Sender>(std::move(admitted));
     }
-    request.client = door_.client(wsi);
     request.close = http_wants_close(wsi);
     const std::string length_text = http_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
     const bool number = length_text.find_first_not_of("0123456789") == std::string::npos;
@@ -167,7 +166,7 @@ int HttpReceiver::begin(lws *wsi) {
                       !chunked && expectation.empty();
     if (request.decided && !skip) {
         request.decided->close = request.close || body;
-        note(*request.decided, request.client);
+        note(*request.decided, wsi);
         return http_answer(wsi, *request.decided);
     }
     if (!request.decided && !expectation.empty()) http_continue(wsi);
@@ -183,7 +182,7 @@ int HttpReceiver::refuse_upgrade(lws *wsi) {
     HttpReply reply =
         http_error(404, "there is no WebSocket here; batches go to POST " + std::string(bulk_path));
     reply.close = true;
-    note(reply, door_.client(wsi));
+    note(reply, wsi);
     return http_answer(wsi, reply);
 }
 
@@ -216,19 +215,21 @@ int HttpReceiver::finish_body(lws *wsi) {
     if (!request.decided) request.decided = take(wsi, request);
     drop_body(request);
     if (request.decided) {
-        note(*request.decided, request.client);
+        note(*request.decided, wsi);
         answer_later(wsi, request, std::move(*request.decided));
     } else {
-        loop_.arm(gather_timer_, std::chrono::microseconds(0));
+        // At the end of this round of the loop: the reader is woken once for what several connections have brought in it, and
+        // begins while the others are still sending.
+        loop_.arm(write_timer_, std::chrono::microseconds(0));
     }
     return 0;
 }
 
-void HttpReceiver::note(const HttpReply &reply, const std::string &client) {
-    if (reply.status == 403) return door_.note_device(client, printable(reply.body));
+void HttpReceiver::note(const HttpReply &reply, lws *wsi) {
+    if (reply.status == 403) return door_.note_device(door_.client(wsi), printable(reply.body));
     if (reply.status == 400 || reply.status == 413 || reply.status == 422) counters_.rejected++;
     if (reply.status >= 400 && refusals_[reply.status].due())
-        log_warning("answering " + std::to_string(reply.status) + " to " + client + ": " +
+        log_warning("answering " + std::to_string(reply.status) + " to " + door_.client(wsi) + ": " +
                     printable(reply.body));
 }
 
@@ -297,13 +298,6 @@ void HttpReceiver::drop_body(Request &request) {
     request.body = {};
 }
 
-// Writes when a round of the loop has brought nothing more, so that the reader is woken once, and commits once, for what several
-// connections bring together. No connection brings more before it has its answer: it comes to an end.
-void HttpReceiver::gather() {
-    if (std::exchange(gathered_, writer_.position()) == writer_.position()) return pump();
-    loop_.arm(gather_timer_, std::chrono::microseconds(0));
-}
-
 void HttpReceiver::pump() {
     writer_.pump();
     while (!standing_.empty() && standing_.front().position <= writer_.committed()) {
@@ -334,7 +328,7 @@ void HttpReceiver::tick() {
                                    "; send it again, it will not be stored twice";
         HttpReply reply = http_error(503, reason, retry_after);
         Request &request = requests_.at(wsi);
-        note(reply, request.client);
+        note(reply, wsi);
         answer_later(wsi, request, std::move(reply));
     }
     if (!requests_.empty()) loop_.arm(tick_timer_, tick_interval);

@@ -62,7 +62,6 @@ class HttpReceiver {
         bool ndjson = false, gzip = false;
         bool close = false;  // the client wants the connection to end after this
         Sender sender;
-        std::string client;  // its address, for the log
         std::string body;
         std::string reply;                 // to be sent once the lines are consumed
         std::optional<HttpReply> decided;  // while reading: the headers decided, the body is only skipped
@@ -89,14 +88,13 @@ class HttpReceiver {
     std::optional<HttpReply> take(lws *wsi, Request &request);
     std::size_t longest(const Request &request) const;  // in bytes: its body, packed or not
     // Every refusal, once: counted, and logged once a minute by status.
-    void note(const HttpReply &reply, const std::string &client);
+    void note(const HttpReply &reply, lws *wsi);
     void answer_later(lws *wsi, Request &request, HttpReply reply);
     int answer(lws *wsi);
     void forget(lws *wsi);
     void drop_body(Request &request);
 
     std::string unable() const;  // why nothing is taken now; empty: it is
-    void gather();
     void pump();
     void tick();
 
@@ -106,14 +104,13 @@ class HttpReceiver {
     Counters &counters_;
     const Options options_;
     std::function<void()> changed_;
-    LwsLoop::Timer pump_timer_, gather_timer_, tick_timer_;
+    LwsLoop::Timer pump_timer_, write_timer_, tick_timer_;
     BatchParser parser_;
     std::unordered_map<lws *, Request> requests_;
     std::deque<Standing> standing_;     // by position
     std::deque<Waiting> waiting_;       // by position
     std::map<int, Throttle> refusals_;  // by status
     std::size_t answering_ = 0, body_bytes_ = 0;
-    std::uint64_t gathered_ = 0;  // position of the last line taken, a round of the loop ago
     bool stopping_ = false;
 };
 
