@@ -34,7 +34,7 @@ struct LwsLoop::Impl {
     std::vector<lws_protocols> table;
     std::vector<std::unique_ptr<Watched>> watched;
     Timers timers;
-    std::vector<std::unique_ptr<Soon>> soon;  // one for each of them
+    std::vector<std::unique_ptr<Soon>> soon;      // one for each of them
     std::vector<std::unique_ptr<LwsPort>> ports;  // the first is that of the loop's config
     bool stopped = false;
     std::exception_ptr failure;

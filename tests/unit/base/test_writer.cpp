@@ -119,6 +119,25 @@ TEST_CASE("the hint for naive readers grows to 100 ms and shrinks when something
     CHECK(writer.wait_hint() <= milliseconds(5));
 }
 
+TEST_CASE("a reader that has told of its consumption is not asked as soon as one that has not") {
+    Pipe pipe;
+    CountingWriter writer(pipe.ends[1], Promise::committed);
+    ble::LookingReader reader(pipe.ends[0], "input");
+    write_line(writer, "one");
+    const auto unknown = writer.wait_hint();
+    reader.look();
+    reader.consume();
+    writer.pump();
+    write_line(writer, "two");
+    const auto told = writer.wait_hint();
+    CHECK(told > unknown);
+    CHECK(told <= std::chrono::milliseconds(5));
+    pipe.read(4);
+    writer.pump();
+    CHECK(writer.idle());
+    CHECK(writer.wait_hint() == unknown);
+}
+
 TEST_CASE("a writer that finds bytes standing first ends its predecessor's torn line") {
     Pipe pipe;
     REQUIRE(::write(pipe.ends[1], "to", 2) == 2);

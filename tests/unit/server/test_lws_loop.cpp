@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <stdexcept>
 #include <string>
 
@@ -106,6 +107,25 @@ TEST_CASE("a timer may arm itself") {
     loop.arm(timer, 1ms);
     loop.run();
     CHECK(turns == 5);
+}
+
+TEST_CASE("the loop sleeps until a timer is due, below a millisecond too") {
+    LwsLoop loop({});
+    int turns = 0;
+    LwsLoop::Timer timer = 0;
+    timer = loop.timer([&] {
+        if (++turns == 200) return loop.stop();
+        loop.arm(timer, 900us);
+    });
+    loop.arm(timer, 900us);
+    const auto used = [] {
+        timespec time{};
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    };
+    const auto before = used();
+    loop.run();
+    CHECK(used() - before < 200 * 450us);
 }
 
 TEST_CASE("what a callback throws ends run()") {
