@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t day_s = 86'400;
 // So much of the age is lost at most when the machine stops without a word.
 constexpr std::int64_t write_every_s = 600;
+// A machine that keeps the age and did not write it for so long has nothing to store: another one takes its place.
+constexpr std::int64_t idle_s = 2 * write_every_s;
 // The machine's clocks part by less than this when nobody sets one: a crystal is wrong by 0.01 %, NTP slews by 0.05 %.
 constexpr std::int64_t step_s = 60, drift_per_mille = 1;
 // Time between two starts of the machine that is not worth changing all rows for.
@@ -36,14 +38,41 @@ AgeRow StoreAge::bounded(AgeRow row) {
 
 std::int64_t StoreAge::look(const Clocks &clocks) {
     AgeRow row = bounded(rows_.read());
-    // Of two machines one says how old the store is; by the other's word it is somewhat older, and rows are younger than they are.
-    if (row.boot != clocks.boot && rows_.is_kept(row.boot)) return row.lived_s + write_every_s;
+    if (row.boot != clocks.boot && rows_.is_kept(row.boot)) return by_another(row, clocks);
+    heard_.reset();
     Passed passed = compare(row, clocks);
     if (!passed.worth_writing) return passed.lived_s;
     // Another process may have written meanwhile.
     row = bounded(rows_.lock());
     passed = compare(row, clocks);
+    heed_others(row, passed);
     return passed.worth_writing ? write(row, passed, clocks) : passed.lived_s;
+}
+
+// Of two machines one says how old the store is; by the other's word it is somewhat older, and rows are younger than they are. When it
+// says nothing for long this one takes its place, with the time for which it has listened.
+std::int64_t StoreAge::by_another(const AgeRow &row, const Clocks &clocks) {
+    const auto uptime_s = clocks.uptime.count();
+    const auto same = [&](const AgeRow &one) {
+        return heard_ && heard_->boot == one.boot && heard_->lived_s == one.lived_s &&
+               heard_->uptime_s == one.uptime_s;
+    };
+    if (!same(row)) heard_ = Heard{row.boot, row.lived_s, row.uptime_s, uptime_s};
+    const auto listened_s = uptime_s - heard_->since_s;
+    if (listened_s < idle_s) return row.lived_s + write_every_s;
+    const AgeRow now = bounded(rows_.lock());
+    if (!same(now)) return now.lived_s + write_every_s;
+    heard_.reset();
+    Passed passed = compare(now, clocks);
+    passed.lived_s += listened_s;
+    return write(now, passed, clocks);
+}
+
+// While this machine was idle others have stored by its last word, nobody knows when: what is theirs must not get older than it is.
+void StoreAge::heed_others(const AgeRow &row, Passed &passed) {
+    const auto most_s = row.lived_s + write_every_s;
+    if (passed.passed_s < idle_s || ble::bounded(rows_.newest()) < most_s) return;
+    passed.lived_s = most_s;
 }
 
 StoreAge::Passed StoreAge::compare(const AgeRow &row, const Clocks &clocks) {

@@ -37,12 +37,21 @@ class StoreAge {
         bool worth_writing;
     };
 
+    // The word of another machine, and since which uptime of this one it has not changed.
+    struct Heard {
+        std::string boot;
+        std::int64_t lived_s, uptime_s, since_s;
+    };
+
     static AgeRow bounded(AgeRow row);
     static Passed compare(const AgeRow &row, const Clocks &clocks);
+    std::int64_t by_another(const AgeRow &row, const Clocks &clocks);
     std::int64_t write(AgeRow row, const Passed &passed, const Clocks &clocks);
+    void heed_others(const AgeRow &row, Passed &passed);
     void make_up(AgeRow &row, std::int64_t wall_ms);
 
     AgeRows &rows_;
+    std::optional<Heard> heard_;
     std::optional<ClockStep> step_;
 };
 
