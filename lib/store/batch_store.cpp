@@ -1,12 +1,15 @@
 #include "store/batch_store.hpp"
 
 #include <algorithm>
+#include <random>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "base/digest.hpp"
 #include "batch/sender.hpp"
 #include "store/milliseconds.hpp"
+#include "store/plain_json.hpp"
 #include "store/told_apart.hpp"
 
 namespace ble {
@@ -20,6 +23,13 @@ constexpr std::size_t most_collisions = 20;
 
 // A device's clock before this is one that was never set.
 constexpr std::int64_t first_plausible_ms = 946'684'800'000;  // the year 2000
+
+// A moment, and not the same for two that collide.
+void give_way(std::size_t collisions) {
+    static std::minstd_rand random(std::random_device{}());
+    const auto most_ms = 5 * (collisions + 1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % most_ms));
+}
 
 std::string bytes_of(const Sha256 &hash) {
     return {reinterpret_cast<const char *>(hash.data()), hash.size()};
@@ -72,6 +82,7 @@ StoreResult BatchStore::store(const std::vector<StoreItem> &items, const Clocks 
                 forget();
                 if (error.kind() != DatabaseError::Kind::collision || collisions == most_collisions) throw;
             }
+            give_way(collisions);
         }
     });
 }
@@ -88,16 +99,20 @@ StoreResult BatchStore::store_once(const std::vector<StoreItem> &items) {
 }
 
 StoreResult BatchStore::store_together(const std::vector<StoreItem> &items) {
-    if (tables_->foresees()) catalog_.learn(items, received_at_ms_);
-    Work work(*tables_);
-    begin();
-    if (tables_->foresees()) tables_->expect(foresee(items));
-    StoreResult result;
-    result.outcomes.reserve(items.size());
-    for (const auto &item : items) add(item, result);
-    flush();
-    work.commit();
-    return result;
+    for (bool again = false;; again = true) {
+        if (tables_->foresees()) catalog_.learn(items, received_at_ms_);
+        Work work(*tables_);
+        const bool forgotten = !begin();
+        // One by one they would take long.
+        if (forgotten && tables_->foresees() && !again) continue;
+        if (tables_->foresees()) tables_->expect(foresee(items));
+        StoreResult result;
+        result.outcomes.reserve(items.size());
+        for (const auto &item : items) add(item, result);
+        flush();
+        work.commit();
+        return result;
+    }
 }
 
 // What add() will ask about these lines, as far as can be told before it does.
@@ -197,9 +212,11 @@ bool BatchStore::label_refused(const Batch &batch, StoreResult &result) {
     }
 }
 
-void BatchStore::begin() {
+// False: names that were remembered are forgotten.
+bool BatchStore::begin() {
     const auto epoch = tables_->epoch();
-    if (epoch != known_epoch_) {
+    const bool same = epoch == known_epoch_;
+    if (!same) {
         forget();
         known_epoch_ = epoch;
     }
@@ -208,6 +225,7 @@ void BatchStore::begin() {
     runs_.begin(received_at_ms_, lived_s_);
     coverage_.forget();
     twins_.begin(received_at_ms_);
+    return same;
 }
 
 void BatchStore::flush() {
@@ -332,10 +350,12 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
 void BatchStore::insert_detections(const Batch &batch, std::int64_t id) {
     BatchRows &rows = tables_->batches();
     std::int64_t n = 0;
+    std::string plain;
     for (const auto &detection : batch.detections) {
         const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
+        const auto details = without_nul(detection.details, plain);
         rows.insert({to_milliseconds(detection.timestamp), id, n++, advertiser, detection.rssi_dbm,
-                     static_cast<std::int64_t>(detection.zone), detection.count, detection.details});
+                     static_cast<std::int64_t>(detection.zone), detection.count, details});
     }
 }
 

@@ -39,7 +39,7 @@ class BatchStore : public Store {
     StoreResult store_apart(const std::vector<StoreItem> &items);
     bool try_apart(const std::vector<StoreItem> &items, Refused &refused, StoreResult &result);
     bool label_refused(const Batch &batch, StoreResult &result);
-    void begin();
+    bool begin();
     Expected foresee(const std::vector<StoreItem> &items);
     Expected devices_of(std::span<const StoreItem> items);
     void add(const StoreItem &item, StoreResult &result);
