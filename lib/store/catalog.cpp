@@ -47,6 +47,7 @@ void Catalog::forget() {
     senders_.clear();
     remembered_ = 0;
     advertisers_.clear();
+    for (auto *due : {&due_devices_, &due_places_, &due_senders_}) due->clear();
     dirty_devices_.clear();
     dirty_advertisers_.clear();
 }
@@ -57,11 +58,10 @@ NameRow &Catalog::row(Names &names, const std::string &key) {
     return place->second;
 }
 
-// True: the database is to be told that the row is used.
-bool Catalog::is_use_due(NameRow &row) const {
-    if (lived_s_ - row.used_s < use_told_every_s) return false;
+void Catalog::used(NameRow &row, std::vector<std::int64_t> &due) const {
+    if (lived_s_ - row.used_s < use_told_every_s) return;
     row.used_s = lived_s_;
-    return true;
+    due.push_back(row.id);
 }
 
 std::string Catalog::place_key(const std::string &name, const std::string &location) {
@@ -84,6 +84,7 @@ void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_a
         }
         if (item.batch != nullptr) ask(*item.batch, asked);
     }
+    asked.most_senders = most_senders;
     if (asked.empty()) return;
     rows_.learn(asked, lived_s_, received_at_ms);
     for (std::size_t i = 0; i < learned_devices_.size(); ++i) *learned_devices_[i] = asked.device_rows[i];
@@ -125,7 +126,7 @@ std::int64_t Catalog::device(const std::string &device_id) {
         const auto found = rows_.find_device(device_id);
         row = found ? *found : NameRow{rows_.insert_device(device_id, lived_s_, received_at_ms_), lived_s_};
     }
-    if (is_use_due(row)) rows_.use_device(row.id, lived_s_);
+    used(row, due_devices_);
     return row.id;
 }
 
@@ -140,7 +141,7 @@ std::int64_t Catalog::sender(const std::string &sender) {
         }
     }
     NameRow &row = this->row(senders_, sender) = found;
-    if (is_use_due(row)) rows_.use_sender(row.id, lived_s_);
+    used(row, due_senders_);
     return row.id;
 }
 
@@ -173,7 +174,7 @@ std::int64_t Catalog::place(const std::string &name, const std::string &location
         const auto found = rows_.find_place(name, location);
         row = found ? *found : NameRow{rows_.insert_place(name, location, lived_s_), lived_s_};
     }
-    if (is_use_due(row)) rows_.use_place(row.id, lived_s_);
+    used(row, due_places_);
     return row.id;
 }
 
@@ -197,7 +198,17 @@ std::int64_t Catalog::heard(const DeviceHash &device_hash, std::int64_t time_ms)
     return advertiser.id;
 }
 
+// In one order for all, so that no two writers wait for each other.
+void Catalog::flush_uses() {
+    for (auto *due : {&due_devices_, &due_places_, &due_senders_}) std::sort(due->begin(), due->end());
+    for (const auto id : due_devices_) rows_.use_device(id, lived_s_);
+    for (const auto id : due_places_) rows_.use_place(id, lived_s_);
+    for (const auto id : due_senders_) rows_.use_sender(id, lived_s_);
+    for (auto *due : {&due_devices_, &due_places_, &due_senders_}) due->clear();
+}
+
 void Catalog::flush() {
+    flush_uses();
     for (Device *device : dirty_devices_) {
         rows_.tell(device->news);
         device->dirty = false;

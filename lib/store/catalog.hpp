@@ -50,7 +50,8 @@ class Catalog {
     using Names = std::unordered_map<std::string, NameRow>;
 
     NameRow &row(Names &names, const std::string &key);
-    bool is_use_due(NameRow &row) const;
+    void used(NameRow &row, std::vector<std::int64_t> &due) const;
+    void flush_uses();
     void ask(const Batch &batch, NamesAsked &asked);
     static std::string place_key(const std::string &name, const std::string &location);
     void flush_advertisers();
@@ -59,6 +60,8 @@ class Catalog {
     std::unordered_map<std::string, Device> devices_;
     Names places_, senders_;
     std::unordered_map<DeviceHash, Advertiser> advertisers_;
+    // Of which the database is to be told that they are used.
+    std::vector<std::int64_t> due_devices_, due_places_, due_senders_;
     std::vector<Device *> dirty_devices_;
     std::vector<std::pair<const DeviceHash, Advertiser> *> dirty_advertisers_;
     std::vector<AdvertiserNews> news_;  // of a flush

@@ -1,8 +1,9 @@
 // Advisory locks, by which processes that use one database keep out of each other's way. The first key is "BLEp".
 //
-// In this order: writers, the row of age, rows of devices by their ids, hashes in order. A device's runs, holes, turns and stretches are
-// under the lock of its row. When places and senders were last used is told in the order of the lines, so two writers may still wait
-// for each other there: the server undoes one of them after a second (deadlock_timeout), and it is done again.
+// In this order: writers, the row of age, rows of devices by their ids, hashes in order, and at the end rows of places and then of senders by
+// their ids. A device's runs, holes, turns and stretches are under the lock of its row. Only lines that are stored one by one, since one of
+// them was refused, are out of this order: the server undoes one of two that wait for each other after a second (deadlock_timeout), and it
+// is done again.
 #pragma once
 
 namespace ble {

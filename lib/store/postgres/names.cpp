@@ -24,6 +24,17 @@ constexpr Query learn_places{
     "id, used_s)"
     " SELECT name, location, id, used_s FROM places JOIN asked USING (name, location) UNION ALL SELECT * "
     "FROM made"};
+// Of more than there may be, those that were named first.
+constexpr Query learn_some_senders{
+    "WITH asked AS (SELECT sender, min(place) AS place FROM unnest($1::text[]) WITH ORDINALITY AS asked "
+    "(sender, "
+    "place) GROUP BY sender),"
+    " fresh AS (SELECT sender, row_number() OVER (ORDER BY place) AS n FROM asked"
+    "  WHERE NOT EXISTS (SELECT 1 FROM senders WHERE senders.sender = asked.sender)),"
+    " made AS (INSERT INTO senders (sender, used_s)"
+    "  SELECT sender, $2::bigint FROM fresh WHERE n + (SELECT count(*) FROM senders) <= $3::bigint"
+    "   ORDER BY sender COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING sender, id, used_s)"
+    " SELECT sender, id, senders.used_s FROM senders JOIN asked USING (sender) UNION ALL SELECT * FROM made"};
 // Most of those that are not known to a process are new.
 constexpr Query make_hashes{
     "INSERT INTO advertiser_totals (device_hash) SELECT device_hash FROM unnest($1::text[]) AS device_hash,"
@@ -112,22 +123,27 @@ void PostgresNames::learn_names(NamesAsked &asked, std::int64_t used_s, std::int
         asked.device_rows.reserve(asked.devices.size());
         for (const auto name : asked.devices) asked.device_rows.push_back(found_in(rows, std::string(name)));
     }
-    if (!asked.places.empty()) {
-        std::vector<std::string_view> names, locations;
-        names.reserve(asked.places.size());
-        locations.reserve(asked.places.size());
-        for (const auto &[name, location] : asked.places) {
-            names.push_back(name);
-            locations.push_back(location);
-        }
-        const auto rows =
-            rows_by_name(connection_.ask(learn_places, Values::of(names, locations, used_s)), 2);
-        asked.place_rows.reserve(asked.places.size());
-        for (const auto &[name, location] : asked.places)
-            asked.place_rows.push_back(found_in(rows, std::string(name).append(1, '\0').append(location)));
+    if (!asked.senders.empty()) {
+        const auto rows = rows_by_name(
+            connection_.ask(learn_some_senders, Values::of(asked.senders, used_s, asked.most_senders)), 1);
+        asked.sender_rows.reserve(asked.senders.size());
+        for (const auto name : asked.senders) asked.sender_rows.push_back(found_in(rows, std::string(name)));
     }
-    // How many there may be is counted one by one.
-    asked.sender_rows.resize(asked.senders.size());
+    if (!asked.places.empty()) learn_places_of(asked, used_s);
+}
+
+void PostgresNames::learn_places_of(NamesAsked &asked, std::int64_t used_s) {
+    std::vector<std::string_view> names, locations;
+    names.reserve(asked.places.size());
+    locations.reserve(asked.places.size());
+    for (const auto &[name, location] : asked.places) {
+        names.push_back(name);
+        locations.push_back(location);
+    }
+    const auto rows = rows_by_name(connection_.ask(learn_places, Values::of(names, locations, used_s)), 2);
+    asked.place_rows.reserve(asked.places.size());
+    for (const auto &[name, location] : asked.places)
+        asked.place_rows.push_back(found_in(rows, std::string(name).append(1, '\0').append(location)));
 }
 
 std::vector<std::int64_t> PostgresNames::learn_advertisers(const std::vector<std::string_view> &hashes) {

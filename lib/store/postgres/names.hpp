@@ -29,6 +29,7 @@ class PostgresNames : public NameRows {
 
   private:
     void learn_names(NamesAsked &asked, std::int64_t used_s, std::int64_t received_at);
+    void learn_places_of(NamesAsked &asked, std::int64_t used_s);
     std::vector<std::int64_t> learn_advertisers(const std::vector<std::string_view> &hashes);
 
     Connection &connection_;

@@ -32,6 +32,7 @@ struct AdvertiserNews {
 // Names that a process does not know yet, and what the database says of each.
 struct NamesAsked {
     std::vector<std::string_view> devices, senders, advertisers;
+    std::int64_t most_senders = 0;                                      // that may be in the database
     std::vector<std::pair<std::string_view, std::string_view>> places;  // name, location
     // Of each of them, in the same order. id 0: not known, ask by itself.
     std::vector<NameRow> device_rows, sender_rows, place_rows;
