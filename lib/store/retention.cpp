@@ -45,7 +45,11 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     work.commit();
     result.step = age_.take_step();
     deleted_ = deleted_ || result.more || result.batches > 0;
-    if (!result.more && deleted_) deleted_ = !rows_.purge();
+    if (result.more || !deleted_) return result;
+    const auto purged = rows_.purge();
+    deleted_ = purged != Purged::all;
+    result.more = purged == Purged::some;
+    if (result.more) result.held_back.reset();  // told at the end
     return result;
 }
 

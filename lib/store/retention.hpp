@@ -29,7 +29,7 @@ class Retention {
     OldRows &rows_;
     StoreAge &age_;
     Coverage coverage_;
-    bool deleted_ = false;  // in this round
+    bool deleted_ = true;  // in this round; of the first one, by a process before
 };
 
 }  // namespace ble

@@ -25,6 +25,13 @@ void fold_news(Connection &connection) {
     connection.ask(fold);
 }
 
+// It need not be on the disk at once: it is done again, or is there before what comes after it.
+void fold_if_free(Connection &connection) {
+    connection.execute("BEGIN; SET LOCAL synchronous_commit = off");
+    if (connection.execute(try_fold).text(0, 0) == "t") fold_news(connection);
+    connection.execute("COMMIT");
+}
+
 void tell_gone(Connection &connection, const std::map<std::int64_t, std::int64_t> &detections_by_advertiser) {
     std::vector<std::int64_t> ids, counts;
     for (const auto &[advertiser, detections] : detections_by_advertiser) {
@@ -39,10 +46,7 @@ void NewsFolder::keep_up() noexcept {
     if (++waiting_ < fold_after) return;
     waiting_ = 0;
     try {
-        // It need not be on the disk at once: it is done again, or is there before what comes after it.
-        connection_.execute("BEGIN; SET LOCAL synchronous_commit = off");
-        if (connection_.execute(try_fold).text(0, 0) == "t") fold_news(connection_);
-        connection_.execute("COMMIT");
+        fold_if_free(connection_);
     } catch (const Error &error) {
         connection_.rollback();
         log_debug(std::string("advertisers are brought up to date later: ") + error.what());

@@ -10,6 +10,9 @@ namespace ble {
 // In a transaction that holds the lock wait_to_fold.
 void fold_news(Connection &connection);
 
+// The same in a transaction of its own, unless another one is at it.
+void fold_if_free(Connection &connection);
+
 // These detections are no more.
 void tell_gone(Connection &connection, const std::map<std::int64_t, std::int64_t> &detections_by_advertiser);
 

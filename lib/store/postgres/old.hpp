@@ -3,6 +3,7 @@
 #include <map>
 
 #include "store/postgres/connection.hpp"
+#include "store/postgres/leftovers.hpp"
 #include "store/postgres/partitions.hpp"
 #include "store/rows/old_rows.hpp"
 
@@ -33,14 +34,14 @@ class PostgresOld : public OldRows {
     std::int64_t erase_places(std::int64_t before_s, std::int64_t most) override;
     std::int64_t erase_senders(std::int64_t before_s) override;
     void new_epoch() override;
-    bool purge() override;
+    Purged purge() override;
 
   private:
     std::int64_t erase_detections(const OldBatch &batch);
-    bool drop(const Partition &partition);
 
     Connection &connection_;
     Partitions &partitions_;
+    Leftovers leftovers_{connection_, partitions_};
     std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections erased since batches()
     std::int64_t present_ms_ = 0;
 };

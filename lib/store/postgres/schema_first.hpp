@@ -146,7 +146,7 @@ CREATE UNIQUE INDEX batches_name ON batches (run, seq);
 CREATE INDEX batches_age ON batches (lived_s, received_at);
 CREATE INDEX batches_timestamp ON batches (timestamp);
 CREATE INDEX batches_series ON batches (device, place, clock, timestamp) INCLUDE (window_ms, interval_ms);
-CREATE INDEX batches_extent ON batches USING brin (oldest, newest);
+CREATE INDEX batches_extent ON batches USING brin (oldest, newest) WITH (autosummarize = on);
 
 -- One table for each day or week (lib/store/postgres/partitions.hpp). Rows stand about in the order of their time, so that the few bytes of a
 -- BRIN index find a stretch of it; a B-tree would take a third of the speed and as much room as the rows.
@@ -162,6 +162,12 @@ CREATE TABLE detections (
 ) PARTITION BY RANGE (timestamp);
 CREATE INDEX detections_time ON detections USING brin (timestamp) WITH (pages_per_range = 16, autosummarize = on);
 CREATE TABLE detections_other PARTITION OF detections DEFAULT;
+-- Tables that were parted from `detections`, since no batch refers to them: up to that page they are counted, and then they are dropped
+-- (lib/store/postgres/leftovers.hpp).
+CREATE TABLE parted_tables (
+    name      text PRIMARY KEY,
+    next_page bigint NOT NULL
+);
 
 -- Those who are heard, as far as what is in advertiser_news was added. A writer that changed a row here would have all others wait for
 -- its commit, since all hear the same; so each only appends what it has to say.

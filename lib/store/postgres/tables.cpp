@@ -20,6 +20,8 @@ constexpr Query begin_work{"BEGIN"};
 constexpr Query commit_work{"COMMIT"};
 constexpr Query share{share_writing};
 constexpr Query alone_now{write_alone};
+// Others wait behind whoever waits to be alone: not for long.
+constexpr Query wait_little{"SELECT set_config('lock_timeout', '2s', true)"};
 constexpr Query read_state{"SELECT epoch, version FROM state"};
 constexpr Query lock_devices{
     "SELECT 1 FROM devices WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"};
@@ -44,6 +46,7 @@ class PostgresTables final : public Tables {
     void begin(bool alone) override {
         forget();
         connection_.queue(begin_work);
+        if (alone) connection_.queue(wait_little);
         connection_.queue(alone ? alone_now : share);
     }
     void commit() override {

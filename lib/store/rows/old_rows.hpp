@@ -24,6 +24,12 @@ struct OldBatch {
     std::int64_t device = 0;
 };
 
+enum class Purged : std::uint8_t {
+    all,
+    some,  // there is more, and it may be done now
+    later  // somebody is in the way
+};
+
 class OldRows {
   public:
     struct Hour {
@@ -39,7 +45,7 @@ class OldRows {
     virtual void begin_hour(const Hour &hour) = 0;
     virtual void spend_hour(std::int64_t batches) = 0;
 
-    virtual std::int64_t count_batches() = 0;
+    virtual std::int64_t count_batches() = 0;        // of many: about
     virtual std::optional<First> first_batch() = 0;  // by the store's age
     virtual std::vector<OldBatch> batches(const Old &old, std::int64_t most) = 0;
     // With all that is kept of it. Returns how much work that was, in rows.
@@ -61,8 +67,8 @@ class OldRows {
 
     virtual void new_epoch() = 0;  // rows went whose ids a process may remember
 
-    // Outside a transaction, after rows were deleted: makes them unreadable. False: somebody is in the way, later.
-    virtual bool purge() = 0;
+    // Outside a transaction, after rows were deleted: makes them unreadable, and deletes what is left without them. In small steps.
+    virtual Purged purge() = 0;
 };
 
 }  // namespace ble

@@ -177,9 +177,10 @@ std::int64_t SqliteOld::erase_senders(std::int64_t before_s) {
     return database_.changes();
 }
 
-bool SqliteOld::purge() {
+Purged SqliteOld::purge() {
     // Erased content still stands in the log until that is overwritten. When a reader is in the way, next time.
-    return database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) == 0;
+    const bool done = database_.integer("PRAGMA wal_checkpoint(TRUNCATE)").value_or(1) == 0;
+    return done ? Purged::all : Purged::later;
 }
 
 }  // namespace ble

@@ -29,7 +29,7 @@ class SqliteOld : public OldRows {
     std::int64_t erase_places(std::int64_t before_s, std::int64_t most) override;
     std::int64_t erase_senders(std::int64_t before_s) override;
     void new_epoch() override { new_epoch_.run(); }
-    bool purge() override;
+    Purged purge() override;
 
   private:
     std::int64_t erase_detections(std::int64_t batch, std::int64_t oldest, std::int64_t newest);

@@ -1,0 +1,42 @@
+// What retention leaves behind: tables of detections that no batch refers to, and advertisers of whom no detection is left or was ever
+// stored. Outside of transactions, in small steps, each of which has others wait for a moment only.
+#pragma once
+
+#include <cstdint>
+
+#include "base/log.hpp"
+#include "store/postgres/connection.hpp"
+#include "store/postgres/partitions.hpp"
+#include "store/rows/old_rows.hpp"
+
+namespace ble {
+
+// A table that nobody needs is parted from the others first, which is quick. What it holds is then counted, some pages at a time, and taken
+// from the advertisers' sums, without a lock that anybody waits for; and then it is dropped.
+class Leftovers {
+  public:
+    Leftovers(Connection &connection, Partitions &partitions)
+        : connection_(connection), partitions_(partitions) {}
+
+    // Until it says that it is done, or that somebody is in the way. Trouble is the latter.
+    Purged step(std::int64_t present_ms);
+
+  private:
+    enum class Stage : std::uint8_t { part, count, sweep };
+
+    bool part_tables(std::int64_t present_ms);
+    bool part(const Partition &partition, std::int64_t since_s);
+    bool count_some();
+    void take_from_sums(const std::string &table, std::int64_t first, std::int64_t next);
+    bool sweep_some();
+    void sweep_up_to(std::int64_t last);
+
+    Connection &connection_;
+    Partitions &partitions_;
+    Stage stage_ = Stage::part;
+    bool in_the_way_ = false;
+    std::int64_t swept_ = 0;  // the last advertiser that was looked at
+    Throttle said_{std::chrono::hours(1)};
+};
+
+}  // namespace ble
