@@ -92,7 +92,9 @@ bool Connection::connect() {
 // The first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several, one that may take
 // us later is enough to go on.
 void Connection::greet_one() {
-    const auto hosts = hosts_of(uri_);
+    std::vector<PostgresHost> hosts;
+    for (const auto &host : hosts_of(uri_))
+        for (auto &address : each_address(host)) hosts.push_back(std::move(address));
     const auto most =
         connect_timeout_of(uri_).value_or(hosts.size() > 1 ? longest_greeting_of_many : longest_greeting);
     std::optional<ErrorClass> what;

@@ -1,6 +1,8 @@
 #include "store/postgres/uri.hpp"
 
 #include <libpq-fe.h>
+#include <netdb.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -93,8 +95,7 @@ std::vector<PostgresHost> hosts_of(const std::string &uri) {
         const bool absent = list.size() == 1 && list.front().empty();
         return absent || (list.size() == count && std::find(list.begin(), list.end(), "") == list.end());
     };
-    if (count == 1 || !fits(names) || !fits(addresses) || (ports.size() != 1 && ports.size() != count))
-        return all_at_once;
+    if (!fits(names) || !fits(addresses) || (ports.size() != 1 && ports.size() != count)) return all_at_once;
     std::vector<PostgresHost> hosts(count);
     for (std::size_t i = 0; i < count; ++i) {
         if (names.size() == count) hosts[i].host = names[i];
@@ -102,6 +103,25 @@ std::vector<PostgresHost> hosts_of(const std::string &uri) {
         if (ports.size() == count) hosts[i].port = ports[i].empty() ? default_port : ports[i];
     }
     return hosts;
+}
+
+std::vector<PostgresHost> each_address(const PostgresHost &host) {
+    const bool is_socket = host.host.starts_with('/') || host.host.starts_with('@');
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo *found = nullptr;
+    // What cannot be looked up, libpq says.
+    if (host.host.empty() || !host.hostaddr.empty() || is_socket ||
+        ::getaddrinfo(host.host.c_str(), nullptr, &hints, &found) != 0)
+        return {host};
+    const std::unique_ptr<addrinfo, void (*)(addrinfo *)> all(found, ::freeaddrinfo);
+    std::vector<PostgresHost> hosts;
+    for (const auto *one = all.get(); one != nullptr; one = one->ai_next) {
+        char text[NI_MAXHOST];
+        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
+            hosts.push_back({host.host, text, host.port});
+    }
+    return hosts.empty() ? std::vector{host} : hosts;
 }
 
 std::optional<std::chrono::seconds> connect_timeout_of(const std::string &uri) {

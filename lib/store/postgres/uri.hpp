@@ -22,6 +22,9 @@ struct PostgresHost {
 // In their order, at least one. One that is empty stands for all, where libpq has to part them itself.
 std::vector<PostgresHost> hosts_of(const std::string &uri);
 
+// One for each address that its name has: libpq does not come past one that says nothing. Waits for the lookup.
+std::vector<PostgresHost> each_address(const PostgresHost &host);
+
 // How long each may take, when that is said.
 std::optional<std::chrono::seconds> connect_timeout_of(const std::string &uri);
 
