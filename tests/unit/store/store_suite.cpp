@@ -74,6 +74,20 @@ void stores_what_a_batch_says(const StoreUnderTest &test) {
           Rows{"pi-1|Lab|2026-11-22T06:00:00.000Z|2026-11-22T06:00:00.000Z|synced|a41c09d2|0"});
 }
 
+// Else a query for it would fail as long as it is there.
+void stores_text_that_a_database_can_take_apart(const StoreUnderTest &test) {
+    Batch batch = make_batch(0, 2);
+    batch.detections[0].details = R"({"beacon":{"uuid":"a\u0000b\\u0000\\\u0000","ma\u0000jor":1}})";
+    batch.detections[1].details = R"({"beacon":{"uuid":"c","major":2}})";
+    CHECK(kinds(Lines().batch(batch).store(*test.store, received)) == "s");
+    CHECK(test.rows("SELECT details -> 'beacon' ->> 'uuid' FROM details ORDER BY 1") ==
+          Rows{"a\xef\xbf\xbd"
+               "b\\u0000\\\xef\xbf\xbd",
+               "c"});
+    CHECK(test.rows("SELECT details -> 'beacon' ->> 'major' FROM details WHERE details -> 'beacon' ->> "
+                    "'uuid' = 'c'") == Rows{"2"});
+}
+
 void stores_counts_without_hashes(const StoreUnderTest &test) {
     Batch counts = make_batch(0, 0), empty = make_batch(1, 0);
     counts.hash_id.reset();
@@ -676,6 +690,9 @@ std::string kinds(const StoreResult &result) {
 void run_store_suite(const std::function<StoreUnderTest()> &open) {
     SECTION("it stores what a batch says") {
         stores_what_a_batch_says(open());
+    }
+    SECTION("it stores text that a database can take apart") {
+        stores_text_that_a_database_can_take_apart(open());
     }
     SECTION("it stores counts that come without hashes") {
         stores_counts_without_hashes(open());

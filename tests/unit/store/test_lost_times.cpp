@@ -1,13 +1,12 @@
 // When what is missing was: from the batches beside a hole, or as a gap line tells it.
-#include <unistd.h>
-
-#include <filesystem>
+#include <cstdio>
 #include <optional>
+#include <sstream>
 
 #include "base/log.hpp"
 #include "catch.hpp"
+#include "room.hpp"
 #include "sqlite/database.hpp"
-#include "store/sqlite/schema.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;
@@ -23,38 +22,42 @@ const Time received = at("2026-11-22T12:00:00Z"), start = at("2026-11-22T06:00:0
 // The windows of make_batch(): each of 10 s, back to back. Number n ends at n, in windows since `start`.
 class Pi {
   public:
-    Pi() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "blepipe-lost-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        open();
-    }
-    ~Pi() { std::filesystem::remove_all(folder_); }
+    explicit Pi(const std::string &kind) : room(make_room(kind)) { open(); }
 
-    std::string path() const { return (folder_ / "ble.db").string(); }
-    void open() { store_ = make_store(path()); }
+    void open() { store_ = make_store(room->name()); }
     StoreResult take(const Batch &batch) { return Lines().batch(batch).store(*store_, received); }
     StoreResult take(std::uint64_t seq) { return take(make_batch(seq, 0)); }
     StoreResult take(const Gap &gap) { return Lines().gap(gap).store(*store_, received); }
     // "SEQ-SEQ reason FROM..TO clock", by the table; no other row of the view missing is of a hole.
     Rows holes() {
-        Database database(path());
-        Statement rows(database,
-                       "SELECT from_seq || '-' || to_seq || ' ' || reason || ' ' ||"
-                       " coalesce((lost_from - ?1) / 10000.0, '?') || '..' ||"
-                       " coalesce((lost_to - ?1) / 10000.0, '?') || CASE lost_clock WHEN 1 THEN ' synced'"
-                       " WHEN 0 THEN ' unsynced' ELSE '' END FROM gaps ORDER BY run, from_seq");
-        rows.bind(1, std::int64_t{start.time_since_epoch() / std::chrono::milliseconds(1)});
         Rows out;
-        while (rows.step()) out.emplace_back(rows.text(0));
+        for (const auto &row : room->rows("SELECT from_seq, to_seq, reason, lost_from, lost_to, lost_clock "
+                                          "FROM gaps ORDER BY run, from_seq")) {
+            std::stringstream columns(row);
+            std::string from, to, reason, lost_from, lost_to, clock;
+            for (auto *column : {&from, &to, &reason, &lost_from, &lost_to, &clock})
+                std::getline(columns, *column, '|');
+            out.push_back(from + '-' + to + ' ' + reason + ' ' + in_windows(lost_from) + ".." +
+                          in_windows(lost_to) +
+                          (clock.empty()  ? ""
+                           : clock == "1" ? " synced"
+                                          : " unsynced"));
+        }
         return out;
     }
-    std::string ask(const std::string &sql) {
-        Database database(path());
-        return database.text(sql);
-    }
+    std::string ask(const std::string &sql) { return room->text(sql); }
+
+    const std::unique_ptr<Room> room;
 
   private:
-    std::filesystem::path folder_;
+    static std::string in_windows(const std::string &ms) {
+        if (ms.empty()) return "?";
+        char text[32];
+        const std::int64_t start_ms = start.time_since_epoch() / std::chrono::milliseconds(1);
+        std::snprintf(text, sizeof text, "%.1f", static_cast<double>(std::stoll(ms) - start_ms) / 10000);
+        return text;
+    }
+
     std::unique_ptr<Store> store_;
 };
 
@@ -80,7 +83,7 @@ Gap untold(std::uint64_t from, std::uint64_t to, const char *reason = "buffer_fu
 }  // namespace
 
 TEST_CASE("a hole lies between the batches beside it") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     pi.take(0);
     const auto result = pi.take(5);
     CHECK(pi.holes() == Rows{"1-4 missing 0.0..4.0 synced"});
@@ -106,7 +109,7 @@ TEST_CASE("a hole lies between the batches beside it") {
 }
 
 TEST_CASE("of a hole at the begin of a run it is known until when it was") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     pi.take(3);
     CHECK(pi.holes() == Rows{"0-2 missing ?..2.0 synced"});
     Batch timeless = make_batch(6, 0);
@@ -121,7 +124,7 @@ TEST_CASE("of a hole at the begin of a run it is known until when it was") {
 }
 
 TEST_CASE("a gap line tells the times of what it names") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     pi.take(0);
     SECTION("ahead of what comes behind it") {
         CHECK(pi.take(told(2, 4)).holes.at(1).lost == Span{start + seconds(10), start + seconds(40), true});
@@ -163,7 +166,7 @@ TEST_CASE("a gap line tells the times of what it names") {
 }
 
 TEST_CASE("a gap line without times, as of before, has those of the batches beside it") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     pi.take(0);
     pi.take(untold(2, 3));
     CHECK(pi.holes() == Rows{"1-1 missing 0.0..? synced", "2-3 buffer_full 0.0..? synced"});
@@ -205,7 +208,7 @@ TEST_CASE("a gap line without times, as of before, has those of the batches besi
 }
 
 TEST_CASE("a clock that was not right is said") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     SECTION("when the Pi said so at either end") {
         pi.take(other_clock(0, false));
         pi.take(2);
@@ -240,7 +243,7 @@ TEST_CASE("a clock that was not right is said") {
 }
 
 TEST_CASE("what is lost of a window that made several batches is a part of it") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     Batch first = make_batch(0, 0), third = make_batch(2, 0);
     third.timestamp = first.timestamp;
     pi.take(first);
@@ -249,26 +252,25 @@ TEST_CASE("what is lost of a window that made several batches is a part of it") 
 }
 
 TEST_CASE("a refused batch leaves a hole of its window") {
-    Pi pi;
-    pi.ask(
-        "CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.seq = 1 BEGIN SELECT RAISE(ABORT, 'no'); END");
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
+    pi.room->refuse("NEW.seq = 1");
     pi.take(0);
     CHECK(kinds(pi.take(1)) == "r");
     CHECK(pi.holes() == Rows{"1-1 rejected 0.0..1.0 synced"});
 }
 
 TEST_CASE("retention does not take the times of a hole away") {
-    Pi pi;
+    Pi pi(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     pi.take(0);
     pi.take(3);
-    const auto store = make_store(pi.path());
+    const auto store = make_store(pi.room->name());
     expire(*store, hours(1), received + hours(30));
     CHECK(pi.ask("SELECT count(*) FROM batches") == "0");
     CHECK(pi.holes() == Rows{"1-2 missing 0.0..2.0 synced"});
 }
 
 TEST_CASE("a database of version 8 learns the times of its holes from its batches") {
-    Pi pi;
+    Pi pi(in_sqlite);
     Rows expected;
     // Of runs that come and go in the same ways.
     const auto fill = [&] {
@@ -285,7 +287,7 @@ TEST_CASE("a database of version 8 learns the times of its holes from its batche
                            "10-11 missing 9.0..? synced", "12-13 buffer_full 9.0..? synced"});
     {
         // The tables as version 8 had them, with what they hold.
-        Database database(pi.path());
+        Database database(pi.room->name());
         for (const auto *column : {"lost_from", "lost_to", "lost_clock"})
             database.execute(std::string("DROP VIEW IF EXISTS missing; ALTER TABLE gaps DROP COLUMN ") +
                              column);

@@ -191,21 +191,162 @@ TEST_CASE("of two machines one tells how old the store is") {
         }
     };
     const auto ages = [&] { return test.rows("SELECT lived_s FROM batches ORDER BY seq"); };
+    std::uint64_t seq = 0;
+    const auto store_at = [&](Store &store, const Clocks &clocks) {
+        Lines().batch(make_batch(seq++)).store(store, clocks);
+    };
     auto first = test.again();
-    Lines().batch(make_batch(0)).store(*first, here);
+    store_at(*first, here);
     pass(std::chrono::hours(2));
-    Lines().batch(make_batch(1)).store(*first, here);
-    Lines().batch(make_batch(2)).store(*test.store, there);
+    store_at(*first, here);
+    store_at(*test.store, there);
     CHECK(ages() == Rows{"0", "7200", "7800"});
     // Its word goes when it does.
     first.reset();
     while (test.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != Rows{"0"})
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     pass(std::chrono::hours(1));
-    Lines().batch(make_batch(3)).store(*test.store, there);
+    store_at(*test.store, there);
     pass(std::chrono::hours(1));
-    Lines().batch(make_batch(4)).store(*test.store, there);
+    store_at(*test.store, there);
     CHECK(ages() == Rows{"0", "7200", "7800", "7801", "11401"});
+}
+
+TEST_CASE("a machine that keeps the age and has nothing to store does not stop it") {
+    const auto test = open_postgres();
+    const auto other = test.again();
+    Clocks here{received, std::chrono::seconds(1000), "here", true},
+        there{received, std::chrono::seconds(50), "there", true};
+    std::uint64_t seq = 0;
+    const auto store_at = [&](Store &store, const Clocks &clocks) {
+        Lines().batch(make_batch(seq++)).store(store, clocks);
+        return std::stoll(test.rows("SELECT lived_s FROM batches ORDER BY seq DESC LIMIT 1").at(0));
+    };
+    const auto pass = [&](std::chrono::seconds time) {
+        for (auto *clocks : {&here, &there}) {
+            clocks->wall += time;
+            clocks->uptime += time;
+        }
+    };
+    CHECK(store_at(*test.store, here) == 0);
+    SECTION("another takes its place") {
+        for (int tenth = 0; tenth < 20; ++tenth, pass(std::chrono::minutes(1)))
+            CHECK(store_at(*other, there) == 600);
+        CHECK(store_at(*other, there) == 1200);
+        pass(std::chrono::hours(5));
+        CHECK(store_at(*other, there) == 1200 + 5 * 3600);
+        CHECK(store_at(*test.store, here) == 1200 + 5 * 3600 + 600);  // which it hears of
+    }
+    SECTION("and makes nothing older than it is when it goes on") {
+        pass(std::chrono::hours(9));
+        CHECK(store_at(*other, there) == 600);  // at nine hours
+        CHECK(store_at(*test.store, here) == 600);
+        pass(std::chrono::hours(1));
+        CHECK(store_at(*test.store, here) == 600 + 3600);
+    }
+    SECTION("and counts the time of its silence when nobody else was there") {
+        pass(std::chrono::hours(9));
+        CHECK(store_at(*test.store, here) == 9 * 3600);
+    }
+}
+
+TEST_CASE("an advertiser of a line that was refused does not stay") {
+    const auto test = open_postgres();
+    test.rows(
+        "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.seq = 1 THEN RAISE 'no'; "
+        "END IF; RETURN NEW; END $$");
+    test.rows("CREATE TRIGGER rule BEFORE INSERT ON batches FOR EACH ROW EXECUTE FUNCTION rule()");
+    Batch refused = make_batch(1, 1);
+    refused.detections[0].device_hash = hash_of(7);
+    CHECK(kinds(Lines().batch(make_batch(0)).batch(refused).store(*test.store, received)) == "sr");
+    const auto other = test.again();
+    CHECK(kinds(Lines().batch(make_batch(2)).store(*other, received)) == "s");
+    CHECK(test.rows("SELECT count(*) FROM advertiser_totals") == Rows{"3"});
+    while (test.store->retain(std::chrono::days(9), clocks_at(received)).more) {
+    }
+    CHECK(test.rows("SELECT count(*) FROM advertiser_totals") == Rows{"2"});
+    CHECK(test.rows("SELECT sum(detections) FROM advertisers") == Rows{"4"});
+    // Who remembers it hears that it is gone.
+    refused.position->seq = 3;
+    CHECK(kinds(Lines().batch(refused).store(*test.store, received)) == "s");
+    CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"5"});
+}
+
+TEST_CASE("a large table that is dropped keeps writers waiting for a moment only") {
+    const auto test = open_postgres();
+    Lines().batch(make_batch(0, 1)).store(*test.store, received);
+    test.rows(
+        "INSERT INTO detections SELECT timestamp, batch, advertiser, NULL, each, -40, 0, NULL FROM "
+        "detections,"
+        " generate_series(1, 1300000) AS each");
+    test.rows("UPDATE advertiser_totals SET detections = 1300000 WHERE device_hash = '" + hash_of(0) + "'");
+    test.rows("DELETE FROM batches");
+    const auto other = test.again();
+    const Time later = received + std::chrono::days(20);
+    const auto step = [&] { return test.store->retain(std::chrono::days(9), clocks_at(later)).more; };
+    // A long query of a reader.
+    test.rows("BEGIN");
+    test.rows("SELECT count(*) FROM detections WHERE timestamp < 0");
+    while (step()) {
+    }
+    CHECK(test.rows("SELECT count(*) FROM parted_tables") == Rows{"0"});
+    test.rows("COMMIT");
+    CHECK(step());
+    CHECK(test.rows("SELECT count(*) > 0 FROM parted_tables") == Rows{"1"});
+    CHECK(test.rows("SELECT count(*) FROM detections") == Rows{"0"});
+    // It is counted in parts, by whoever comes, and between them others store what belongs into the table that is gone.
+    CHECK(kinds(Lines().batch(make_batch(1, 1)).store(*other, later)) == "s");
+    const auto another = test.again();
+    while (another->retain(std::chrono::days(9), clocks_at(later)).more) {
+    }
+    CHECK(test.rows("SELECT count(*) FROM parted_tables") == Rows{"0"});
+    CHECK(test.rows("SELECT count(*) FROM pg_class WHERE relname ~ '^parted_[0-9]+$'") == Rows{"0"});
+    CHECK(test.rows("SELECT detections FROM advertisers") == Rows{"1"});
+    CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"1"});
+}
+
+TEST_CASE("writers that use the same places and senders in any order do not collide") {
+    const std::string uri = PostgresServer::get().make_database();
+    const auto one = make_store(uri), other = make_store(uri);
+    constexpr std::uint64_t names = 40;
+    const auto lines = [](const std::string &device, std::uint64_t round, bool backwards) {
+        Lines made;
+        for (std::uint64_t i = 0; i < names; ++i) {
+            const auto name = std::to_string(backwards ? names - i : i + 1);
+            Batch batch = make_batch(round * names + i, 0);
+            batch.device_id = device;
+            batch.name = "Lab " + name;
+            batch.sender = "sender " + name;
+            made.batch(batch);
+        }
+        return made;
+    };
+    std::size_t collisions = 0;
+    // Each hour a row is told anew that it is used.
+    for (std::uint64_t round = 0; round < 20; ++round) {
+        const Time time = received + std::chrono::hours(2 * round);
+        StoreResult theirs;
+        std::thread writer([&] { theirs = lines("pi-2", round, true).store(*other, time); });
+        const StoreResult mine = lines("pi-1", round, false).store(*one, time);
+        writer.join();
+        CHECK(kinds(mine) == std::string(names, 's'));
+        CHECK(kinds(theirs) == std::string(names, 's'));
+        collisions += mine.collisions + theirs.collisions;
+    }
+    CHECK(collisions == 0);
+}
+
+TEST_CASE("many batches are not counted one by one") {
+    const auto test = open_postgres();
+    Lines().batch(make_batch(0, 0)).store(*test.store, received);
+    test.rows(
+        "INSERT INTO batches (id, device, received_at, lived_s) SELECT -each, device, received_at, lived_s "
+        "FROM batches,"
+        " generate_series(1, 240000) AS each");
+    test.rows("ANALYZE batches");
+    while (test.store->retain(std::chrono::days(9), clocks_at(received + std::chrono::hours(3))).more) {
+    }
+    CHECK(test.rows("SELECT hour_left BETWEEN 9900 AND 10100 FROM age") == Rows{"1"});
 }
 
 TEST_CASE("a PostgreSQL store that becomes newer while in use is noticed") {

@@ -1,13 +1,10 @@
 // Two runs of one device at once: noticed, and nothing else taken for it.
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
 #include "catch.hpp"
-#include "sqlite/database.hpp"
+#include "room.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;
@@ -23,13 +20,8 @@ constexpr seconds interval{30};
 // A store, and the Pis that send to it. Windows are counted: window 0 ends at `start` by a clock that is right.
 class Site {
   public:
-    Site() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "blepipe-twins-XXXXXX").string();
-        folder_ = ::mkdtemp(pattern.data());
-        store_ = make_store(path());
-        other_ = make_store(path());
-    }
-    ~Site() { std::filesystem::remove_all(folder_); }
+    explicit Site(const std::string &kind)
+        : room(make_room(kind)), store_(make_store(room->name())), other_(make_store(room->name())) {}
 
     // The next batch of the run is received, of that window by its own clock. How many pairs were noticed by it?
     std::size_t hear(const std::string &run, std::int64_t window, seconds clock_is_ahead = {}) {
@@ -46,17 +38,13 @@ class Site {
         for (const auto &twins : result.twins) noticed.push_back(twins);
         return result.twins.size();
     }
-    std::string ask(const std::string &sql) {
-        Database database(path());
-        return database.text(sql);
-    }
+    std::string ask(const std::string &sql) { return room->text(sql); }
 
+    const std::unique_ptr<Room> room;
     std::vector<Twins> noticed;
     const Time start = now() - hours(3);
 
   private:
-    std::string path() const { return (folder_ / "ble.db").string(); }
-    std::filesystem::path folder_;
     std::unique_ptr<Store> store_, other_;
     std::map<std::string, std::uint64_t> next_;
     Time received_ = start;
@@ -66,7 +54,7 @@ class Site {
 }  // namespace
 
 TEST_CASE("two Pis of one name are noticed, once, within a few windows") {
-    Site site;
+    Site site(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     for (int window = 0; window < 50; ++window) {
         if (window >= 10) site.hear("one", window);
         site.hear("two", window);
@@ -122,7 +110,7 @@ TEST_CASE("two Pis of one name are noticed, once, within a few windows") {
 }
 
 TEST_CASE("two Pis are noticed though their clocks or their ways differ") {
-    Site site;
+    Site site(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     SECTION("one clock is ten minutes ahead") {
         for (int window = 0; window < 100; ++window) {
             site.hear("one", window);
@@ -163,7 +151,7 @@ TEST_CASE("two Pis are noticed though their clocks or their ways differ") {
 }
 
 TEST_CASE("one Pi that is started again is not two at once") {
-    Site site;
+    Site site(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     const seconds step = GENERATE(seconds(0), seconds(-40), seconds(-3600), seconds(-86400), seconds(7200));
     SECTION("again and again, and its clock is set at each start") {
         seconds ahead{0};
@@ -213,9 +201,8 @@ TEST_CASE("one Pi that is started again is not two at once") {
 }
 
 TEST_CASE("what was not stored is not noticed") {
-    Site site;
-    site.ask(
-        "CREATE TRIGGER rule BEFORE INSERT ON batches WHEN NEW.run = 1 BEGIN SELECT RAISE(ABORT, 'no'); END");
+    Site site(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
+    site.room->refuse("NEW.run = (SELECT id FROM runs WHERE run_id = 'one')");
     for (int window = 0; window < 20; ++window) {
         site.hear("one", window);
         site.hear("two", window);
