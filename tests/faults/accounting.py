@@ -122,7 +122,7 @@ class _Rejects:
 
 def _judge_rejects(result, rejects, chain):
     """No fault damages a line, so no record is excused but the beginning of one that a dying writer left in a FIFO."""
-    deaths = sum(chain.services[name].kills + chain.services[name].exits for name in ("blesub", "blerecv"))
+    deaths = sum(service.kills + service.exits for service in chain.of_kind("blesub", "blerecv"))
     result.torn = len(rejects.pieces)
     if result.torn > deaths:
         result.wrong.append(f"{result.torn} torn lines of {deaths} writers that died")
@@ -132,7 +132,7 @@ def _judge_rejects(result, rejects, chain):
 def _repeated(chain):
     """Harmless deliveries of what was stored already, as far as each bleingest could still tell."""
     count = 0
-    for said in chain.services["bleingest"].counters:
+    for said in (text for service in chain.of_kind("bleingest") for text in service.counters):
         told = [json.loads(line[line.index("{"):]) for line in said.split("\n") if '"tool"' in line and "{" in line]
         if told:
             count += max(0, told[-1]["in"] - told[-1]["out"] - told[-1]["rejected"] - told[-1]["torn"])

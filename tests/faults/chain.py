@@ -2,17 +2,15 @@
 import contextlib
 import hashlib
 import os
-import pathlib
 import subprocess
 import threading
-import time
 
-from harness import Broker, Database, Proxy, WrongClock, free_port, http, source_path, standing, tool_path, wait_port, wait_until
+from harness import Broker, Proxy, free_port, http, source_path, tool_path, wait_port, wait_until
 from harness.dead_address import DEAD
 from harness.mounts import small_disk, with_hosts
 
 from .agents import Agent
-from .service import Service, Supervisor
+from .site import Site
 from .thief import DEVICE as THIEF, Thief
 
 BY_MQTT, BY_HTTP = ("mqtt-1", "mqtt-2", "mqtt-3"), ("http-1", "http-2")
@@ -41,63 +39,35 @@ def _broker_settings(passwords):
             f"acl_file {source_path('examples', 'mosquitto.acl')}\n")
 
 
-class Chain:
-    """Everything of one round lives in `folder`; a context manager that leaves no process and no mount."""
-
-    def __init__(self, folder, seed, pace):
-        self.folder = pathlib.Path(folder)
-        self.begun = time.monotonic()
-        self.history = []
-        self.database = Database(self.folder / "db" / "ble.db")
-        self.clocks = {name: WrongClock(self.folder / f"{name}.clock") for name in ("pi", "server")}
+class Chain(Site):
+    def __init__(self, folder, seed, pace, end="SQLite"):
+        agents = [Agent(name, f"{seed:08x}{i:08x}", seed + i, detections=(3, 1, 5, 12, 2)[i], pace=pace,
+                        spool_max=40 if name == "mqtt-3" else None)
+                  for i, name in enumerate(BY_MQTT + BY_HTTP)]
+        super().__init__(folder, agents, end)
         self.hosts = self.folder / "hosts"
         self.hosts.write_text(_HOSTS, encoding="ascii")
-        self.agents = [Agent(name, f"{seed:08x}{i:08x}", seed + i, detections=(3, 1, 5, 12, 2)[i], pace=pace,
-                             spool_max=40 if name == "mqtt-3" else None)
-                       for i, name in enumerate(BY_MQTT + BY_HTTP)]
         self._broker_lock = threading.Lock()
-        self._stack = contextlib.ExitStack()
-
-    def note(self, text):
-        self.history.append((time.monotonic() - self.begun, text))
-
-    def __enter__(self):
-        with self._stack:
-            self._build()
-            self._stack = self._stack.pop_all()
-        return self
-
-    def __exit__(self, *_):
-        self._stack.close()
 
     def _build(self):
         enter = self._stack.enter_context
-        for disk in ("pi", "db"):
-            enter(small_disk(self.folder / disk, _DISK))
+        enter(small_disk(self.folder / "pi", _DISK))
+        self.database = enter(self.end)
         self._make_secrets()
         self.broker = enter(Broker(_broker_settings(self.folder / "passwords")))
         self.http_port, self.web_port = free_port(), free_port()
         self.links = {name: enter(Proxy(self.broker.port)) for name in (*BY_MQTT, "blesub")}
         self.links.update((name, enter(Proxy(self.http_port))) for name in BY_HTTP)
+        self.links.update(self.end.links)
         self.dead_addresses = {name: threading.Lock() for name in self.links}  # one at a time
         self.liars = {name: threading.Lock() for name in BY_MQTT}
         self.thief = Thief(self.broker.port, f"http://127.0.0.1:{self.http_port}", _password(THIEF), self._key_of(THIEF))
-        self._held = {}
-        self._stack.callback(self._let_go, self._held)
-        for name in (*_OF_BACKEND, *BY_MQTT, *BY_HTTP):
-            os.mkfifo(self.folder / name)
-        self._hold((*_OF_BACKEND, *BY_MQTT, *BY_HTTP))
-        services = [*self._backend(), *(self._sender(agent) for agent in self.agents)]
-        self.services = {service.name: service for service in services}
-        self.supervisor = Supervisor(services)
-        self._stack.callback(self.supervisor.end)
-        self.supervisor.start()
+        self._make_fifos((*_OF_BACKEND, *BY_MQTT, *BY_HTTP))
+        self._start([*self._backend(), *(self._sender(agent) for agent in self.agents)])
         # A broker forgets what nobody has subscribed to, and a session that it has not yet written to its disk.
         wait_until(lambda: "SUBACK to backend" in self.broker.log_text(), "the subscription")
         wait_until(lambda: os.path.exists(os.path.join(self.broker.folder.name, "mosquitto.db")), "the broker's file")
-        self._stack.callback(self.end_agents)
-        for agent in self.agents:
-            agent.start(self.folder / agent.name)
+        self._start_agents()
 
     def _make_secrets(self):
         """An account of the broker for the backend and for each Pi, a key of the server for each that sends by HTTP."""
@@ -155,16 +125,10 @@ class Chain:
         return self._service(f"blesend-{agent.name}", command, "pi", stdin=agent.name)
 
     def _service(self, name, command, clock="server", **ends):
-        command = with_hosts(self.hosts, tool_path(command[0]), *command[1:])
-        return Service(name, command, self.folder, self.note, self.clocks[clock].env,
-                       **{k: self.folder / v for k, v in ends.items()})
+        return super()._service(name, with_hosts(self.hosts, tool_path(command[0]), *command[1:]), clock, **ends)
 
-    def agent(self, name):
-        return next(agent for agent in self.agents if agent.name == name)
-
-    def end_agents(self):
-        for agent in self.agents:
-            agent.end()
+    def broker_folders(self):
+        return [(self.broker.folder.name, "broker")]
 
     def restart_broker(self, how):
         """How: "politely" (SIGTERM), "killed", or "wiped": killed, and its file is gone as well."""
@@ -177,50 +141,24 @@ class Chain:
 
     def reboot_backend(self):
         """All its tools are killed, and what stood in its FIFOs is gone with those who held them."""
-        with contextlib.ExitStack() as dead:
-            for name in BACKEND:
-                dead.enter_context(self.services[name].dead())
-            self._let_go(_OF_BACKEND)
-            self._hold(_OF_BACKEND)
-
-    def _hold(self, names):
-        for name in names:
-            self._held[name] = os.open(self.folder / name, os.O_RDWR)
-
-    def _let_go(self, names):
-        for name in names:
-            os.close(self._held[name])
+        self.reboot([self.services[name] for name in BACKEND], _OF_BACKEND)
 
     def pause(self, name):
         if name == "broker":
             with self._broker_lock:
                 self.broker.pause()
         else:
-            self.services[name].pause()
+            super().pause(name)
 
     def resume(self, name):
         if name == "broker":
             with self._broker_lock:
                 self.broker.resume()
         else:
-            self.services[name].resume()
+            super().resume(name)
 
-    def settle(self):
-        """All faults are lifted, all is accounted for: each part must run and be empty; ends them in order."""
+    def _settle_readers(self):
         wait_port(self.web_port)
-        for name in SENDERS:
-            wait_until(lambda tool=self.services[name]: self._queued(tool) == 0, f"an empty spool of {name}")
-        self.supervisor.retire()
-        for name in (*SENDERS, "blesub", "blerecv"):
-            self.services[name].stop()
-        for name in ("mqtt", "http"):
-            wait_until(lambda fifo=name: standing(self._held[fifo]) == 0, f"bleingest to empty the FIFO {name}")
         status, _, _ = http(self.web_port, path="/health")
         if status != 200:
             self.services["blews"].problems.append(f"blews answers {status}")
-        for name in ("bleingest", "blews"):
-            self.services[name].stop()
-
-    @staticmethod
-    def _queued(service):
-        return service.tool.stats()["queued"]

@@ -9,19 +9,21 @@ import time
 from harness import wait_until
 
 from . import accounting
-from .chain import Chain
-from .faults import FAULTS, make_plan
+from .faults import draw_end, make_plan
+from .sites import SITES
 
-STEPS, SECONDS, PACE = 14, 7.0, 12
+PACE = 12
 STALL_S = 180  # nothing more was accounted for in so long, on however busy a machine: what is left is lost
 
 
 class Round:
     """The outcome: `account`, and `problems`, texts; a round is good when it has none of the latter."""
 
-    def __init__(self, seed, plan=None):
+    def __init__(self, seed, plan=None, end=None, site="chain"):
         self.seed = seed
-        self.plan = plan or make_plan(seed, STEPS, SECONDS)
+        self.site = SITES[site]
+        self.end = end or self.site.end or draw_end(seed)
+        self.plan = plan or make_plan(seed, self.site.steps, self.site.seconds, self.end, self.site.faults)
         self.account = accounting.Account()
         self.problems, self.history = [], []
         self.kills = self.exits = 0
@@ -38,7 +40,7 @@ class Round:
 
     def report(self):
         """Why it failed, for people."""
-        lines = [f"round of seed {self.seed} FAILED"]
+        lines = [f"round of seed {self.seed} FAILED, which ended in {self.end}"]
         lines += [f"  lost: {device} seq {seq}" for device, seq in self.account.lost[:20]]
         lines += [f"  stored twice: {device} seq {seq}" for device, seq in self.account.duplicated[:20]]
         lines += [f"  {text}" for text in (*self.account.wrong[:20], *self.problems[:20])]
@@ -47,14 +49,14 @@ class Round:
         return "\n".join(lines)
 
 
-def run_round(seed, keep_in, aborted=None, plan=None):
-    """Never raises for what goes wrong in the round. Its folder stays in `keep_in` if it fails. `plan`: instead of the seed's."""
-    outcome = Round(seed, plan)
+def run_round(seed, keep_in, aborted=None, plan=None, end=None, site="chain"):
+    """Never raises for what goes wrong in the round. Its folder stays in `keep_in` if it fails. `plan`, `end`: instead of the seed's."""
+    outcome = Round(seed, plan, end, site)
     aborted = aborted or threading.Event()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="blepipe-faults-") as folder:
         try:
-            with Chain(folder, seed, PACE) as chain:
+            with outcome.site.make(folder, seed, PACE, outcome.end) as chain:
                 try:
                     _play(chain, outcome, aborted)
                 except Exception as error:
@@ -84,7 +86,7 @@ def _play(chain, outcome, aborted):
 def _apply(chain, outcome, aborted):
     """Each fault has a thread: they overlap as they happen to."""
     begun = time.monotonic()
-    effects = {fault.name: fault.effect for fault in FAULTS}
+    effects = {fault.name: fault.effect for fault in outcome.site.faults}
 
     def do(step, number):
         try:
@@ -135,8 +137,8 @@ def _sum_up(chain, outcome):
 def _keep(chain, outcome, where):
     """A copy: the small disks of a round vanish with it."""
     shutil.rmtree(where, ignore_errors=True)
-    for folder, name in ((chain.folder, "chain"), (chain.broker.folder.name, "broker")):
-        shutil.copytree(folder, os.path.join(where, name), ignore=_ignore_fifos)
+    for folder, name in ((chain.folder, "chain"), *chain.broker_folders()):
+        shutil.copytree(folder, os.path.join(where, name), ignore=_not_worth_keeping)
     for service in chain.services.values():
         with open(os.path.join(where, "chain", f"{service.name}.log"), "a", encoding="utf-8") as log:
             log.write(service.tool.err + "\n--- at the end of the round\n")
@@ -145,5 +147,7 @@ def _keep(chain, outcome, where):
         f.write(outcome.report() + "\n")
 
 
-def _ignore_fifos(folder, names):
-    return [name for name in names if not os.path.isfile(path := os.path.join(folder, name)) and not os.path.isdir(path)]
+def _not_worth_keeping(folder, names):
+    """FIFOs, and the files of PostgreSQL, of which the log says more."""
+    return [name for name in names if not os.path.isfile(path := os.path.join(folder, name)) and
+            not (os.path.isdir(path) and not os.path.exists(os.path.join(path, "PG_VERSION")))]

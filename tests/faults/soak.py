@@ -11,8 +11,9 @@ import time
 
 from harness.mounts import private_mounts
 
-from .faults import FAULTS
+from .ends import ENDS
 from .round import run_round
+from .sites import SITES
 
 
 def _options():
@@ -20,14 +21,17 @@ def _options():
     parser.add_argument("--minutes", type=float, default=60, help="begin no further round after so long (default: 60)")
     parser.add_argument("--rounds", type=int, default=0, help="end after so many rounds (default: 0, any number)")
     parser.add_argument("--seed", type=int, help="of the first round; the next rounds have the next numbers (default: random)")
+    parser.add_argument("--end", choices=sorted(ENDS), help="where the rounds end (default: as the seed of each says)")
+    parser.add_argument("--cluster", action="store_const", const="cluster", default="chain", dest="site",
+                        help="three brokers, five backends and PostgreSQL with a standby, instead of one chain")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at the same time (default: 2)")
     parser.add_argument("--keep", default="build/faults/soak", help="where the folders of failed rounds go (default: %(default)s)")
     return parser.parse_args()
 
 
 class Totals:
-    def __init__(self):
-        self.begun = time.monotonic()
+    def __init__(self, faults):
+        self.begun, self.faults = time.monotonic(), faults
         self.rounds = self.failed = 0
         self.sums = collections.Counter()
         self.times, self.lost, self.duplicated = collections.Counter(), collections.Counter(), collections.Counter()
@@ -47,7 +51,7 @@ class Totals:
     def table(self):
         lines = ["| fault | times | lost | duplicated |", "|---|---|---|---|"]
         lines += [f"| {fault.name} | {self.times[fault.name]} | {self.lost[fault.name]} | {self.duplicated[fault.name]} |"
-                  for fault in FAULTS]
+                  for fault in self.faults]
         s = self.sums
         lines += ["", "A loss stands in the row of each fault of its round.", "",
                   f"{(time.monotonic() - self.begun) / 60:.1f} minutes, {self.rounds} rounds, {self.failed} failed; "
@@ -59,7 +63,7 @@ class Totals:
 
 def _line(number, outcome):
     account = outcome.account
-    return (f"round {number} seed {outcome.seed}: {account.sent} batches, {account.stored} stored, {account.gapped} in gaps, "
+    return (f"round {number} seed {outcome.seed}: {account.sent} batches into {outcome.end}, {account.stored} stored, {account.gapped} in gaps, "
             f"{len(account.lost)} lost, {len(account.duplicated)} duplicated; {len(outcome.plan)} faults, "
             f"{outcome.kills} kills, {outcome.seconds:.1f} s: {'ok' if outcome.good else 'FAILED'}")
 
@@ -72,7 +76,7 @@ def _run(options, totals, aborted):
         while True:
             while (len(running) < options.jobs and not aborted.is_set() and time.monotonic() < end
                    and (begun < options.rounds or options.rounds == 0)):
-                running.add(pool.submit(run_round, seed + begun, options.keep, aborted))
+                running.add(pool.submit(run_round, seed + begun, options.keep, aborted, end=options.end, site=options.site))
                 begun += 1
             if not running:
                 return
@@ -92,7 +96,7 @@ def main():
     aborted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: aborted.set())
-    totals = Totals()
+    totals = Totals(SITES[options.site].faults)
     print(f"soak begun {datetime.datetime.now():%Y-%m-%d %H:%M}: " + " ".join(sys.argv[1:]), flush=True)
     _run(options, totals, aborted)
     print("\n" + totals.table())

@@ -22,7 +22,7 @@ class Accounts(unittest.TestCase):
         self.agent.sent = 20
         services = {name: types.SimpleNamespace(kills=0, exits=0, counters=[]) for name in ("blesub", "blerecv", "bleingest")}
         self.chain = types.SimpleNamespace(folder=folder, database=Database(folder / "ble.db"), agents=[self.agent],
-                                           services=services)
+                                           services=services, of_kind=lambda *tools: [services[tool] for tool in tools])
 
     def ingest(self, lines):
         code, _, err = run("bleingest", "--db", self.chain.database.path, input="".join(f"{line}\n" for line in lines),

@@ -8,7 +8,7 @@ from faults.round import Round, run_round
 from harness import source_path
 from harness.mounts import private_mounts
 
-SEEDS = range(1, 13)
+SEEDS = range(49, 61)  # all faults are in them
 AT_ONCE = 2
 
 
@@ -19,7 +19,7 @@ class Seeds(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             for done in concurrent.futures.as_completed([pool.submit(run_round, seed, keep_in) for seed in SEEDS]):
                 outcome = done.result()
-                print(f"seed {outcome.seed}: {outcome.account.sent} batches, {outcome.kills} kills, {outcome.seconds:.1f} s",
+                print(f"seed {outcome.seed}: {outcome.end}, {outcome.account.sent} batches, {outcome.kills} kills, {outcome.seconds:.1f} s",
                       flush=True)
                 with self.subTest(seed=outcome.seed):
                     self.assertTrue(outcome.good, outcome.report())

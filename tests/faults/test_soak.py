@@ -17,7 +17,7 @@ class Soak(unittest.TestCase):
                                   stdout=subprocess.PIPE, text=True) as soak:
                 try:
                     self.assertIn("soak begun", soak.stdout.readline())
-                    self.assertRegex(soak.stdout.readline(), r"^round 1 seed 1: \d+ batches, .* 0 lost, 0 duplicated; .*: ok$")
+                    self.assertRegex(soak.stdout.readline(), r"^round 1 seed 1: \d+ batches into \w+, .* 0 lost, 0 duplicated; .*: ok$")
                 finally:
                     soak.send_signal(signal.SIGINT)
                     said = soak.stdout.read()

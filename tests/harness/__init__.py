@@ -17,5 +17,6 @@ from .mqtt_server import MqttServer  # noqa: F401
 from .websocket_server import WebSocketEnd  # noqa: F401
 from .notify import Notify  # noqa: F401
 from .postgres import Postgres  # noqa: F401
+from .postgres_pair import PostgresPair  # noqa: F401
 from .other_user import PAST_QUOTA, as_other_user  # noqa: F401
 from .quota import run_past_pipe_quota  # noqa: F401

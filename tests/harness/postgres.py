@@ -1,4 +1,5 @@
 """Real PostgreSQL servers, each on a free loopback port with a folder of its own, which survives stop(), kill() and start()."""
+import contextlib
 import glob
 import json
 import os
@@ -34,17 +35,22 @@ class SqlError(AssertionError):
 
     def __init__(self, text):
         super().__init__(f"psql: {text}")
-        found = re.search(r"^(?:ERROR|FATAL): +([0-9A-Z]{5}):", text, re.MULTILINE)
+        found = re.search(r"(?:ERROR|FATAL|PANIC): +([0-9A-Z]{5}):", text)
         self.state = found[1] if found else None
+
+    @property
+    def passes(self):
+        """The server is not there, or is on its way, or full."""
+        return self.state is None or self.state[:2] in ("08", "53", "57")
 
 
 class Postgres:
     """A server with the superuser `admin` and the ordinary user `writer`, both without a password unless `auth` says how.
 
-    settings: of postgresql.conf. `folder`: instead of a new one. `standby_of`: it follows that server.
+    settings: of postgresql.conf. `folder`: instead of a new one. `standby_of`: it follows that server. `initdb`: words for it.
     """
 
-    def __init__(self, settings=(), folder=None, auth="trust", standby_of=None):
+    def __init__(self, settings=(), folder=None, auth="trust", standby_of=None, initdb=()):
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="blepipe-postgres-")
         self.folder = str(folder or self._own.name)
         self.port = free_port()
@@ -53,14 +59,19 @@ class Postgres:
             shutil.chown(self.folder, _USER, pwd.getpwnam(_USER).pw_gid)
         self.data = os.path.join(self.folder, "data")
         if standby_of:
-            self._run("pg_basebackup", "-D", self.data, "-R", "-d", standby_of.uri("postgres", "admin"), "-c", "fast")
+            self.follow(standby_of)
         else:
-            self._run("initdb", "-D", self.data, "-U", "admin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+            self._run("initdb", "-D", self.data, "-U", "admin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", *initdb)
         self._settings = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}",
                           "max_connections=60", *settings]
         if auth != "trust":
             with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="ascii") as f:
                 f.write(f"local all all trust\nhost all admin 127.0.0.1/32 trust\n{auth} all all 127.0.0.1/32 scram-sha-256\n")
+
+    def follow(self, other):
+        """From the next start on, as a copy of the other that is made now."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run("pg_basebackup", "-D", self.data, "-R", "-d", other.uri("postgres", "admin"), "-c", "fast", "--no-sync")
 
     def _run(self, name, *words):
         done = subprocess.run(_as_user(_program(name), *words), cwd="/", capture_output=True, text=True, check=False)
@@ -84,16 +95,36 @@ class Postgres:
         wait_until(self._answers, f"PostgreSQL on port {self.port}")
 
     def _answers(self):
-        if self.process.poll() is not None:
+        if not self.running():
             raise AssertionError(f"PostgreSQL ended with {self.process.returncode}: {self.log_text()[-2000:]}")
         return subprocess.run([_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode == 0
 
     def _end(self, number):
         if self.process is None:
             return
+        self.resume()
         self.process.send_signal(number)
         self.process.wait(DEADLINE_S)
         self.process = None
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def _send_all(self, number):
+        """To each of its processes: they are not of one group."""
+        others = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False).stdout.split()
+        for pid in (self.process.pid, *map(int, others)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def pause(self):
+        """It says nothing, and nothing it has begun goes on, until resume()."""
+        if self.running():
+            self._send_all(signal.SIGSTOP)
+
+    def resume(self):
+        if self.running():
+            self._send_all(signal.SIGCONT)
 
     def stop(self):
         """Connections end at once."""

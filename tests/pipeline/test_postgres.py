@@ -15,8 +15,11 @@ import time
 import unittest
 import unittest.mock
 
-from harness import Postgres, Proxy, Tool, flatten, make_batches, positions, random_source, self_signed, source_path, standing, wait_until
-from harness.mounts import private_mounts, small_disk
+from harness import (Postgres, Proxy, Tool, flatten, make_batches, positions, random_source, self_signed, source_path, standing, tool_path,
+                     wait_until)
+from harness.commit_thief import CommitThief
+from harness.dead_address import DEAD, DeadAddress
+from harness.mounts import private_mounts, small_disk, with_hosts
 
 # What does not depend on when a line came, and by whom.
 CONTENTS = (
@@ -302,6 +305,17 @@ class Trouble(Writers):
         both.path = f"postgresql://writer@127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{self.server.port}/ble?connect_timeout=1"
         self.finish(self.begin(both), database, waited=0)
 
+    def test_an_address_that_says_nothing_does_not_hide_the_next_of_its_name(self):
+        database = self.serve()
+        hosts = self.folder / "hosts"
+        hosts.write_text(f"{DEAD} database.test\n127.0.0.1 database.test\n", encoding="ascii")
+        self.stack.enter_context(contextlib.closing(DeadAddress(self.server.port)))
+        uri = f"postgresql://writer@database.test:{self.server.port}/ble?connect_timeout=1"
+        tool = self.stack.enter_context(Tool(*with_hosts(hosts, tool_path("bleingest"), "--db", uri), stdout=None, cwd=self.folder))
+        tool.write(text(self.lines[:100]))
+        database.wait_count(100)
+        self.finish(tool, database, waited=0)
+
     def test_a_server_that_only_reads(self):
         database = self.serve()
         tool = self.begin(database)
@@ -390,48 +404,6 @@ class Trouble(Writers):
         self.assertGreater(database.count(), 100)
         self.assertNotIn("nothing is lost", tool.err)
         other.close_stdin()
-
-
-class CommitThief:
-    """A link to a server that, once armed, keeps the answer to the next COMMIT for itself, and is cut then."""
-
-    def __init__(self, port):
-        self.armed, self.stole, self._ended = threading.Event(), threading.Event(), False
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _run(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            threading.Thread(target=self._pass, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pass, args=(server, client, True), daemon=True).start()
-
-    def _pass(self, source, to, is_answer):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if is_answer and self.armed.is_set() and b"COMMIT\0" in data:
-                    self.armed.clear()
-                    self.stole.set()
-                    break
-                to.sendall(data)
-        for one in (source, to):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
 
 
 class Access(Writers):
