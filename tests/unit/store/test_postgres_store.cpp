@@ -344,6 +344,7 @@ TEST_CASE("many batches are not counted one by one") {
         "FROM batches,"
         " generate_series(1, 240000) AS each");
     test.rows("ANALYZE batches");
+    test.rows("DELETE FROM batches WHERE id < -120000");  // which the server has not noticed yet
     while (test.store->retain(std::chrono::days(9), clocks_at(received + std::chrono::hours(3))).more) {
     }
     CHECK(test.rows("SELECT hour_left BETWEEN 9900 AND 10100 FROM age") == Rows{"1"});
