@@ -40,6 +40,7 @@ std::int64_t StoreAge::look(const Clocks &clocks) {
     AgeRow row = bounded(rows_.read());
     if (row.boot != clocks.boot && rows_.is_kept(row.boot)) return by_another(row, clocks);
     heard_.reset();
+    ahead_s_ = 0;
     Passed passed = compare(row, clocks);
     if (!passed.worth_writing) return passed.lived_s;
     // Another process may have written meanwhile.
@@ -50,7 +51,7 @@ std::int64_t StoreAge::look(const Clocks &clocks) {
 }
 
 // Of two machines one says how old the store is; by the other's word it is somewhat older, and rows are younger than they are. When it
-// says nothing for long this one takes its place, with the time for which it has listened.
+// says nothing for long, this one takes its place, and goes on from there: what it has stored until now must not get older than it is.
 std::int64_t StoreAge::by_another(const AgeRow &row, const Clocks &clocks) {
     const auto uptime_s = clocks.uptime.count();
     const auto same = [&](const AgeRow &one) {
@@ -58,13 +59,13 @@ std::int64_t StoreAge::by_another(const AgeRow &row, const Clocks &clocks) {
                heard_->uptime_s == one.uptime_s;
     };
     if (!same(row)) heard_ = Heard{row.boot, row.lived_s, row.uptime_s, uptime_s};
-    const auto listened_s = uptime_s - heard_->since_s;
-    if (listened_s < idle_s) return row.lived_s + write_every_s;
+    ahead_s_ = write_every_s;
+    if (uptime_s - heard_->since_s < idle_s) return row.lived_s + ahead_s_;
     const AgeRow now = bounded(rows_.lock());
-    if (!same(now)) return now.lived_s + write_every_s;
+    if (!same(now)) return now.lived_s + ahead_s_;
     heard_.reset();
     Passed passed = compare(now, clocks);
-    passed.lived_s += listened_s;
+    passed.lived_s += std::exchange(ahead_s_, 0);
     return write(now, passed, clocks);
 }
 

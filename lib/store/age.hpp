@@ -23,6 +23,10 @@ class StoreAge {
     // does not tell what it stored after that. Clocks that were read some time ago do no harm.
     std::int64_t look(const Clocks &clocks);
 
+    // By how much what look() returned may be too much, so that what is stored now is rather younger than it is: of what is to be
+    // deleted it is to be taken away.
+    std::int64_t ahead_s() const { return ahead_s_; }
+
     // The operator's word that the wall clock and all times of receipt are right: rows are as old as these say.
     void believe(const Clocks &clocks);
 
@@ -52,6 +56,7 @@ class StoreAge {
 
     AgeRows &rows_;
     std::optional<Heard> heard_;
+    std::int64_t ahead_s_ = 0;
     std::optional<ClockStep> step_;
 };
 

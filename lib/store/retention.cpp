@@ -32,7 +32,7 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     Expired result;
     Work work(tables_, true);
     coverage_.forget();
-    const auto lived_s = age_.look(clocks);
+    const auto seen_s = age_.look(clocks), lived_s = seen_s - age_.ahead_s();
     const auto older_than = [&](seconds time) {
         return Old{lived_s - time.count(), to_milliseconds(clocks.wall - time), to_milliseconds(clocks.wall)};
     };

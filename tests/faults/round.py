@@ -40,7 +40,7 @@ class Round:
 
     def report(self):
         """Why it failed, for people."""
-        lines = [f"round of seed {self.seed} FAILED, which ended in {self.end}"]
+        lines = [f"round of seed {self.seed} into {self.end} FAILED"]
         lines += [f"  lost: {device} seq {seq}" for device, seq in self.account.lost[:20]]
         lines += [f"  stored twice: {device} seq {seq}" for device, seq in self.account.duplicated[:20]]
         lines += [f"  {text}" for text in (*self.account.wrong[:20], *self.problems[:20])]

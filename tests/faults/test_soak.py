@@ -38,7 +38,7 @@ class Soak(unittest.TestCase):
             done = subprocess.run([source_path("scripts", "soak"), "--no-install", "--bin", folder, "--rounds", "1", "--keep", keep],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
             self.assertEqual(done.returncode, 1, done.stdout)
-            self.assertRegex(done.stdout, r"round of seed \d+ FAILED\n")
+            self.assertRegex(done.stdout, r"round of seed \d+ into \w+ FAILED\n")
             self.assertIn("blerecv ended with 3", done.stdout)
             self.assertEqual(os.listdir(keep), [f"seed-{done.stdout.split('round of seed ')[1].split(' ')[0]}"])
 

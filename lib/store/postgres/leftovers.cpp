@@ -17,8 +17,9 @@ constexpr std::int64_t pages_a_step = 4096, advertisers_a_step = 10'000;
 // So long ago a transaction may have begun that is committed now.
 constexpr std::int64_t begun_before_s = 3'600;
 
-// A long query of a reader is in the way, and then others wait behind us: not for long.
-constexpr char begin_briefly[] = "BEGIN; SET LOCAL lock_timeout = '1s'; ";
+// A long query of a reader is in the way, and then others wait behind us: not for long. For VACUUM to give way takes a second
+// (deadlock_timeout).
+constexpr char begin_briefly[] = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
 
 constexpr Query is_needed{"SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint LIMIT 1"};
 constexpr Query is_needed_since{
