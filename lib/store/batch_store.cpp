@@ -233,6 +233,7 @@ void BatchStore::flush() {
     coverage_.flush();
     catalog_.flush();
     tables_->send();
+    plain_.clear();
 }
 
 void BatchStore::forget() {
@@ -240,6 +241,7 @@ void BatchStore::forget() {
     coverage_.forget();
     twins_.forget();
     catalog_.forget();
+    plain_.clear();
 }
 
 void BatchStore::add(const StoreItem &item, StoreResult &result) {
@@ -350,10 +352,10 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
 void BatchStore::insert_detections(const Batch &batch, std::int64_t id) {
     BatchRows &rows = tables_->batches();
     std::int64_t n = 0;
-    std::string plain;
     for (const auto &detection : batch.detections) {
         const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
-        const auto details = without_nul(detection.details, plain);
+        std::string_view details = detection.details;
+        if (auto changed = without_nul(details)) details = plain_.emplace_back(std::move(*changed));
         rows.insert({to_milliseconds(detection.timestamp), id, n++, advertiser, detection.rssi_dbm,
                      static_cast<std::int64_t>(detection.zone), detection.count, details});
     }

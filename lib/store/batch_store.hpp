@@ -2,6 +2,7 @@
 // for each call of store().
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -66,6 +67,7 @@ class BatchStore : public Store {
     Clocks present_;
     std::int64_t known_epoch_ = -1;  // none is known yet
     std::int64_t received_at_ms_ = 0, lived_s_ = 0;
+    std::deque<std::string> plain_;  // details that were changed, until they are sent
 };
 
 }  // namespace ble

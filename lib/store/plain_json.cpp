@@ -2,10 +2,10 @@
 
 namespace ble {
 
-std::string_view without_nul(std::string_view json, std::string &changed) {
+std::optional<std::string> without_nul(std::string_view json) {
     constexpr std::string_view nul = "\\u0000", other = "\\ufffd";
-    if (json.find(nul) == json.npos) return json;
-    changed.clear();
+    if (json.find(nul) == json.npos) return {};
+    std::string changed;
     while (!json.empty()) {
         const bool is_nul = json.starts_with(nul);
         // What stands behind a backslash goes with it: it may be another one.

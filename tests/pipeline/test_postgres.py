@@ -306,9 +306,10 @@ class Trouble(Writers):
         self.finish(self.begin(both), database, waited=0)
 
     def test_an_address_that_says_nothing_does_not_hide_the_next_of_its_name(self):
-        database = self.serve()
+        later = "127.0.0.130"  # by RFC 6724, rule 9, which puts the nearer one first
+        database = self.serve([f"listen_addresses=127.0.0.1,{later}"])
         hosts = self.folder / "hosts"
-        hosts.write_text(f"{DEAD} database.test\n127.0.0.1 database.test\n", encoding="ascii")
+        hosts.write_text(f"{DEAD} database.test\n{later} database.test\n", encoding="ascii")
         self.stack.enter_context(contextlib.closing(DeadAddress(self.server.port)))
         uri = f"postgresql://writer@database.test:{self.server.port}/ble?connect_timeout=1"
         tool = self.stack.enter_context(Tool(*with_hosts(hosts, tool_path("bleingest"), "--db", uri), stdout=None, cwd=self.folder))

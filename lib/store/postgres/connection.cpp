@@ -118,12 +118,14 @@ std::optional<Connection::Refusal> Connection::greet(const PostgresHost &host, s
     while (state != PGRES_POLLING_OK) {
         if (state == PGRES_POLLING_FAILED || ::PQstatus(link_.get()) == CONNECTION_BAD) return refusal();
         if (go_on_ && !go_on_()) lose("asked to stop");
-        wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+        const bool ready = wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
         if (Clock::now() > end)
             return Refusal{classify("", true), "no connection to " + tidy(::PQhost(link_.get())) + ", port " +
                                                    tidy(::PQport(link_.get())) + " within " +
                                                    std::to_string(most.count()) + " s"};
-        state = ::PQconnectPoll(link_.get());
+        if (ready)
+            state =
+                ::PQconnectPoll(link_.get());  // else it takes the connection for made, and waits by itself
     }
     return {};
 }
@@ -153,15 +155,15 @@ bool Connection::in_transaction() const {
     return state == PQTRANS_INTRANS || state == PQTRANS_INERROR || state == PQTRANS_ACTIVE;
 }
 
-// Until the socket is ready, at most a tenth of a second. What has begun is brought to its end, also after a request to stop.
-void Connection::wait(short events) {
+// Until the socket is ready, at most a tenth of a second: false, it is not. What has begun is brought to its end, also after a request to stop.
+bool Connection::wait(short events) {
     if (go_on_ && !go_on_()) {
         if (!stop_before_) stop_before_ = Clock::now() + longest_stop;
         if (Clock::now() > *stop_before_)
             lose("asked to stop, and no answer for " + std::to_string(longest_stop.count()) + " s");
     }
     pollfd ask{::PQsocket(link_.get()), events, 0};
-    ::poll(&ask, 1, 100);
+    return ::poll(&ask, 1, 100) > 0;
 }
 
 void Connection::flush() {

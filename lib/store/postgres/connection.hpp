@@ -94,7 +94,7 @@ class Connection {
     void start(const PostgresHost &host);
     Refusal refusal() const;
     void send(const Query &query, const Values &values);
-    void wait(short events);
+    bool wait(short events);
     void flush();
     Result next();
     std::vector<Answer> collect();

@@ -21,7 +21,10 @@ StoreUnderTest open_postgres() {
     return {std::move(store), [uri] { return make_store(uri); },
             [client](const std::string &sql) { return client->rows(sql); },
             [uri] {
-                const auto other = std::make_shared<Client>(uri);
+                const std::shared_ptr<Client> other(new Client(uri), [](Client *one) {
+                    one->rows("ROLLBACK");  // else the server would notice its end a moment later
+                    delete one;
+                });
                 other->rows("BEGIN");
                 other->rows("LOCK TABLE devices IN ACCESS EXCLUSIVE MODE");
                 return other;
