@@ -76,6 +76,16 @@ bool Connection::connect() {
     due_.clear();
     copying_ = nullptr;
     greet_one();
+    try {
+        set_up();
+    } catch (...) {
+        link_.reset();  // else it would be taken for one that is set up
+        throw;
+    }
+    return true;
+}
+
+void Connection::set_up() {
     ::PQsetErrorVerbosity(link_.get(), PQERRORS_DEFAULT);
     ::PQsetnonblocking(link_.get(), 1);
     ::PQsetNoticeReceiver(link_.get(), ignore_notice, nullptr);
@@ -86,7 +96,6 @@ bool Connection::connect() {
         "'hex'; SET jit = off;"
         "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
         "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'");
-    return true;
 }
 
 // The first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several, one that may take

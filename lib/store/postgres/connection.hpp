@@ -89,6 +89,7 @@ class Connection {
         std::string why;
     };
 
+    void set_up();
     void greet_one();
     std::optional<Refusal> greet(const PostgresHost &host, std::chrono::seconds most);
     void start(const PostgresHost &host);
