@@ -3,6 +3,7 @@ from .process import Tool, free_port, standing, wait_until, wait_port, tool_path
 from .broker import Broker, NatsBroker, NatsCluster  # noqa: F401
 from .example_broker import ExampleBroker  # noqa: F401
 from .caddy import Caddy  # noqa: F401
+from .haproxy import Haproxy  # noqa: F401
 from .nginx import Nginx  # noqa: F401
 from .tls import TlsBrokers, self_signed  # noqa: F401
 from .websocket import WebSocketClient, EventStream, Refused, Closed, http  # noqa: F401

@@ -1,0 +1,99 @@
+"""Three blerecv and bleingest with one PostgreSQL, behind a haproxy with examples/haproxy.cfg: each is killed under load, the others go on, and
+every batch is stored once.
+
+The seed of each run is printed; BLEPIPE_SEED repeats it.
+"""
+import contextlib
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from harness import (Haproxy, Postgres, Tool, end_pipeline, flatten, free_port, make_batches, pipeline, positions, random_source,
+                     self_signed, source_path, tool_path, wait_port, wait_until)
+
+
+class BehindHaproxy(unittest.TestCase):
+    AGENTS, EACH = 3, 2000
+
+    def setUp(self):
+        self.random = random_source()
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-haproxy-")))
+        self.server = self.stack.enter_context(Postgres(["fsync=off"]))
+        self.database = self.server.database()
+        self.certificate, key = self_signed(self.folder)
+        self.both = self.folder / "both.pem"
+        self.both.write_bytes(pathlib.Path(self.certificate).read_bytes() + pathlib.Path(key).read_bytes())
+        self.ports = {f"backend-{n}": free_port() for n in (1, 2, 3)}
+        self.keys = [self.make_key(f"pi-{number}") for number in range(self.AGENTS)]
+        self.pairs = {}
+        for name in self.ports:
+            self.start(name)
+        self.haproxy = self.stack.enter_context(Haproxy(self.configuration()))
+
+    def make_key(self, device):
+        made = subprocess.run([tool_path("blerecv"), "--make-key", device], capture_output=True, check=True)
+        with open(self.folder / "keys", "ab") as keys:
+            keys.write(made.stdout)
+        return made.stderr.decode().splitlines()[-1]
+
+    def configuration(self):
+        text = pathlib.Path(source_path("examples", "haproxy.cfg")).read_text(encoding="ascii")
+        for old, new in ((":443 ssl crt /etc/haproxy/certs/collect.pem", f"127.0.0.1:@PORT@ ssl crt {self.both}"),
+                         *((f"10.0.0.1{name[-1]}:8000", f"127.0.0.1:{port}") for name, port in self.ports.items())):
+            self.assertEqual(text.count(old), 1, old)
+            text = text.replace(old, new)
+        return text
+
+    def start(self, name):
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        self.pairs[name] = pipeline(
+            self.stack, ["blerecv", "--port", self.ports[name], "--api-keys-file", self.folder / "keys", "--trusted-proxy", "127.0.0.1"],
+            ["bleingest", "--db", self.database.path], stdout=None, cwd=folder)
+        wait_port(self.ports[name])
+
+    def kill(self, name):
+        self.random.choice(self.pairs[name]).signal(signal.SIGKILL)
+        for tool in self.pairs[name]:
+            tool.wait()
+
+    def said(self, name, state):
+        return self.haproxy.log_text().count(f"Server receivers/{name} is {state}")
+
+    def test_each_is_killed_under_load_and_the_others_go_on(self):
+        senders, lines = [], []
+        for number, key in enumerate(self.keys):
+            mine = make_batches(self.EACH, f"pi-{number}", f"{number:016x}")
+            lines += mine
+            given = self.folder / f"input-{number}"
+            given.write_text("".join(line + "\n" for line in mine), encoding="ascii")
+            with open(given, "rb") as stream:
+                senders.append(self.stack.enter_context(Tool(
+                    "blesend", "--mode", "http", "--url", self.haproxy.url, "--cafile", self.certificate, "--inflight", 8,
+                    "--spool", self.folder / f"spool-{number}", stdin=stream, env={"HTTP_API_KEY": key})))
+        names = [*self.random.sample(sorted(self.ports), 3), *self.random.choices(sorted(self.ports), k=3)]
+        for point, name in zip(sorted(self.random.sample(range(1, len(lines) * 7 // 10), len(names))), names):
+            self.database.wait_count(point)
+            down, up = self.said(name, "DOWN"), self.said(name, "UP")
+            self.kill(name)
+            stored = self.database.count()
+            wait_until(lambda stored=stored: self.database.count() >= stored + 100, "the others to go on")
+            wait_until(lambda name=name, down=down: self.said(name, "DOWN") > down, f"haproxy to miss {name}")
+            self.start(name)
+            wait_until(lambda name=name, up=up: self.said(name, "UP") > up, f"haproxy to know {name} again")
+        for sender in senders:
+            self.assertEqual(sender.wait(), 0, sender.err)
+        for pair in self.pairs.values():
+            end_pipeline(pair)
+        self.assertEqual(self.database.batches(), positions(lines))
+        self.assertEqual(self.database.detections(), flatten(lines))
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(3 * len(lines),)])
+        self.assertEqual(self.database.gaps(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
