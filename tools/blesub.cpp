@@ -12,9 +12,13 @@ namespace {
 using namespace ble;
 
 void warn(const ReceiveOptions &options) {
-    if (options.mqtt.client_id.empty())
-        log_info(
-            "without --client-id the broker keeps nothing for us: what arrives while blesub is away is lost");
+    const bool shared = !options.part.group.empty();
+    if (options.mqtt.client_id.empty() && !(shared && options.confirm))
+        log_info(shared ? "without --client-id the broker forgets what it has sent us when blesub dies: let "
+                          "the senders "
+                          "wait for --confirm"
+                        : "without --client-id the broker keeps nothing for us: what arrives while blesub is "
+                          "away is lost");
     if (options.confirm && !options.confirm_key)
         log_warning(
             "--confirm without --confirm-key: anybody who may publish on the topics of confirmations can "

@@ -25,6 +25,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int packets_at_once = 100;
+constexpr std::string_view share_prefix = "$share/";
 constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {
@@ -62,6 +63,9 @@ struct MosquittoLink::Callbacks {
         std::uint32_t bytes = 0;
         if (mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE, &bytes, false))
             event.packet_maximum = bytes;
+        std::uint8_t shares = 1;
+        mosquitto_property_read_byte(properties, MQTT_PROP_SHARED_SUB_AVAILABLE, &shares, false);
+        self.shares_ = shares != 0;
         self.state_ = State::up;
         // From now on it would write a line for each packet, to say what the TLS connection alone may have to say.
         if (!self.options_.tls) mosquitto_log_callback_set(self.client_->handle, nullptr);
@@ -86,9 +90,10 @@ struct MosquittoLink::Callbacks {
     static void subscribed(mosquitto *, void *context, int, int count, const int *granted,
                            const mosquitto_property *) noexcept {
         if (count < 1) return;
-        const bool refused = granted[0] >= mqtt::first_failure;
-        link(context).push({refused ? Kind::denied : Kind::subscribed, 0, granted[0],
-                            refused ? mqtt_reason_text(granted[0]) : ""});
+        const auto [lowest, highest] = std::minmax_element(granted, granted + count);
+        const bool refused = *highest >= mqtt::first_failure;
+        link(context).push({refused ? Kind::denied : Kind::subscribed, 0, refused ? *highest : *lowest,
+                            refused ? mqtt_reason_in_full(*highest) : ""});
     }
     static void arrived(mosquitto *, void *context, const mosquitto_message *message,
                         const mosquitto_property *) noexcept {
@@ -279,11 +284,30 @@ void MosquittoLink::read() {
 
 // False: the link has ended.
 bool MosquittoLink::write() {
-    if (connected() && std::exchange(to_subscribe_, false)) subscribe(session_.subscribe);
+    if (connected() && std::exchange(to_subscribe_, false)) subscribe_session();
     if (!connected()) return false;
     if (!withholds_ && mosquitto_want_write(client_->handle))
         check(mosquitto_loop_write(client_->handle, packets_at_once));
     return connected();
+}
+
+void MosquittoLink::subscribe_session() {
+    const auto &filters = session_.subscribe;
+    if (!shares_ && filters.front().starts_with(share_prefix))
+        return push({MqttEvent::Kind::denied, 0, mqtt::sharing_not_supported,
+                     mqtt_reason_in_full(mqtt::sharing_not_supported)});
+    const auto pointers = [](std::vector<std::string> &texts) {
+        std::vector<char *> out;
+        for (auto &text : texts) out.push_back(text.data());
+        return out;
+    };
+    const auto ours = pointers(session_.subscribe), others = pointers(session_.unsubscribe);
+    mosquitto *handle = client_->handle;
+    check(mosquitto_subscribe_multiple(handle, nullptr, static_cast<int>(ours.size()), ours.data(), 1, 0,
+                                       nullptr));
+    if (!others.empty() && state_ == State::up)
+        check(mosquitto_unsubscribe_multiple(handle, nullptr, static_cast<int>(others.size()), others.data(),
+                                             nullptr));
 }
 
 // Follows what libmosquitto waits for. While messages wait, nothing of it concerns us, not even that the broker has gone.

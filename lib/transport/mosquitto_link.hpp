@@ -65,6 +65,7 @@ class MosquittoLink final : public MqttLink {
     bool wants_to_write() const;
     ssl_st *tls() const;
     bool write();
+    void subscribe_session();
     void watch();
     void check(int code);
     std::string trouble_text(int code, int error) const;
@@ -88,6 +89,7 @@ class MosquittoLink final : public MqttLink {
     State state_ = State::idle;
     bool hung_up_ = false;
     bool to_subscribe_ = false;
+    bool shares_ = true;      // the broker knows shared subscriptions, or has not said otherwise
     bool withholds_ = false;  // PUBACKs wait in the library
     MqttLookAhead ahead_;
     Clock::time_point deadline_, next_care_;

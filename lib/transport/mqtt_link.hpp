@@ -25,9 +25,9 @@ struct MqttEvent {
         failed,        // an attempt to connect ended; the next one follows by itself
         lost,          // the link ended; nothing that was published before has an answer to come
         acknowledged,  // PUBACK of `id`, with its reason
-        subscribed,    // SUBACK; reason: granted QoS
-        denied,        // SUBACK that refuses
-        message,       // on a topic that is subscribed to; text: its payload
+        subscribed,    // SUBACK; reason: granted QoS, of several filters the lowest
+        denied,  // SUBACK that refuses one of them; also where the broker says at once that it shares no subscriptions
+        message,  // on a topic that is subscribed to; text: its payload
     };
     Kind kind;
     std::uint64_t id = 0;
@@ -68,8 +68,9 @@ constexpr std::chrono::seconds connect_limit(10), address_limit(9);
 struct MqttSession {
     std::string client_id;
     std::string status_topic{};  // a last will "offline", retained; empty: none
-    std::string subscribe{};     // topic filter, subscribed at QoS 1 by each link; empty: none
-    bool persistent = false;     // the broker keeps the session, and what arrives while we are away, for ever
+    // Topic filters, by each link: subscribed to at QoS 1, all in one request; and taken out of what a persistent session may still have.
+    std::vector<std::string> subscribe{}, unsubscribe{};
+    bool persistent = false;  // the broker keeps the session, and what arrives while we are away, for ever
     MqttWindow *window =
         nullptr;  // messages are acknowledged by release(), not by their arrival; outlives the links
 };

@@ -236,13 +236,13 @@ void check_topic_name(const std::string &topic, const CommandLine &line) {
     if (topic.find_first_of("+#") != std::string::npos)
         throw wrong(line, "--topic",
                     "the topic '" + topic + "' has a wildcard in it: nothing can be published there");
-    const auto place = topic.find('{');
-    const bool known = place == std::string::npos ||
-                       topic.compare(place, TopicPattern::device.size(), TopicPattern::device) == 0;
-    if (!known || (place != std::string::npos && topic.find('{', place + 1) != std::string::npos))
-        throw wrong(
-            line, "--topic",
-            "the topic '" + topic + "' has '{' in it: {device_id}, once, is all that can stand there");
+    std::string rest = topic;
+    for (const auto name : {TopicPattern::device, TopicPattern::shard})
+        if (const auto place = rest.find(name); place != std::string::npos) rest.erase(place, name.size());
+    if (rest.find('{') != std::string::npos)
+        throw wrong(line, "--topic",
+                    "the topic '" + topic +
+                        "' has '{' in it: {device_id} and {shard}, once each, are all that can stand there");
 }
 
 void check_topic_filter(const std::string &topic, const CommandLine &line) {

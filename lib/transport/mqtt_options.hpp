@@ -59,8 +59,8 @@ void warn_of_plain_password(const MqttServer &server);
 // credentials folder. Empty: there is none. Error(config) when it cannot be read or is too short. Holding it forbids core dumps.
 std::optional<std::string> find_confirm_key(const std::string &file);
 
-// Throw Error(usage) or Error(config) unless `topic` is one that can be published to ("{device_id}" may stand in it: see
-// batch/topic.hpp), or subscribed to.
+// Throw Error(usage) or Error(config) unless `topic` is one that can be published to ("{device_id}" and "{shard}" may stand in it: see
+// batch/topic.hpp), or subscribed to ("{shard}" may).
 void check_topic_name(const std::string &topic, const CommandLine &line);
 void check_topic_filter(const std::string &topic, const CommandLine &line);
 

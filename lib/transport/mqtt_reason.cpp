@@ -38,7 +38,7 @@ constexpr ReasonText texts[] = {
     {mqtt::qos_not_supported, "QoS 1 not supported"},
     {mqtt::use_another_server, "use another server"},
     {mqtt::server_moved, "server moved"},
-    {0x9e, "shared subscriptions not supported"},
+    {mqtt::sharing_not_supported, "shared subscriptions not supported"},
     {mqtt::connection_rate_exceeded, "connection rate exceeded"},
     {mqtt::maximum_connect_time, "connected for longer than the broker allows"},
     {0xa2, "wildcard subscriptions not supported"},
@@ -67,6 +67,8 @@ std::string mqtt_reason_advice(int reason, const std::string &server) {
         case mqtt::server_moved:
             return server.empty() ? "; ask whoever runs it for the new name, and set --broker to it"
                                   : ": " + printable(server);
+        case mqtt::sharing_not_supported:
+            return "; leave out --share, and part the load by topics (--shards)";
         default:
             return "";
     }

@@ -29,6 +29,7 @@ constexpr int payload_format_invalid = 0x99;
 constexpr int qos_not_supported = 0x9b;
 constexpr int use_another_server = 0x9c;
 constexpr int server_moved = 0x9d;
+constexpr int sharing_not_supported = 0x9e;
 constexpr int connection_rate_exceeded = 0x9f;
 constexpr int maximum_connect_time = 0xa0;
 }  // namespace mqtt

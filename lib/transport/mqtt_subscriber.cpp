@@ -5,6 +5,7 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "batch/topic.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
 
@@ -17,26 +18,47 @@ using std::chrono::milliseconds;
 constexpr milliseconds close_limit(1000);
 constexpr std::size_t window_bytes = 1 << 20;  // what a pipe takes (base/pipe_size.hpp)
 
-MqttSession make_session(const MqttOptions &options, const std::string &share, MqttWindow &window) {
+using Part = MqttSubscriber::Part;
+
+std::string filter_of(const MqttOptions &options, const Part &part) {
+    return part.group.empty() ? options.topic : "$share/" + part.group + "/" + options.topic;
+}
+
+MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindow &window) {
     MqttSession session;
     session.persistent = !options.client_id.empty();
     session.client_id = session.persistent ? options.client_id : "blesub-" + random_id().substr(0, 12);
-    session.subscribe = share.empty() ? options.topic : "$share/" + share + "/" + options.topic;
     session.window = &window;
+    const std::string filter = filter_of(options, part);
+    const auto place = filter.find(TopicPattern::shard);
+    if (place == std::string::npos) {
+        session.subscribe = {filter};
+        return session;
+    }
+    for (const char shard : all_shards) {
+        const bool ours = part.shards.find(shard) != std::string::npos;
+        if (!ours && !session.persistent) continue;
+        auto &list = ours ? session.subscribe : session.unsubscribe;
+        list.push_back(std::string(filter).replace(place, TopicPattern::shard.size(), 1, shard));
+    }
     return session;
 }
 
 }  // namespace
 
 struct MqttSubscriber::Impl {
-    Impl(const MqttOptions &given, const std::string &share, std::size_t messages, Take taker)
+    Impl(const MqttOptions &given, const Part &part, std::size_t messages, Take taker)
         : options(given),
+          what(filter_of(given, part) + (part.shards.empty() ? "" : ", shards " + part.shards)),
+          shared(!part.group.empty()),
           window(messages, window_bytes),
-          session(make_session(given, share, window)),
+          session(make_session(given, part, window)),
           take(std::move(taker)),
           connection(options, session) {}
 
     MqttOptions options;
+    std::string what;  // we are subscribed to
+    bool shared;
     MqttWindow window;
     MqttSession session;
     Take take;
@@ -55,9 +77,8 @@ struct MqttSubscriber::Impl {
     void deny(const MqttEvent &event);
 };
 
-MqttSubscriber::MqttSubscriber(const MqttOptions &options, const std::string &share, std::size_t window,
-                               Take take)
-    : impl_(std::make_unique<Impl>(options, share, window, std::move(take))) {}
+MqttSubscriber::MqttSubscriber(const MqttOptions &options, const Part &part, std::size_t window, Take take)
+    : impl_(std::make_unique<Impl>(options, part, window, std::move(take))) {}
 MqttSubscriber::~MqttSubscriber() {
     close();
 }
@@ -95,7 +116,7 @@ milliseconds MqttSubscriber::held_for() const {
 
 std::string MqttSubscriber::status() const {
     if (!impl_->ready) return impl_->connection.status();
-    return "subscribed to " + impl_->session.subscribe + " at " + impl_->connection.address();
+    return "subscribed to " + impl_->what + " at " + impl_->connection.address();
 }
 
 void MqttSubscriber::step() {
@@ -127,6 +148,7 @@ void MqttSubscriber::Impl::handle(const MqttEvent &event) {
             break;
         case MqttEvent::Kind::lost:
             ready = false;
+            if (event.reason == mqtt::sharing_not_supported) deny(event);
             break;
         case MqttEvent::Kind::message:
             take(event.topic, event.text);
@@ -139,22 +161,26 @@ void MqttSubscriber::Impl::handle(const MqttEvent &event) {
 
 void MqttSubscriber::Impl::grant(int qos) {
     if (qos != 1) {
-        refusal.emplace(
-            ExitCode::config,
-            "the broker grants " + session.subscribe + " at QoS " + std::to_string(qos) +
-                (qos == 0 ? " only: messages could be lost on the way" : ", and 1 was asked for"));
+        refusal.emplace(ExitCode::config, "the broker grants " + what + " at QoS " + std::to_string(qos) +
+                                              (qos == 0 ? " only: messages could be lost on the way"
+                                                        : ", and 1 was asked for"));
         return;
     }
-    ready = granted = true;
-    log(connection.contested() ? LogLevel::debug : LogLevel::info,
-        "subscribed to " + session.subscribe + " at " + connection.address() + " (" + version +
-            (options.tls ? ", TLS)" : ")"));
+    ready = true;
+    if (!std::exchange(granted, true) && shared && version.starts_with("MQTT 3"))
+        log_warning(
+            "by MQTT 3.1.1 a broker does not say whether it knows shared subscriptions (--share): mosquitto "
+            "does; of "
+            "nats-server and rabbitmq-server nothing would come. There, part the load by topics (--shards)");
+    log(connection.contested() ? LogLevel::debug : LogLevel::info, "subscribed to " + what + " at " +
+                                                                       connection.address() + " (" + version +
+                                                                       (options.tls ? ", TLS)" : ")"));
 }
 
 // It is final when each broker has refused it and none ever granted it. A node of a cluster that has just lost another one refuses, too.
 void MqttSubscriber::Impl::deny(const MqttEvent &event) {
-    const std::string text = "the broker " + connection.address() + " refuses the subscription to " +
-                             session.subscribe + ": " + event.text;
+    const std::string text =
+        "the broker " + connection.address() + " refuses the subscription to " + what + ": " + event.text;
     refused_by.insert(connection.address());
     if (granted || !std::all_of(options.servers.begin(), options.servers.end(), [this](const auto &server) {
             return refused_by.contains(server.address());

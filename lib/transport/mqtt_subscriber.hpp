@@ -21,11 +21,17 @@ namespace ble {
 class MqttSubscriber {
   public:
     using Take = std::function<void(std::string_view topic, std::string_view payload)>;
+    // Which part of the messages is ours.
+    struct Part {
+        std::string group{};  // of a shared subscription; empty: none
+        std::string
+            shards{};  // of "{shard}" in the topic (batch/topic.hpp); empty: that does not stand there
+    };
 
     // With a client id in `options` the broker keeps the session and what arrives while we are away; without one the id
-    // is random and nothing is kept. `share`: the group of a shared subscription, or empty. `window`: messages, 1 to 65535.
-    // `take` is called by step().
-    MqttSubscriber(const MqttOptions &options, const std::string &share, std::size_t window, Take take);
+    // is random and nothing is kept. Other shards than ours are taken out of the session. `window`: messages, 1 to 65535. `take` is called
+    // by step().
+    MqttSubscriber(const MqttOptions &options, const Part &part, std::size_t window, Take take);
     ~MqttSubscriber();  // as close()
 
     void start();

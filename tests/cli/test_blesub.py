@@ -66,7 +66,9 @@ class CommandLine(unittest.TestCase):
                             (["--url", "mqtt://a", "--url", "mqtts://b"], "TLS"), (["--url", "mqtt://a/t", "--url", "mqtt://b/u"], "--topic"),
                             (["--host", "mqtt://a"], "--url"), (["--topic", "a/#/b"], "#"), (["--topic", ""], "topic"),
                             (["--topic", "a\u0085"], "topic"), (["--client-id", "a\n"], "client id"),
-                            (["--share", "a/b"], "--share"), (["--key", "/dev/null"], "--cert"),
+                            (["--share", "a/b"], "--share"), (["--share", ""], "empty"),
+                            (["--shards", "0-g"], "0-4,a"), (["--shards", "0", "--topic", "a/+"], "{shard}"),
+                            (["--topic", "a/{shard}/+"], "--shards"), (["--topic", "a/{shard}/{shard}", "--shards", "0"], "once"), (["--key", "/dev/null"], "--cert"),
                             (["--cafile", "/nonexistent"], "/nonexistent"), (["--keepalive", "4"], "--keepalive"), (["--window", "0"], "--window"),
                             (["--insecure", "--cafile", "/dev/null"], "--insecure"),
                             (["--confirm", "--ack", "received"], "leave out one")]:
@@ -184,6 +186,16 @@ class Messages(unittest.TestCase):
             wait_until(all_there, "all messages")
             self.assertEqual(sorted(seqs(line for _, line in got)), list(range(40)))
             self.assertEqual({pid for pid, _ in got}, {one.pid, two.pid})
+
+    def test_shards_part_the_messages_and_may_be_chosen_anew(self):
+        words = ["--topic", "t/{shard}/x", "--client-id", "shards", "--count", "3"]
+        for shards, wanted in (("0-2", [0, 1, 2]), ("2,f", [2, 15]), ("0-f", list(range(16)))):
+            words[-1] = str(len(wanted))
+            with subscribe(self.broker, *words, "--shards", shards) as tool:
+                for number, shard in enumerate("0123456789abcdef"):
+                    publish(self.broker, batch(number), topic=f"t/{shard}/x")
+                self.assertEqual(sorted(seqs(tool.lines())), wanted)
+                self.assertEqual(tool.wait(), 0, tool.err)
 
     def test_count_ends_it_and_leaves_the_rest(self):
         topic = "t/count"
@@ -574,6 +586,25 @@ class Rights(unittest.TestCase):
             for _ in range(4):  # whichever is asked first
                 with Tool("blesub", "--broker", brokers) as tool:
                     tool.wait_err(f"subscribed to {TOPIC} at 127.0.0.1:{other.port}")
+
+    def test_a_broker_that_shares_no_subscriptions(self):
+        """It says so in its CONNACK, its SUBACK, or a DISCONNECT."""
+        for properties, answer in ((b"\x2a\0", 1), (b"", 0x9E), (b"", b"\xe0\x01\x9e")):
+            with self.subTest(answer=answer, properties=properties), MqttServer() as server:
+                server.connack_properties, server.suback = properties, lambda level, topic, answer=answer: answer
+                with subscribe(server, "--share", "g", "--mqtt-version", "5", ready=False) as tool:
+                    self.assertEqual(tool.wait(), 78, tool.err)
+                    self.assertIn("refuses the subscription to $share/g/tfg/detections/raw: shared subscriptions not supported; "
+                                  "leave out --share, and part the load by topics (--shards)", tool.err)
+                self.assertEqual(server.topics, [] if properties else ["$share/g/tfg/detections/raw"])
+
+    def test_one_of_its_shards_denied_is_a_subscription_denied(self):
+        with MqttServer() as server:
+            server.suback = lambda level, topic: 0x87 if "/b/" in topic else 1
+            with subscribe(server, "--shards", "0,a-c", ready=False) as tool:
+                self.assertEqual(tool.wait(), 77, tool.err)
+                self.assertIn("refuses the subscription to tfg/detections/raw/{shard}/+, shards 0abc: not authorised", tool.err)
+            self.assertEqual(server.topics, [f"tfg/detections/raw/{shard}/+" for shard in "0abc"])
 
     def test_a_subscription_at_another_qos_is_none(self):
         with MqttServer() as server:

@@ -48,6 +48,16 @@ class Blesend(FolderTest):
         self.assertEqual(self.server.published, [
             (f"{RAW}/{json.loads(line)['device_id']}", line.encode()) for line in lines])
 
+    def test_a_shard_has_a_topic_with_or_without_its_devices(self):
+        lines = [batch(n, device) for n, device in enumerate(("pi-1", "pi-2", "pi-1", "pi-3"))]
+        shards = {"pi-1": "9", "pi-2": "f", "pi-3": "b"}  # printf %s pi-1 | sha256sum
+        topics = [(shards[json.loads(line)["device_id"]], json.loads(line)["device_id"]) for line in lines]
+        self.send(lines, "--topic", RAW + "/{shard}/{device_id}")
+        self.assertEqual(self.server.published, [(f"{RAW}/{shard}/{device}", line.encode()) for (shard, device), line in zip(topics, lines)])
+        self.server.published.clear()
+        self.send(lines, "--topic", RAW + "/{shard}")
+        self.assertEqual(self.server.published, [(f"{RAW}/{shard}", line.encode()) for (shard, _), line in zip(topics, lines)])
+
     def test_lines_of_one_topic_share_a_message_and_others_do_not(self):
         ours, theirs = [batch(n) for n in range(3)], [batch(n, "pi-2") for n in range(2)]
         self.send([*ours, *theirs, gap()], "--coalesce", 100)
@@ -83,8 +93,10 @@ class Blesend(FolderTest):
             self.assertEqual(topic, f"{RAW}/{json.loads(payload)['device_id']}")
 
     def test_what_stands_wrongly_in_braces_is_64(self):
-        for words, said in [(["--topic", "a/{device}"], "{device_id}, once"), (["--topic", PATTERN + "/{device_id}"], "{device_id}, once"),
-                            (["--topic", PATTERN, "--status-topic", "s/{device_id}"], "--status-topic")]:
+        for words, said in [(["--topic", "a/{device}"], "once each"), (["--topic", PATTERN + "/{device_id}"], "once each"),
+                            (["--topic", "{shard}/{shard}/a"], "once each"),
+                            (["--topic", PATTERN, "--status-topic", "s/{device_id}"], "--status-topic"),
+                            (["--topic", PATTERN, "--status-topic", "s/{shard}"], "--status-topic")]:
             code, _, err = run("blesend", "--check", "--host", "h", *words)
             self.assertEqual(code, 64, err)
             self.assertIn(said, err)

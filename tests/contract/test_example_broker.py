@@ -74,6 +74,13 @@ class Example(unittest.TestCase):
         self.assertEqual(database.detections(), flatten(lines))
         self.assertEqual(database.gaps(), [])
 
+    def test_a_group_of_backends_confirms_by_these_rights(self):
+        database, lines = Database(self.folder / "ble.db"), make_batches(40, "pi-lab-1", detections=1)
+        pair = self.start_backend(database, "--share", "backends", "--confirm")
+        self.send(lines, "--confirm", "stored")
+        end_pipeline(pair)
+        self.assertEqual(database.batches(), positions(lines))
+
     def test_who_may_publish(self):
         end_pipeline(self.start_backend(Database(self.folder / "ble.db")))  # somebody is subscribed: else it is 0x10
         reader = self.start_subscriber("pi-lab-1", confirmation_of("pi-lab-1"))

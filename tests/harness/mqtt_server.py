@@ -11,7 +11,8 @@ class MqttServer:
     """Speaks enough MQTT 3.1.1 and 5 on a loopback port of its own.
 
     connack(level) gives the CONNACK's code or reason (0: come in; None: hang up; "reset": without a farewell;
-    bytes: sent as they are); suback(level, topic) the SUBACK's; puback(level, payload) the PUBACK's (None: no answer);
+    bytes: sent as they are); suback(level, topic) the SUBACK's
+    (bytes: sent as they are); puback(level, payload) the PUBACK's (None: no answer);
     disconnect_at(payload) the reason of a DISCONNECT in its place (None: none; "close": the link is closed without a word;
     bytes: sent as they are). Each may be replaced at any time. `websocket`: it speaks through WebSocketEnd; `ends` has them, `wild` is that of the next.
     """
@@ -22,6 +23,7 @@ class MqttServer:
         self.puback = lambda level, payload: 0
         self.disconnect_at = lambda payload: None
         self.receive_maximum = receive_maximum
+        self.connack_properties = b""  # further ones, of MQTT 5
         self.levels, self.topics, self.published = [], [], []  # published: (topic, payload)
         self.unanswered = self.most_unanswered = 0  # publishes that wait for answer(), now and at most
         self.acknowledged, self.pings, self.connects = [], 0, []  # message ids of PUBACKs; PINGREQs; bodies of CONNECTs
@@ -136,12 +138,7 @@ class MqttServer:
                         if not self._take_publish(s, level, head, body):
                             return
                     elif kind == 8:
-                        at = 2 if level < 5 else 3 + body[2]
-                        size = int.from_bytes(body[at:at + 2], "big")
-                        topic = body[at + 2:at + 2 + size].decode()
-                        self.topics.append(topic)
-                        properties = b"\0" if level == 5 else b""
-                        s.sendall(self._packet(0x90, body[:2] + properties + bytes([self.suback(level, topic)])))
+                        self._answer_subscribe(s, level, body)
                     elif kind == 4:
                         self.acknowledged.append(int.from_bytes(body[:2], "big"))
                         self.on_puback()
@@ -152,6 +149,16 @@ class MqttServer:
                         return
             except OSError:
                 return
+
+    def _answer_subscribe(self, s, level, body):
+        at, answers = 2 if level < 5 else 3 + body[2], []
+        while at < len(body):
+            size = int.from_bytes(body[at:at + 2], "big")
+            self.topics.append(body[at + 2:at + 2 + size].decode())
+            answers.append(self.suback(level, self.topics[-1]))
+            at += 3 + size
+        said = next((answer for answer in answers if isinstance(answer, bytes)), None)
+        s.sendall(said or self._packet(0x90, body[:2] + (b"\0" if level == 5 else b"") + bytes(answers)))
 
     def _shake_hands(self, s):
         try:
@@ -176,6 +183,7 @@ class MqttServer:
         properties = b""
         if level == 5:
             limit = b"" if self.receive_maximum is None else b"\x21" + self.receive_maximum.to_bytes(2, "big")
+            limit += self.connack_properties
             properties = bytes([len(limit)]) + limit
         middle = b"\0" if level == 5 else b""
         s.sendall(self._packet(0x20, bytes([0, code]) + properties) + b"".join(

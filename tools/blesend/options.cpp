@@ -24,8 +24,10 @@ void declare_destination(SendOptions &options, CommandLine &line) {
                "implies --mode; http has http://localhost:8000 by default. Given several times, one of them "
                "that answers",
                "HTTP_BASE_URL");
-    declare_mqtt_options(options.transport.mqtt, line,
-                         "the topic of the batches; {device_id} in it stands for each batch's own");
+    declare_mqtt_options(
+        options.transport.mqtt, line,
+        "the topic of the batches; {device_id} in it stands for each batch's own, {shard} for its "
+        "sixteenth of all devices");
     line.group("HTTP, and MQTT over WebSocket");
     line.text("--proxy URL", options.transport.mqtt.proxy_url,
               "HTTP proxy, http://HOST:PORT, for URLs of ws, wss, http and https (else https_proxy, "
@@ -132,10 +134,11 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
 
 // It is said when the link is made, and by the broker when it is lost: before any batch, and for none.
 void check_status_topic(const std::string &topic, const CommandLine &line) {
-    if (topic.find(TopicPattern::device) != std::string::npos)
-        throw Error(line.on_command_line("--status-topic") ? ExitCode::usage : ExitCode::config,
-                    "--status-topic '" + topic +
-                        "' has {device_id} in it, and no batch tells it yet: write the Pi's own there");
+    for (const auto name : {TopicPattern::device, TopicPattern::shard})
+        if (topic.find(name) != std::string::npos)
+            throw Error(line.on_command_line("--status-topic") ? ExitCode::usage : ExitCode::config,
+                        "--status-topic '" + topic + "' has " + std::string(name) +
+                            " in it, and no batch tells it yet: write the Pi's own there");
 }
 
 void settle_confirm_key(SendOptions &options, const CommandLine &line) {

@@ -1,14 +1,54 @@
 #include "blesub/options.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "batch/topic.hpp"
 
 namespace ble {
 namespace {
 
-constexpr char topic_of_all_devices[] = "tfg/detections/raw/+";
+constexpr char topic_of_all_devices[] = "tfg/detections/raw/+",
+               topic_of_shards[] = "tfg/detections/raw/{shard}/+";
+
+// A wrong value is a usage error when it was typed and a configuration error when the environment holds it.
+Error wrong(const CommandLine &line, std::initializer_list<const char *> options, const std::string &text) {
+    const bool typed = std::any_of(options.begin(), options.end(),
+                                   [&](const char *option) { return line.on_command_line(option); });
+    return Error(typed ? ExitCode::usage : ExitCode::config, text);
+}
+
+// Whose messages are ours, where several backends have some of them each.
+void settle_part(ReceiveOptions &options, const CommandLine &line) {
+    if (options.part.group.find_first_of("/+#") != std::string::npos)
+        throw wrong(line, {"--share"}, "the name of a group (--share) has no '/', '+' or '#' in it");
+    if (line.given("--share") && options.part.group.empty())
+        throw wrong(line, {"--share"}, "the name of the group (--share) is empty");
+    const auto first = options.mqtt.topic.find(TopicPattern::shard);
+    const bool place = first != std::string::npos;
+    if (place && options.mqtt.topic.find(TopicPattern::shard, first + 1) != std::string::npos)
+        throw wrong(line, {"--topic", "--url"},
+                    "{shard} stands in the topic '" + options.mqtt.topic + "' more than once");
+    if (!line.given("--shards")) {
+        if (place)
+            throw wrong(
+                line, {"--topic", "--url"},
+                "the topic '" + options.mqtt.topic + "' has {shard} in it: say which of them with --shards");
+        return;
+    }
+    options.part.shards = parse_shards(options.shards);
+    if (options.part.shards.empty())
+        throw wrong(
+            line, {"--shards"},
+            "--shards '" + options.shards + "' is no list of hexadecimal digits and ranges, as 0-4,a");
+    if (!place)
+        throw wrong(line, {"--shards", "--topic", "--url"},
+                    "--shards needs {shard} in the topic, and '" + options.mqtt.topic +
+                        "' has none: " + topic_of_shards);
+}
 
 }  // namespace
 
@@ -32,7 +72,7 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
                 "take at most so many messages, wait until the reader has consumed them all, and acknowledge "
                 "them together");
     line.flag("--confirm", options.confirm,
-              "tell blesend --confirm stored which batches are safe; for exactly one backend");
+              "tell blesend --confirm stored which batches are safe; all that do have one database");
     line.text("--confirm-key FILE", options.confirm_key_file,
               "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
               "file), the "
@@ -42,7 +82,13 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
               "take from a topic only what is of the device that its last level names, and write behind each "
               "line who "
               "sent it");
-    line.text("--share GROUP", options.share, "share the topic's messages with all who name the same group");
+    line.text(
+        "--share GROUP", options.part.group,
+        "share the topic's messages with all who name the same group, of which all write to one database");
+    line.text("--shards LIST", options.shards,
+              "take only these sixteenths of all devices, as 0-4,a, which {shard} in the topic stands for; "
+              "by default of "
+              "tfg/detections/raw/{shard}/+");
     line.text(
         "--reject FILE", options.reject,
         "where lines go that are too long, name their own sender, or are of another device than their topic");
@@ -52,6 +98,8 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
         "  blesub --host localhost | jq .device_id\n"
         "  blesub --url mqtts://backend@broker.example --client-id backend | bleingest\n"
         "  blesub --url mqtts://backend@broker.example --client-id backend --topic-device | bleingest\n"
+        "  blesub --url mqtts://backend@broker.example --share backends --confirm | bleingest --db "
+        "postgresql://…\n"
         "With --client-id the broker keeps what arrives while blesub is away; without, it does not.");
 }
 
@@ -62,29 +110,28 @@ bool disabled_by_environment() {
 
 void validate_receive_options(ReceiveOptions &options, const CommandLine &line) {
     if (disabled_by_environment()) return;
-    if (options.topic_device && !line.given("--topic")) options.mqtt.topic = topic_of_all_devices;
+    if (!line.given("--topic")) {
+        if (line.given("--shards"))
+            options.mqtt.topic = topic_of_shards;
+        else if (options.topic_device)
+            options.mqtt.topic = topic_of_all_devices;
+    }
     apply_mqtt_urls(options.mqtt, options.urls, line);
     validate_mqtt_options(options.mqtt, line);
     check_topic_filter(options.mqtt.topic, line);
+    settle_part(options, line);
     if (options.topic_device && !options.mqtt.topic.ends_with("/+"))
-        throw Error(line.on_command_line("--topic") || line.on_command_line("--topic-device") ||
-                            line.on_command_line("--url")
-                        ? ExitCode::usage
-                        : ExitCode::config,
+        throw wrong(line, {"--topic", "--topic-device", "--url"},
                     "--topic-device takes the last level of a topic for the device: the topic '" +
                         options.mqtt.topic + "' must end in /+");
     if (options.confirm && options.ack != "consumed")
-        throw Error(line.on_command_line("--confirm") || line.on_command_line("--ack") ? ExitCode::usage
-                                                                                       : ExitCode::config,
+        throw wrong(line, {"--confirm", "--ack"},
                     "--confirm promises that batches are stored, and --ack received does not wait for that: "
                     "leave out one of them");
     if (options.confirm)
         options.confirm_key = find_confirm_key(options.confirm_key_file);
     else if (line.on_command_line("--confirm-key"))
         throw Error(ExitCode::usage, "--confirm-key is for --confirm: without it nothing is confirmed");
-    if (options.share.find_first_of("/+#") != std::string::npos)
-        throw Error(line.on_command_line("--share") ? ExitCode::usage : ExitCode::config,
-                    "the name of a group (--share) has no '/', '+' or '#' in it");
 }
 
 }  // namespace ble

@@ -9,13 +9,15 @@
 #include "base/command_line.hpp"
 #include "base/file.hpp"
 #include "transport/mqtt_options.hpp"
+#include "transport/mqtt_subscriber.hpp"
 
 namespace ble {
 
 struct ReceiveOptions {
     CommonOptions common;
     MqttOptions mqtt;
-    std::string share, ack = "consumed";
+    MqttSubscriber::Part part;
+    std::string shards, ack = "consumed";
     std::string reject = default_state_path("blesub.rejected.ndjson"), confirm_key_file;
     std::vector<std::string> urls;
     std::optional<std::string> confirm_key;

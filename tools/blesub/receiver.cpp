@@ -42,7 +42,7 @@ Receiver::Receiver(const ReceiveOptions &options, Counters &counters)
                     confirmer_->note(topic, std::move(lines));
                 })
                                 : Handover::OnSafe()),
-      subscriber_(options.mqtt, options.share, static_cast<std::size_t>(options.window),
+      subscriber_(options.mqtt, options.part, static_cast<std::size_t>(options.window),
                   [this](auto topic, auto payload) { handover_.take(topic, payload); }),
       has_password_(options.mqtt.password.has_value()),
       has_key_(options.confirm_key.has_value()) {

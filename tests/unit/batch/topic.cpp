@@ -34,6 +34,25 @@ TEST_CASE("a topic for each device has its device_id, of batches, gap lines and 
     CHECK(topic.of(batch("pi-lab-3") + "\n" + batch("pi-lab-3")) == "a/pi-lab-3/b");
 }
 
+TEST_CASE("a topic for each shard has the first digit of the SHA-256 of the device_id") {
+    CHECK(shard_of("pi-lab-1") == 'c');
+    CHECK(shard_of("pi-lab-2") == 'a');
+    TopicPattern both("a/{shard}/{device_id}"), shard("a/{shard}");
+    CHECK(both.of(batch("pi-lab-1")) == "a/c/pi-lab-1");
+    CHECK(both.of(print_gap({"pi-lab-2", "aa", 3, 9, "buffer_full"})) == "a/a/pi-lab-2");
+    CHECK_FALSE(both.of(batch("pi/1")));
+    CHECK(shard.of(batch("pi/1")) == "a/f");
+    CHECK_FALSE(shard.of("{}"));
+}
+
+TEST_CASE("shards are named one by one and in ranges") {
+    CHECK(parse_shards("0-f") == all_shards);
+    CHECK(parse_shards("a,0-2,1,f") == "012af");
+    CHECK(parse_shards("7-7") == "7");
+    for (const auto *text : {"", ",", "0,", "g", "F", "3-1", "0-", "-1", "0--1", "10", "0 1", "0-4-8"})
+        CHECK(parse_shards(text).empty());
+}
+
 TEST_CASE("a device_id that cannot be a level has no topic, nor has what is no batch") {
     TopicPattern topic("a/{device_id}");
     for (const auto *device : {"pi/1", "pi+1", "#pi", "pi\\u0085x",
