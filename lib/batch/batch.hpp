@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/timestamp.hpp"
+#include "batch/archive.hpp"
 #include "batch/device_hash.hpp"
 #include "batch/span.hpp"
 
@@ -54,6 +55,7 @@ struct Batch {
     std::vector<Detection> detections;
     std::optional<std::string>
         sender;  // a receiver's word (batch/sender.hpp), which print_batch() does not say
+    std::optional<Archived> archive;  // out of a database
 };
 
 // A hole that a tool made knowingly.
@@ -99,13 +101,16 @@ struct ParsedBatch {
     bool whole() const { return rejected.empty() && left_out.empty(); }
 };
 
-using ParsedLine = std::variant<ParsedBatch, Gap, InvalidLine>;
+// The last two only of who takes an archive.
+using ParsedLine = std::variant<ParsedBatch, Gap, InvalidLine, ArchivedDevice, ArchivedRun>;
 
 // Reuses its buffers from line to line; one thread. Bounded: depth 16. A line with two members of one name is refused:
 // readers differ in which of them counts.
 class BatchParser {
   public:
-    BatchParser();
+    // Lines with the member "archive" (batch/archive.hpp) are refused by all others: it is the word of a database.
+    enum class Takes { lines, archives };
+    explicit BatchParser(Takes takes = Takes::lines);
     ~BatchParser();
     BatchParser(BatchParser &&) noexcept;
     BatchParser &operator=(BatchParser &&) noexcept;

@@ -3,7 +3,11 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <span>
+#include <utility>
 
+#include "base/digest.hpp"
+#include "base/hex_text.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "batch/batch.hpp"
@@ -191,12 +195,14 @@ struct Member {
         occupancy,
         detections,
         gap,
+        archive,
         sender
     };
 };
-constexpr std::array<std::string_view, 16> member_names{
-    "format",    "device_id",   "name",  "location", "version",   "timestamp",  "run_id", "seq",
-    "window_ms", "interval_ms", "clock", "hash_id",  "occupancy", "detections", "gap",    "sender"};
+constexpr std::array<std::string_view, 17> member_names{
+    "format",    "device_id",  "name",      "location",    "version", "timestamp",
+    "run_id",    "seq",        "window_ms", "interval_ms", "clock",   "hash_id",
+    "occupancy", "detections", "gap",       "archive",     "sender"};
 
 // Reads members one after the other until one is refused.
 class MemberReader {
@@ -298,6 +304,27 @@ void read_sender(MemberReader &members, std::optional<std::string> &sender) {
     });
 }
 
+Reason read_archive(dom::element value, std::string_view member, Archived &out, Names &others) {
+    static constexpr std::array<std::string_view, 3> names{"received_at", "age_s", "digest"};
+    dom::object object;
+    if (value.get(object) != simdjson::SUCCESS) return wrong(member, "not an object");
+    Members<3> members{names, others};
+    for (const auto [key, element] : object) members.take(key, element);
+    if (Reason fault = members.fault(); !fault.empty()) return wrong(member, fault);
+    for (std::size_t i = 0; i < 2; ++i)
+        if (members.find(i) == nullptr) return wrong(names[i], "absent");
+    Reason reason = read_time(*members.find(0), names[0], out.received_at);
+    if (reason.empty()) reason = read_integer(*members.find(1), names[1], 0, max_seq, out.age_s);
+    if (members.find(2) == nullptr || !reason.empty()) return reason;
+    std::string_view text;
+    Sha256 bytes{};
+    if (members.find(2)->get(text) != simdjson::SUCCESS || (text.size() != 32 && text.size() != 64) ||
+        !parse_hex(text, std::span(bytes).first(text.size() / 2)))
+        return wrong(names[2], "not 32 or 64 hexadecimal digits");
+    out.digest.emplace(reinterpret_cast<const char *>(bytes.data()), text.size() / 2);
+    return {};
+}
+
 // When its window was, as far as these members can be read.
 void read_window(const MemberReader &all, Batch &batch) {
     MemberReader members = all.afresh(), clock = all.afresh();
@@ -375,6 +402,9 @@ ParsedLine read_batch(MemberReader &members, Names &others) {
     members.optional(Member::occupancy, [&](auto value, auto name) {
         return read_occupancy(value, name, batch.occupancy.emplace(), others);
     });
+    members.optional(Member::archive, [&](auto value, auto name) {
+        return read_archive(value, name, batch.archive.emplace(), others);
+    });
     read_sender(members, batch.sender);
     members.required(Member::detections,
                      [&](auto value, auto name) { return read_detections(value, name, parsed, others); });
@@ -418,6 +448,13 @@ ParsedLine read_gap(MemberReader &members, Names &others) {
     return gap;
 }
 
+ParsedLine read_state(std::string_view line) {
+    auto state = parse_archived(line);
+    if (auto *device = std::get_if<ArchivedDevice>(&state)) return std::move(*device);
+    if (auto *run = std::get_if<ArchivedRun>(&state)) return std::move(*run);
+    return InvalidLine{std::move(std::get<std::string>(state))};
+}
+
 bool names_a_batch(std::string_view member) {
     return member == member_names[Member::device_id] || member == member_names[Member::run_id] ||
            member == member_names[Member::seq];
@@ -436,14 +473,15 @@ struct BatchParser::Impl {
     dom::parser parser{room};
     std::unique_ptr<char[]> padded{new char[room + simdjson::SIMDJSON_PADDING]};
     Names names;
+    Takes takes;
 
     // Room for the longest line is set aside once; pages that no line reached are never touched.
-    Impl() {
+    explicit Impl(Takes what) : takes(what) {
         if (parser.allocate(room, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
     }
 };
 
-BatchParser::BatchParser() : impl_(std::make_unique<Impl>()) {}
+BatchParser::BatchParser(Takes takes) : impl_(std::make_unique<Impl>(takes)) {}
 BatchParser::~BatchParser() = default;
 BatchParser::BatchParser(BatchParser &&) noexcept = default;
 BatchParser &BatchParser::operator=(BatchParser &&) noexcept = default;
@@ -465,6 +503,13 @@ ParsedLine BatchParser::parse(std::string_view line) {
     if (Reason fault = members.fault(); !fault.empty()) {
         reader.refuse(std::move(fault));
         return refuse(reader, !reader.has(Member::gap) && !names_a_batch(members.known_twice));
+    }
+    if (reader.has(Member::archive)) {
+        if (impl_->takes != Takes::archives) {
+            reader.refuse("archive: a line of bleexport, which bleingest --import takes");
+            return refuse(reader, false);
+        }
+        if (!reader.has(Member::detections)) return read_state(line);
     }
     return reader.has(Member::gap) ? read_gap(reader, impl_->names) : read_batch(reader, impl_->names);
 }

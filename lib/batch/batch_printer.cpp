@@ -2,6 +2,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/hex_text.hpp"
 #include "batch/batch.hpp"
 #include "batch/json_text.hpp"
 
@@ -20,6 +21,18 @@ void append_number(std::string &out, std::string_view name, Integer value) {
     char digits[24];
     out += name;
     out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+void append_archive(std::string &out, const Archived &archive) {
+    append_text(out, ",\"archive\":{\"received_at\":", format_ms(archive.received_at));
+    append_number(out, ",\"age_s\":", archive.age_s);
+    if (archive.digest) {
+        out += ",\"digest\":\"";
+        append_hex(out,
+                   {reinterpret_cast<const std::uint8_t *>(archive.digest->data()), archive.digest->size()});
+        out += '"';
+    }
+    out += '}';
 }
 
 void append_detection(std::string &out, const Detection &detection) {
@@ -92,7 +105,9 @@ std::string print_batch(const Batch &batch) {
         if (out.back() != '[') out += ',';
         append_detection(out, detection);
     }
-    out += "]}";
+    out += ']';
+    if (batch.archive) append_archive(out, *batch.archive);
+    out += '}';
     return out;
 }
 

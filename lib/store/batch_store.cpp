@@ -121,17 +121,16 @@ Expected BatchStore::foresee(const std::vector<StoreItem> &items) {
     std::set<std::pair<std::int64_t, std::string_view>> runs;
     std::set<Series> series;
     for (const auto &item : items) {
-        const auto device =
-            catalog_.device(item.batch != nullptr ? item.batch->device_id : item.gap->device_id);
-        if (item.gap != nullptr) {
-            runs.emplace(device, item.gap->run_id);
-            continue;
-        }
+        const auto device = catalog_.device(item.device_id());
+        if (item.gap != nullptr) runs.emplace(device, item.gap->run_id);
+        if (item.run != nullptr) runs.emplace(device, item.run->run_id);
+        if (item.batch == nullptr) continue;
         const Batch &batch = *item.batch;
-        if (batch.position)
-            runs.emplace(device, batch.position->run_id);
-        else
-            all.hashes.push_back(bytes_of(content_digest(item.line)));
+        if (batch.position) runs.emplace(device, batch.position->run_id);
+        if (batch.position && batch.archive)
+            all.names.push_back(
+                {device, batch.position->run_id, static_cast<std::int64_t>(batch.position->seq)});
+        if (!batch.position && !batch.archive) all.hashes.push_back(bytes_of(content_digest(item.line)));
         if (!batch.timestamp || !batch.window_ms) continue;
         const Series one = series_of(batch, device, catalog_.remembered_place(batch));
         if (series.insert(one).second) all.windows.emplace_back(one, to_milliseconds(*batch.timestamp));
@@ -142,8 +141,7 @@ Expected BatchStore::foresee(const std::vector<StoreItem> &items) {
 
 Expected BatchStore::devices_of(std::span<const StoreItem> items) {
     std::set<std::int64_t> devices;
-    for (const auto &item : items)
-        devices.insert(catalog_.device(item.batch != nullptr ? item.batch->device_id : item.gap->device_id));
+    for (const auto &item : items) devices.insert(catalog_.device(item.device_id(), item.is_archived()));
     Expected all;
     all.devices.assign(devices.begin(), devices.end());
     all.received_at = received_at_ms_;
@@ -245,8 +243,17 @@ void BatchStore::forget() {
 }
 
 void BatchStore::add(const StoreItem &item, StoreResult &result) {
-    result.outcomes.push_back(item.gap != nullptr ? add_gap(*item.gap, result)
-                                                  : add_batch(*item.batch, item.line, result));
+    if (item.device != nullptr) {
+        catalog_.merge(*item.device);
+        result.outcomes.push_back({Outcome::stored, {}});
+    } else if (item.run != nullptr) {
+        result.outcomes.push_back(add_run(*item.run));
+    } else if (item.gap != nullptr) {
+        result.outcomes.push_back(add_gap(*item.gap, result));
+    } else {
+        result.outcomes.push_back(item.batch->archive ? add_archived(*item.batch, result)
+                                                      : add_batch(*item.batch, item.line, result));
+    }
 }
 
 StoreOutcome BatchStore::add_gap(const Gap &gap, StoreResult &result) {
@@ -268,7 +275,11 @@ StoreOutcome BatchStore::add_batch(const Batch &batch, std::string_view line, St
     const std::string_view digest(reinterpret_cast<const char *>(hash.data()), digest_bytes);
     const auto change = runs_.take(run, seq, lost_span(window_of(batch)));
     if (!change.refused.empty()) return {Outcome::refused, change.refused};
-    if (!change.made) return known(batch, run, digest, result);
+    if (!change.made) {
+        // For this content, as far as can be told: a digest is kept as long as the batch.
+        const auto held = tables_->batches().find(run.id, seq);
+        return held ? compared(batch, device, *held, digest, result) : StoreOutcome{Outcome::duplicate, {}};
+    }
     tell(change.holes, batch.device_id, batch.position->run_id, result);
     insert_batch(batch, device, &run, digest);
     if (ahead && batch.timestamp) watch(batch, device, run, result);
@@ -277,23 +288,20 @@ StoreOutcome BatchStore::add_batch(const Batch &batch, std::string_view line, St
 
 StoreOutcome BatchStore::add_unnamed(const Batch &batch, std::string_view line) {
     const auto device = catalog_.device(batch.device_id);
-    if (!tables_->batches().insert_hash(bytes_of(content_digest(line)), received_at_ms_, lived_s_))
-        return {Outcome::duplicate, {}};
-    insert_batch(batch, device, nullptr, {});
+    const std::string name = bytes_of(content_digest(line));
+    if (!tables_->batches().insert_hash(name, received_at_ms_, lived_s_)) return {Outcome::duplicate, {}};
+    insert_batch(batch, device, nullptr, name);
     return {Outcome::stored, {}};
 }
 
-// Its name is known. For this content, as far as can be told: a digest is kept as long as the batch.
-StoreOutcome BatchStore::known(const Batch &batch, const RunLedger::Run &run, std::string_view digest,
-                               StoreResult &result) {
-    auto other =
-        tables_->batches().other_content(run.id, static_cast<std::int64_t>(batch.position->seq), digest);
-    if (!other) return {Outcome::duplicate, {}};
-    Conflict conflict{batch.device_id, *batch.position, std::move(*other), batch.sender.value_or("")};
-    catalog_.conflicted(run.device);
+// Something is stored under its name.
+StoreOutcome BatchStore::compared(const Batch &batch, std::int64_t device, const BatchRows::Held &held,
+                                  std::optional<std::string_view> digest, StoreResult &result) {
+    if (!digest || held.digest.empty() || held.digest == *digest) return {Outcome::duplicate, {}};
+    catalog_.conflicted(device);
     std::string reason = "another content is stored under this device_id, run_id and seq";
-    if (!conflict.stored_sender.empty()) reason += ", sent by " + conflict.stored_sender;
-    result.conflicts.push_back(std::move(conflict));
+    if (!held.sender.empty()) reason += ", sent by " + held.sender;
+    result.conflicts.push_back({batch.device_id, *batch.position, held.sender, batch.sender.value_or("")});
     return {Outcome::conflict, std::move(reason)};
 }
 
@@ -306,14 +314,20 @@ void BatchStore::watch(const Batch &batch, std::int64_t device, const RunLedger:
 
 // The time that counts for "first seen" and "last seen". A clock that is known to be wrong, was never set, or runs ahead of ours,
 // must not make anything seen in the far past or future for ever.
-std::int64_t BatchStore::taken_at(const Batch &batch, Time time) const {
-    if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms_;
+std::int64_t BatchStore::taken_at(const Batch &batch, Time time, std::int64_t received_at_ms) {
+    if (batch.clock_synced == std::optional<bool>(false)) return received_at_ms;
     const auto taken_ms = to_milliseconds(time);
-    return taken_ms < first_plausible_ms ? received_at_ms_ : std::min(taken_ms, received_at_ms_);
+    return taken_ms < first_plausible_ms ? received_at_ms : std::min(taken_ms, received_at_ms);
+}
+
+BatchStore::Receipt BatchStore::receipt_of(const Batch &batch) const {
+    if (!batch.archive) return {received_at_ms_, lived_s_};
+    return {to_milliseconds(batch.archive->received_at), lived_s_ - batch.archive->age_s};
 }
 
 void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
                               std::optional<std::string_view> digest) {
+    const auto [received_at_ms, lived_s] = receipt_of(batch);
     BatchRow row;
     row.device = device;
     if (batch.sender) row.sender = catalog_.sender(*batch.sender);
@@ -334,26 +348,31 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
         row.medium = batch.occupancy->medium;
         row.far = batch.occupancy->far;
     }
-    row.received_at = received_at_ms_;
+    row.received_at = received_at_ms;
     row.clock = batch.clock_synced;
     row.window_ms = batch.window_ms;
     row.interval_ms = batch.interval_ms;
-    row.lived_s = lived_s_;
+    row.lived_s = lived_s;
     row.digest = digest;
     const auto id = tables_->batches().insert(row);
-    catalog_.batch_stored(batch, id, batch.timestamp ? taken_at(batch, *batch.timestamp) : received_at_ms_,
-                          row.sender);
+    const auto taken_at_ms =
+        batch.timestamp ? taken_at(batch, *batch.timestamp, received_at_ms) : received_at_ms;
+    if (batch.archive)
+        catalog_.archived_stored(batch, id, taken_at_ms, received_at_ms, row.sender);
+    else
+        catalog_.batch_stored(batch, id, taken_at_ms, row.sender);
     if (row.timestamp && batch.window_ms)
         coverage_.add({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
                        batch.interval_ms.value_or(0)});
-    insert_detections(batch, id);
+    insert_detections(batch, id, received_at_ms);
 }
 
-void BatchStore::insert_detections(const Batch &batch, std::int64_t id) {
+void BatchStore::insert_detections(const Batch &batch, std::int64_t id, std::int64_t received_at_ms) {
     BatchRows &rows = tables_->batches();
     std::int64_t n = 0;
     for (const auto &detection : batch.detections) {
-        const auto advertiser = catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp));
+        const auto advertiser =
+            catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp, received_at_ms));
         std::string_view details = detection.details;
         if (auto changed = without_nul(details)) details = plain_.emplace_back(std::move(*changed));
         rows.insert({to_milliseconds(detection.timestamp), id, n++, advertiser, detection.rssi_dbm,

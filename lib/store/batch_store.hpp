@@ -47,15 +47,23 @@ class BatchStore : public Store {
     StoreOutcome add_batch(const Batch &batch, std::string_view line, StoreResult &result);
     StoreOutcome add_unnamed(const Batch &batch, std::string_view line);
     StoreOutcome add_gap(const Gap &gap, StoreResult &result);
-    StoreOutcome known(const Batch &batch, const RunLedger::Run &run, std::string_view digest,
-                       StoreResult &result);
+    // Where what another store had is stored (batch_store_archived.cpp).
+    StoreOutcome add_archived(const Batch &batch, StoreResult &result);
+    StoreOutcome add_run(const ArchivedRun &archived);
+    StoreOutcome compared(const Batch &batch, std::int64_t device, const BatchRows::Held &held,
+                          std::optional<std::string_view> digest, StoreResult &result);
     void watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run, StoreResult &result);
     void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
                       std::optional<std::string_view> digest);
-    void insert_detections(const Batch &batch, std::int64_t id);
+    void insert_detections(const Batch &batch, std::int64_t id, std::int64_t received_at_ms);
     void flush();
     void forget();
-    std::int64_t taken_at(const Batch &batch, Time time) const;
+    // When it was received, and how old the store was then; in the store that it comes from.
+    struct Receipt {
+        std::int64_t at_ms, lived_s;
+    };
+    Receipt receipt_of(const Batch &batch) const;
+    static std::int64_t taken_at(const Batch &batch, Time time, std::int64_t received_at_ms);
 
     std::unique_ptr<Tables> tables_;
     Catalog catalog_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "store/milliseconds.hpp"
 #include "store/used.hpp"
 
 namespace ble {
@@ -13,13 +14,14 @@ constexpr std::size_t row_overhead = 100;
 constexpr std::int64_t most_senders = 10'000;
 const std::string others = "others";
 constexpr std::size_t most_advertisers = 100'000;  // about 15 MiB
+constexpr std::int64_t not_yet = 0;                // a time of receipt before any other
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::min();
 
 }  // namespace
 
 struct Catalog::Device {
     NameRow row;
-    DeviceNews news;
+    DeviceNews news, archived;  // of this transaction; without an id there are none
     bool dirty = false;
 };
 
@@ -76,7 +78,7 @@ void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_a
     learned_places_.clear();
     learned_advertisers_.clear();
     for (const auto &item : items) {
-        const auto &device_id = item.batch != nullptr ? item.batch->device_id : item.gap->device_id;
+        const auto &device_id = item.device_id();
         if (const auto [place, added] = devices_.try_emplace(device_id); added) {
             remembered_ += device_id.size() + sizeof(Device) + row_overhead;
             asked.devices.push_back(device_id);
@@ -86,7 +88,9 @@ void Catalog::learn(const std::vector<StoreItem> &items, std::int64_t received_a
     }
     asked.most_senders = most_senders;
     if (asked.empty()) return;
-    rows_.learn(asked, lived_s_, received_at_ms);
+    const bool archived =
+        std::any_of(items.begin(), items.end(), [](const auto &item) { return item.is_archived(); });
+    rows_.learn(asked, lived_s_, archived ? not_yet : received_at_ms);
     for (std::size_t i = 0; i < learned_devices_.size(); ++i) *learned_devices_[i] = asked.device_rows[i];
     for (std::size_t i = 0; i < learned_senders_.size(); ++i) *learned_senders_[i] = asked.sender_rows[i];
     for (std::size_t i = 0; i < learned_places_.size(); ++i) *learned_places_[i] = asked.place_rows[i];
@@ -118,13 +122,15 @@ void Catalog::ask(const Batch &batch, NamesAsked &asked) {
     }
 }
 
-std::int64_t Catalog::device(const std::string &device_id) {
+std::int64_t Catalog::device(const std::string &device_id, bool archived) {
     const auto [place, added] = devices_.try_emplace(device_id);
     if (added) remembered_ += device_id.size() + sizeof(Device) + row_overhead;
     NameRow &row = place->second.row;
     if (row.id == 0) {
         const auto found = rows_.find_device(device_id);
-        row = found ? *found : NameRow{rows_.insert_device(device_id, lived_s_, received_at_ms_), lived_s_};
+        row = found ? *found
+                    : NameRow{rows_.insert_device(device_id, lived_s_, archived ? not_yet : received_at_ms_),
+                              lived_s_};
     }
     used(row, due_devices_);
     return row.id;
@@ -149,23 +155,66 @@ void Catalog::conflicted(std::int64_t device) {
     rows_.conflicted(device, received_at_ms_);
 }
 
-void Catalog::batch_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
-                           std::optional<std::int64_t> sender) {
-    Device &device = devices_[batch.device_id];
-    DeviceNews &news = device.news;
-    if (!device.dirty) {
-        dirty_devices_.push_back(&device);
-        device.dirty = true;
-        news = {device.row.id, received_at_ms_, taken_at_ms, never};
-    }
-    news.sender = sender;
-    news.version = batch.version;
+DeviceNews &Catalog::news_of(Device &device, bool archived) {
+    if (!device.dirty) dirty_devices_.push_back(&device);
+    device.dirty = true;
+    DeviceNews &news = archived ? device.archived : device.news;
+    if (news.id == 0)
+        news = {.id = device.row.id,
+                .received_at = archived ? not_yet : received_at_ms_,
+                .oldest = std::numeric_limits<std::int64_t>::max(),
+                .newest = never};
+    return news;
+}
+
+namespace {
+
+void add(DeviceNews &news, const Batch &batch, std::int64_t id, std::int64_t taken_at_ms) {
     news.oldest = std::min(news.oldest, taken_at_ms);
     if (taken_at_ms < news.newest) return;
     news.newest = taken_at_ms;
     news.newest_batch = id;
     if (batch.name) news.name = batch.name;
     if (batch.location) news.location = batch.location;
+}
+
+}  // namespace
+
+void Catalog::batch_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
+                           std::optional<std::int64_t> sender) {
+    DeviceNews &news = news_of(devices_[batch.device_id], false);
+    news.sender = sender;
+    news.version = batch.version;
+    add(news, batch, id, taken_at_ms);
+}
+
+void Catalog::archived_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
+                              std::int64_t received_at_ms, std::optional<std::int64_t> sender) {
+    DeviceNews &news = news_of(devices_[batch.device_id], true);
+    if (received_at_ms >= news.received_at) {
+        news.received_at = received_at_ms;
+        news.sender = sender;
+    }
+    add(news, batch, id, taken_at_ms);
+}
+
+void Catalog::merge(const ArchivedDevice &device) {
+    const auto ms = [](const std::optional<Time> &time) {
+        return time ? std::optional(to_milliseconds(*time)) : std::nullopt;
+    };
+    DeviceWord word;
+    word.id = this->device(device.device_id, true);
+    word.last_received = to_milliseconds(device.last_received);
+    word.conflicts = device.conflicts;
+    word.is_active = device.is_active;
+    word.first_seen = ms(device.first_seen);
+    word.last_seen = ms(device.last_seen);
+    word.last_conflict = ms(device.last_conflict);
+    if (device.sender) word.sender = sender(*device.sender);
+    word.name = device.name;
+    word.location = device.location;
+    word.version = device.version;
+    rows_.merge(word);
 }
 
 std::int64_t Catalog::place(const std::string &name, const std::string &location) {
@@ -210,7 +259,9 @@ void Catalog::flush_uses() {
 void Catalog::flush() {
     flush_uses();
     for (Device *device : dirty_devices_) {
-        rows_.tell(device->news);
+        if (device->news.id != 0) rows_.tell(device->news);
+        if (device->archived.id != 0) rows_.tell_archived(device->archived);
+        device->news = device->archived = {};
         device->dirty = false;
     }
     dirty_devices_.clear();

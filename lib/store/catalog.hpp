@@ -25,18 +25,24 @@ class Catalog {
     ~Catalog();
 
     void bound();  // before a transaction: forgets all when that is too much
-    void begin(std::int64_t received_at_ms, std::int64_t lived_s);  // a transaction begins
+    // A transaction begins. A device that is new in it was last heard of then.
+    void begin(std::int64_t received_at_ms, std::int64_t lived_s);
     void flush();   // writes what changed; before each commit and release
     void forget();  // something was rolled back, or another process deleted rows
 
     // Of a database that foresees, before a transaction: asks for all names of these lines that are not known, at once.
     void learn(const std::vector<StoreItem> &items, std::int64_t received_at_ms);
 
-    std::int64_t device(const std::string &device_id);  // created when new
+    // Created when new; archived: as one that was not heard of yet.
+    std::int64_t device(const std::string &device_id, bool archived = false);
     // A batch of that device was stored. The newest batch says what the device is called and where it is.
     // The last one in order of arrival says by whom it was sent, and which program made it.
     void batch_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
                       std::optional<std::int64_t> sender);
+    // The same of one that another store had received then.
+    void archived_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
+                         std::int64_t received_at_ms, std::optional<std::int64_t> sender);
+    void merge(const ArchivedDevice &device);
     void conflicted(std::int64_t device);  // another content came under a known name
     // Of more senders than can be told apart, the rest are "others".
     std::int64_t sender(const std::string &sender);
@@ -50,6 +56,7 @@ class Catalog {
     using Names = std::unordered_map<std::string, NameRow>;
 
     NameRow &row(Names &names, const std::string &key);
+    DeviceNews &news_of(Device &device, bool archived);
     void used(NameRow &row, std::vector<std::int64_t> &due) const;
     void flush_uses();
     void ask(const Batch &batch, NamesAsked &asked);

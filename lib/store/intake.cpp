@@ -15,7 +15,9 @@ constexpr std::size_t work_of_batch = 5, work_of_gap = 100;
 
 std::string whose(const StoreItem &item) {
     const auto name = [](const auto &one) { return one.sender ? *one.sender : one.device_id; };
-    return item.batch != nullptr ? name(*item.batch) : name(*item.gap);
+    return item.batch != nullptr ? name(*item.batch)
+           : item.gap != nullptr ? name(*item.gap)
+                                 : item.device_id();
 }
 
 // One record a line, however much of it is left out: each repeats the line.
@@ -58,11 +60,13 @@ void Intake::read(const Line &line) {
 
 void Intake::read(const Line &line, ParsedLine parsed) {
     if (auto *invalid = std::get_if<InvalidLine>(&parsed)) return set_aside(line, std::move(*invalid));
-    if (const auto *gap = std::get_if<Gap>(&parsed)) {
-        const ParsedLine &kept = parsed_.emplace_back(*gap);
-        items_.push_back({line.text, nullptr, &std::get<Gap>(kept)});
+    if (!std::holds_alternative<ParsedBatch>(parsed)) {
+        const ParsedLine &kept = parsed_.emplace_back(std::move(parsed));
+        const auto *run = std::get_if<ArchivedRun>(&kept);
+        items_.push_back(
+            {line.text, nullptr, std::get_if<Gap>(&kept), std::get_if<ArchivedDevice>(&kept), run});
         batches_.push_back(nullptr);
-        work_ += work_of_gap;
+        work_ += work_of_gap + (run != nullptr ? run->gaps.size() : 0);
         return;
     }
     const Batch &batch = std::get<ParsedBatch>(parsed).batch;
@@ -109,7 +113,9 @@ std::vector<Rejected> Intake::rejected(const StoreResult &result) const {
 std::vector<std::string> Intake::events(const StoreResult &result) const {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < items_.size(); ++i) {
-        if (items_[i].batch == nullptr || result.outcomes[i].kind != StoreOutcome::Kind::stored) continue;
+        if (items_[i].batch == nullptr || items_[i].is_archived() ||
+            result.outcomes[i].kind != StoreOutcome::Kind::stored)
+            continue;
         if (batches_[i]->whole()) {
             out.push_back(detection_event(items_[i].line));
         } else {

@@ -30,7 +30,9 @@ class Intake {
     };
 
     // A batch with more detections than that is set aside.
-    explicit Intake(std::size_t most_advertisers = 10'000) : most_advertisers_(most_advertisers) {}
+    explicit Intake(std::size_t most_advertisers = 10'000,
+                    BatchParser::Takes takes = BatchParser::Takes::lines)
+        : parser_(takes), most_advertisers_(most_advertisers) {}
 
     // Parses the first of the lines, which must live until the last call for them: as many as may cost the store one
     // transaction's work, at least one. Returns how many.
@@ -42,7 +44,7 @@ class Intake {
 
     // After items() were stored. Rejected: lines, and single detections of stored batches; duplicates are not rejected again.
     std::vector<Rejected> rejected(const StoreResult &result) const;
-    // One for each newly stored batch, in order, for each hole found or labelled, and for two at once.
+    // One for each newly stored batch, in order, for each hole found or labelled, and for two at once; none for what is archived.
     std::vector<std::string> events(const StoreResult &result) const;
     Counts counts(const StoreResult &result) const;
 

@@ -50,6 +50,34 @@ LostSpan behind(const LostSpan &hole, const LostSpan &window) {
     return between(window.end().or_else(hole.begin()), hole.end());
 }
 
+std::vector<HolePiece> common(const std::vector<HolePiece> &one, std::int64_t from, std::int64_t to,
+                              const std::vector<HolePiece> &other) {
+    std::vector<HolePiece> out;
+    const auto part = [&](HolePiece piece, std::int64_t first, std::int64_t last) {
+        piece.from = std::max(piece.from, first);
+        piece.to = std::min(piece.to, last);
+        if (piece.from <= piece.to) out.push_back(std::move(piece));
+    };
+    for (const auto &mine : one) {
+        part(mine, mine.from, from - 1);
+        for (const auto &theirs : other) {
+            HolePiece both{std::max(mine.from, theirs.from),
+                           std::min(mine.to, theirs.to),
+                           stronger(mine.reason, theirs.reason),
+                           std::min(mine.noticed_at, theirs.noticed_at),
+                           {}};
+            // At each end the word of the narrower one.
+            const Bound begins[] = {mine.lost.begin(), theirs.lost.begin()};
+            const Bound ends[] = {mine.lost.end(), theirs.lost.end()};
+            const bool begin = theirs.from >= mine.from, end = theirs.to <= mine.to;
+            both.lost = between(begins[begin].or_else(begins[!begin]), ends[end].or_else(ends[!end]));
+            part(std::move(both), from, to);
+        }
+        part(mine, to + 1, mine.to);
+    }
+    return out;
+}
+
 Relabelled relabel(const std::vector<HolePiece> &old, const HolePiece &line) {
     Relabelled out;
     for (const auto &piece : old) {

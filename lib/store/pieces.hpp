@@ -25,6 +25,10 @@ std::vector<HolePiece> join(std::vector<HolePiece> pieces);
 LostSpan before(const LostSpan &hole, const LostSpan &window);
 LostSpan behind(const LostSpan &hole, const LostSpan &window);
 
+// What neither of two knows: the parts of `one` inside from … to that lie in `other` as well, and those outside. Both in order.
+std::vector<HolePiece> common(const std::vector<HolePiece> &one, std::int64_t from, std::int64_t to,
+                              const std::vector<HolePiece> &other);
+
 struct Relabelled {
     std::vector<HolePiece> now, changed;  // all; those among them that have another reason
     bool retimed = false;                 // one has only other times than before

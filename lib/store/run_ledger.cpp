@@ -164,6 +164,23 @@ RunLedger::Change RunLedger::mark(Run &run, std::int64_t from, std::int64_t to, 
     return {true, std::move(labelled.changed), {}};
 }
 
+RunLedger::Change RunLedger::merge(Run &run, const Part &part) {
+    auto old = rows_.touching(run.id, part.from, part.to, most_holes + 1);
+    for (auto &piece : old) piece = bounded(std::move(piece));
+    auto ours = old;
+    const bool ahead = part.to >= run.next_seq;
+    if (ahead) ours.push_back({run.next_seq, part.to, missing, now_ms_, {}});
+    if (auto refused = replace(run, old, join(common(ours, part.from, part.to, part.holes)));
+        !refused.empty())
+        return {false, {}, std::move(refused)};
+    if (ahead) {
+        run.last = part.last.or_else(run.last);
+        run.open_from = part.open_from;
+        advance(run, part.to + 1);
+    }
+    return {true, {}, {}};
+}
+
 // A hole that we were told of behind all that was seen, and what lies before it and was not seen either.
 std::vector<Piece> RunLedger::unseen(const Run &run, const Piece &line) {
     std::vector<Piece> out;

@@ -44,6 +44,17 @@ class RunLedger {
     Change label(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,
                  const LostSpan &told);
 
+    // What another store knows of a part of the run: all of from..to but its holes, which are in order.
+    struct Part {
+        std::int64_t from, to;
+        std::vector<Piece> holes;
+        Bound last =
+            {};  // the end of the last window that it knows of, and from where on the ends of holes are not known; with the
+        std::optional<std::int64_t> open_from = {};  // last part
+    };
+    // What either of both knows is known, from then on.
+    Change merge(Run &run, const Part &part);
+
   private:
     // label(), of what is open all the same: whoever calls has closed it, or cannot.
     Change mark(Run &run, std::int64_t from, std::int64_t to, const std::string &reason,

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
+#include "store/archive.hpp"
 #include "store/batch_store.hpp"
+#include "store/postgres/archive.hpp"
 #include "store/postgres/tables.hpp"
 #include "store/postgres/uri.hpp"
+#include "store/sqlite/archive.hpp"
 #include "store/sqlite/tables.hpp"
 
 namespace ble {
@@ -17,6 +21,7 @@ struct Kind {
     std::string_view scheme;  // of "scheme://…"; empty: a path
     std::string (*fault_of)(const std::string &name);
     std::unique_ptr<Tables> (*open)(const std::string &name, const GoOn &go_on);
+    std::unique_ptr<ArchiveRows> (*read)(const std::string &name, const GoOn &go_on);
 };
 
 std::string any_path(const std::string &) {
@@ -27,9 +32,13 @@ std::unique_ptr<Tables> open_sqlite(const std::string &path, const GoOn &) {
     return open_sqlite_tables(path);
 }
 
-constexpr Kind kinds[] = {{"", any_path, open_sqlite},
-                          {"postgresql", fault_of_postgres_uri, open_postgres_tables},
-                          {"postgres", fault_of_postgres_uri, open_postgres_tables}};
+std::unique_ptr<ArchiveRows> read_sqlite(const std::string &path, const GoOn &) {
+    return open_sqlite_archive(path);
+}
+
+constexpr Kind kinds[] = {{"", any_path, open_sqlite, read_sqlite},
+                          {"postgresql", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive},
+                          {"postgres", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive}};
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
@@ -55,6 +64,12 @@ std::string why_no_store(const std::string &name) {
     if (name.empty()) return "the database has no name: give a file's path";
     return "there is no store for " + std::string(scheme_of(name)) +
            ":// databases: give a file's path, for SQLite, or postgresql://[USER@]HOST[:PORT]/NAME";
+}
+
+std::unique_ptr<Archive> open_archive(const std::string &name, ArchiveFilter filter,
+                                      const std::function<bool()> &go_on) {
+    if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
+    return std::make_unique<Archive>(find_kind(name)->read(name, go_on), std::move(filter));
 }
 
 std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on) {

@@ -5,6 +5,9 @@
 // without run_id and seq is new when the SHA-256 of its line is. A digest of each batch is kept for as long as the batch: a second
 // content under its name is a conflict. The outcome depends neither on the order in which
 // batches and gap lines arrive nor on how often. Several processes may use one store at once.
+//
+// What comes out of another store (batch/archive.hpp) is stored as that one had it, with its times and digests. Of an archived batch it counts
+// whether it is there, and not what is known of its run: what an archive says of a run may come before its batches.
 #pragma once
 
 #include <chrono>
@@ -28,11 +31,24 @@ class StoreTrouble : public Error {
     using Error::Error;
 };
 
-// One line to be stored: exactly one of `batch` and `gap` is set. All is borrowed for the call.
+// One line to be stored: exactly one of the pointers is set. All is borrowed for the call.
 struct StoreItem {
     std::string_view line;  // as it came, without its LF
     const Batch *batch = nullptr;
     const Gap *gap = nullptr;
+    const ArchivedDevice *device = nullptr;
+    const ArchivedRun *run = nullptr;
+
+    const std::string &device_id() const {
+        return batch != nullptr    ? batch->device_id
+               : gap != nullptr    ? gap->device_id
+               : device != nullptr ? device->device_id
+                                   : run->device_id;
+    }
+    // Out of another database: it says nothing of the present.
+    bool is_archived() const {
+        return device != nullptr || run != nullptr || (batch != nullptr && batch->archive);
+    }
 };
 
 struct StoreOutcome {

@@ -30,6 +30,7 @@ struct Expected {
     std::vector<std::pair<Series, std::int64_t>>
         windows;                      // each series once, and the time that is asked first
     std::vector<std::string> hashes;  // to be inserted in the order of the lines
+    std::vector<ExpectedName> names;  // of batches that may be there
     std::int64_t received_at = 0, lived_s = 0;
 };
 

@@ -17,7 +17,8 @@ Exposition::Labels label(const std::string &device_id) {
 void Devices::note(const std::vector<StoreItem> &items, const StoreResult &result, std::time_t received) {
     using Outcome = StoreOutcome::Kind;
     for (std::size_t i = 0; i < items.size() && i < result.outcomes.size(); ++i)
-        if (items[i].batch != nullptr && result.outcomes[i].kind == Outcome::stored)
+        if (items[i].batch != nullptr && !items[i].is_archived() &&
+            result.outcomes[i].kind == Outcome::stored)
             note(*items[i].batch, received);
     for (const auto &hole : result.holes) note(hole);
 }

@@ -19,7 +19,8 @@ Ingest::Ingest(const IngestOptions &options)
       reject_(options.reject, static_cast<std::uint64_t>(options.reject_max)),
       events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }),
       expiry_(options.retain, counters_),
-      intake_(static_cast<std::size_t>(options.most_advertisers)) {
+      intake_(static_cast<std::size_t>(options.most_advertisers),
+              options.import ? BatchParser::Takes::archives : BatchParser::Takes::lines) {
     counters_.queued = 0;
     counters_.conflicts = 0;
 }

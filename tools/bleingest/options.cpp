@@ -13,6 +13,8 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
     line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
+    line.flag("--import", o.import,
+              "take lines of bleexport as well, with their times and digests: of a database that you trust");
     line.group("Store");
     line.text("-d,--db PATH", o.db,
               "an SQLite database, :memory: to try things out; or postgresql://[USER@]HOST[:PORT]/NAME");
@@ -30,6 +32,7 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
         "Examples:\n"
         "  blesub --broker localhost | bleingest | blews\n"
         "  bleingest --db /tmp/try.db batches.ndjson > /dev/null\n"
+        "  bleexport --db ble.db | bleingest --import --db postgresql://db.example.org/ble\n"
         "  sqlite3 ble.db 'SELECT * FROM device_status'\n");
 }
 

@@ -19,7 +19,7 @@ struct IngestOptions {
     std::string reject = default_state_path("bleingest.rejected.ndjson");
     std::int64_t reject_max = 16 << 20, count = 0, most_advertisers = 10'000;
     std::chrono::milliseconds event_timeout{1000}, retain{0};
-    bool hold = false, strict = false, clock_is_right = false;
+    bool hold = false, strict = false, clock_is_right = false, import = false;
 };
 
 void declare_ingest_options(IngestOptions &options, CommandLine &line);

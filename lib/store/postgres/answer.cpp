@@ -46,4 +46,12 @@ std::optional<std::int64_t> Answer::number(int row, int column) const {
     return is_null(row, column) ? std::nullopt : std::optional(integer(row, column));
 }
 
+std::string bytes_of(std::string_view hex) {
+    const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+    std::string bytes;
+    for (std::size_t i = 2; i + 1 < hex.size(); i += 2)
+        bytes += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
+    return bytes;
+}
+
 }  // namespace ble

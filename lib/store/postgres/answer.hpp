@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 struct pg_result;
@@ -26,5 +27,8 @@ class Answer {
 
     std::shared_ptr<pg_result> result_;
 };
+
+// Of "\x0123…", as the server prints bytea.
+std::string bytes_of(std::string_view hex);
 
 }  // namespace ble

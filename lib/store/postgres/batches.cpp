@@ -15,9 +15,15 @@ constexpr Query insert_hashes{
     "INSERT INTO batch_hashes (hash, received_at, lived_s) SELECT hash, $2::bigint, $3::bigint FROM "
     "unnest($1::bytea[]) AS hash"
     " ORDER BY hash ON CONFLICT DO NOTHING RETURNING hash"};
-constexpr Query find_other{
-    "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
-    " WHERE run = $1::bigint AND seq = $2::bigint AND digest <> $3::bytea"};
+constexpr Query find_one{
+    "SELECT digest, senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
+    " WHERE run = $1::bigint AND seq = $2::bigint"};
+constexpr Query find_names{
+    "SELECT runs.id, asked.seq, batches.digest, senders.sender, batches.id"
+    " FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS asked (device, run_id, seq)"
+    " JOIN runs ON runs.device = asked.device AND runs.run_id = asked.run_id"
+    " LEFT JOIN batches ON batches.run = runs.id AND batches.seq = asked.seq"
+    " LEFT JOIN senders ON senders.id = batches.sender"};
 
 constexpr char copy_batches[] =
     "COPY batches (id, device, run, seq, timestamp, received_at, place, window_ms, interval_ms, oldest, "
@@ -27,15 +33,6 @@ constexpr char copy_detections[] =
     "COPY detections (timestamp, batch, advertiser, count, n, rssi, zone, details) FROM STDIN (FORMAT "
     "binary)";
 constexpr std::int16_t batch_columns = 19, detection_columns = 8;
-
-// "\x0123…", as the server prints bytes.
-std::string bytes_of(std::string_view hex) {
-    const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-    std::string bytes;
-    for (std::size_t i = 2; i + 1 < hex.size(); i += 2)
-        bytes += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
-    return bytes;
-}
 
 }  // namespace
 
@@ -65,6 +62,7 @@ void PostgresBatches::forget() {
     detections_.clear();
     new_hashes_.clear();
     known_hashes_.clear();
+    known_.clear();
     times_.clear();
     gathered_.clear();
     open_ = false;
@@ -104,7 +102,10 @@ std::int64_t PostgresBatches::insert(const BatchRow &batch) {
     } else {
         batches_.add_null();
     }
-    if (batch.run) gathered_.emplace(*batch.run, *batch.seq);
+    if (batch.run) {
+        gathered_.emplace(*batch.run, *batch.seq);
+        known_.erase({*batch.run, *batch.seq});
+    }
     open_ = true;
     scattered_ = batch.oldest && are_scattered(*batch.oldest, *batch.newest);
     if (batch.oldest) partitions_.note(*batch.oldest, *batch.newest);
@@ -152,11 +153,30 @@ void PostgresBatches::send() {
     gathered_.clear();
 }
 
-std::optional<std::string> PostgresBatches::other_content(std::int64_t run, std::int64_t seq,
-                                                          std::string_view digest) {
+Connection::Question PostgresBatches::question(const std::vector<ExpectedName> &names) {
+    std::vector<std::int64_t> devices, seqs;
+    std::vector<std::string_view> runs;
+    for (const auto &name : names) {
+        devices.push_back(name.device);
+        runs.push_back(name.run_id);
+        seqs.push_back(name.seq);
+    }
+    return {find_names, Values::of(devices, runs, seqs)};
+}
+
+void PostgresBatches::know(const Answer &answer) {
+    for (int row = 0; row < answer.rows(); ++row) {
+        auto &held = known_[{answer.integer(row, 0), answer.integer(row, 1)}];
+        if (!answer.is_null(row, 4)) held = {bytes_of(answer.text(row, 2)), std::string(answer.text(row, 3))};
+    }
+}
+
+std::optional<BatchRows::Held> PostgresBatches::find(std::int64_t run, std::int64_t seq) {
     if (gathered_.contains({run, seq})) send();  // what it is compared with
-    const Answer answer = connection_.ask(find_other, Values::of(run, seq, Values::Bytes{digest}));
-    return answer.rows() > 0 ? std::optional(std::string(answer.text(0, 0))) : std::nullopt;
+    if (const auto known = known_.find({run, seq}); known != known_.end()) return known->second;
+    const Answer answer = connection_.ask(find_one, Values::of(run, seq));
+    if (answer.rows() == 0) return {};
+    return Held{bytes_of(answer.text(0, 0)), std::string(answer.text(0, 1))};
 }
 
 }  // namespace ble

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,9 @@ class PostgresBatches : public BatchRows {
 
     // Inserts them now, in the order of all: insert_hash() then tells what came of each, once.
     void expect(std::vector<std::string> hashes, std::int64_t received_at, std::int64_t lived_s);
+    // Of these, find() then knows what was there before, where their runs were.
+    static Connection::Question question(const std::vector<ExpectedName> &names);
+    void know(const Answer &answer);
     void forget();  // what was gathered and not sent
     void lose_ids() { next_id_ = last_id_ = 0; }
     void send();
@@ -25,8 +29,7 @@ class PostgresBatches : public BatchRows {
     bool insert_hash(std::string_view hash, std::int64_t received_at, std::int64_t lived_s) override;
     std::int64_t insert(const BatchRow &batch) override;
     void insert(const DetectionRow &detection) override;
-    std::optional<std::string> other_content(std::int64_t run, std::int64_t seq,
-                                             std::string_view digest) override;
+    std::optional<Held> find(std::int64_t run, std::int64_t seq) override;
 
   private:
     void end_batch();
@@ -35,8 +38,10 @@ class PostgresBatches : public BatchRows {
     Partitions &partitions_;
     CopyRows batches_, detections_;
     std::set<std::string, std::less<>> new_hashes_, known_hashes_;
-    std::set<std::pair<std::int64_t, std::int64_t>> gathered_;  // run and seq of those in batches_
-    std::int64_t next_id_ = 0, last_id_ = 0;                    // those that are ours to give
+    using Name = std::pair<std::int64_t, std::int64_t>;  // run and seq
+    std::set<Name> gathered_;                            // of those in batches_
+    std::map<Name, std::optional<Held>> known_;          // what was there, of those that were expected
+    std::int64_t next_id_ = 0, last_id_ = 0;             // those that are ours to give
     bool open_ = false,
          scattered_ = false;  // the last batch: its row is not complete; its detections are far apart
     std::vector<std::int64_t> times_;

@@ -73,6 +73,31 @@ constexpr Query update_device{
     " last_batch = CASE WHEN last_batch IS NULL OR last_seen NOT BETWEEN $4::bigint + 1 AND $2::bigint"
     "  THEN $7::bigint ELSE last_batch END,"
     " last_sender = $8::bigint, last_version = $9::text WHERE id = $1::bigint"};
+constexpr Query update_archived{
+    "UPDATE devices SET last_received = greatest(last_received, $2::bigint), first_seen = least(first_seen, "
+    "$3::bigint),"
+    " last_seen = greatest(last_seen, $4::bigint),"
+    " name = CASE WHEN name IS NULL OR coalesce(last_seen <= $4::bigint, true) THEN coalesce($5::text, name) "
+    "ELSE name END,"
+    " location = CASE WHEN location IS NULL OR coalesce(last_seen <= $4::bigint, true)"
+    "  THEN coalesce($6::text, location) ELSE location END,"
+    " last_batch = CASE WHEN last_batch IS NULL OR coalesce(last_seen <= $4::bigint, true)"
+    "  THEN $7::bigint ELSE last_batch END,"
+    " last_sender = CASE WHEN last_received <= $2::bigint THEN $8::bigint ELSE last_sender END WHERE id = "
+    "$1::bigint"};
+constexpr Query merge_device{
+    "UPDATE devices SET last_received = greatest(last_received, $2::bigint), conflicts = greatest(conflicts, "
+    "$3::bigint),"
+    " is_active = CASE WHEN last_received <= $2::bigint THEN $4::smallint ELSE is_active END,"
+    " first_seen = least(first_seen, $5::bigint), last_seen = greatest(last_seen, $6::bigint),"
+    " last_conflict = greatest(last_conflict, $7::bigint),"
+    " last_sender = CASE WHEN last_received <= $2::bigint THEN $8::bigint ELSE last_sender END,"
+    " name = CASE WHEN last_received <= $2::bigint THEN coalesce($9::text, name) ELSE coalesce(name, "
+    "$9::text) END,"
+    " location = CASE WHEN last_received <= $2::bigint THEN coalesce($10::text, location)"
+    "  ELSE coalesce(location, $10::text) END,"
+    " last_version = CASE WHEN last_received <= $2::bigint THEN $11::text ELSE last_version END WHERE id = "
+    "$1::bigint"};
 constexpr Query count_conflict{
     "UPDATE devices SET conflicts = conflicts + 1, last_conflict = $2::bigint WHERE id = $1::bigint"};
 constexpr Query insert_news{
@@ -216,6 +241,17 @@ void PostgresNames::tell(const DeviceNews &news) {
     connection_.queue(update_device,
                       Values::of(news.id, news.received_at, news.oldest, news.newest, news.name,
                                  news.location, news.newest_batch, news.sender, news.version));
+}
+
+void PostgresNames::tell_archived(const DeviceNews &news) {
+    connection_.queue(update_archived, Values::of(news.id, news.received_at, news.oldest, news.newest,
+                                                  news.name, news.location, news.newest_batch, news.sender));
+}
+
+void PostgresNames::merge(const DeviceWord &word) {
+    connection_.queue(merge_device, Values::of(word.id, word.last_received, word.conflicts, word.is_active,
+                                               word.first_seen, word.last_seen, word.last_conflict,
+                                               word.sender, word.name, word.location, word.version));
 }
 
 void PostgresNames::conflicted(std::int64_t device, std::int64_t at) {

@@ -24,6 +24,8 @@ class PostgresNames : public NameRows {
     void use_sender(std::int64_t id, std::int64_t used_s) override;
     std::int64_t advertiser(std::string_view device_hash) override;
     void tell(const DeviceNews &news) override;
+    void tell_archived(const DeviceNews &news) override;
+    void merge(const DeviceWord &word) override;
     void conflicted(std::int64_t device, std::int64_t at) override;
     void tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) override;
 

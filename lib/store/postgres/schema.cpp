@@ -68,6 +68,20 @@ void refuse_newer_postgres(const Connection &connection, std::int64_t version) {
                                       std::to_string(postgres_version) + ": upgrade blepipe");
 }
 
+void check_postgres_schema(Connection &connection) {
+    const auto version = version_of(connection);
+    if (version == postgres_version) return;
+    throw Error(
+        ExitCode::config,
+        "the database " + connection.name() +
+            (version == 0
+                 ? " has no schema blepipe that we can see: bleingest has not stored anything in it, or the "
+                   "role may not use it"
+                 : " has version " + std::to_string(version) +
+                       ", which this program does not read: start this version's bleingest on it once, "
+                       "which brings it forward"));
+}
+
 void open_postgres_schema(Connection &connection) {
     refuse_encoding(connection);
     if (version_of(connection) == postgres_version) return;

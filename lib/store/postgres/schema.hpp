@@ -9,6 +9,9 @@ namespace ble {
 // a newer version and for a schema of that name that is not ours; both are left untouched.
 void open_postgres_schema(Connection &connection);
 
+// Error(config) when a database that is only to be read has no schema of ours, or another version than this program's.
+void check_postgres_schema(Connection &connection);
+
 // The version that this program knows.
 extern const std::int64_t postgres_version;
 [[noreturn]] void refuse_newer_postgres(const Connection &connection, std::int64_t version);

@@ -90,10 +90,12 @@ class PostgresTables final : public Tables {
         const auto answers = connection_.ask({{lock_devices, Values::of(all.devices)},
                                               PostgresRuns::question(all.runs),
                                               PostgresTurns::question(all.devices),
-                                              PostgresStretches::question(all.windows)});
+                                              PostgresStretches::question(all.windows),
+                                              PostgresBatches::question(all.names)});
         runs_.know(all.runs, answers[1]);
         turns_.know(all.devices, answers[2]);
         stretches_.know(all.windows, answers[3]);
+        batches_.know(answers[4]);
         batches_.expect(all.hashes, all.received_at, all.lived_s);
     }
 

@@ -30,6 +30,13 @@ struct DetectionRow {
     std::string_view details;  // empty: none; borrowed until the tables are sent
 };
 
+// A batch that will be asked for by find().
+struct ExpectedName {
+    std::int64_t device = 0;
+    std::string_view run_id;
+    std::int64_t seq = 0;
+};
+
 class BatchRows {
   public:
     virtual ~BatchRows() = default;
@@ -39,9 +46,11 @@ class BatchRows {
     // Returns its id. Its detections follow, all of them.
     virtual std::int64_t insert(const BatchRow &batch) = 0;
     virtual void insert(const DetectionRow &detection) = 0;
-    // Who sent what is stored under that name (empty: not told) when it has another digest; none: it has not.
-    virtual std::optional<std::string> other_content(std::int64_t run, std::int64_t seq,
-                                                     std::string_view digest) = 0;
+    struct Held {
+        std::string digest, sender;  // empty: not kept; not told
+    };
+    // What is stored under that name.
+    virtual std::optional<Held> find(std::int64_t run, std::int64_t seq) = 0;
 };
 
 }  // namespace ble

@@ -23,6 +23,14 @@ struct DeviceNews {
     std::optional<std::string> name = {}, location = {}, version = {};
 };
 
+// What another store says of a device.
+struct DeviceWord {
+    std::int64_t id = 0, last_received = 0, conflicts = 0;
+    bool is_active = true;
+    std::optional<std::int64_t> first_seen = {}, last_seen = {}, last_conflict = {}, sender = {};
+    std::optional<std::string> name = {}, location = {}, version = {};
+};
+
 struct AdvertiserNews {
     std::string_view device_hash;
     std::int64_t id = 0;
@@ -68,6 +76,10 @@ class NameRows {
     // What was seen later than now was seen by a clock that was ahead: it is no longer the newest.
     virtual void tell(const DeviceNews &news) = 0;
     virtual void conflicted(std::int64_t device, std::int64_t at) = 0;
+    // Of archived batches: nothing gets older by them.
+    virtual void tell_archived(const DeviceNews &news) = 0;
+    // The word of whoever heard of it last counts; of counts the greater one.
+    virtual void merge(const DeviceWord &word) = 0;
     virtual void tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) = 0;
 };
 

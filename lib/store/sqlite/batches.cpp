@@ -15,9 +15,9 @@ SqliteBatches::SqliteBatches(Database &database)
       insert_hash_(
           database,
           "INSERT INTO batch_hashes (hash, received_at, lived_s) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
-      other_(database,
-             "SELECT senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
-             " WHERE run = ? AND seq = ? AND digest <> ?"),
+      find_(database,
+            "SELECT digest, senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
+            " WHERE run = ? AND seq = ?"),
       insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)"),
       insert_details_(database, "details (batch, n, details)"),
       insert_scattered_(database, "scattered (batch, n, timestamp)") {}
@@ -56,13 +56,12 @@ void SqliteBatches::insert(const DetectionRow &row) {
     if (scattered_) insert_scattered_.add(row.batch, row.n, row.timestamp);
 }
 
-std::optional<std::string> SqliteBatches::other_content(std::int64_t run, std::int64_t seq,
-                                                        std::string_view digest) {
-    other_.bind(1, run).bind(2, seq).bind(3, Blob{digest});
-    if (!other_.step()) return {};
-    std::string sender(other_.text(0));
-    other_.reset();
-    return sender;
+std::optional<BatchRows::Held> SqliteBatches::find(std::int64_t run, std::int64_t seq) {
+    find_.bind(1, run).bind(2, seq);
+    if (!find_.step()) return {};
+    Held held{std::string(find_.text(0)), std::string(find_.text(1))};
+    find_.reset();
+    return held;
 }
 
 }  // namespace ble

@@ -36,6 +36,27 @@ SqliteNames::SqliteNames(Database &database)
           "location),"
           " last_batch = iif(last_batch IS NULL OR last_seen NOT BETWEEN ?4 + 1 AND ?2, ?7, last_batch),"
           " last_sender = ?8, last_version = ?9 WHERE id = ?1"),
+      update_archived_(
+          database,
+          "UPDATE devices SET last_received = max(last_received, ?2), first_seen = min(coalesce(first_seen, "
+          "?3), ?3),"
+          " last_seen = max(coalesce(last_seen, ?4), ?4),"
+          " name = iif(name IS NULL OR coalesce(last_seen <= ?4, 1), coalesce(?5, name), name),"
+          " location = iif(location IS NULL OR coalesce(last_seen <= ?4, 1), coalesce(?6, location), "
+          "location),"
+          " last_batch = iif(last_batch IS NULL OR coalesce(last_seen <= ?4, 1), ?7, last_batch),"
+          " last_sender = iif(last_received <= ?2, ?8, last_sender) WHERE id = ?1"),
+      merge_device_(
+          database,
+          "UPDATE devices SET last_received = max(last_received, ?2), conflicts = max(conflicts, ?3),"
+          " is_active = iif(last_received <= ?2, ?4, is_active),"
+          " first_seen = coalesce(min(first_seen, ?5), first_seen, ?5),"
+          " last_seen = coalesce(max(last_seen, ?6), last_seen, ?6),"
+          " last_conflict = coalesce(max(last_conflict, ?7), last_conflict, ?7),"
+          " last_sender = iif(last_received <= ?2, ?8, last_sender),"
+          " name = iif(last_received <= ?2, coalesce(?9, name), coalesce(name, ?9)),"
+          " location = iif(last_received <= ?2, coalesce(?10, location), coalesce(location, ?10)),"
+          " last_version = iif(last_received <= ?2, ?11, last_version) WHERE id = ?1"),
       conflicted_(database, "UPDATE devices SET conflicts = conflicts + 1, last_conflict = ?2 WHERE id = ?1"),
       find_advertiser_(database, "SELECT id FROM advertisers WHERE device_hash = ?"),
       put_advertisers_(database, "advertisers (id, device_hash, first_seen, last_seen, detections)",
@@ -93,6 +114,17 @@ std::int64_t SqliteNames::advertiser(std::string_view device_hash) {
 void SqliteNames::tell(const DeviceNews &news) {
     update_device_.run(news.id, news.received_at, news.oldest, news.newest, news.name, news.location,
                        news.newest_batch, news.sender, news.version);
+}
+
+void SqliteNames::tell_archived(const DeviceNews &news) {
+    update_archived_.run(news.id, news.received_at, news.oldest, news.newest, news.name, news.location,
+                         news.newest_batch, news.sender);
+}
+
+void SqliteNames::merge(const DeviceWord &word) {
+    merge_device_.run(word.id, word.last_received, word.conflicts, word.is_active, word.first_seen,
+                      word.last_seen, word.last_conflict, word.sender, word.name, word.location,
+                      word.version);
 }
 
 void SqliteNames::tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) {

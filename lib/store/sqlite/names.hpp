@@ -27,6 +27,8 @@ class SqliteNames : public NameRows {
     void use_sender(std::int64_t id, std::int64_t used_s) override { use_sender_.run(id, used_s); }
     std::int64_t advertiser(std::string_view device_hash) override;
     void tell(const DeviceNews &news) override;
+    void tell_archived(const DeviceNews &news) override;
+    void merge(const DeviceWord &word) override;
     void conflicted(std::int64_t device, std::int64_t at) override { conflicted_.run(device, at); }
     void tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) override;
 
@@ -34,7 +36,7 @@ class SqliteNames : public NameRows {
     Database &database_;
     Statement find_device_, insert_device_, use_device_, find_place_, insert_place_, use_place_, find_sender_,
         insert_sender_, use_sender_, count_senders_;
-    Statement update_device_, conflicted_, find_advertiser_;
+    Statement update_device_, update_archived_, merge_device_, conflicted_, find_advertiser_;
     BulkInsert<std::int64_t, std::string_view, std::int64_t, std::int64_t, std::int64_t> put_advertisers_;
     std::int64_t next_advertiser_ = 0;  // 0: not known
 };

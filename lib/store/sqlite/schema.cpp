@@ -1,5 +1,6 @@
 #include "store/sqlite/schema.hpp"
 
+#include <iterator>
 #include <string>
 
 #include "base/log.hpp"
@@ -73,6 +74,20 @@ bool migrate_once(Database &database, std::span<const Migration> migrations, boo
 
 std::span<const Migration> store_migrations() {
     return all;
+}
+
+void check_archive_schema(Database &database) {
+    if (database.count_schema() == 0)
+        throw Error(ExitCode::config,
+                    "the database " + database.path() + " is empty: bleingest has not stored anything in it");
+    refuse_foreign(database);
+    check_version(database);
+    const auto version = version_of(database);
+    if (version < all[std::size(all) - 1].version)
+        throw Error(ExitCode::config,
+                    "the database " + database.path() + " has version " + std::to_string(version) +
+                        ", which this program does not read: start this version's bleingest on it "
+                        "once, which brings it forward");
 }
 
 void check_version(Database &database, std::span<const Migration> migrations) {

@@ -1,0 +1,20 @@
+// Where the detections of some batches are in a table that is kept in the order of time: batches that were stored one after the other are
+// mostly of one stretch, which is read once for all of them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "store/rows/archive_rows.hpp"
+
+namespace ble {
+
+struct Segment {
+    std::int64_t oldest, newest;     // of detections
+    std::int64_t first_id, last_id;  // of batches
+    bool scattered = false;          // of one batch, whose detections are far apart
+};
+
+std::vector<Segment> segments_of(const std::vector<ArchivedRow> &batches);
+
+}  // namespace ble

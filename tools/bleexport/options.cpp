@@ -1,0 +1,60 @@
+#include "bleexport/options.hpp"
+
+#include "base/option_value.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+namespace {
+
+// "2026-11-22T06:30:10Z", "2026-11-22", or how long ago: "24h".
+std::optional<Time> moment_of(const std::string &text, const std::string &option, bool on_command_line) {
+    if (text.empty()) return {};
+    if (const auto time = parse_rfc3339(text)) return time;
+    if (const auto day = parse_rfc3339(text + "T00:00:00Z")) return day;
+    try {
+        return now() - to_duration(text);
+    } catch (const std::string &) {
+        throw Error(
+            on_command_line ? ExitCode::usage : ExitCode::config,
+            option + ": a time is wanted, as 2026-11-22T06:30:00Z or 2026-11-22, or how long ago, as 24h");
+    }
+}
+
+}  // namespace
+
+void declare_export_options(ExportOptions &o, CommandLine &line) {
+    line.group("What");
+    line.text("-d,--db PATH", o.db, "an SQLite database, or postgresql://[USER@]HOST[:PORT]/NAME");
+    line.texts("--device ID", o.filter.devices, "of this Pi only");
+    line.text("--since TIME", o.since,
+              "what was received then or later: 2026-11-22T06:30:00Z, 2026-11-22, or 24h ago");
+    line.text("--until TIME", o.until, "what was received before");
+    line.group("Going on");
+    line.text(
+        "--resume FILE", o.resume,
+        "remember there how far the reader has come, and begin there the next time; of an SQLite database");
+    line.epilogue(
+        "Examples:\n"
+        "  bleexport --db ble.db --resume moved | bleingest --import --db postgresql://db.example.org/ble\n"
+        "  bleexport --db ble.db | gzip >ble.ndjson.gz\n"
+        "  zcat ble.ndjson.gz | bleingest --import --db new.db\n"
+        "  bleexport --db ble.db --since 24h | jq -c 'select(.detections) | [.device_id, (.detections | "
+        "length)]'\n"
+        "To store a line twice changes nothing, so that an export may always be begun again.");
+}
+
+void validate_export_options(ExportOptions &o, const CommandLine &line) {
+    if (const auto problem = why_no_store(o.db); !problem.empty())
+        throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
+    o.filter.since = moment_of(o.since, "--since", line.on_command_line("--since"));
+    o.filter.until = moment_of(o.until, "--until", line.on_command_line("--until"));
+    if (!o.resume.empty() && o.db.find("://") != std::string::npos)
+        throw Error(ExitCode::usage,
+                    "--resume: PostgreSQL numbers batches in blocks, so that none is the last one that was "
+                    "read. Begin "
+                    "again, which changes nothing that is stored, or narrow it by --since");
+    if (o.db == ":memory:")
+        throw Error(ExitCode::usage, "--db: a database in memory is another program's alone");
+}
+
+}  // namespace ble
