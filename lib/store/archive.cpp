@@ -97,7 +97,9 @@ std::vector<Batch> read_whole(ArchiveRows &rows, const std::vector<ArchivedRow> 
     for (std::size_t i = 0; i < batches.size(); ++i) {
         std::sort(detections[i].begin(), detections[i].end(),
                   [](const auto &a, const auto &b) { return a.first < b.first; });
-        for (auto &detection : detections[i]) batches[i].detections.push_back(std::move(detection.second));
+        std::int64_t last = -1;
+        for (auto &[n, detection] : detections[i])
+            if (std::exchange(last, n) != n) batches[i].detections.push_back(std::move(detection));
     }
     return batches;
 }

@@ -74,13 +74,9 @@ constexpr Query update_device{
     "  THEN $7::bigint ELSE last_batch END,"
     " last_sender = $8::bigint, last_version = $9::text WHERE id = $1::bigint"};
 constexpr Query update_archived{
-    "UPDATE devices SET last_received = greatest(last_received, $2::bigint), first_seen = least(first_seen, "
-    "$3::bigint),"
-    " last_seen = greatest(last_seen, $4::bigint),"
-    " name = CASE WHEN name IS NULL OR coalesce(last_seen <= $4::bigint, true) THEN coalesce($5::text, name) "
-    "ELSE name END,"
-    " location = CASE WHEN location IS NULL OR coalesce(last_seen <= $4::bigint, true)"
-    "  THEN coalesce($6::text, location) ELSE location END,"
+    "UPDATE devices SET last_received = greatest(last_received, $2::bigint),"
+    " first_seen = least(first_seen, $3::bigint), last_seen = greatest(last_seen, $4::bigint),"
+    " name = coalesce(name, $5::text), location = coalesce(location, $6::text),"
     " last_batch = CASE WHEN last_batch IS NULL OR coalesce(last_seen <= $4::bigint, true)"
     "  THEN $7::bigint ELSE last_batch END,"
     " last_sender = CASE WHEN last_received <= $2::bigint THEN $8::bigint ELSE last_sender END WHERE id = "

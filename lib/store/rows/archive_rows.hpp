@@ -62,7 +62,7 @@ class ArchiveRows {
     virtual std::vector<HolePiece> holes(std::int64_t run, std::int64_t from_seq,
                                          std::int64_t most) = 0;  // that begin there or later
     virtual std::vector<ArchivedRow> batches(std::int64_t after, std::int64_t most) = 0;  // by id
-    // Of these, in any order.
+    // Of these, in any order; and some of them twice, or of other batches.
     virtual void detections(const std::vector<ArchivedRow> &batches, const Sink &sink) = 0;
 };
 

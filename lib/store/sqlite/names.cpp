@@ -38,12 +38,9 @@ SqliteNames::SqliteNames(Database &database)
           " last_sender = ?8, last_version = ?9 WHERE id = ?1"),
       update_archived_(
           database,
-          "UPDATE devices SET last_received = max(last_received, ?2), first_seen = min(coalesce(first_seen, "
-          "?3), ?3),"
-          " last_seen = max(coalesce(last_seen, ?4), ?4),"
-          " name = iif(name IS NULL OR coalesce(last_seen <= ?4, 1), coalesce(?5, name), name),"
-          " location = iif(location IS NULL OR coalesce(last_seen <= ?4, 1), coalesce(?6, location), "
-          "location),"
+          "UPDATE devices SET last_received = max(last_received, ?2),"
+          " first_seen = min(coalesce(first_seen, ?3), ?3), last_seen = max(coalesce(last_seen, ?4), ?4),"
+          " name = coalesce(name, ?5), location = coalesce(location, ?6),"
           " last_batch = iif(last_batch IS NULL OR coalesce(last_seen <= ?4, 1), ?7, last_batch),"
           " last_sender = iif(last_received <= ?2, ?8, last_sender) WHERE id = ?1"),
       merge_device_(
