@@ -141,26 +141,32 @@ bool Archive::go_to(const ArchivePlace &place) {
         moment.end();
         const bool same = !found.empty() && found[0].id == place.id &&
                           found[0].received_at == place.received_at && found[0].device_id == place.device_id;
-        if (same) batch_ = place.id;
+        if (same) at_.batch = place.id;
         return same;
     });
 }
 
 double Archive::share() const {
-    if (part_ == Part::end || last_ < first_) return 1;
-    const auto done = std::clamp(batch_, first_ - 1, last_) - (first_ - 1);
+    if (at_.part == Part::end || last_ < first_) return 1;
+    const auto done = std::clamp(at_.batch, first_ - 1, last_) - (first_ - 1);
     return static_cast<double>(done) / static_cast<double>(last_ - first_ + 1);
 }
 
 std::vector<ArchiveLine> Archive::next() {
-    return told_apart([&] {
-        Moment moment(*rows_);
-        auto lines = part_ == Part::devices ? read_devices()
-                     : part_ == Part::runs  ? read_runs()
-                                            : read_batches();
-        moment.end();
-        return lines;
-    });
+    const Position before = at_;
+    try {
+        return told_apart([&] {
+            Moment moment(*rows_);
+            auto lines = at_.part == Part::devices ? read_devices()
+                         : at_.part == Part::runs  ? read_runs()
+                                                   : read_batches();
+            moment.end();
+            return lines;
+        });
+    } catch (...) {
+        at_ = before;  // also when the last word was not heard: nobody has these lines
+        throw;
+    }
 }
 
 bool Archive::wanted(const std::string &device_id) const {
@@ -178,17 +184,17 @@ std::vector<ArchiveLine> Archive::read_devices() {
     std::vector<ArchiveLine> lines;
     for (auto &row : rows_->devices())
         if (wanted(row.device_id)) lines.push_back({print_archived(device_of(std::move(row)))});
-    part_ = Part::runs;
+    at_.part = Part::runs;
     return lines;
 }
 
 std::vector<ArchiveLine> Archive::read_runs() {
     std::vector<ArchiveLine> lines;
-    const auto found = rows_->runs(run_, runs_a_step);
+    const auto found = rows_->runs(at_.run, runs_a_step);
     for (const auto &row : found)
         if (row.next_seq > 0 && wanted(row.device_id)) read_run(row, lines);
-    if (!found.empty()) run_ = found.back().id;
-    if (found.empty()) part_ = Part::batches;
+    if (!found.empty()) at_.run = found.back().id;
+    if (found.empty()) at_.part = Part::batches;
     return lines;
 }
 
@@ -218,9 +224,9 @@ void Archive::read_run(const ArchivedRunRow &row, std::vector<ArchiveLine> &line
 
 std::vector<ArchiveLine> Archive::read_batches() {
     std::vector<ArchiveLine> lines;
-    auto found = rows_->batches(batch_, batches_a_step_);
+    auto found = rows_->batches(at_.batch, batches_a_step_);
     if (found.empty()) {
-        part_ = Part::end;
+        at_.part = Part::end;
         return lines;
     }
     const auto end = found.back().id;
@@ -232,7 +238,7 @@ std::vector<ArchiveLine> Archive::read_batches() {
         rows += batches[i].detections.size();
         if (auto line = line_of(found[i], std::move(batches[i]), lived_s)) lines.push_back(std::move(*line));
     }
-    batch_ = end;
+    at_.batch = end;
     const auto each = static_cast<std::int64_t>(found.empty() ? 1 : rows / found.size());
     batches_a_step_ =
         std::clamp<std::int64_t>(rows_a_step / std::max<std::int64_t>(each, 1), 1, most_batches_a_step);

@@ -48,7 +48,7 @@ class Archive {
     // One step: some more lines, or none. What is too long for a line is told to `on_too_long`, by its name.
     std::vector<ArchiveLine> next();
     std::function<void(const std::string &name)> on_too_long;
-    bool ended() const { return part_ == Part::end; }  // that were all
+    bool ended() const { return at_.part == Part::end; }  // that were all
 
     // From 0 to 1: how much of the batches that were there at the start is read.
     double share() const;
@@ -66,9 +66,12 @@ class Archive {
 
     std::unique_ptr<ArchiveRows> rows_;
     ArchiveFilter filter_;
-    Part part_ = Part::devices;
+    struct Position {
+        Part part = Part::devices;
+        std::int64_t run = 0, batch = 0;  // the last ones that were read
+    };
+    Position at_;
     std::int64_t first_ = 0, last_ = 0;  // ids of batches at the start
-    std::int64_t run_ = 0, batch_ = 0;   // the last ones that were read
     std::int64_t batches_a_step_ = 20;
 };
 
