@@ -97,6 +97,20 @@ class Lines(Export):
         self.assertIn("bleingest --import", rejected[0]["reason"])
         self.assertEqual(Database(self.folder / "other.db").gaps(), [])
 
+    def test_memory_does_not_grow_with_the_database(self):
+        lines = make_batches(8000, detections=10)
+        self.store(lines)
+        reading, writing = os.pipe()
+        with open(reading, "rb") as taken:
+            tool = self.stack.enter_context(Tool("bleexport", stdout=writing, cwd=self.folder))
+            os.close(writing)
+            size = sum(len(taken.readline()) for _ in range(8000))
+            peak = tool.peak_memory()
+            size += len(taken.read())
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertGreater(size, 10 << 20)
+        self.assertLess(peak, size)
+
     def test_nothing_is_written_into_the_database(self):
         self.store(make_batches(20))
         before = (self.folder / "ble.db").read_bytes()

@@ -31,6 +31,23 @@ void check(BatchParser &parser, const Batch &batch) {
     must(print_batch(found->batch) == line, "and it is the same", line);
 }
 
+// As bleingest --import takes it.
+void check_archived(std::string_view line) {
+    static BatchParser parser(BatchParser::Takes::archives);
+    const ParsedLine parsed = parser.parse(line);
+    std::string printed;
+    if (const auto *device = std::get_if<ArchivedDevice>(&parsed)) printed = print_archived(*device);
+    if (const auto *run = std::get_if<ArchivedRun>(&parsed)) printed = print_archived(*run);
+    if (const auto *batch = std::get_if<ParsedBatch>(&parsed)) check(parser, batch->batch);
+    if (printed.empty() || printed.size() > max_line) return;
+    const ParsedLine again = parser.parse(printed);
+    const auto *device = std::get_if<ArchivedDevice>(&again);
+    const auto *run = std::get_if<ArchivedRun>(&again);
+    must(device != nullptr || run != nullptr, "what a database says is taken again", printed);
+    must((device != nullptr ? print_archived(*device) : print_archived(*run)) == printed,
+         "and it is the same", printed);
+}
+
 void check_event(const std::string &event) {
     static EventReader reader;
     must(event.size() <= max_event, "an event is not too long", event);
@@ -43,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
     static BatchParser parser;
     const std::string_view line = fuzz::text(bytes, size);
     if (size > max_line) return 0;
+    check_archived(line);
     const ParsedLine parsed = parser.parse(line);
     const auto name = name_line(parsed, line);
     must(name.has_value() != std::holds_alternative<InvalidLine>(parsed), "all that was taken has a name",

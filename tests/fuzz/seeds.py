@@ -29,6 +29,14 @@ def batches():
     yield {"format": 1, "device_id": "pi-lab-1", "run_id": RUN["run_id"],
            "gap": {"from_seq": 10, "to_seq": 11, "reason": "refused", "from": TIME, "to": TIME, "clock": "unsynced"}}
     yield {**head, "run_id": "a", "seq": 9007199254740991, "detections": []}
+    yield {**full, "detections": [seen], "archive": {"received_at": TIME, "age_s": 86400, "digest": HASH[:32]}}
+    yield {"format": 1, "device_id": "pi-lab-1", "archive": {"device": {
+        "name": "Lab", "version": "0.1.0", "sender": "key pi-lab-1", "first_seen": TIME, "last_seen": TIME, "last_received": TIME, "is_active": 0,
+        "conflicts": 1, "last_conflict": TIME}}}
+    yield {"format": 1, "device_id": "pi-lab-1", "run_id": RUN["run_id"], "archive": {"run": {
+        "hash_id": "a41c09d2", "from_seq": 0, "to_seq": 41, "last_end": TIME, "last_clock": "synced", "open_from": 30, "gaps": [
+            {"from_seq": 3, "to_seq": 9, "reason": "missing", "noticed_at": TIME, "from": TIME, "to": TIME, "clock": "unsynced"},
+            {"from_seq": 30, "to_seq": 40, "reason": "buffer_full", "noticed_at": TIME}]}}}
 
 
 def line(value):

@@ -15,8 +15,6 @@
 namespace ble {
 namespace {
 
-constexpr std::size_t enough_ahead = 1 << 20;  // bytes that wait for the reader
-
 // Who wants to know how far the reader has come needs to be told by the pipe; all others write to anything.
 CountingWriter::Promise promise_of(const ExportOptions &options) {
     return options.resume.empty() ? CountingWriter::Promise::written : CountingWriter::Promise::committed;
@@ -43,8 +41,10 @@ ExitCode Export::run() {
     lifecycle_.on_status([this] { return progress(); });
     progress_said_.due();
     while (!lifecycle_.stopping() && !writer_.gone() && !archive_->ended()) {
-        if (writer_.unwritten() < enough_ahead && !persist([this] { read_on(); })) break;
-        hand_over(writer_.unwritten() >= enough_ahead);
+        // One step at a time: what is read ahead stands in the pipe, and nowhere else.
+        if (writer_.unwritten() == 0 && !persist([this] { read_on(); })) break;
+        hand_over(false);
+        if (writer_.unwritten() > 0) hand_over(true);
         report();
     }
     while (!lifecycle_.stopping() && !writer_.gone() && !writer_.idle()) {

@@ -18,12 +18,15 @@ constexpr Query insert_hashes{
 constexpr Query find_one{
     "SELECT digest, senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
     " WHERE run = $1::bigint AND seq = $2::bigint"};
+// LATERAL, so that each is looked up by its name: without statistics another way would read all batches there are.
 constexpr Query find_names{
-    "SELECT runs.id, asked.seq, batches.digest, senders.sender, batches.id"
+    "SELECT runs.id, asked.seq, held.digest, senders.sender, held.id"
     " FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS asked (device, run_id, seq)"
-    " JOIN runs ON runs.device = asked.device AND runs.run_id = asked.run_id"
-    " LEFT JOIN batches ON batches.run = runs.id AND batches.seq = asked.seq"
-    " LEFT JOIN senders ON senders.id = batches.sender"};
+    " CROSS JOIN LATERAL (SELECT id FROM runs WHERE device = asked.device AND run_id = asked.run_id LIMIT 1) "
+    "AS runs"
+    " LEFT JOIN LATERAL (SELECT id, digest, sender FROM batches WHERE run = runs.id AND seq = asked.seq "
+    "LIMIT 1) AS held ON true"
+    " LEFT JOIN senders ON senders.id = held.sender"};
 
 constexpr char copy_batches[] =
     "COPY batches (id, device, run, seq, timestamp, received_at, place, window_ms, interval_ms, oldest, "
