@@ -10,13 +10,14 @@
 #include <set>
 #include <utility>
 
-#include "base/log.hpp"
 #include "batch/batch.hpp"
 #include "spool/age_limit.hpp"
 #include "spool/gap_ledger.hpp"
+#include "spool/line_clock.hpp"
 #include "spool/spool.hpp"
-#include "spool/spool_age.hpp"
+#include "spool/spool_disk.hpp"
 #include "spool/spool_file.hpp"
+#include "spool/spool_rows.hpp"
 #include "sqlite/database.hpp"
 
 namespace ble {
@@ -61,24 +62,16 @@ class DurableSpool final : public Spool {
     };
     using Items = std::map<std::uint64_t, Item>;  // by id
 
-    struct State {
-        std::uint64_t reserved = 0;  // no id in the file is as high
-        Loss loss;
-        SpoolAge age;
-    };
     struct Lost {
         UptimeClock::time_point since;
         Gap batch;
     };
 
-    UptimeClock::time_point since(std::uint64_t id, std::int64_t since_ms, std::int64_t lived_s) const;
-    UptimeClock::time_point now() const { return clocks_.uptime(); }
-    void look_at_clocks();
     void load();
     void load_gaps();
     void read_ahead();
     std::size_t store(std::span<const std::string_view> lines, WhenFull when_full);
-    void insert(std::uint64_t id, std::string_view line, UptimeClock::time_point came);
+    void insert(const SpoolRows::Row &row, UptimeClock::time_point came);
     bool oldest_is_too_old();
     bool make_room(WhenFull when_full);
     bool drop_oldest(Cause cause);
@@ -90,25 +83,20 @@ class DurableSpool final : public Spool {
     bool is_older_by(std::chrono::seconds age_step) const;
     void save_state(std::chrono::seconds age_step);
     void save(std::chrono::seconds age_step);
-    std::int64_t to_wall(UptimeClock::time_point since) const;
-    std::int64_t to_lived(UptimeClock::time_point since) const;
-    std::string gap_line(std::uint64_t id, const GapLedger::Item &gap);
     void commit_removals();
     void run_removals();
     void commit(Transaction &transaction);
-    bool may_write() const { return Clock::now() >= retry_at_; }
-    void trouble(const SqliteError &error);
-    void wait(const std::string &why);
-    bool has_room();
+    bool has_room() { return batches_ == 0 || disk_.has_room(); }
 
     std::string path_;
     Bounds bounds_;
     AgeLimit limit_;
-    SpoolClocks clocks_;
     SpoolFile file_;
-    std::uint64_t kept_free_;  // bytes of its disk, for removals
     Database &database_;
-    Statement insert_, delete_, page_, put_gap_, delete_gap_, read_gap_, save_state_;
+    SpoolDisk disk_;
+    SpoolRows rows_;
+    SpoolRows::State saved_, saving_;  // in the file; there after the commit
+    LineClock clock_;
 
     // The file's rows less `removed_…`: in flight, in ahead_, in gaps_, or beyond read_to_.
     Items in_flight_, ahead_;
@@ -118,19 +106,12 @@ class DurableSpool final : public Spool {
     std::uint64_t bytes_ = 0;
     Loss loss_;
     std::uint64_t next_id_ = 1;
-    std::uint64_t first_id_ = 0;  // of this run
-    UptimeClock::time_point started_;
-    SpoolAge age_;          // at the last look at the clocks
-    State saved_, saving_;  // in the file; there after the commit
 
     std::set<std::uint64_t> removed_, removed_gaps_;  // still in the file
     Clock::time_point removed_since_;
-    std::map<std::uint64_t, Lost> given_up_;  // of what is removed and still in the file
-    std::set<std::uint64_t> touched_;         // gap lines that are not in the file as they are now
-    Clock::time_point retry_at_;
+    std::map<std::uint64_t, Lost> given_up_;   // of what is removed and still in the file
+    std::set<std::uint64_t> touched_;          // gap lines that are not in the file as they are now
     std::size_t most_lines_ = ~std::size_t{};  // of one push; fewer when more failed
-    bool complained_ = false;
-    Throttle trouble_said_;
     BatchParser parser_;
 };
 
