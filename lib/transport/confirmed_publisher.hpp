@@ -38,6 +38,8 @@ class ConfirmedPublisher final : public Transport {
     std::vector<Result> step() override;
     std::size_t window() const override;
     void send(std::uint64_t id, std::string_view payload) override;
+    void cork() override { publisher_.cork(); }
+    void uncork() override { publisher_.uncork(); }
     void renew(const TransportOptions &options) override;
     bool connected() const override { return publisher_.connected(); }
     std::string status() const override;

@@ -2,8 +2,11 @@
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -385,6 +388,7 @@ void MosquittoLink::finish() {
 bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::string_view payload,
                             bool retained) {
     if (state_ != State::up) return false;
+    if (corked_ == Cork::asked) set_cork(true);
     int packet = 0;
     const int code = mosquitto_publish(client_->handle, &packet, topic.c_str(),
                                        static_cast<int>(payload.size()), payload.data(), 1, retained);
@@ -399,6 +403,18 @@ bool MosquittoLink::publish(std::uint64_t id, const std::string &topic, std::str
             "a message was not acknowledged while all later ones were");  // libmosquitto uses its number again
     watch();
     return code == MOSQ_ERR_SUCCESS && state_ == State::up;
+}
+
+// libmosquitto writes each message by itself. The kernel makes few packets of them, and wakes the peer for these alone.
+void MosquittoLink::set_cork(bool in) {
+    corked_ = in ? Cork::in : Cork::out;
+    const int value = in ? 1 : 0;
+    if (connected())
+        ::setsockopt(mosquitto_socket(client_->handle), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
+void MosquittoLink::uncork() {
+    if (std::exchange(corked_, Cork::out) == Cork::in) set_cork(false);
 }
 
 void MosquittoLink::subscribe(const std::string &topic) {

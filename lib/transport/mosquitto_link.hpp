@@ -44,6 +44,8 @@ class MosquittoLink final : public MqttLink {
     bool hung_up() const override { return hung_up_; }
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
                  bool retained) override;
+    void cork() override { corked_ = Cork::asked; }
+    void uncork() override;
     void subscribe(const std::string &topic) override;
     void unsubscribe(const std::string &topic) override;
     void release() override;
@@ -53,6 +55,7 @@ class MosquittoLink final : public MqttLink {
     using Clock = std::chrono::steady_clock;
     struct Callbacks;
     enum class State { idle, dialling, tunnelling, greeting, up, ended };
+    enum class Cork { out, asked, in };
 
     bool connecting() const { return state_ == State::dialling || state_ == State::tunnelling; }
     bool connected() const { return state_ == State::greeting || state_ == State::up; }
@@ -67,6 +70,7 @@ class MosquittoLink final : public MqttLink {
     bool write();
     void subscribe_session();
     void watch();
+    void set_cork(bool in);
     void check(int code);
     std::string trouble_text(int code, int error) const;
     void give_up(const std::string &text, int reason = 0);
@@ -87,6 +91,7 @@ class MosquittoLink final : public MqttLink {
     int watched_ = -1;
     std::uint32_t watched_for_ = 0;
     State state_ = State::idle;
+    Cork corked_ = Cork::out;
     bool hung_up_ = false;
     bool to_subscribe_ = false;
     bool shares_ = true;      // the broker knows shared subscriptions, or has not said otherwise

@@ -322,6 +322,12 @@ bool MqttConnection::publish(std::uint64_t id, const std::string &topic, std::st
                              bool retained) {
     return connected() && impl_->link->publish(id, topic, payload, retained);
 }
+void MqttConnection::cork() {
+    if (connected()) impl_->link->cork();
+}
+void MqttConnection::uncork() {
+    if (impl_->link) impl_->link->uncork();
+}
 void MqttConnection::subscribe(const std::string &topic) {
     if (connected()) impl_->link->subscribe(topic);
 }

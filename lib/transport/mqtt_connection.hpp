@@ -56,6 +56,8 @@ class MqttConnection {
 
     // As of the link (MqttLink); without one nothing is taken.
     bool publish(std::uint64_t id, const std::string &topic, std::string_view payload, bool retained);
+    void cork();
+    void uncork();
     void subscribe(const std::string &topic);
     void unsubscribe(const std::string &topic);
     void release();

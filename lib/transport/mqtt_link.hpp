@@ -103,6 +103,9 @@ class MqttLink {
     // maximum may be outstanding.
     virtual bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
                          bool retained) = 0;
+    // What is published between the two may leave with the second only, in fewer packets.
+    virtual void cork() {}
+    virtual void uncork() {}
     // QoS 1; ends in `subscribed` or `denied`, or `lost`. Messages then come as events.
     virtual void subscribe(const std::string &topic) = 0;
     virtual void unsubscribe(const std::string &topic) = 0;

@@ -198,6 +198,14 @@ void MqttPublisher::send(std::uint64_t id, std::string_view payload) {
         impl_->connection.publish(id, *topic, payload, false);  // when it cannot, `lost` follows
 }
 
+void MqttPublisher::cork() {
+    impl_->connection.cork();
+}
+
+void MqttPublisher::uncork() {
+    impl_->connection.uncork();
+}
+
 void MqttPublisher::subscribe(const std::string &topic) {
     impl_->subscriptions.add(topic);
 }

@@ -34,6 +34,8 @@ class MqttPublisher final : public Transport {
     // The topic; empty: `refused`.
     std::string destination(std::string_view line) override;
     void send(std::uint64_t id, std::string_view payload) override;
+    void cork() override;
+    void uncork() override;
     void renew(const TransportOptions &options) override;
     bool connected() const override;
     std::string status() const override;

@@ -48,6 +48,9 @@ class Transport {
     virtual std::string destination(std::string_view) { return {}; }
     // Takes a message: a batch, or several joined by LF. `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
     virtual void send(std::uint64_t id, std::string_view payload) = 0;
+    // What is sent between the two may leave together, with the second at the latest: many messages in few packets.
+    virtual void cork() {}
+    virtual void uncork() {}
     // Takes the secrets of `options`, which may be others by now, for the next link; one that is waited for comes soon.
     virtual void renew(const TransportOptions &options) = 0;
     // Is the peer there? For the status line: "connected to HOST:PORT", "HOST:PORT: connection refused, next try in 4 s".

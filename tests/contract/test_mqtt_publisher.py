@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -68,6 +69,23 @@ class Answers(unittest.TestCase):
             tool.close_stdin()
             self.assertEqual(tool.wait(), 0)
             self.assertEqual(self.seqs(server), list(range(40)))
+
+    def test_messages_that_leave_together_are_one_packet(self):
+        come_in = threading.Event()
+        with MqttServer() as server:
+            server.connack = lambda level: 0 if come_in.wait(20) else None
+            server.puback = lambda level, payload: None
+            with send(server) as tool:
+                tool.wait_err("spool")  # from here on it takes signals
+                tool.write(lines(*range(60)))
+                wait_until(lambda: tool.stats()["queued"] == 60, "all in the spool")
+                come_in.set()
+                wait_until(lambda: server.unanswered == 60, "all of them")
+                self.assertEqual(server.segments, 2)  # CONNECT, and all of them
+                server.answer()
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 0)
+                self.assertEqual(self.seqs(server), list(range(60)))
 
     def test_denied_batches_are_kept_and_asked_about_one_at_a_time(self):
         for reason, said in [(0x87, "not authorised"), (0x97, "quota exceeded")]:

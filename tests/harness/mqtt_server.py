@@ -42,6 +42,12 @@ class MqttServer:
     def payloads(self):
         return [payload for _, payload in self.published]
 
+    @property
+    def segments(self):
+        """How many TCP segments with data have come: tcpi_data_segs_in of Linux's struct tcp_info."""
+        infos = (s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160) for s in self._sockets if s.fileno() >= 0)
+        return sum(struct.unpack_from("I", info, 152)[0] for info in infos)
+
     def __enter__(self):
         return self
 

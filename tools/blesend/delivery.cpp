@@ -28,10 +28,12 @@ void Delivery::pump() {
     // After a failure everything outstanding ends before the oldest is sent again: so order holds on each connection.
     if (rewinding_ && outstanding_.empty()) rewinding_ = false;
     expiring_ = false;
+    transport_.cork();
     while (!rewinding_ && !trying_ && outstanding_.size() < transport_.window()) {
         expiring_ = spool_.expire();
         if (expiring_ || !send_next()) break;
     }
+    transport_.uncork();
 }
 
 // Of several that were delivered together the last alone is looked at.

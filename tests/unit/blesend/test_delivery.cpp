@@ -27,6 +27,7 @@ class FakeTransport : public Transport {
     std::vector<std::pair<std::uint64_t, std::string>> sent;
     std::vector<Result> results;
     std::size_t width = 0, outstanding = 0;
+    bool corked = false;
     std::size_t apart = 0;  // so many first bytes of a line say where it goes
 
     void start() override {}
@@ -40,8 +41,11 @@ class FakeTransport : public Transport {
     std::string destination(std::string_view line) override { return std::string(line.substr(0, apart)); }
     void send(std::uint64_t id, std::string_view payload) override {
         REQUIRE(++outstanding <= width);
+        REQUIRE(corked);
         sent.emplace_back(id, payload);
     }
+    void cork() override { corked = true; }
+    void uncork() override { corked = false; }
     void renew(const TransportOptions &) override {}
     bool connected() const override { return width > 0; }
     std::string status() const override { return {}; }
@@ -119,6 +123,14 @@ TEST_CASE("nothing is sent while the window is closed") {
     p.delivery.pump();
     CHECK(p.transport.sent.empty());
     CHECK(p.spool.size() == 6);
+}
+
+TEST_CASE("what is sent together may leave together, and is let go at once") {
+    Parts p;
+    p.transport.width = 4;
+    p.delivery.pump();
+    CHECK(p.transport.sent.size() == 4);
+    CHECK_FALSE(p.transport.corked);
 }
 
 TEST_CASE("messages go out in order, no more than the window allows") {
