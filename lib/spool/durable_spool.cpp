@@ -9,7 +9,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t page_bytes = 256 * 1024, page_rows = 512;  // read ahead, at most
-constexpr std::size_t many_removals = 512;                       // so many may be sent again after a kill
+// So many may be sent again after a kill. More than one look at a full pipe brings of 1 KB each: in a flood they go with its lines.
+constexpr std::size_t many_removals = 1200;
 constexpr std::uint64_t reserve_step = 1000;
 constexpr std::chrono::minutes age_step(
     10);  // a power cut takes so much of it, and what could not be written

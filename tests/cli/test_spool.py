@@ -7,6 +7,7 @@ import resource
 import signal
 import sqlite3
 import tempfile
+import time
 import unittest
 
 from harness import Broker, HttpServer, Tool, free_port, random_source, standing, wait_until
@@ -49,8 +50,8 @@ class Case(unittest.TestCase):
     def nobody(self):
         return "--url", f"http://127.0.0.1:{free_port()}"
 
-    def server(self):
-        server = HttpServer()
+    def server(self, answer=None):
+        server = HttpServer(answer)
         server.start()
         self.addCleanup(server.stop)
         return server
@@ -83,6 +84,21 @@ class Spool(Case):
         self.drain(tool)
         self.assertEqual(seqs(server.bodies), list(range(1010)))
         self.assertEqual(self.status()["batches"], 0)
+
+    def test_what_came_before_sigterm_is_taken_though_enough_waits(self):
+        self.fill(batches(0, 600), 600)
+        def slow(_):
+            time.sleep(0.005)
+            return 201, {}, b""
+        server = self.server(slow)
+        tool = self.blesend("--url", server.url, "--drain-timeout", "0.001")
+        wait_until(lambda: len(server.bodies) > 2, "batches that leave")
+        tool.write(batches(600, 610))
+        tool.signal(signal.SIGTERM)
+        self.assertEqual(tool.wait(), 75)
+        other = self.server()
+        self.drain(self.blesend("--url", other.url))
+        self.assertEqual(set(seqs(server.bodies + other.bodies)), set(range(610)))
 
     def test_switching_the_mode_keeps_it(self):
         with Broker() as broker:

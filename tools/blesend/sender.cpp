@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -16,8 +17,15 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds look_period(100);      // a missed edge of the input is made good after this long
 constexpr milliseconds drain_at_stop(5'000);  // SIGTERM without --drain-timeout
+
+// The link does not run dry while more is taken. In memory there is room for few, and taking them costs next to nothing.
+std::size_t enough_for(const SendOptions &given, const Spool &spool) {
+    constexpr std::size_t windows = 2, least = 128;
+    if (!spool.durable()) return SIZE_MAX;
+    const auto window = static_cast<std::size_t>(given.inflight) * static_cast<std::size_t>(given.coalesce);
+    return std::max(windows * window, least);
+}
 
 std::string in_words(std::chrono::duration<double> time) {
     const auto s = static_cast<long>(time.count());
@@ -40,7 +48,8 @@ Sender::Sender(const SendOptions &given, Counters &counters, Spool &spool, Lifec
       transport_(make_transport(given.mode, given.transport)),
       delivery_(spool_, *transport_, reject_, counters_, static_cast<std::size_t>(given.coalesce),
                 given.one_try() ? Delivery::OnFailure::drop : Delivery::OnFailure::keep),
-      losses_(spool_, counters_) {
+      losses_(spool_, counters_),
+      pace_(enough_for(given, spool)) {
     if (given.max_age.count() > 0) counters_.expired = 0;
 }
 
@@ -69,16 +78,21 @@ milliseconds Sender::stalled_for() const {
     return std::min(idle, spool_.oldest_age());
 }
 
+bool Sender::has_enough() const {
+    return pace_.has_enough(spool_.size() - spool_.in_flight(), delivery_.last_progress(), Clock::now());
+}
+
 void Sender::take_input() {
-    if (!intake_.blocked() && Clock::now() < next_look_) return;
+    if (!intake_.blocked() && (!pace_.is_due(Clock::now()) || has_enough())) return;
     const bool may_drop = options_.policy == "drop-oldest" && !options_.one_try() && spool_.full();
     intake_.take(may_drop && stalled_for() >= options_.drop_after ? WhenFull::drop : WhenFull::wait);
-    next_look_ = Clock::now() + look_period;
+    pace_.looked(Clock::now());
 }
 
 void Sender::settle_end() {
     const bool limited = options_.drain_timeout.count() > 0;
     if (lifecycle_.stopping() && !std::exchange(stopped_, true)) {
+        if (has_enough()) intake_.take(WhenFull::wait);  // what came before we were asked to stop
         intake_.stop();
         end_within(limited ? options_.drain_timeout : drain_at_stop);
     } else if (limited && intake_.finished() && !end_) {
@@ -134,10 +148,10 @@ void Sender::reload() {
 }
 
 void Sender::wait() {
-    const bool wants_input = !intake_.finished() && !intake_.blocked();
+    const bool wants_input = !intake_.finished() && !intake_.blocked() && !has_enough();
     auto time = transport_->timeout();
     const auto at_most = [&](milliseconds most) { time = time.count() < 0 ? most : std::min(time, most); };
-    if (!intake_.finished()) at_most(room_made_ && intake_.blocked() ? milliseconds(0) : look_period);
+    if (!intake_.finished()) at_most(room_made_ && intake_.blocked() ? milliseconds(0) : IntakePace::longest);
     if (delivery_.expiring()) at_most(milliseconds(0));
     if (end_) at_most(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*end_ - Clock::now())));
     pollfd fds[] = {{lifecycle_.fd(), POLLIN, 0},
@@ -145,7 +159,7 @@ void Sender::wait() {
                     {wants_input ? input_.event_fd() : -1, POLLIN, 0}};
     ::poll(fds, std::size(fds), static_cast<int>(time.count()));
     if (fds[0].revents != 0) lifecycle_.handle();
-    if (fds[2].revents != 0) next_look_ = {};
+    if (fds[2].revents != 0) pace_.input_came();
 }
 
 ExitCode Sender::finish() const {

@@ -13,6 +13,7 @@
 #include "base/progress.hpp"
 #include "blesend/delivery.hpp"
 #include "blesend/intake.hpp"
+#include "blesend/intake_pace.hpp"
 #include "blesend/loss_report.hpp"
 #include "blesend/options.hpp"
 #include "transport/transport.hpp"
@@ -26,6 +27,7 @@ class Sender {
     ExitCode run();  // Error(temporary): something is left undelivered
 
   private:
+    bool has_enough() const;
     void take_input();
     void settle_end();
     void end_within(std::chrono::milliseconds time);
@@ -51,7 +53,8 @@ class Sender {
     LossReport losses_;
     Progress progress_;
     std::optional<std::chrono::steady_clock::time_point> end_;  // when draining is given up
-    std::chrono::steady_clock::time_point next_look_{}, next_report_{};
+    IntakePace pace_;
+    std::chrono::steady_clock::time_point next_report_{};
     bool stopped_ = false, pace_said_ = false, room_made_ = false;
 };
 
