@@ -426,13 +426,14 @@ class Answers(unittest.TestCase):
             self.assertEqual(tool.stats()["rejected"], 0)
 
     def test_a_broker_that_hangs_up_is_tried_again(self):
-        with MqttServer() as server, send(server) as tool:
-            server.connack = lambda level: b""  # and the connection closed; the next one is let in
-            wait_until(lambda: len(server.levels) >= 3, "further attempts")
-            server.connack = lambda level: 0
-            tool.write(lines(1))
-            tool.close_stdin()
-            self.assertEqual(tool.wait(), 0)
+        with MqttServer() as server:
+            server.connack = lambda level: b""  # and the connection closed
+            with send(server) as tool:
+                wait_until(lambda: len(server.levels) >= 3, "further attempts")
+                server.connack = lambda level: 0
+                tool.write(lines(1))
+                tool.close_stdin()
+                self.assertEqual(tool.wait(), 0)
 
     def test_a_broker_that_refuses_us_is_waited_for(self):
         with MqttServer() as server, send(server) as tool:
