@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "store/postgres/locks.hpp"
 #include "store/postgres/news.hpp"
@@ -11,8 +12,7 @@ namespace {
 
 // Of the present table more may come, also late.
 constexpr std::int64_t quiet_ms = 86'400'000;
-// Behind some that are needed hardly one is not: they go in the order of their times.
-constexpr int most_needed = 3;
+constexpr int tables_a_step = 8;
 constexpr std::int64_t pages_a_step = 4096, advertisers_a_step = 10'000;
 // So long ago a transaction may have begun that is committed now.
 constexpr std::int64_t begun_before_s = 3'600;
@@ -21,10 +21,14 @@ constexpr std::int64_t begun_before_s = 3'600;
 // (deadlock_timeout).
 constexpr char begin_briefly[] = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
 
-constexpr Query is_needed{"SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint LIMIT 1"};
-constexpr Query is_needed_since{
-    "SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint AND lived_s >= $3::bigint "
-    "LIMIT 1"};
+// Of a batch whose detections are far apart, none may be in what lies between.
+#define BATCH_OF_IT                                                             \
+    "SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint"  \
+    " AND (times IS NULL OR EXISTS (SELECT 1 FROM unnest(times) AS each (time)" \
+    " WHERE time >= $1::bigint AND time < $2::bigint))"
+constexpr Query is_needed{BATCH_OF_IT " LIMIT 1"};
+constexpr Query is_needed_since{BATCH_OF_IT " AND lived_s >= $3::bigint LIMIT 1"};
+#undef BATCH_OF_IT
 constexpr Query read_age{"SELECT lived_s FROM age"};
 constexpr Query find_parted{
     "SELECT name, next_page, coalesce(pg_relation_size(to_regclass(name)) / "
@@ -52,7 +56,7 @@ std::string page(std::int64_t number) {
 Purged Leftovers::step(std::int64_t present_ms) {
     try {
         if (stage_ == Stage::part) {
-            in_the_way_ = !part_tables(present_ms);
+            if (part_some(present_ms)) return Purged::some;
             stage_ = Stage::count;
         }
         if (stage_ == Stage::count) {
@@ -70,24 +74,25 @@ Purged Leftovers::step(std::int64_t present_ms) {
         in_the_way_ = true;
     }
     stage_ = Stage::part;
-    return in_the_way_ ? Purged::later : Purged::all;
+    asked_before_ = first_time;
+    return std::exchange(in_the_way_, false) ? Purged::later : Purged::all;
 }
 
-// False: somebody is in the way of one.
-bool Leftovers::part_tables(std::int64_t present_ms) {
+// The next few, in the order of their times: which of them are needed goes by when batches came, not by that order. False: all were asked
+// that are over.
+bool Leftovers::part_some(std::int64_t present_ms) {
     const auto age_s = connection_.ask(read_age).integer(0, 0);
-    bool done = true;
-    int needed = 0;
+    int asked = 0;
     for (const auto &partition : partitions_.all()) {
-        if (partition.to > present_ms - quiet_ms || needed == most_needed) break;
-        const auto bounds = Values::of(partition.from, partition.to);
-        if (connection_.ask(is_needed, bounds).rows() > 0)
-            ++needed;
-        else
-            done = part(partition, age_s - begun_before_s) && done;
+        if (partition.to > present_ms - quiet_ms) break;
+        if (partition.from < asked_before_) continue;
+        if (asked++ == tables_a_step) return true;
+        asked_before_ = partition.to;
+        const bool needed = connection_.ask(is_needed, Values::of(partition.from, partition.to)).rows() > 0;
+        connection_.settle();
+        if (!needed && !part(partition, age_s - begun_before_s)) in_the_way_ = true;
     }
-    connection_.settle();
-    return done;
+    return false;
 }
 
 // Nothing needed it when the store was somewhat older than `since_s`. Whoever stores into it now holds a lock of `detections` until his

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "base/log.hpp"
 #include "store/postgres/connection.hpp"
@@ -22,9 +23,10 @@ class Leftovers {
     Purged step(std::int64_t present_ms);
 
   private:
+    static constexpr auto first_time = std::numeric_limits<std::int64_t>::min();
     enum class Stage : std::uint8_t { part, count, sweep };
 
-    bool part_tables(std::int64_t present_ms);
+    bool part_some(std::int64_t present_ms);
     bool part(const Partition &partition, std::int64_t since_s);
     bool count_some();
     void take_from_sums(const std::string &table, std::int64_t first, std::int64_t next);
@@ -34,8 +36,9 @@ class Leftovers {
     Connection &connection_;
     Partitions &partitions_;
     Stage stage_ = Stage::part;
-    bool in_the_way_ = false;
-    std::int64_t swept_ = 0;  // the last advertiser that was looked at
+    bool in_the_way_ = false;                 // somebody, in this round
+    std::int64_t asked_before_ = first_time;  // tables before that time were asked in this round
+    std::int64_t swept_ = 0;                  // the last advertiser that was looked at
     Throttle said_{std::chrono::hours(1)};
 };
 

@@ -120,6 +120,28 @@ TEST_CASE("a large table of detections is dropped whole, when no batch of it is 
     CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"2"});
 }
 
+TEST_CASE("a table that nobody needs goes, whatever older ones are needed for") {
+    const auto test = open_postgres();
+    constexpr int weeks = 20, gone = 12;
+    // The first batch has a detection in the last week as well, and none between.
+    Batch apart = make_batch(0, 2);
+    apart.detections[1].timestamp = received + std::chrono::days(7 * weeks);
+    Lines().batch(apart).store(*test.store, received);
+    for (std::uint64_t week = 1; week <= weeks; ++week)
+        Lines().batch(make_batch(60'480 * week)).store(*test.store, received + std::chrono::days(7 * week));
+    const auto tables = [&] {
+        return test.rows("SELECT count(*) FROM pg_inherits WHERE inhparent = 'detections'::regclass");
+    };
+    CHECK(tables() == Rows{"23"});  // one ahead, and detections_other
+    test.rows("DELETE FROM batches WHERE seq = " + std::to_string(60'480 * gone));
+    const Time later = received + std::chrono::days(7 * weeks + 3);
+    while (test.store->retain(std::chrono::days(365), clocks_at(later)).more) {
+    }
+    CHECK(tables() == Rows{"22"});
+    CHECK(test.rows("SELECT to_regclass('detections_20270208') IS NULL") == Rows{"1"});
+    CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"40"});
+}
+
 TEST_CASE("what transactions say of advertisers is added up now and then, and always seen") {
     const auto test = open_postgres();
     const auto other = test.again();
