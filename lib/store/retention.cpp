@@ -1,6 +1,7 @@
 #include "store/retention.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/milliseconds.hpp"
 #include "store/used.hpp"
@@ -28,7 +29,19 @@ constexpr std::int64_t parts_of_store = 24, always_allowed = 100;
 Retention::Retention(Tables &tables, StoreAge &age)
     : tables_(tables), rows_(tables.old()), age_(age), coverage_(tables.stretches()) {}
 
+// What has to be alone is done first: while what it leaves is purged, in any number of steps, others write.
 Expired Retention::step(seconds keep, const Clocks &clocks) {
+    Expired result;
+    if (!std::exchange(purging_, false)) result = delete_old(keep, clocks);
+    if (result.more || !deleted_) return result;
+    const auto purged = rows_.purge();
+    deleted_ = purged != Purged::all;
+    result.more = purging_ = purged == Purged::some;
+    result.held_back = purging_ ? std::nullopt : held_back_;  // told at the end
+    return result;
+}
+
+Expired Retention::delete_old(seconds keep, const Clocks &clocks) {
     Expired result;
     Work work(tables_, true);
     coverage_.forget();
@@ -41,15 +54,10 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     if (rows_.erase_advertisers() > 0) rows_.new_epoch();
     if (!result.more) result.more = rows_.erase_hashes(older_than(std::max(keep, hashes_kept))) > 0;
     if (!result.more) result.more = delete_unused(lived_s, keep, result);
-    if (!result.more) result.held_back = held_back(lived_s, keep, older_than(keep));
+    if (!result.more) held_back_ = result.held_back = held_back(lived_s, keep, older_than(keep));
     work.commit();
     result.step = age_.take_step();
     deleted_ = deleted_ || result.more || result.batches > 0;
-    if (result.more || !deleted_) return result;
-    const auto purged = rows_.purge();
-    deleted_ = purged != Purged::all;
-    result.more = purged == Purged::some;
-    if (result.more) result.held_back.reset();  // told at the end
     return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "store/age.hpp"
 #include "store/coverage.hpp"
@@ -14,10 +15,11 @@ class Retention {
   public:
     Retention(Tables &tables, StoreAge &age);
 
-    // As Store::retain() says. Makes its own transaction.
+    // As Store::retain() says. Makes its own transactions.
     Expired step(std::chrono::seconds keep, const Clocks &clocks);
 
   private:
+    Expired delete_old(std::chrono::seconds keep, const Clocks &clocks);
     std::int64_t left_of_hour(std::int64_t lived_s, std::chrono::seconds keep);
     bool delete_batches(const Old &old, std::int64_t left, Expired &result);
     bool delete_unused(std::int64_t lived_s, std::chrono::seconds keep, Expired &result);
@@ -29,7 +31,9 @@ class Retention {
     OldRows &rows_;
     StoreAge &age_;
     Coverage coverage_;
-    bool deleted_ = true;  // in this round; of the first one, by a process before
+    bool deleted_ = true;                // in this round; of the first one, by a process before
+    bool purging_ = false;               // there is more to purge, of what was deleted
+    std::optional<HeldBack> held_back_;  // before the purge
 };
 
 }  // namespace ble

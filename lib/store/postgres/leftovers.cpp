@@ -10,8 +10,9 @@
 namespace ble {
 namespace {
 
+constexpr std::int64_t day_ms = 86'400'000;
 // Of the present table more may come, also late.
-constexpr std::int64_t quiet_ms = 86'400'000;
+constexpr std::int64_t quiet_ms = day_ms;
 constexpr int tables_a_step = 8;
 constexpr std::int64_t pages_a_step = 4096, advertisers_a_step = 10'000;
 // So long ago a transaction may have begun that is committed now.
@@ -61,11 +62,10 @@ Purged Leftovers::step(std::int64_t present_ms) {
         }
         if (stage_ == Stage::count) {
             if (count_some()) return Purged::some;
-            fold_if_free(connection_);
             stage_ = Stage::sweep;
-            swept_ = 0;
+            if (walk_is_due(present_ms)) fold_if_free(connection_);
         }
-        if (sweep_some()) return Purged::some;
+        if (swept_ && sweep_some()) return Purged::some;
     } catch (const DatabaseError &error) {
         connection_.rollback();
         if (!passes(error)) throw;
@@ -137,6 +137,7 @@ bool Leftovers::count_some() {
     } else {
         connection_.execute("DROP TABLE IF EXISTS " + name);
         connection_.queue(forget_parted, Values::of(name));
+        dropped_ = true;
     }
     connection_.execute("COMMIT");
     return true;
@@ -151,22 +152,33 @@ void Leftovers::take_from_sums(const std::string &table, std::int64_t first, std
     if (!gone.empty()) tell_gone(connection_, gone);
 }
 
+// After a table was dropped, and once a day for those of lines that were refused. What trouble cut short goes on where it was.
+bool Leftovers::walk_is_due(std::int64_t present_ms) {
+    if (swept_) return true;
+    const auto since_ms = present_ms - walked_at_.value_or(present_ms - day_ms);
+    if (!dropped_ && since_ms >= 0 && since_ms < day_ms) return false;
+    walked_at_ = present_ms;
+    dropped_ = false;
+    swept_ = 0;
+    return true;
+}
+
 // False: all were looked at.
 bool Leftovers::sweep_some() {
-    const Answer some = connection_.ask(look_at_some, Values::of(swept_, advertisers_a_step));
+    const Answer some = connection_.ask(look_at_some, Values::of(*swept_, advertisers_a_step));
     connection_.settle();
     const auto last = some.number(0, 0);
-    if (!last) return false;
-    if (some.integer(0, 2) > 0) sweep_up_to(*last);
-    swept_ = *last;
-    return some.integer(0, 1) == advertisers_a_step;
+    if (last && some.integer(0, 2) > 0) sweep_up_to(*last);
+    const bool more = some.integer(0, 1) == advertisers_a_step;
+    swept_ = more ? last : std::nullopt;
+    return more;
 }
 
 // Who remembers their ids is told by the epoch.
 void Leftovers::sweep_up_to(std::int64_t last) {
     connection_.execute(begin_briefly + std::string(write_alone) + "; " + wait_to_fold);
     fold_news(connection_);
-    if (connection_.ask(erase_unheard, Values::of(swept_, last)).changed() > 0)
+    if (connection_.ask(erase_unheard, Values::of(*swept_, last)).changed() > 0)
         connection_.execute("UPDATE state SET epoch = epoch + 1");
     connection_.execute("COMMIT");
 }

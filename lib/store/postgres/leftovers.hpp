@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "base/log.hpp"
 #include "store/postgres/connection.hpp"
@@ -30,6 +31,7 @@ class Leftovers {
     bool part(const Partition &partition, std::int64_t since_s);
     bool count_some();
     void take_from_sums(const std::string &table, std::int64_t first, std::int64_t next);
+    bool walk_is_due(std::int64_t present_ms);
     bool sweep_some();
     void sweep_up_to(std::int64_t last);
 
@@ -38,7 +40,9 @@ class Leftovers {
     Stage stage_ = Stage::part;
     bool in_the_way_ = false;                 // somebody, in this round
     std::int64_t asked_before_ = first_time;  // tables before that time were asked in this round
-    std::int64_t swept_ = 0;                  // the last advertiser that was looked at
+    bool dropped_ = false;                    // a table, since the last walk began
+    std::optional<std::int64_t> walked_at_;   // when the last walk through all advertisers began
+    std::optional<std::int64_t> swept_;  // of the walk that is under way: the last one that was looked at
     Throttle said_{std::chrono::hours(1)};
 };
 

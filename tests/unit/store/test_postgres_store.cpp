@@ -330,6 +330,50 @@ TEST_CASE("a large table that is dropped keeps writers waiting for a moment only
     CHECK(test.rows("SELECT count(*) FROM detection_log") == Rows{"1"});
 }
 
+TEST_CASE("what retention leaves behind is looked for once a day, and keeps nobody from writing") {
+    const auto test = open_postgres();
+    Lines().batch(make_batch(0)).store(*test.store, received);
+    const auto retain_all = [&](Time time) {
+        while (test.store->retain(std::chrono::days(9), clocks_at(time)).more) {
+        }
+    };
+    const auto found = [&] {
+        return test.rows("SELECT id FROM advertiser_totals WHERE detections = 0 ORDER BY id");
+    };
+    const auto refuse = [&](const std::string &id) {
+        test.rows("INSERT INTO advertiser_totals (id, device_hash) VALUES (" + id + ", 'refused " + id +
+                  "')");
+    };
+    test.rows(
+        "INSERT INTO advertiser_totals SELECT each * 2, 'heard ' || each, 0, 0, 1 FROM generate_series(51, "
+        "50000) "
+        "AS each");
+    retain_all(received);
+    refuse("91");
+    refuse("50001");
+    const Time next_day = received + std::chrono::hours(24);
+    SECTION("once a day") {
+        Lines().batch(make_batch(1)).store(*test.store, received);
+        test.rows("UPDATE batches SET lived_s = -864000, received_at = 0 WHERE seq = 1");
+        retain_all(received + std::chrono::hours(23));
+        CHECK(test.rows("SELECT count(*) FROM batches") == Rows{"1"});
+        CHECK(found() == Rows{"91", "50001"});
+    }
+    SECTION("without a lock that others need") {
+        test.rows("UPDATE batches SET lived_s = -864000, received_at = 0");
+        CHECK(test.store->retain(std::chrono::days(9), clocks_at(next_day)).more);
+        CHECK(found() == Rows{"50001"});
+        test.rows("SELECT pg_advisory_lock_shared(1112294768, 2)");  // a writer
+        CHECK(test.store->retain(std::chrono::days(9), clocks_at(next_day)).more);
+        // Where it cannot go on, it goes on later.
+        CHECK_FALSE(test.store->retain(std::chrono::days(9), clocks_at(next_day)).more);
+        test.rows("SELECT pg_advisory_unlock_shared(1112294768, 2)");
+        refuse("93");
+        retain_all(next_day);
+        CHECK(found() == Rows{"93"});
+    }
+}
+
 TEST_CASE("writers that use the same places and senders in any order do not collide") {
     const std::string uri = PostgresServer::get().make_database();
     const auto one = make_store(uri), other = make_store(uri);
