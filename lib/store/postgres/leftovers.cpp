@@ -79,7 +79,7 @@ Purged Leftovers::step(std::int64_t present_ms) {
 }
 
 // The next few, in the order of their times: which of them are needed goes by when batches came, not by that order. False: all were asked
-// that are over.
+// that are over, or somebody is in the way of one: most likely also of the next, and writers would wait again.
 bool Leftovers::part_some(std::int64_t present_ms) {
     const auto age_s = connection_.ask(read_age).integer(0, 0);
     int asked = 0;
@@ -90,7 +90,8 @@ bool Leftovers::part_some(std::int64_t present_ms) {
         asked_before_ = partition.to;
         const bool needed = connection_.ask(is_needed, Values::of(partition.from, partition.to)).rows() > 0;
         connection_.settle();
-        if (!needed && !part(partition, age_s - begun_before_s)) in_the_way_ = true;
+        in_the_way_ = !needed && !part(partition, age_s - begun_before_s);
+        if (in_the_way_) break;
     }
     return false;
 }

@@ -416,6 +416,27 @@ TEST_CASE("writers that use the same places and senders in any order do not coll
     CHECK(mine.collisions + theirs.collisions == 0);
 }
 
+TEST_CASE("a reader that is in the way of one table has writers wait once a round") {
+    const auto test = open_postgres();
+    for (std::uint64_t week = 0; week < 3; ++week)
+        Lines().batch(make_batch(60'480 * week)).store(*test.store, received + std::chrono::days(7 * week));
+    test.rows("DELETE FROM batches");
+    const auto tables = [&] {
+        return test.rows("SELECT count(*) FROM pg_inherits WHERE inhparent = 'detections'::regclass");
+    };
+    const auto retain_all = [&] {
+        while (test.store->retain(std::chrono::days(90), clocks_at(received + std::chrono::days(40))).more) {
+        }
+    };
+    test.rows("BEGIN");
+    test.rows("SELECT count(*) FROM detections_20261116");
+    retain_all();
+    CHECK(tables() == Rows{"5"});
+    test.rows("COMMIT");
+    retain_all();
+    CHECK(tables() == Rows{"1"});
+}
+
 TEST_CASE("many batches are not counted one by one") {
     const auto test = open_postgres();
     Lines().batch(make_batch(0, 0)).store(*test.store, received);
