@@ -103,7 +103,9 @@ std::int64_t StoreAge::write(AgeRow row, const Passed &passed, const Clocks &clo
                           clocks.wall, std::chrono::seconds(passed.passed_s)};
     // The last look that was written may be some minutes older than the last batch.
     if (!same_boot) lived_s = std::max(lived_s, ble::bounded(rows_.newest()) + 1);
-    if (passed.sure_till_now && (!same_boot || passed.doubtful)) row.rest_began_s = lived_s;
+    // What others have stored by its last word may be from after it.
+    if (passed.sure_till_now && (!same_boot || passed.doubtful))
+        row.rest_began_s = std::min(lived_s, row.lived_s + write_every_s);
     // The machine was paused, maybe: which rows are from before, nobody knows.
     if (passed.parted && row.sure_boot == row.boot) row.sure_boot.clear();
     if (passed.started || passed.parted) row.steady_since_s = lived_s;

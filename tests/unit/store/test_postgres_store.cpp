@@ -275,6 +275,51 @@ TEST_CASE("a machine that keeps the age and has nothing to store does not stop i
     }
 }
 
+TEST_CASE("what another machine stores by an old word is not made older when its clock can be believed") {
+    const auto test = open_postgres();
+    auto first = test.again();
+    Clocks here{received, std::chrono::seconds(1000), "here", true},
+        there{received, std::chrono::seconds(50), "there", true};
+    const auto pass = [&](std::chrono::seconds time) {
+        for (auto *clocks : {&here, &there}) {
+            clocks->wall += time;
+            clocks->uptime += time;
+        }
+    };
+    std::uint64_t seq = 0;
+    const auto store_at = [&](Store &store, const Clocks &clocks) {
+        Lines().batch(make_batch(seq++)).store(store, clocks);
+    };
+    store_at(*first, here);
+    pass(std::chrono::hours(25));
+    store_at(*first, here);  // its clock can be believed
+    pass(std::chrono::minutes(5));
+    store_at(*first, here);
+    pass(std::chrono::days(5));  // in which it is silent
+    store_at(*test.store, there);
+    SECTION("after it took its place") {
+        pass(std::chrono::minutes(20));
+    }
+    SECTION("after the other has gone") {
+        first.reset();
+        while (test.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != Rows{"0"})
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        pass(std::chrono::minutes(20));
+    }
+    store_at(*test.store, there);
+    pass(std::chrono::hours(25));
+    store_at(*test.store, there);
+    // Of the days of silence the first ones are made older, by them less the ten minutes.
+    constexpr int sure = 25 * 3600, off = 5 * 86'400 + 25 * 60 - 601, taken = sure + 601;
+    const auto ages = [](std::vector<int> all) {
+        Rows rows;
+        for (const auto age : all) rows.push_back(std::to_string(age));
+        return rows;
+    };
+    CHECK(test.rows("SELECT lived_s FROM batches ORDER BY seq") ==
+          ages({-off, sure - off, sure + 300 - off, sure + 600, taken, taken + sure}));
+}
+
 TEST_CASE("an advertiser of a line that was refused does not stay") {
     const auto test = open_postgres();
     test.rows(
