@@ -62,8 +62,7 @@ std::int64_t StoreAge::by_another(const AgeRow &row, const Clocks &clocks) {
     ahead_s_ = write_every_s;
     if (uptime_s - heard_->since_s < idle_s) return row.lived_s + ahead_s_;
     const AgeRow now = bounded(rows_.lock());
-    if (!same(now)) return now.lived_s + ahead_s_;
-    heard_.reset();
+    if (!same(now)) return now.lived_s + ahead_s_;  // heard_ stays: this may be undone
     Passed passed = compare(now, clocks);
     passed.lived_s += std::exchange(ahead_s_, 0);
     return write(now, passed, clocks);

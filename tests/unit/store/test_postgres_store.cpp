@@ -262,6 +262,15 @@ TEST_CASE("a machine that keeps the age and has nothing to store does not stop i
         CHECK(store_at(*other, there) == 601 + 5 * 3600);
         CHECK(store_at(*test.store, here) == 601 + 5 * 3600 + 600);  // which it hears of
     }
+    SECTION("another takes its place, also when that is undone at first") {
+        CHECK(store_at(*other, there) == 600);
+        pass(std::chrono::minutes(20));
+        test.rows("BEGIN");
+        test.rows("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE");
+        CHECK_THROWS_AS(Lines().batch(make_batch(seq)).store(*other, there), StoreTrouble);
+        test.rows("COMMIT");
+        CHECK(store_at(*other, there) == 601);
+    }
     SECTION("and makes nothing older than it is when it goes on") {
         pass(std::chrono::hours(9));
         CHECK(store_at(*other, there) == 600);  // at nine hours
