@@ -427,6 +427,21 @@ class Access(Writers):
             tool.wait()
             self.assertEqual(database.count(), stored, tool.err)
 
+    def test_an_address_at_which_no_server_listens_does_not_hide_what_another_says(self):
+        server = self.stack.enter_context(Postgres(auth="host"))
+        server.database()
+        path = self.folder / "pass"
+        path.write_text("*:*:*:writer:wrong\n")
+        path.chmod(0o600)
+        for listed in (f"{DEAD} database.test\n127.0.0.1 database.test\n", f"127.0.0.1 database.test\n{DEAD} database.test\n"):
+            hosts = self.folder / "hosts"
+            hosts.write_text(listed, encoding="ascii")
+            uri = f"postgresql://writer@database.test:{server.port}/ble"
+            with Tool(*with_hosts(hosts, tool_path("bleingest"), "--db", uri), stdout=None, cwd=self.folder, env={"PGPASSFILE": str(path)}) as tool:
+                tool.offer(text(make_batches(3)))
+                self.assertEqual(tool.wait(), 77, tool.err)
+                self.assertIn("password authentication failed", tool.err)
+
     def test_passwords_rights_and_names(self):
         server = self.stack.enter_context(Postgres(auth="host"))
         database = server.database()

@@ -17,7 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Kind = DatabaseError::Kind;
 
-constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_greeting_of_many{5},
+constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_before_next{5},
     longest_stop{5};
 
 // A host that is gone is noticed by the kernel within a minute; all can be said otherwise in the URI.
@@ -98,30 +98,40 @@ void Connection::set_up() {
         "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'");
 }
 
-// The first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several, one that may take
-// us later is enough to go on.
+// The first address of the first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several
+// hosts, one that may take us later is enough to go on.
 void Connection::greet_one() {
-    std::vector<PostgresHost> hosts;
-    for (const auto &host : hosts_of(uri_))
-        for (auto &address : each_address(host)) hosts.push_back(std::move(address));
-    const auto most =
-        connect_timeout_of(uri_).value_or(hosts.size() > 1 ? longest_greeting_of_many : longest_greeting);
-    std::optional<ErrorClass> what;
+    std::vector<std::vector<PostgresHost>> hosts;
+    for (const auto &host : hosts_of(uri_)) hosts.push_back(each_address(host));
+    std::optional<Refusal> all;
     std::string why;
-    for (const auto &host : hosts) {
-        const auto refusal = greet(host, most);
-        if (!refusal) return;
-        if (!what || (what->kind != Kind::trouble && refusal->what.kind == Kind::trouble))
-            what = refusal->what;
-        why += (why.empty() ? "" : "; ") + refusal->why;
+    for (const auto &addresses : hosts) {
+        std::optional<Refusal> host;
+        for (const auto &address : addresses) {
+            const bool last = &addresses == &hosts.back() && &address == &addresses.back();
+            auto one = greet(address, last);
+            if (!one) return;
+            why += (why.empty() ? "" : "; ") + one->why;
+            if (!host || outweighs(*one, *host)) host = std::move(one);
+        }
+        if (!all || (all->what.kind != Kind::trouble && host->what.kind == Kind::trouble)) all = host;
     }
     link_.reset();
-    throw DatabaseError(what->kind, what->code, "unable to use the database " + uri_ + ": " + printable(why));
+    throw DatabaseError(all->what.kind, all->what.code,
+                        "unable to use the database " + uri_ + ": " + printable(why));
+}
+
+// Among the addresses of one name: what a server says goes before silence, as of an address at which it does not listen; of servers, one
+// that may take us later is enough to go on. (Of one that only reads libpq tells no SQLSTATE: that counts as silence.)
+bool Connection::outweighs(const Refusal &one, const Refusal &other) {
+    if (one.told != other.told) return one.told;
+    return one.what.kind == Kind::trouble && other.what.kind != Kind::trouble;
 }
 
 // None: connected.
-std::optional<Connection::Refusal> Connection::greet(const PostgresHost &host, std::chrono::seconds most) {
+std::optional<Connection::Refusal> Connection::greet(const PostgresHost &host, bool last) {
     start(host);
+    const auto most = connect_timeout_of(uri_).value_or(last ? longest_greeting : longest_before_next);
     const auto end = Clock::now() + most;
     auto state = PGRES_POLLING_WRITING;
     while (state != PGRES_POLLING_OK) {
@@ -129,9 +139,10 @@ std::optional<Connection::Refusal> Connection::greet(const PostgresHost &host, s
         if (go_on_ && !go_on_()) lose("asked to stop");
         const bool ready = wait(state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
         if (Clock::now() > end)
-            return Refusal{classify("", true), "no connection to " + tidy(::PQhost(link_.get())) + ", port " +
-                                                   tidy(::PQport(link_.get())) + " within " +
-                                                   std::to_string(most.count()) + " s"};
+            return Refusal{classify("", true),
+                           "no connection to " + tidy(::PQhost(link_.get())) + ", port " +
+                               tidy(::PQport(link_.get())) + " within " + std::to_string(most.count()) + " s",
+                           false};
         if (ready)
             state =
                 ::PQconnectPoll(link_.get());  // else it takes the connection for made, and waits by itself
@@ -383,7 +394,8 @@ Connection::Refusal Connection::refusal() const {
     if (::PQconnectionNeedsPassword(link_.get()) != 0)
         return {{Kind::permission, ExitCode::permission},
                 "the server wants a password: put it into a file of mode 600, as "
-                "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE"};
+                "HOST:PORT:NAME:USER:PASSWORD, and name that file in PGPASSFILE",
+                true};
     std::string why = tidy(::PQerrorMessage(link_.get()));
     ErrorClass what = classify("", true);
     const auto states = take_states(why);
@@ -392,7 +404,7 @@ Connection::Refusal Connection::refusal() const {
             return classify(state, true).kind != Kind::trouble;
         });
     if (refused) what = classify(states.front(), true);
-    return {what, why};
+    return {what, why, !states.empty()};
 }
 
 void Connection::lose(const std::string &why) {

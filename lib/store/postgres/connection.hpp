@@ -83,15 +83,17 @@ class Connection {
     };
     using Result = std::unique_ptr<pg_result, void (*)(pg_result *)>;
 
-    // Why a host did not take us.
+    // Why an address, or all of a host, did not take us.
     struct Refusal {
         ErrorClass what;
         std::string why;
+        bool told;  // by a server, with its SQLSTATE
     };
 
     void set_up();
     void greet_one();
-    std::optional<Refusal> greet(const PostgresHost &host, std::chrono::seconds most);
+    static bool outweighs(const Refusal &one, const Refusal &other);
+    std::optional<Refusal> greet(const PostgresHost &host, bool last);
     void start(const PostgresHost &host);
     Refusal refusal() const;
     void send(const Query &query, const Values &values);
