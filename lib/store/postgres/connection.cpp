@@ -91,11 +91,21 @@ void Connection::set_up() {
     ::PQsetNoticeReceiver(link_.get(), ignore_notice, nullptr);
     // A look is durable when COMMIT returns. A transaction sees what was done before it got its locks, and not only before it began, whatever
     // the role or the database is set to. Nobody waits for a lock for ever, or as long as it is set for the role, the database or in the URI.
-    execute(
+    const Answer waits = execute(
         "SET search_path = blepipe; SET synchronous_commit = on; SET TimeZone = 'UTC'; SET bytea_output = "
         "'hex'; SET jit = off;"
         "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
-        "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0'");
+        "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0';"
+        "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'");
+    lock_timeout_ = std::chrono::milliseconds(waits.integer(0, 0));
+}
+
+std::string Connection::begin_briefly(std::chrono::milliseconds wait) const {
+    return "BEGIN; SET LOCAL lock_timeout = " + std::to_string(std::min(wait, lock_timeout_).count()) + "; ";
+}
+
+std::string Connection::wait_as_set() const {
+    return "; SET LOCAL lock_timeout = " + std::to_string(lock_timeout_.count());
 }
 
 // The first address of the first host that takes us. libpq's own way through a list does not come past one that says nothing. Of several

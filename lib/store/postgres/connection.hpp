@@ -44,6 +44,11 @@ class Connection {
     // Connects where that is needed. True: it was. Sets up the session; finds no schema.
     bool connect();
     const std::string &name() const { return uri_; }  // for people
+    // How long the session waits for a lock: as it is set, or 10 s. Of the last connect().
+    std::chrono::milliseconds lock_timeout() const { return lock_timeout_; }
+    // What begins a transaction that waits no longer than that, nor than the session; and what ends that wait.
+    std::string begin_briefly(std::chrono::milliseconds wait) const;
+    std::string wait_as_set() const;
 
     void queue(const Query &query, const Values &values = {});
     Answer ask(const Query &query, const Values &values = {});
@@ -121,6 +126,7 @@ class Connection {
     const char *copying_ = nullptr;  // the COPY that has begun
     std::int64_t copied_ = 0;        // rows of it
     bool patient_ = false;
+    std::chrono::milliseconds lock_timeout_{0};
     std::optional<std::chrono::steady_clock::time_point> stop_before_;
 };
 

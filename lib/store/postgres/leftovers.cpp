@@ -18,10 +18,6 @@ constexpr std::int64_t pages_a_step = 4096, advertisers_a_step = 10'000;
 // So long ago a transaction may have begun that is committed now.
 constexpr std::int64_t begun_before_s = 3'600;
 
-// A long query of a reader is in the way, and then others wait behind us: not for long. For VACUUM to give way takes a second
-// (deadlock_timeout).
-constexpr char begin_briefly[] = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
-
 // Of a batch whose detections are far apart, none may be in what lies between.
 #define BATCH_OF_IT                                                             \
     "SELECT 1 FROM batches WHERE newest >= $1::bigint AND oldest < $2::bigint"  \
@@ -69,6 +65,7 @@ Purged Leftovers::step(std::int64_t present_ms) {
     } catch (const DatabaseError &error) {
         connection_.rollback();
         if (!passes(error)) throw;
+        wait_.failed();
         if (said_.due())
             log_warning(std::string("what --retain leaves behind is deleted later: ") + error.what());
         in_the_way_ = true;
@@ -101,9 +98,9 @@ bool Leftovers::part_some(std::int64_t present_ms) {
 bool Leftovers::part(const Partition &partition, std::int64_t since_s) {
     const std::string &table = partition.table;
     try {
-        connection_.execute(begin_briefly + std::string(change_partitions) +
+        connection_.execute(begin_briefly() + change_partitions +
                             "; LOCK TABLE ONLY detections, ONLY detections_other, ONLY " + table +
-                            " IN ACCESS EXCLUSIVE MODE");
+                            " IN ACCESS EXCLUSIVE MODE" + connection_.wait_as_set());
         if (connection_.ask(is_needed_since, Values::of(partition.from, partition.to, since_s)).rows() == 0) {
             const std::string name =
                 "parted_" +
@@ -113,10 +110,12 @@ bool Leftovers::part(const Partition &partition, std::int64_t since_s) {
                                 name + "', 0)");
         }
         connection_.execute("COMMIT");
+        wait_.done();
         return true;
     } catch (const DatabaseError &error) {
         connection_.rollback();
         if (!passes(error)) throw;
+        wait_.failed();
         if (said_.due()) log_warning("the table " + table + " is dropped later: " + error.what());
         return false;
     }
@@ -124,7 +123,7 @@ bool Leftovers::part(const Partition &partition, std::int64_t since_s) {
 
 // False: there is nothing to count, or another process is at it.
 bool Leftovers::count_some() {
-    connection_.execute(std::string(begin_briefly));
+    connection_.execute(begin_briefly());
     const Answer parted = connection_.ask(find_parted);
     if (parted.rows() == 0) {
         connection_.execute("COMMIT");
@@ -177,11 +176,16 @@ bool Leftovers::sweep_some() {
 
 // Who remembers their ids is told by the epoch.
 void Leftovers::sweep_up_to(std::int64_t last) {
-    connection_.execute(begin_briefly + std::string(write_alone) + "; " + wait_to_fold);
+    connection_.execute(begin_briefly() + write_alone + "; " + wait_to_fold + connection_.wait_as_set());
     fold_news(connection_);
     if (connection_.ask(erase_unheard, Values::of(*swept_, last)).changed() > 0)
         connection_.execute("UPDATE state SET epoch = epoch + 1");
     connection_.execute("COMMIT");
+    wait_.done();
+}
+
+std::string Leftovers::begin_briefly() const {
+    return connection_.begin_briefly(wait_.next(connection_.lock_timeout()));
 }
 
 }  // namespace ble

@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "store/postgres/connection.hpp"
+#include "store/postgres/lock_wait.hpp"
 #include "store/postgres/partitions.hpp"
 #include "store/rows/old_rows.hpp"
 
@@ -30,6 +31,7 @@ class Leftovers {
     bool part_some(std::int64_t present_ms);
     bool part(const Partition &partition, std::int64_t since_s);
     bool count_some();
+    std::string begin_briefly() const;
     void take_from_sums(const std::string &table, std::int64_t first, std::int64_t next);
     bool walk_is_due(std::int64_t present_ms);
     bool sweep_some();
@@ -43,6 +45,8 @@ class Leftovers {
     bool dropped_ = false;                    // a table, since the last walk began
     std::optional<std::int64_t> walked_at_;   // when the last walk through all advertisers began
     std::optional<std::int64_t> swept_;  // of the walk that is under way: the last one that was looked at
+    // A long query of a reader is in the way, and then others wait behind us. For VACUUM to give way takes a second (deadlock_timeout).
+    LockWait wait_;
     Throttle said_{std::chrono::hours(1)};
 };
 

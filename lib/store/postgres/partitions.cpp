@@ -19,7 +19,7 @@ constexpr std::int64_t much_a_day = 200 << 20;
 constexpr std::int64_t look_ahead_every_ms = 600'000;
 constexpr std::chrono::minutes after_trouble(1);
 // Storing waits as long. A table that is late can be later still.
-constexpr const char *wait_when_late = "100ms", *wait_when_ahead = "2s";
+constexpr std::chrono::milliseconds wait_when_late{100}, wait_when_ahead{2'000};
 
 std::int64_t day_of(std::int64_t time) {
     return time >= 0 ? time / day_ms : -1;
@@ -122,9 +122,8 @@ std::int64_t Partitions::days_each() const {
     return 7;
 }
 
-void Partitions::make(std::int64_t time, const char *lock_timeout) {
-    connection_.execute(std::string("BEGIN; SET LOCAL lock_timeout = '") + lock_timeout + "'; " +
-                        change_partitions);
+void Partitions::make(std::int64_t time, std::chrono::milliseconds wait) {
+    connection_.execute(connection_.begin_briefly(wait) + change_partitions);
     all();
     if (!covered(time)) {
         // Weeks begin on Monday; 1970 began on a Thursday.

@@ -41,7 +41,7 @@ class Partitions {
 
   private:
     bool covered(std::int64_t time) const;
-    void make(std::int64_t time, const char *lock_timeout);
+    void make(std::int64_t time, std::chrono::milliseconds wait);
     std::int64_t days_each() const;
 
     Connection &connection_;

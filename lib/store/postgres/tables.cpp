@@ -1,8 +1,11 @@
 #include "store/postgres/tables.hpp"
 
+#include <utility>
+
 #include "store/postgres/age.hpp"
 #include "store/postgres/batches.hpp"
 #include "store/postgres/connection.hpp"
+#include "store/postgres/lock_wait.hpp"
 #include "store/postgres/locks.hpp"
 #include "store/postgres/names.hpp"
 #include "store/postgres/news.hpp"
@@ -20,8 +23,7 @@ constexpr Query begin_work{"BEGIN"};
 constexpr Query commit_work{"COMMIT"};
 constexpr Query share{share_writing};
 constexpr Query alone_now{write_alone};
-// Others wait behind whoever waits to be alone: not for long.
-constexpr Query wait_little{"SELECT set_config('lock_timeout', '2s', true)"};
+constexpr Query wait_for_locks{"SELECT set_config('lock_timeout', $1::bigint::text, true)"};
 constexpr Query read_state{"SELECT epoch, version FROM state"};
 constexpr Query lock_devices{
     "SELECT 1 FROM devices WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"};
@@ -45,18 +47,24 @@ class PostgresTables final : public Tables {
 
     void begin(bool alone) override {
         forget();
+        alone_ = alone;
         connection_.queue(begin_work);
-        if (alone) connection_.queue(wait_little);
-        connection_.queue(alone ? alone_now : share);
+        if (!alone) return connection_.queue(share);
+        const auto most = connection_.lock_timeout();
+        connection_.queue(wait_for_locks, Values::of(std::int64_t{wait_.next(most).count()}));
+        connection_.queue(alone_now);
+        connection_.queue(wait_for_locks, Values::of(std::int64_t{most.count()}));
     }
     void commit() override {
         connection_.ask(commit_work);
         connection_.settle();
+        if (std::exchange(alone_, false)) wait_.done();
         news_.keep_up();
         partitions_.keep_up();
     }
     void rollback() noexcept override {
         connection_.rollback();
+        if (std::exchange(alone_, false)) wait_.failed();  // most likely for the lock
         forget();
         partitions_.undone();
     }
@@ -117,6 +125,8 @@ class PostgresTables final : public Tables {
 
     Connection connection_;
     bool ready_ = false;  // the schema is there
+    bool alone_ = false;  // the transaction is to be
+    LockWait wait_;       // for that
     Partitions partitions_{connection_};
     NewsFolder news_{connection_};
     PostgresNames names_{connection_};

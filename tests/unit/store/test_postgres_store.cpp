@@ -3,6 +3,7 @@
 
 #include "catch.hpp"
 #include "postgres_server.hpp"
+#include "store/postgres/lock_wait.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;
@@ -489,6 +490,35 @@ TEST_CASE("a reader that is in the way of one table has writers wait once a roun
     test.rows("COMMIT");
     retain_all();
     CHECK(tables() == Rows{"1"});
+}
+
+TEST_CASE("retention waits for its lock no longer than is set, and for all others as long as is set") {
+    const std::string uri = PostgresServer::get().make_database();
+    const auto store = make_store(uri);
+    Client client(uri);
+    client.rows("CREATE TABLE waits (wait text)");
+    client.rows(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO waits VALUES "
+        "(current_setting('lock_timeout')); RETURN NEW; END $$");
+    client.rows("CREATE TRIGGER note BEFORE UPDATE ON age FOR EACH ROW EXECUTE FUNCTION note()");
+    store->retain(std::chrono::days(9), clocks_at(received));
+    CHECK(client.rows("SELECT DISTINCT wait FROM waits") == Rows{"10s"});
+    client.rows("DELETE FROM waits");
+    make_store(uri + "?options=-c%20lock_timeout%3D100ms")
+        ->retain(std::chrono::days(9), clocks_at(received + std::chrono::hours(5)));
+    CHECK(client.rows("SELECT DISTINCT wait FROM waits") == Rows{"100ms"});
+}
+
+TEST_CASE("who keeps others waiting for a lock waits longer after each failure") {
+    using std::chrono::seconds;
+    LockWait wait;
+    for (const auto most : {2, 4, 8, 10, 10}) {
+        CHECK(wait.next(seconds(20)) == seconds(most));
+        CHECK(wait.next(seconds(1)) == seconds(1));
+        wait.failed();
+    }
+    wait.done();
+    CHECK(wait.next(seconds(20)) == seconds(2));
 }
 
 TEST_CASE("many batches are not counted one by one") {
