@@ -268,6 +268,21 @@ class Example(BehindNginx):
                 blerecv.wait_err(f"answering 401 to {told},")
                 blews.wait_err(f"refusing (401) a client at {told} ")
 
+    def test_the_log_names_the_client_also_when_its_body_has_come(self):
+        with Server("--trusted-proxy", "127.0.0.1", tool="blerecv") as blerecv:
+            url = self.nginx(blerecv=blerecv.port).url + "/ble-in/api/v1/detections/bulk"
+
+            def post(body):
+                with tempfile.NamedTemporaryFile() as f:
+                    f.write(body.encode())
+                    f.flush()
+                    words = ["--interface", "127.0.0.5", "-H", "Content-Type: application/json", "--data-binary", f"@{f.name}"]
+                    return self.browser(True).open(url, *words)[0]
+            self.assertEqual(post("x" * 400_000), 400)
+            blerecv.wait_err("answering 400 to 127.0.0.5:")
+            self.assertEqual(post(BATCH), 503)  # nobody reads
+            blerecv.wait_err("answering 503 to 127.0.0.5: ")
+
     def test_the_longest_body_is_not_refused_by_nginx(self):
         with Server(tool="blerecv") as blerecv:
             url = self.nginx(blerecv=blerecv.port).url + "/ble-in/api/v1/detections/bulk"
