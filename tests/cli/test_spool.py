@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Broker, HttpServer, Tool, free_port, random_source, standing, wait_until
+from harness import Broker, HttpServer, MqttServer, Tool, free_port, random_source, standing, wait_until
 from harness.process import run
 
 RUN = "9f2c41d07a6be813"
@@ -302,6 +302,26 @@ class Spool(Case):
         tool.signal(signal.SIGCONT)
         self.assertEqual(tool.wait(), 0, tool.err)
         self.assertEqual(self.status()["batches"], 50)
+
+    def test_what_stands_in_the_pipe_when_room_is_made_in_the_turn_of_a_sigterm_is_taken(self):
+        """As many wait as are enough for a while, so the input is not looked at; the stop comes together with an answer that changes that."""
+        with MqttServer() as server:
+            server.puback = lambda level, payload: None
+            tool = self.blesend("--broker", f"127.0.0.1:{server.port}", "--inflight", 1)
+            tool.write(batches(0, 130))
+            for arrived in (1, 2):  # then one is on its way, and 128 wait
+                wait_until(lambda arrived=arrived: len(server.payloads) == arrived and server.unanswered == 1, "a batch to arrive")
+                if arrived == 1:
+                    wait_until(lambda: tool.stats()["in"] == 130, "the input to be taken")
+                    server.answer()
+            tool.signal(signal.SIGSTOP)
+            tool.write(batches(130, 131))
+            server.puback = lambda level, payload: 0
+            server.answer()
+            tool.signal(signal.SIGTERM)
+            tool.signal(signal.SIGCONT)
+            self.assertEqual(tool.wait(), 0, tool.err)
+            self.assertEqual(seqs(server.payloads), list(range(131)))
 
     def test_a_spool_that_is_locked_by_somebody(self):
         server = self.server()

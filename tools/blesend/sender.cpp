@@ -92,7 +92,7 @@ void Sender::take_input() {
 void Sender::settle_end() {
     const bool limited = options_.drain_timeout.count() > 0;
     if (lifecycle_.stopping() && !std::exchange(stopped_, true)) {
-        if (has_enough()) intake_.take(WhenFull::wait);  // what came before we were asked to stop
+        intake_.take(WhenFull::wait);  // what came before we were asked to stop
         intake_.stop();
         end_within(limited ? options_.drain_timeout : drain_at_stop);
     } else if (limited && intake_.finished() && !end_) {
