@@ -29,6 +29,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds care_period(1000);  // keep-alive is looked after so often
 constexpr int packets_at_once = 100;
 constexpr std::string_view share_prefix = "$share/";
+constexpr char unknown_whether_it_shares[] =
+    "it speaks MQTT 3.1.1 only, which cannot tell whether it knows shared subscriptions (--share); of "
+    "a broker that does, say so by --mqtt-version 3.1.1; at others part the load by topics (--shards)";
 constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {
@@ -296,9 +299,10 @@ bool MosquittoLink::write() {
 
 void MosquittoLink::subscribe_session() {
     const auto &filters = session_.subscribe;
-    if (!shares_ && filters.front().starts_with(share_prefix))
+    const bool may_not_share = !five_ && options_.version == "auto";  // nor can it say so
+    if ((!shares_ || may_not_share) && filters.front().starts_with(share_prefix))
         return push({MqttEvent::Kind::denied, 0, mqtt::sharing_not_supported,
-                     mqtt_reason_in_full(mqtt::sharing_not_supported)});
+                     shares_ ? unknown_whether_it_shares : mqtt_reason_in_full(mqtt::sharing_not_supported)});
     const auto pointers = [](std::vector<std::string> &texts) {
         std::vector<char *> out;
         for (auto &text : texts) out.push_back(text.data());

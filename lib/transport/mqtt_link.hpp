@@ -69,6 +69,7 @@ struct MqttSession {
     std::string client_id;
     std::string status_topic{};  // a last will "offline", retained; empty: none
     // Topic filters, by each link: subscribed to at QoS 1, all in one request; and taken out of what a persistent session may still have.
+    // Shared ones are `denied` at a broker that may not know them: one that says so, or that speaks MQTT 3.1.1 only, unless asked for that.
     std::vector<std::string> subscribe{}, unsubscribe{};
     bool persistent = false;  // the broker keeps the session, and what arrives while we are away, for ever
     MqttWindow *window =

@@ -169,9 +169,9 @@ void MqttSubscriber::Impl::grant(int qos) {
     ready = true;
     if (!std::exchange(granted, true) && shared && version.starts_with("MQTT 3"))
         log_warning(
-            "by MQTT 3.1.1 a broker does not say whether it knows shared subscriptions (--share): mosquitto "
-            "does; of "
-            "nats-server and rabbitmq-server nothing would come. There, part the load by topics (--shards)");
+            "by MQTT 3.1.1 a broker does not say whether it knows shared subscriptions (--share): of "
+            "one that does not, as nats-server, nothing would come. There, part the load by topics "
+            "(--shards)");
     log(connection.contested() ? LogLevel::debug : LogLevel::info, "subscribed to " + what + " at " +
                                                                        connection.address() + " (" + version +
                                                                        (options.tls ? ", TLS)" : ")"));

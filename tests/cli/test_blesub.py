@@ -598,6 +598,25 @@ class Rights(unittest.TestCase):
                                   "leave out --share, and part the load by topics (--shards)", tool.err)
                 self.assertEqual(server.topics, [] if properties else ["$share/g/tfg/detections/raw"])
 
+    def test_a_broker_of_3_1_1_is_not_taken_for_one_that_shares_unless_that_is_said(self):
+        with MqttServer() as server:
+            server.connack = lambda level: 0x84 if level == 5 else 0
+            with subscribe(server, "--share", "g", ready=False) as tool:
+                self.assertEqual(tool.wait(), 78, tool.err)
+                self.assertIn("--mqtt-version 3.1.1; at others part the load by topics (--shards)", tool.err)
+            self.assertEqual(server.topics, [])  # it would be a member for a moment
+            with subscribe(server, "--share", "g", "--mqtt-version", "3.1.1") as tool:
+                self.assertIn("does not say whether it knows shared subscriptions", tool.err)
+
+    def test_a_group_that_was_joined_once_is_joined_again_by_mqtt_5(self):
+        """A broker that hangs up once is taken for an old one, for one link."""
+        with MqttServer() as server, subscribe(server, "--share", "g") as tool:
+            server.connack = lambda level: None if level == 5 and len(server.levels) == 2 else 0
+            server.hang_up()
+            wait_until(lambda: tool.err.count("subscribed to") == 2, "the next subscription")
+            self.assertEqual(server.levels, [5, 5, 4, 5])
+            self.assertEqual(server.topics, ["$share/g/tfg/detections/raw"] * 2)
+
     def test_one_of_its_shards_denied_is_a_subscription_denied(self):
         with MqttServer() as server:
             server.suback = lambda level, topic: 0x87 if "/b/" in topic else 1
