@@ -20,8 +20,8 @@ constexpr std::size_t window_bytes = 1 << 20;  // what a pipe takes (base/pipe_s
 
 using Part = MqttSubscriber::Part;
 
-std::string filter_of(const MqttOptions &options, const Part &part) {
-    return part.group.empty() ? options.topic : "$share/" + part.group + "/" + options.topic;
+std::string with_group(const Part &part, const std::string &topic) {
+    return part.group.empty() ? topic : "$share/" + part.group + "/" + topic;
 }
 
 MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindow &window) {
@@ -29,18 +29,18 @@ MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindo
     session.persistent = !options.client_id.empty();
     session.client_id = session.persistent ? options.client_id : "blesub-" + random_id().substr(0, 12);
     session.window = &window;
-    const std::string filter = filter_of(options, part);
-    const auto place = filter.find(TopicPattern::shard);
-    if (place == std::string::npos) {
-        session.subscribe = {filter};
-        return session;
-    }
-    for (const char shard : all_shards) {
-        const bool ours = part.shards.find(shard) != std::string::npos;
-        if (!ours && !session.persistent) continue;
-        auto &list = ours ? session.subscribe : session.unsubscribe;
-        list.push_back(std::string(filter).replace(place, TopicPattern::shard.size(), 1, shard));
-    }
+    const auto add = [&](const std::string &topic, bool ours) {
+        (ours ? session.subscribe : session.unsubscribe).push_back(with_group(part, topic));
+        if (!part.group.empty()) session.unsubscribe.push_back(topic);
+    };
+    const auto place = options.topic.find(TopicPattern::shard);
+    if (place == std::string::npos)
+        add(options.topic, true);
+    else
+        for (const char shard : all_shards)
+            add(std::string(options.topic).replace(place, TopicPattern::shard.size(), 1, shard),
+                part.shards.find(shard) != std::string::npos);
+    if (!session.persistent) session.unsubscribe.clear();
     return session;
 }
 
@@ -49,7 +49,7 @@ MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindo
 struct MqttSubscriber::Impl {
     Impl(const MqttOptions &given, const Part &part, std::size_t messages, Take taker)
         : options(given),
-          what(filter_of(given, part) + (part.shards.empty() ? "" : ", shards " + part.shards)),
+          what(with_group(part, given.topic) + (part.shards.empty() ? "" : ", shards " + part.shards)),
           shared(!part.group.empty()),
           window(messages, window_bytes),
           session(make_session(given, part, window)),

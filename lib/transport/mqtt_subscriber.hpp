@@ -29,8 +29,8 @@ class MqttSubscriber {
     };
 
     // With a client id in `options` the broker keeps the session and what arrives while we are away; without one the id
-    // is random and nothing is kept. Other shards than ours are taken out of the session. `window`: messages, 1 to 65535. `take` is called
-    // by step().
+    // is random and nothing is kept. Taken out of the session are other shards than ours and, with a group, the topic without one;
+    // another group that it may still have is not. `window`: messages, 1 to 65535. `take` is called by step().
     MqttSubscriber(const MqttOptions &options, const Part &part, std::size_t window, Take take);
     ~MqttSubscriber();  // as close()
 

@@ -187,6 +187,18 @@ class Messages(unittest.TestCase):
             self.assertEqual(sorted(seqs(line for _, line in got)), list(range(40)))
             self.assertEqual({pid for pid, _ in got}, {one.pid, two.pid})
 
+    def test_one_that_joins_a_group_gets_its_part_only(self):
+        for topic, shards in (("t/join", ()), ("t/join/{shard}", ("--shards", "0"))):
+            words = ["--topic", topic, *shards, "--client-id", f"joins-{len(shards)}"]
+            with self.subTest(topic=topic), subscribe(self.broker, *words) as tool:
+                tool.signal(signal.SIGTERM)
+                self.assertEqual(tool.wait(), 0, tool.err)
+            sent = [batch(i) for i in range(10)]
+            with subscribe(self.broker, *words, "--share", "g") as tool:
+                publish_lines(self.broker, [*sent, batch(99)], topic=topic.replace("{shard}", "0"))
+                got = [tool.line() for _ in range(11)]
+                self.assertEqual(seqs(got), [*range(10), 99])
+
     def test_shards_part_the_messages_and_may_be_chosen_anew(self):
         words = ["--topic", "t/{shard}/x", "--client-id", "shards", "--count", "3"]
         for shards, wanted in (("0-2", [0, 1, 2]), ("2,f", [2, 15]), ("0-f", list(range(16)))):
