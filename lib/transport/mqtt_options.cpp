@@ -261,4 +261,16 @@ void check_topic_filter(const std::string &topic, const CommandLine &line) {
     }
 }
 
+void check_group(const std::string &group, const std::string &topic, const CommandLine &line) {
+    const auto bad = [&](const std::string &why) {
+        return wrong(line, "--share", "the name of the group (--share) " + why);
+    };
+    if (group.empty()) throw bad("is empty");
+    if (group.find_first_of("/+#{") != std::string::npos)
+        throw bad("has '/', '+', '#' or '{' in it, which cannot stand there");
+    if (group.size() + topic.size() > longest_topic)
+        throw bad("and the topic are longer than 65000 bytes together");
+    check_mqtt_text("--share", "the name of the group (--share)", group, line);
+}
+
 }  // namespace ble

@@ -63,5 +63,7 @@ std::optional<std::string> find_confirm_key(const std::string &file);
 // batch/topic.hpp), or subscribed to ("{shard}" may).
 void check_topic_name(const std::string &topic, const CommandLine &line);
 void check_topic_filter(const std::string &topic, const CommandLine &line);
+// The same unless `group` can name those who share a subscription to `topic` (MQTT 5, 4.8.2; --share).
+void check_group(const std::string &group, const std::string &topic, const CommandLine &line);
 
 }  // namespace ble

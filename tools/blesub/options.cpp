@@ -23,10 +23,7 @@ Error wrong(const CommandLine &line, std::initializer_list<const char *> options
 
 // Whose messages are ours, where several backends have some of them each.
 void settle_part(ReceiveOptions &options, const CommandLine &line) {
-    if (options.part.group.find_first_of("/+#") != std::string::npos)
-        throw wrong(line, {"--share"}, "the name of a group (--share) has no '/', '+' or '#' in it");
-    if (line.given("--share") && options.part.group.empty())
-        throw wrong(line, {"--share"}, "the name of the group (--share) is empty");
+    if (line.given("--share")) check_group(options.part.group, options.mqtt.topic, line);
     const auto first = options.mqtt.topic.find(TopicPattern::shard);
     const bool place = first != std::string::npos;
     if (place && options.mqtt.topic.find(TopicPattern::shard, first + 1) != std::string::npos)
