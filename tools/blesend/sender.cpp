@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/duration.hpp"
@@ -21,10 +22,10 @@ constexpr milliseconds drain_at_stop(5'000);  // SIGTERM without --drain-timeout
 
 // The link does not run dry while more is taken. In memory there is room for few, and taking them costs next to nothing.
 std::size_t enough_for(const SendOptions &given, const Spool &spool) {
-    constexpr std::size_t windows = 2, least = 128;
+    constexpr std::int64_t windows = 2, least = 128;
     if (!spool.durable()) return SIZE_MAX;
-    const auto window = static_cast<std::size_t>(given.inflight) * static_cast<std::size_t>(given.coalesce);
-    return std::max(windows * window, least);
+    const auto enough = std::max(windows * given.inflight * given.coalesce, least);
+    return static_cast<std::size_t>(std::min<std::int64_t>(enough, std::numeric_limits<std::int32_t>::max()));
 }
 
 std::string in_words(std::chrono::duration<double> time) {
