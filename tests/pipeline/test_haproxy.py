@@ -4,13 +4,15 @@ every batch is stored once.
 The seed of each run is printed; BLEPIPE_SEED repeats it.
 """
 import contextlib
+import http.client
 import pathlib
 import signal
+import ssl
 import subprocess
 import tempfile
 import unittest
 
-from harness import (Haproxy, Postgres, Tool, end_pipeline, flatten, free_port, make_batches, pipeline, positions, random_source,
+from harness import (DEADLINE_S, Haproxy, Postgres, Tool, end_pipeline, flatten, free_port, make_batches, pipeline, positions, random_source,
                      self_signed, source_path, tool_path, wait_port, wait_until)
 
 
@@ -40,10 +42,10 @@ class BehindHaproxy(unittest.TestCase):
             keys.write(made.stdout)
         return made.stderr.decode().splitlines()[-1]
 
-    def configuration(self):
+    def configuration(self, *changes):
         text = pathlib.Path(source_path("examples", "haproxy.cfg")).read_text(encoding="ascii")
         for old, new in ((":443 ssl crt /etc/haproxy/certs/collect.pem", f"127.0.0.1:@PORT@ ssl crt {self.both}"),
-                         *((f"10.0.0.1{name[-1]}:8000", f"127.0.0.1:{port}") for name, port in self.ports.items())):
+                         *((f"10.0.0.1{name[-1]}:8000", f"127.0.0.1:{port}") for name, port in self.ports.items()), *changes):
             self.assertEqual(text.count(old), 1, old)
             text = text.replace(old, new)
         return text
@@ -93,6 +95,32 @@ class BehindHaproxy(unittest.TestCase):
         self.assertEqual(self.database.detections(), flatten(lines))
         self.assertEqual(self.database.rows("SELECT sum(detections) FROM advertisers"), [(3 * len(lines),)])
         self.assertEqual(self.database.gaps(), [])
+
+    def test_bodies_that_drip_hold_no_place_at_a_receiver(self):
+        few = (("default-server maxconn 200", "default-server maxconn 1"), ("timeout http-request 30s", "timeout http-request 3s"))
+        haproxy = self.stack.enter_context(Haproxy(self.configuration(*few)))
+        trust = ssl.create_default_context(cafile=self.certificate)
+
+        def connect():
+            return self.stack.enter_context(contextlib.closing(
+                http.client.HTTPSConnection("localhost", haproxy.port, context=trust, timeout=DEADLINE_S)))
+
+        def begin(size):
+            connection = connect()
+            connection.putrequest("POST", "/api/v1/detections/bulk")
+            for name, value in (("Content-Type", "application/json"), ("X-Api-Key", self.keys[0]), ("Content-Length", str(size))):
+                connection.putheader(name, value)
+            connection.endheaders(b"{")
+            return connection
+
+        dripping = [begin(1000) for _ in range(2 * len(self.ports))]
+        line = make_batches(1, "pi-0", f"{0:016x}")[0].encode()
+        for _ in range(3):
+            one = begin(len(line))
+            one.send(line[1:])
+            self.assertIn(one.getresponse().status, (200, 201))
+        for connection in dripping:
+            self.assertEqual(connection.getresponse().status, 408)
 
 
 if __name__ == "__main__":
