@@ -305,6 +305,7 @@ void MosquittoLink::subscribe_session() {
                      shares_ ? unknown_whether_it_shares : mqtt_reason_in_full(mqtt::sharing_not_supported)});
     const auto pointers = [](std::vector<std::string> &texts) {
         std::vector<char *> out;
+        out.reserve(texts.size());
         for (auto &text : texts) out.push_back(text.data());
         return out;
     };

@@ -96,6 +96,7 @@ class PostgresArchive final : public ArchiveRows {
 std::vector<ArchivedDeviceRow> PostgresArchive::devices() {
     const Answer found = connection_.ask(all_devices);
     std::vector<ArchivedDeviceRow> all;
+    all.reserve(static_cast<std::size_t>(found.rows()));
     for (int row = 0; row < found.rows(); ++row)
         all.push_back({std::string(found.text(row, 0)), text(found, row, 1), text(found, row, 2),
                        text(found, row, 3), text(found, row, 4), found.number(row, 5), found.number(row, 6),
@@ -107,6 +108,7 @@ std::vector<ArchivedDeviceRow> PostgresArchive::devices() {
 std::vector<ArchivedRunRow> PostgresArchive::runs(std::int64_t after, std::int64_t most) {
     const Answer found = connection_.ask(some_runs, Values::of(after, most));
     std::vector<ArchivedRunRow> all;
+    all.reserve(static_cast<std::size_t>(found.rows()));
     for (int row = 0; row < found.rows(); ++row)
         all.push_back({found.integer(row, 0),
                        found.integer(row, 1),
@@ -121,6 +123,7 @@ std::vector<ArchivedRunRow> PostgresArchive::runs(std::int64_t after, std::int64
 std::vector<HolePiece> PostgresArchive::holes(std::int64_t run, std::int64_t from_seq, std::int64_t most) {
     const Answer found = connection_.ask(some_holes, Values::of(run, from_seq, most));
     std::vector<HolePiece> all;
+    all.reserve(static_cast<std::size_t>(found.rows()));
     for (int row = 0; row < found.rows(); ++row)
         all.push_back({found.integer(row, 0),
                        found.integer(row, 1),
@@ -133,6 +136,7 @@ std::vector<HolePiece> PostgresArchive::holes(std::int64_t run, std::int64_t fro
 std::vector<ArchivedRow> PostgresArchive::batches(std::int64_t after, std::int64_t most) {
     const Answer found = connection_.ask(some_batches, Values::of(after, most));
     std::vector<ArchivedRow> all;
+    all.reserve(static_cast<std::size_t>(found.rows()));
     for (int row = 0; row < found.rows(); ++row) all.push_back(batch_of(found, row));
     return all;
 }
