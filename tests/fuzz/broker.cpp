@@ -121,10 +121,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *bytes, std::size_t siz
         bool strange = false;
         std::size_t taken = 0;
         constexpr std::size_t window = 3;
-        MqttSubscriber subscriber(options, "", window, [&](std::string_view topic, std::string_view) {
-            strange = strange || topic.size() > 65535;
-            ++taken;
-        });
+        MqttSubscriber subscriber(options, MqttSubscriber::Part{}, window,
+                                  [&](std::string_view topic, std::string_view) {
+                                      strange = strange || topic.size() > 65535;
+                                      ++taken;
+                                  });
         subscriber.start();
         play(subscriber, broker, [&] {
             subscriber.step();
