@@ -184,7 +184,7 @@ std::vector<ArchiveLine> Archive::read_devices() {
     std::vector<ArchiveLine> lines;
     for (auto &row : rows_->devices())
         if (wanted(row.device_id)) lines.push_back({print_archived(device_of(std::move(row)))});
-    at_.part = Part::runs;
+    at_.part = Part::batches;
     return lines;
 }
 
@@ -194,7 +194,7 @@ std::vector<ArchiveLine> Archive::read_runs() {
     for (const auto &row : found)
         if (row.next_seq > 0 && wanted(row.device_id)) read_run(row, lines);
     if (!found.empty()) at_.run = found.back().id;
-    if (found.empty()) at_.part = Part::batches;
+    if (found.empty()) at_.part = Part::late_batches;
     return lines;
 }
 
@@ -226,7 +226,7 @@ std::vector<ArchiveLine> Archive::read_batches() {
     std::vector<ArchiveLine> lines;
     auto found = rows_->batches(at_.batch, batches_a_step_);
     if (found.empty()) {
-        at_.part = Part::end;
+        at_.part = at_.part == Part::batches ? Part::runs : Part::end;
         return lines;
     }
     const auto end = found.back().id;

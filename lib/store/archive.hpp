@@ -1,10 +1,10 @@
-// A store read from its beginning to its end, as lines (batch/archive.hpp): what it knows of its devices and of its runs, and then each batch in
-// the order in which it was stored. Another store that is given all of them knows and has what this one does.
+// A store read from its beginning to its end, as lines (batch/archive.hpp): what it knows of its devices, each batch in the order in which it
+// was stored, and what it knows of its runs. Another store that is given all of them knows and has what this one does.
 //
 // It is read in small steps, each of one moment. What is stored meanwhile may be among the lines: of SQLite all of it that comes before
 // the end is; of PostgreSQL, whose writers number batches in blocks, some of it may be passed over, and a second run has it. Batches
-// that retention deletes meanwhile are not. State comes first, so that whoever knows what a run had does not take what it had lost for new
-// holes; a batch is in an archive whatever is said of its run.
+// that retention deletes meanwhile are not. Runs come behind their batches: who is told that a batch is known confirms a repetition of it, and
+// must have it by then. What is stored while they are read comes at the very end.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ class Archive {
     double share() const;
 
   private:
-    enum class Part { devices, runs, batches, end };
+    enum class Part { devices, batches, runs, late_batches, end };
 
     std::vector<ArchiveLine> read_devices();
     std::vector<ArchiveLine> read_runs();

@@ -173,7 +173,8 @@ RunLedger::Change RunLedger::merge(Run &run, const Part &part) {
     if (auto refused = replace(run, old, join(common(ours, part.from, part.to, part.holes)));
         !refused.empty())
         return {false, {}, std::move(refused)};
-    if (ahead) {
+    // Of a run that ends there as well, the other store may have been told what its batches do not say.
+    if (part.to + 1 >= run.next_seq) {
         run.last = part.last.or_else(run.last);
         run.open_from = part.open_from;
         advance(run, part.to + 1);

@@ -64,7 +64,7 @@ class Lines(Export):
         self.store(make_batches(1))
         code, out, err = self.export()
         self.assertEqual(code, 0, err)
-        device, known, batch = map(json.loads, out.splitlines())
+        device, batch, known = map(json.loads, out.splitlines())
         self.assertEqual(device["archive"]["device"]["is_active"], 1)
         self.assertEqual(known["archive"]["run"], known["archive"]["run"] | {"from_seq": 0, "to_seq": 0, "gaps": []})
         self.assertEqual(len(batch["archive"]["digest"]), 32)
