@@ -169,6 +169,21 @@ class GoingOn(Export):
         self.store(make_batches(9, "pi-other"))
         self.assertEqual(len(self.batches("--resume", "place")), 9)
 
+    def test_a_place_is_of_one_choice_of_batches(self):
+        self.store([*make_batches(5), *make_batches(9, "pi-other")])
+        chosen = ("--resume", "place", "--device", "pi-test", "--device", "pi-third", "--since", "24h")
+        self.assertEqual(len(self.batches(*chosen)), 5)
+        before = (self.folder / "place").read_bytes()
+        for words, said in (((), "is of all batches"), (("--since", "24h"), "is of --since 24h"), (("--device", "pi-other"), "--device pi-other")):
+            code, out, err = self.export("--resume", "place", *words)
+            self.assertEqual((code, out), (78, b""), words)
+            self.assertIn("--device pi-test --device pi-third --since 24h", err)
+            self.assertIn(said, err)
+            self.assertEqual((self.folder / "place").read_bytes(), before)
+        self.store(make_batches(2, first=5))
+        again = ("--device", "pi-third", "--device", "pi-test", "--since", "24h", "--resume", "place")
+        self.assertEqual([one["seq"] for one in self.batches(*again)], [5, 6])
+
     def test_another_file_is_not_written_over(self):
         self.store(make_batches(5))
         (self.folder / "place").write_text("dear diary\n")

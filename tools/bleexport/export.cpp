@@ -8,6 +8,7 @@
 #include <cmath>
 #include <csignal>
 #include <iterator>
+#include <set>
 
 #include "base/duration.hpp"
 #include "store/store.hpp"
@@ -18,6 +19,19 @@ namespace {
 // Who wants to know how far the reader has come needs to be told by the pipe; all others write to anything.
 CountingWriter::Promise promise_of(const ExportOptions &options) {
     return options.resume.empty() ? CountingWriter::Promise::written : CountingWriter::Promise::committed;
+}
+
+// As it was typed: "24h" chooses the same the next time.
+std::string choice_of(const ExportOptions &options) {
+    std::set<std::string> devices(options.filter.devices.begin(), options.filter.devices.end());
+    std::string words;
+    const auto add = [&](const std::string &option, const std::string &value) {
+        if (!value.empty()) words += (words.empty() ? "" : " ") + option + ' ' + value;
+    };
+    for (const auto &device : devices) add("--device", device);
+    add("--since", options.since);
+    add("--until", options.until);
+    return words;
 }
 
 std::string in_thousands(double number) {
@@ -32,7 +46,7 @@ Export::Export(const ExportOptions &options)
     : options_(options),
       lifecycle_(options.common, counters_, [this] { counters_.queued = unread_.size(); }),
       writer_(STDOUT_FILENO, promise_of(options)),
-      file_(options.resume) {}
+      file_(options.resume, choice_of(options)) {}
 
 ExitCode Export::run() {
     std::signal(SIGXFSZ, SIG_IGN);  // past a limit on file sizes the write fails, as on a full disk

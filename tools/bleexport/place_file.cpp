@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
 
 namespace ble {
 namespace {
@@ -21,18 +22,27 @@ std::optional<ArchivePlace> PlaceFile::read() const {
     if (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     std::istringstream text(read_text_file(path_, "the file of --resume"));
     ArchivePlace place;
-    std::string word;
+    std::string word, choice;
     text >> word >> place.id >> place.received_at;
     text.ignore();
     std::getline(text, place.device_id);
-    if (text && word == title) return place;
-    throw Error(ExitCode::config,
-                path_ + " is no file of --resume: give another name, or delete it to begin anew");
+    std::getline(text, choice);
+    if (!text || word != title)
+        throw Error(ExitCode::config,
+                    path_ + " is no file of --resume: give another name, or delete it to begin anew");
+    if (choice == choice_) return place;
+    const auto named = [](const std::string &words) {
+        return words.empty() ? "all batches" : printable(words);
+    };
+    throw Error(ExitCode::config, path_ + " is of an export of " + named(choice) + ", and this one is of " +
+                                      named(choice_) +
+                                      ": give the same options, or another file, or delete it to begin anew");
 }
 
 void PlaceFile::write(const ArchivePlace &place) const {
     std::ostringstream text;
-    text << title << ' ' << place.id << ' ' << place.received_at << ' ' << place.device_id << '\n';
+    text << title << ' ' << place.id << ' ' << place.received_at << ' ' << place.device_id << '\n'
+         << choice_ << '\n';
     const std::string bytes = text.str(), target = own_place(path_), beside = target + ".new";
     const auto fail = [&] {
         return system_error("write " + path_, errno == EACCES ? ExitCode::permission : ExitCode::io);

@@ -1,4 +1,4 @@
-// How far the reader of an export has come, in a file.
+// How far the reader of an export has come, in a file, and of which export.
 #pragma once
 
 #include <optional>
@@ -10,15 +10,16 @@ namespace ble {
 
 class PlaceFile {
   public:
-    explicit PlaceFile(std::string path) : path_(std::move(path)) {}
+    // `choice`: the options that choose the batches, in one line; empty: all.
+    PlaceFile(std::string path, std::string choice) : path_(std::move(path)), choice_(std::move(choice)) {}
 
-    // None: there is no such file. Error(config) when it is something else.
+    // None: there is no such file. Error(config) when it is something else, or of another choice: what that one left out would never come.
     std::optional<ArchivePlace> read() const;
     // At once, or not at all. Error(io, permission).
     void write(const ArchivePlace &place) const;
 
   private:
-    std::string path_;
+    std::string path_, choice_;
 };
 
 }  // namespace ble
