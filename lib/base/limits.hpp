@@ -9,6 +9,9 @@ namespace ble {
 constexpr std::size_t max_line = 512'000;
 // How much longer a line may be behind a receiver, which says there who sent it (batch/sender.hpp).
 constexpr std::size_t sender_room = 160;
+// How much longer one may be out of a database (batch/archive.hpp): what is there beyond the line, and a line printed anew is longer.
+constexpr std::size_t archive_room = 12'000;
+static_assert(max_line + archive_room + sender_room < std::size_t{1 << 20} / 2, "half-filled pages hold it");
 
 // What people call a Pi, and where it is: in characters.
 constexpr std::size_t longest_name = 100, longest_location = 200, longest_version = 64;

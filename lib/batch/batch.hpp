@@ -115,7 +115,7 @@ class BatchParser {
     BatchParser(BatchParser &&) noexcept;
     BatchParser &operator=(BatchParser &&) noexcept;
 
-    // `line` without LF, at most max_line bytes and what a receiver added. Never throws for bad input.
+    // `line` without LF, at most max_line bytes and what a receiver added; archive_room more with an archive. Never throws for bad input.
     ParsedLine parse(std::string_view line);
 
   private:

@@ -460,6 +460,10 @@ bool names_a_batch(std::string_view member) {
            member == member_names[Member::seq];
 }
 
+InvalidLine too_long() {
+    return {"longer than " + std::to_string(max_line) + " bytes"};
+}
+
 InvalidLine explain(simdjson::error_code error, std::string_view line) {
     if (error == simdjson::DEPTH_ERROR)
         return {"nested deeper than " + std::to_string(max_depth) + " levels"};
@@ -469,14 +473,15 @@ InvalidLine explain(simdjson::error_code error, std::string_view line) {
 }  // namespace
 
 struct BatchParser::Impl {
-    static constexpr std::size_t room = max_line + sender_room;
+    Takes takes;
+    std::size_t room;
     dom::parser parser{room};
     std::unique_ptr<char[]> padded{new char[room + simdjson::SIMDJSON_PADDING]};
     Names names;
-    Takes takes;
 
     // Room for the longest line is set aside once; pages that no line reached are never touched.
-    explicit Impl(Takes what) : takes(what) {
+    explicit Impl(Takes what)
+        : takes(what), room(max_line + sender_room + (what == Takes::archives ? archive_room : 0)) {
         if (parser.allocate(room, max_depth) != simdjson::SUCCESS) throw std::bad_alloc();
     }
 };
@@ -487,8 +492,8 @@ BatchParser::BatchParser(BatchParser &&) noexcept = default;
 BatchParser &BatchParser::operator=(BatchParser &&) noexcept = default;
 
 ParsedLine BatchParser::parse(std::string_view line) {
-    if (line.size() > Impl::room || (line.size() > max_line && without_sender(line).size() > max_line))
-        return InvalidLine{"longer than " + std::to_string(max_line) + " bytes"};
+    const bool archive_only = line.size() > max_line && without_sender(line).size() > max_line;
+    if (line.size() > impl_->room || (archive_only && impl_->takes != Takes::archives)) return too_long();
     if (has_byte_order_mark(line)) return InvalidLine{"not JSON at byte 0: a byte order mark"};
     std::memcpy(impl_->padded.get(), line.data(), line.size());
     std::memset(impl_->padded.get() + line.size(), 0, simdjson::SIMDJSON_PADDING);
@@ -510,6 +515,8 @@ ParsedLine BatchParser::parse(std::string_view line) {
             return refuse(reader, false);
         }
         if (!reader.has(Member::detections)) return read_state(line);
+    } else if (archive_only) {
+        return too_long();
     }
     return reader.has(Member::gap) ? read_gap(reader, impl_->names) : read_batch(reader, impl_->names);
 }

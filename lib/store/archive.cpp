@@ -251,7 +251,7 @@ std::optional<ArchiveLine> Archive::line_of(const ArchivedRow &row, Batch &&batc
                              std::max<std::int64_t>(lived_s - row.lived_s, 0), row.digest};
     ArchiveLine line{print_batch(batch), ArchivePlace{row.id, row.received_at, row.device_id},
                      batch.detections.size()};
-    if (line.text.size() > max_line) {
+    if (line.text.size() > max_line + archive_room) {
         const std::string of = batch.position ? ", run_id " + batch.position->run_id + ", seq " +
                                                     std::to_string(batch.position->seq)
                                               : " of " + format_ms(batch.archive->received_at);

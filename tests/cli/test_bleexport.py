@@ -235,6 +235,16 @@ class ExitCodes(Export):
         self.assertIn("pi-test, run_id 00000000000000ab, seq 0 is too long", err)
         self.assertEqual(len([line for line in out.splitlines() if b"detections" in line]), 1)
 
+    def test_the_longest_batch_goes_through_a_pipe(self):
+        batch = json.loads(make_batches(1)[0])
+        batch["detections"][0]["note"] = ""
+        batch["detections"][0]["note"] = "x" * (512_000 - len(json.dumps(batch)))
+        self.store([json.dumps(batch)])
+        tools = pipeline(self.stack, ("bleexport",), ("bleingest", "--import", "--strict", "--db", "copy.db"), stdout=None, cwd=self.folder)
+        for tool in tools:
+            self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(Database(self.folder / "copy.db").batches(), Database(self.folder / "ble.db").batches())
+
     def test_the_reader_is_gone(self):
         self.store(make_batches(2000, detections=10))
         done = subprocess.run(["bash", "-c", f"{tool_path('bleexport')} | head -1 | wc -l; echo ${{PIPESTATUS[0]}}"], cwd=self.folder,

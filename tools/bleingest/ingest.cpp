@@ -7,6 +7,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 
 namespace ble {
@@ -43,7 +44,8 @@ bool Ingest::full() const {
 ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
-    for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold));
+    const auto longest = max_line + sender_room + (options_.import ? archive_room : 0);
+    for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold, longest));
     if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return wait_for_store(); }); }))
         return ExitCode::temporary;
     if (options_.clock_is_right && !patience_.persist([&] { store_->trust_times(read_clocks()); }))

@@ -1,6 +1,7 @@
 // What bleingest reads: standard input, FIFOs and files.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "base/looking_reader.hpp"
@@ -13,7 +14,7 @@ struct Input {
     LookingReader reader;
 };
 
-// `word`: a path, or - for standard input. A FIFO with `hold` never ends.
-Input open_input(const std::string &word, bool hold);
+// `word`: a path, or - for standard input. A FIFO with `hold` never ends. `longest`: of a line.
+Input open_input(const std::string &word, bool hold, std::size_t longest);
 
 }  // namespace ble

@@ -62,6 +62,10 @@ TEST_CASE("a line of the greatest length is still one behind a receiver, a longe
         parser.parse(with_sender(of_length(max_line), std::string(128, 's')))));
     CHECK(std::holds_alternative<InvalidLine>(parser.parse(of_length(max_line + 1))));
     CHECK(std::holds_alternative<InvalidLine>(parser.parse(with_sender(of_length(max_line + 1), "s"))));
+    // Room for what a database adds is for nothing else.
+    BatchParser archives(BatchParser::Takes::archives);
+    CHECK(std::holds_alternative<InvalidLine>(archives.parse(of_length(max_line + 1))));
+    CHECK(std::holds_alternative<InvalidLine>(archives.parse(with_sender(of_length(max_line + 1), "s"))));
 }
 
 TEST_CASE("gap lines have a sender too, and one that is none is refused") {

@@ -459,10 +459,25 @@ TEST_CASE("what is stored while an archive is read belongs to it") {
     CHECK(target.rows("SELECT count(*) FROM gaps") == Rows{"0"});
 }
 
+TEST_CASE("the longest batch that a store takes goes over") {
+    Side source = open_sqlite(), target = open_sqlite();
+    Batch large = make_batch(0, 1000);
+    large.detections[0].details = R"({"x":""})";
+    large.detections[0].details.insert(6, max_line - print_batch(large).size(), 'x');
+    const std::string line = print_batch(large);
+    REQUIRE(line.size() == max_line);
+    take(*source.store, {with_sender(line, std::string(128, 's'))});
+    const auto lines = texts_of(source);
+    REQUIRE(lines.size() == 3);
+    CHECK(take(*target.store, lines).rejected.empty());
+    CHECK(differences(contents(target), contents(source)) == Rows());
+}
+
 TEST_CASE("what is too long for a line is left out and named") {
     Side source = open_sqlite();
     Batch large = make_batch(1, 1);
-    large.detections[0].details = "{\"x\":\"" + std::string(max_line - 200, 'x') + "\"}";
+    large.detections[0].details = "{\"x\":\"" + std::string(max_line + archive_room - 200, 'x') + "\"}";
+    // As after an edit: no line brings as much.
     Lines().batch(make_batch(0), "a").batch(large, "b").store(*source.store, received);
     auto archive = open_archive(source.name, {});
     Rows told;
