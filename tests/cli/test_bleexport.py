@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import Database, Tool, as_other_user, flatten, make_batches, positions, tool_path, wait_until
+from harness import Database, Tool, as_other_user, flatten, make_batches, positions, standing, tool_path, wait_until
 from harness.pipeline import pipeline
 from harness.process import run
 
@@ -153,12 +153,19 @@ class GoingOn(Export):
 
     def test_the_place_is_what_was_consumed_and_not_what_was_written(self):
         self.store(make_batches(3000, detections=10))
-        tool = self.stack.enter_context(Tool("bleexport", "--resume", "place", cwd=self.folder, stdout="pipe"))
-        tool.line()  # somebody reads a little
-        tool.signal(signal.SIGTERM)
-        self.assertEqual(tool.wait(), 75, tool.err)
-        place = self.folder / "place"
-        self.assertTrue(not place.exists() or int(place.read_text().split()[1]) <= 3000)
+        reading, writing = os.pipe()
+        with open(reading, "rb", buffering=0) as taken:
+            tool = self.stack.enter_context(Tool("bleexport", "--resume", "place", cwd=self.folder, stdout=writing))
+            os.close(writing)
+            had = b""
+            while had.count(b"\n") < 101:  # a line of the Pi, and some batches
+                had += taken.read(4096)
+            wait_until(lambda: standing(taken.fileno()) > 30_000, "much more that is written")
+            tool.signal(signal.SIGTERM)
+            self.assertEqual(tool.wait(), 75, tool.err)
+        place = int((self.folder / "place").read_text().split()[1])
+        self.assertGreater(place, 0)
+        self.assertLessEqual(place, had.count(b"\n") - 1)
 
     def test_a_database_that_was_replaced_is_read_anew(self):
         self.store(make_batches(5))
