@@ -298,7 +298,8 @@ StoreOutcome BatchStore::add_unnamed(const Batch &batch, std::string_view line) 
 StoreOutcome BatchStore::compared(const Batch &batch, std::int64_t device, const BatchRows::Held &held,
                                   std::optional<std::string_view> digest, StoreResult &result) {
     if (!digest || held.digest.empty() || held.digest == *digest) return {Outcome::duplicate, {}};
-    catalog_.conflicted(device);
+    // An import may be repeated, and would count it each time: the warning and the rejected line tell of it.
+    if (!batch.archive) catalog_.conflicted(device);
     std::string reason = "another content is stored under this device_id, run_id and seq";
     if (!held.sender.empty()) reason += ", sent by " + held.sender;
     result.conflicts.push_back({batch.device_id, *batch.position, held.sender, batch.sender.value_or("")});

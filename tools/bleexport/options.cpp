@@ -40,7 +40,7 @@ void declare_export_options(ExportOptions &o, CommandLine &line) {
         "  zcat ble.ndjson.gz | bleingest --import --db new.db\n"
         "  bleexport --db ble.db --since 24h | jq -c 'select(.detections) | [.device_id, (.detections | "
         "length)]'\n"
-        "To store a line twice changes nothing, so that an export may always be begun again.");
+        "A line that is stored twice adds nothing, so that an export may always be begun again.");
 }
 
 void validate_export_options(ExportOptions &o, const CommandLine &line) {

@@ -84,7 +84,7 @@ constexpr Query update_archived{
 constexpr Query merge_device{
     "UPDATE devices SET last_received = greatest(last_received, $2::bigint), conflicts = greatest(conflicts, "
     "$3::bigint),"
-    " is_active = CASE WHEN last_received <= $2::bigint THEN $4::smallint ELSE is_active END,"
+    " is_active = CASE WHEN last_received < $2::bigint THEN $4::smallint ELSE is_active END,"
     " first_seen = least(first_seen, $5::bigint), last_seen = greatest(last_seen, $6::bigint),"
     " last_conflict = greatest(last_conflict, $7::bigint),"
     " last_sender = CASE WHEN last_received <= $2::bigint THEN $8::bigint ELSE last_sender END,"

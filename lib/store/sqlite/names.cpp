@@ -46,7 +46,7 @@ SqliteNames::SqliteNames(Database &database)
       merge_device_(
           database,
           "UPDATE devices SET last_received = max(last_received, ?2), conflicts = max(conflicts, ?3),"
-          " is_active = iif(last_received <= ?2, ?4, is_active),"
+          " is_active = iif(last_received < ?2, ?4, is_active),"
           " first_seen = coalesce(min(first_seen, ?5), first_seen, ?5),"
           " last_seen = coalesce(max(last_seen, ?6), last_seen, ?6),"
           " last_conflict = coalesce(max(last_conflict, ?7), last_conflict, ?7),"

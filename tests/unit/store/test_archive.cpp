@@ -378,6 +378,18 @@ TEST_CASE("another content in the other store stays, and is told") {
     CHECK(target.rows("SELECT count(*) FROM detections") == Rows{"1"});
 }
 
+TEST_CASE("an import that is repeated leaves the operator's word and the number of conflicts") {
+    const Open to = GENERATE(open_sqlite, open_postgres);
+    Side source = open_sqlite(), target = to();
+    Lines().batch(make_batch(0), "ours").store(*source.store, received);
+    take(*target.store, texts_of(source));
+    target.rows("UPDATE devices SET is_active = 0");
+    Lines().batch(make_batch(1, 1), "theirs").store(*target.store, received - seconds(10));
+    Lines().batch(make_batch(1), "another").store(*source.store, received - seconds(10));
+    for (int i = 0; i < 2; ++i) CHECK(take(*target.store, texts_of(source)).counts.conflicts == 1);
+    CHECK(target.rows("SELECT is_active, conflicts FROM devices") == Rows{"0|0"});
+}
+
 TEST_CASE("a run with many holes goes over in parts") {
     const Open to = GENERATE(open_sqlite, open_postgres);
     Side source = open_sqlite(), target = to();
