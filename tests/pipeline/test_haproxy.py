@@ -10,14 +10,42 @@ import signal
 import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from harness import (DEADLINE_S, Haproxy, Postgres, Tool, end_pipeline, flatten, free_port, make_batches, pipeline, positions, random_source,
                      self_signed, source_path, tool_path, wait_port, wait_until)
 
 
+class Load(threading.Thread):
+    """Writes batches to each sender, in bursts, until end(): however fast they go, there are always more."""
+
+    BURST, EVERY_S, MOST = 30, 0.25, 15_000
+
+    def __init__(self, senders):
+        super().__init__(daemon=True)
+        self.senders, self.ended, self.written = senders, threading.Event(), []
+        self.start()
+
+    def run(self):
+        supply = [make_batches(self.MOST, f"pi-{number}", f"{number:016x}") for number in range(len(self.senders))]
+        for first in range(0, self.MOST, self.BURST):
+            for sender, lines in zip(self.senders, supply):
+                burst = lines[first:first + self.BURST]
+                sender.write("".join(line + "\n" for line in burst))
+                self.written += burst
+            if self.ended.wait(self.EVERY_S):
+                return
+
+    def end(self):
+        """All that was written."""
+        self.ended.set()
+        self.join()
+        return self.written
+
+
 class BehindHaproxy(unittest.TestCase):
-    AGENTS, EACH = 3, 2000
+    AGENTS = 3
 
     def setUp(self):
         self.random = random_source()
@@ -67,27 +95,22 @@ class BehindHaproxy(unittest.TestCase):
         return self.haproxy.log_text().count(f"Server receivers/{name} is {state}")
 
     def test_each_is_killed_under_load_and_the_others_go_on(self):
-        senders, lines = [], []
-        for number, key in enumerate(self.keys):
-            mine = make_batches(self.EACH, f"pi-{number}", f"{number:016x}")
-            lines += mine
-            given = self.folder / f"input-{number}"
-            given.write_text("".join(line + "\n" for line in mine), encoding="ascii")
-            with open(given, "rb") as stream:
-                senders.append(self.stack.enter_context(Tool(
-                    "blesend", "--mode", "http", "--url", self.haproxy.url, "--cafile", self.certificate, "--inflight", 8,
-                    "--spool", self.folder / f"spool-{number}", stdin=stream, env={"HTTP_API_KEY": key})))
-        names = [*self.random.sample(sorted(self.ports), 3), *self.random.choices(sorted(self.ports), k=3)]
-        for point, name in zip(sorted(self.random.sample(range(1, len(lines) * 7 // 10), len(names))), names):
-            self.database.wait_count(point)
+        load = Load([self.stack.enter_context(Tool(
+            "blesend", "--mode", "http", "--url", self.haproxy.url, "--cafile", self.certificate, "--inflight", 8,
+            "--spool", self.folder / f"spool-{number}", env={"HTTP_API_KEY": key})) for number, key in enumerate(self.keys)])
+        self.stack.callback(load.end)
+        for name in [*self.random.sample(sorted(self.ports), 3), *self.random.choices(sorted(self.ports), k=3)]:
+            self.database.wait_count(self.database.count() + self.random.randrange(1, 1000))
             down, up = self.said(name, "DOWN"), self.said(name, "UP")
             self.kill(name)
             stored = self.database.count()
-            wait_until(lambda stored=stored: self.database.count() >= stored + 100, "the others to go on")
+            wait_until(lambda stored=stored: self.database.count() >= stored + 500, "the others to go on")
             wait_until(lambda name=name, down=down: self.said(name, "DOWN") > down, f"haproxy to miss {name}")
             self.start(name)
             wait_until(lambda name=name, up=up: self.said(name, "UP") > up, f"haproxy to know {name} again")
-        for sender in senders:
+        lines = load.end()
+        for sender in load.senders:
+            sender.close_stdin()
             self.assertEqual(sender.wait(), 0, sender.err)
         for pair in self.pairs.values():
             end_pipeline(pair)

@@ -434,7 +434,7 @@ TEST_CASE("writers that use the same places and senders in any order do not coll
     const auto one = make_store(uri), other = make_store(uri);
     const auto lines = [](const std::string &device, std::uint64_t round, std::vector<std::string> names) {
         Lines made;
-        for (std::uint64_t i = 0; i < names.size(); ++i) {
+        for (std::size_t i = 0; i < names.size(); ++i) {
             Batch batch = make_batch(round * names.size() + i, 0);
             batch.device_id = device;
             batch.name = "Lab " + names[i];
