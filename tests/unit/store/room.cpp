@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "postgres_server.hpp"
-#include "sqlite/database.hpp"
+#include "sqlite_file.hpp"
 
 namespace ble::test {
 namespace {
@@ -16,36 +16,20 @@ using Rows = std::vector<std::string>;
 
 class SqliteRoom final : public Room {
   public:
-    SqliteRoom() {
-        const std::filesystem::path memory = "/dev/shm";  // thousands of commits, and no power cut
-        std::string pattern =
-            (exists(memory) ? memory : std::filesystem::temp_directory_path()) / "blepipe-store-XXXXXX";
-        folder_ = ::mkdtemp(pattern.data());
-    }
-    ~SqliteRoom() override { std::filesystem::remove_all(folder_); }
-    SqliteRoom(const SqliteRoom &) = delete;
-    SqliteRoom &operator=(const SqliteRoom &) = delete;
-
-    std::string name() const override { return folder_ / "ble.db"; }
-    Rows rows(const std::string &sql) override {
-        Database database(name());
-        Statement statement(database, sql);
-        Rows rows;
-        while (statement.step()) {
-            std::string row;
-            for (int column = 0; column < statement.columns(); ++column)
-                row.append(column > 0 ? "|" : "").append(statement.text(column));
-            rows.push_back(row);
-        }
-        return rows;
-    }
+    std::string name() const override { return folder_.path / "ble.db"; }
+    Rows rows(const std::string &sql) override { return rows_of(name(), sql); }
     void refuse(const std::string &condition) override {
         rows("CREATE TRIGGER rule BEFORE INSERT ON batches WHEN " + condition +
              " BEGIN SELECT RAISE(ABORT, 'no'); END");
     }
 
   private:
-    std::filesystem::path folder_;
+    static std::filesystem::path quick() {
+        const std::filesystem::path memory = "/dev/shm";  // thousands of commits, and no power cut
+        return exists(memory) ? memory : std::filesystem::temp_directory_path();
+    }
+
+    Folder folder_{quick()};
 };
 
 class PostgresRoom final : public Room {

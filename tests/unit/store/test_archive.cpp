@@ -10,6 +10,7 @@
 #include "catch.hpp"
 #include "postgres_server.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite_file.hpp"
 #include "store/archive.hpp"
 #include "store/intake.hpp"
 #include "store_suite.hpp"
@@ -30,28 +31,6 @@ struct Side {
     std::function<Rows(const std::string &sql)> rows;
     std::string digest;  // as text, in its SQL
 };
-
-struct Folder {
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "blepipe-archive-XXXXXX").string();
-        path = ::mkdtemp(pattern.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
-
-Rows rows_of(const std::string &path, const std::string &sql) {
-    Database database(path);
-    Statement statement(database, sql);
-    Rows rows;
-    while (statement.step()) {
-        std::string row;
-        for (int column = 0; column < statement.columns(); ++column)
-            row.append(column > 0 ? "|" : "").append(statement.text(column));
-        rows.push_back(row);
-    }
-    return rows;
-}
 
 Side open_sqlite() {
     static const Folder folder;

@@ -527,12 +527,12 @@ TEST_CASE("many batches are not counted one by one") {
     test.rows(
         "INSERT INTO batches (id, device, received_at, lived_s) SELECT -each, device, received_at, lived_s "
         "FROM batches,"
-        " generate_series(1, 240000) AS each");
+        " generate_series(1, 480000) AS each");
     test.rows("ANALYZE batches");
-    test.rows("DELETE FROM batches WHERE id < -120000");  // which the server has not noticed yet
+    test.rows("DELETE FROM batches WHERE id < -240000");  // which the server has not noticed yet
     while (test.store->retain(std::chrono::days(9), clocks_at(received + std::chrono::hours(3))).more) {
     }
-    CHECK(test.rows("SELECT hour_left BETWEEN 9900 AND 10100 FROM age") == Rows{"1"});
+    CHECK(test.rows("SELECT hour_left BETWEEN 19800 AND 20200 FROM age") == Rows{"1"});
 }
 
 TEST_CASE("a PostgreSQL store that becomes newer while in use is noticed") {

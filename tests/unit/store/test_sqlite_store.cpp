@@ -12,6 +12,7 @@
 #include "catch.hpp"
 #include "file_limit.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite_file.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store_suite.hpp"
 
@@ -20,28 +21,6 @@ using namespace ble::test;
 using Rows = std::vector<std::string>;
 
 namespace {
-
-struct Folder {
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "blepipe-store-XXXXXX").string();
-        path = ::mkdtemp(pattern.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
-
-Rows rows_of(const std::string &path, const std::string &sql) {
-    Database database(path);
-    Statement statement(database, sql);
-    Rows rows;
-    while (statement.step()) {
-        std::string row;
-        for (int column = 0; column < statement.columns(); ++column)
-            row.append(column > 0 ? "|" : "").append(statement.text(column));
-        rows.push_back(row);
-    }
-    return rows;
-}
 
 StoreUnderTest open_sqlite(const Folder &folder) {
     static int number = 0;
