@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/digest.hpp"
 #include "base/log.hpp"
 #include "transport/mqtt_connection.hpp"
 #include "transport/mqtt_reason.hpp"
@@ -18,12 +17,9 @@ constexpr std::chrono::milliseconds close_limit(600);
 
 struct MqttAnnouncer::Impl {
     explicit Impl(const MqttOptions &given)
-        : options(given),
-          session{given.client_id.empty() ? "blesub-" + random_id().substr(0, 12) : given.client_id},
-          connection(options, session) {}
+        : options(given), connection(options, MqttSession{given.client_id, "blesub-"}) {}
 
     MqttOptions options;
-    MqttSession session;
     MqttConnection connection;
     std::uint64_t next_id = 0;
     std::size_t outstanding = 0;

@@ -43,7 +43,7 @@ const char *advice_on_refusal(int reason) {
 
 struct MqttConnection::Impl {
     const MqttOptions &options;
-    const MqttSession &session;
+    const MqttSession session;
     UniqueFd epoll;  // of the queue, and of the link when it has one
     std::shared_ptr<MqttEventQueue> queue = std::make_shared<MqttEventQueue>();
     std::unique_ptr<MqttLink> link;
@@ -62,8 +62,8 @@ struct MqttConnection::Impl {
     std::function<bool()> explained = [] { return false; };
     bool fallback_said = false;
 
-    Impl(const MqttOptions &given, const MqttSession &own)
-        : options(given), session(own), choice(given.servers) {}
+    Impl(const MqttOptions &given, MqttSession own)
+        : options(given), session(std::move(own)), choice(given.servers) {}
     std::string address() const { return choice.now().server.address(); }
     void watch(int fd) const;
     void connect();
@@ -77,8 +77,8 @@ struct MqttConnection::Impl {
     void tell_of_contest(const std::string &why) const;
 };
 
-MqttConnection::MqttConnection(const MqttOptions &options, const MqttSession &session)
-    : impl_(std::make_unique<Impl>(options, session)) {
+MqttConnection::MqttConnection(const MqttOptions &options, MqttSession session)
+    : impl_(std::make_unique<Impl>(options, std::move(session))) {
     impl_->five = options.version != "3.1.1";
     impl_->epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
     if (!impl_->epoll) throw system_error("make an epoll");
@@ -164,7 +164,9 @@ void MqttConnection::Impl::watch(int fd) const {
 
 void MqttConnection::Impl::connect() {
     ++epoch;
-    const MqttAttempt attempt{options, choice.now().server, session, five, epoch};
+    MqttSession of_this_link = session;
+    if (session.client_id.empty()) of_this_link.client_id = random_client_id(session.id_prefix);
+    const MqttAttempt attempt{options, choice.now().server, of_this_link, five, epoch};
     if (attempt.server.websocket && session.window == nullptr)
         link = std::make_unique<PahoLink>(queue, attempt);
     else

@@ -23,8 +23,8 @@ namespace ble {
 
 class MqttConnection {
   public:
-    // Both outlive it; what changes in `options` is of the next link.
-    MqttConnection(const MqttOptions &options, const MqttSession &session);
+    // `options` outlives it, and so does the window of `session`; what changes in `options` is of the next link.
+    MqttConnection(const MqttOptions &options, MqttSession session);
     // As close(one second).
     ~MqttConnection();
     MqttConnection(const MqttConnection &) = delete;

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/digest.hpp"
 #include "base/error.hpp"
 #include "transport/tls_diagnosis.hpp"
 
@@ -30,6 +31,11 @@ std::vector<MqttEventQueue::Entry> MqttEventQueue::take() {
 void MqttEventQueue::wake() const {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto put = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+std::string random_client_id(const std::string &prefix) {
+    return prefix +
+           random_id().substr(0, 12);  // MQTT 3.1.1, 3.1.3.1: a broker need not take more than 23 bytes
 }
 
 void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, const MqttAttempt &attempt,

@@ -66,7 +66,10 @@ constexpr std::chrono::seconds connect_limit(10), address_limit(9);
 
 // Who a client is to its broker.
 struct MqttSession {
+    // Empty: each link has another one, `id_prefix` and chance. Then a CONNECT of ours that a broker reads late, of an attempt that was given
+    // up long ago, cannot end the link that is there now; but a link that was cut is a second client until its keep-alive has passed.
     std::string client_id;
+    std::string id_prefix{};
     std::string status_topic{};  // a last will "offline", retained; empty: none
     // Topic filters, by each link: subscribed to at QoS 1, all in one request; and taken out of what a persistent session may still have.
     // Shared ones are `denied` at a broker that may not know them: one that says so, or that speaks MQTT 3.1.1 only, unless asked for that.
@@ -75,6 +78,8 @@ struct MqttSession {
     MqttWindow *window =
         nullptr;  // messages are acknowledged by release(), not by their arrival; outlives the links
 };
+
+std::string random_client_id(const std::string &prefix);
 
 // What a link is made of; it keeps copies.
 struct MqttAttempt {

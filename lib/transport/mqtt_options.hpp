@@ -22,7 +22,7 @@ struct MqttOptions {
     std::vector<MqttServer> servers;
     std::string topic = "tfg/detections/raw";
     std::string username, password_file;
-    std::string client_id;  // empty: random, chosen by the publisher or subscriber
+    std::string client_id;  // empty: random (MqttSession)
     std::chrono::milliseconds keepalive = std::chrono::seconds(60);
     bool tls = false;
     std::string cafile, capath, cert, key;

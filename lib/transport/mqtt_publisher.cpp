@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/backoff.hpp"
-#include "base/digest.hpp"
 #include "base/log.hpp"
 #include "batch/topic.hpp"
 #include "transport/link_judge.hpp"
@@ -34,9 +33,12 @@ constexpr milliseconds farewell_limit(300), close_limit(600);
 
 MqttSession make_session(const MqttOptions &options, const std::string &status_topic) {
     MqttSession session;
-    session.client_id =
-        options.client_id.empty() ? "blesend-" + random_id().substr(0, 12) : options.client_id;
+    session.client_id = options.client_id;
+    session.id_prefix = "blesend-";
     session.status_topic = status_topic;
+    // The link after one that was cut takes its place, so that its last will is not told later.
+    if (options.client_id.empty() && !status_topic.empty())
+        session.client_id = random_client_id(session.id_prefix);
     return session;
 }
 

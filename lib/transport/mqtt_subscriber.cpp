@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/digest.hpp"
 #include "base/log.hpp"
 #include "batch/topic.hpp"
 #include "transport/mqtt_connection.hpp"
@@ -27,7 +26,10 @@ std::string with_group(const Part &part, const std::string &topic) {
 MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindow &window) {
     MqttSession session;
     session.persistent = !options.client_id.empty();
-    session.client_id = session.persistent ? options.client_id : "blesub-" + random_id().substr(0, 12);
+    session.client_id = options.client_id;
+    session.id_prefix = "blesub-";
+    // The link after one that was cut takes its place, so that the broker gives no part of the messages to that one.
+    if (!session.persistent && !part.group.empty()) session.client_id = random_client_id(session.id_prefix);
     session.window = &window;
     const auto add = [&](const std::string &topic, bool ours) {
         (ours ? session.subscribe : session.unsubscribe).push_back(with_group(part, topic));
@@ -52,15 +54,13 @@ struct MqttSubscriber::Impl {
           what(with_group(part, given.topic) + (part.shards.empty() ? "" : ", shards " + part.shards)),
           shared(!part.group.empty()),
           window(messages, window_bytes),
-          session(make_session(given, part, window)),
           take(std::move(taker)),
-          connection(options, session) {}
+          connection(options, make_session(given, part, window)) {}
 
     MqttOptions options;
     std::string what;  // we are subscribed to
     bool shared;
     MqttWindow window;
-    MqttSession session;
     Take take;
     bool ready = false;
     bool granted = false;              // once at least

@@ -59,6 +59,19 @@ class Answers(unittest.TestCase):
                 self.assertEqual(server.most_unanswered, limit)
                 self.assertEqual(self.seqs(server), list(range(40)))
 
+    def test_a_random_client_id_is_of_one_link(self):
+        """With a status it is kept: the second link takes the place of the first, whose last will is not told later."""
+        for words, kept in (((), False), (("--status-topic", "status"), True), (("--client-id", "pi-lab-1"), True)):
+            with self.subTest(words=words), MqttServer() as server, send(server, *words) as tool:
+                tool.write(lines(1))
+                wait_until(lambda: server.payloads.count(batch(1)) == 1, "the batch")  # pylint: disable=cell-var-from-loop
+                server.hang_up()
+                wait_until(lambda: len(server.connects) > 1, "the second link")  # pylint: disable=cell-var-from-loop
+                ids = list(server.client_ids)
+                self.assertRegex(ids[0], "^(blesend-[0-9a-f]{12}|pi-lab-1)$")
+                self.assertRegex(ids[1], "^(blesend-[0-9a-f]{12}|pi-lab-1)$")
+                self.assertEqual(ids[0] == ids[1], kept)
+
     def test_without_a_receive_maximum_inflight_counts(self):
         with MqttServer() as server, send(server, "--inflight", "30") as tool:
             server.puback = lambda level, payload: None

@@ -86,6 +86,30 @@ class Subscriber(unittest.TestCase):
         self.assertEqual(self.server.acknowledged, list(range(1, len(lines) + 1)))  # in order
         self.assertEqual(early, [])
 
+    def ids_of_two_links(self, *words):
+        tool = self.subscribe(*words)
+        self.server.hang_up()
+        wait_until(lambda: tool.err.count("subscribed to") == 2, "the second link")
+        ids = list(self.server.client_ids)
+        self.setUp()
+        return ids[:1] + ids[-1:]
+
+    def test_a_random_client_id_is_of_one_link(self):
+        """A CONNECT that a broker reads late, of an attempt that was given up, ends no other link."""
+        for version in self.VERSIONS:
+            with self.subTest(version=version):
+                first, second = self.ids_of_two_links("--mqtt-version", version)
+                self.assertRegex(first, "^blesub-[0-9a-f]{12}$")
+                self.assertRegex(second, "^blesub-[0-9a-f]{12}$")
+                self.assertNotEqual(first, second)
+        self.assertEqual(self.ids_of_two_links("--client-id", "backend"), ["backend"] * 2)
+
+    def test_a_member_of_a_group_keeps_its_random_client_id(self):
+        """It takes the place of a link that was cut, to which the broker would give a part of the messages."""
+        first, second = self.ids_of_two_links("--share", "backends")
+        self.assertRegex(first, "^blesub-[0-9a-f]{12}$")
+        self.assertEqual(first, second)
+
     def test_the_window_is_asked_of_the_broker(self):
         self.subscribe("--window", "7")
         properties = self.server.connects[0][11:11 + self.server.connects[0][10]]

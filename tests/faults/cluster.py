@@ -51,8 +51,8 @@ class Cluster(Site):
 
     def _receivers(self):
         for shard in SHARDS:
-            command = ["blesub", "--broker", self._addresses(), "--client-id", f"backend-{shard}", "--keepalive", "5",
-                       "--topic", f"tfg/detections/raw/{shard}/+", "--confirm", "--confirm-key", self.folder / "confirm_key",
+            command = ["blesub", "--broker", self._addresses(), "--keepalive", "5", "--topic", f"tfg/detections/raw/{shard}/+",
+                       "--confirm", "--confirm-key", self.folder / "confirm_key",
                        "--reject", self.folder / f"blesub-{shard}.rejected.ndjson"]
             yield self._tool(f"blesub-{shard}", command, stdout=f"backend-{shard}")
         for server, port in zip(SERVERS, self.http_ports):

@@ -43,6 +43,13 @@ class MqttServer:
         return [payload for _, payload in self.published]
 
     @property
+    def client_ids(self):
+        """Of all CONNECTs, in turn."""
+        for body in list(self.connects):
+            at = 10 + (1 + body[10] if body[6] == 5 else 0)
+            yield body[at + 2:at + 2 + int.from_bytes(body[at:at + 2], "big")].decode()
+
+    @property
     def segments(self):
         """How many TCP segments with data have come: tcpi_data_segs_in of Linux's struct tcp_info."""
         infos = (s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160) for s in self._sockets if s.fileno() >= 0)
