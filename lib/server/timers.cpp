@@ -40,13 +40,13 @@ void Timers::set() {
     const auto due = timers_[next()].due;
     if (due >= set_) return;
     set_ = due;
+    // Relative: what moves the clock of one program (libfaketime) also moves absolute times, of this clock as well.
     const auto ns = std::max<std::int64_t>(
-        1, std::chrono::duration_cast<std::chrono::nanoseconds>(due.time_since_epoch()).count());
+        1, std::chrono::duration_cast<std::chrono::nanoseconds>(due - Clock::now()).count());
     itimerspec time{};
     time.it_value.tv_sec = static_cast<time_t>(ns / 1'000'000'000);
     time.it_value.tv_nsec = static_cast<long>(ns % 1'000'000'000);
-    if (::timerfd_settime(fd_.get(), TFD_TIMER_ABSTIME, &time, nullptr) != 0)
-        throw system_error("set a timer");
+    if (::timerfd_settime(fd_.get(), 0, &time, nullptr) != 0) throw system_error("set a timer");
 }
 
 void Timers::call(std::size_t timer) {

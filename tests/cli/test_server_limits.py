@@ -10,6 +10,7 @@ import time
 import unittest
 
 from harness import DEADLINE_S, Tool, self_signed, wait_until
+from harness.clock import WrongClock
 
 BULK = "/api/v1/detections/bulk"
 SECRET = "0123456789abcdef"
@@ -262,6 +263,23 @@ class Limits(unittest.TestCase):
             wait_until(lambda s=server, h=headers: s.status(**h) == 404, "an allowance")
         server = self.start("blerecv", "--max-rate", "0")
         self.assertEqual({server.status() for _ in range(50)}, {404})
+
+
+class WallClock(unittest.TestCase):
+    def test_a_server_whose_clock_is_set_by_years_goes_on(self):
+        years = 3000 * 86_400
+        with tempfile.TemporaryDirectory(prefix="blepipe-clock-") as folder:
+            clock = WrongClock(f"{folder}/clock")
+            for name in ("blerecv", "blews"):
+                with self.subTest(name), Server(name, "--client-timeout", "1", env=clock.env) as server:
+                    for ahead_s in (0, years, -years, 0):
+                        clock.step(ahead_s)
+                        with server.connect() as slow:
+                            slow.sendall(b"GET")
+                            while slow.recv(1000):  # its timers go on: this one is sent away
+                                pass
+                        self.assertEqual(server.ask()[0], 404)
+                    self.assertTrue(server.running())
 
 
 if __name__ == "__main__":
