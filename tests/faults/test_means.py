@@ -171,7 +171,42 @@ with small_disk(sys.argv[1], 1 << 20):
 """
 
 
+_FULL_STANDBY = """
+import contextlib, os, sys
+from harness.mounts import fill, private_mounts, small_disk
+from harness.postgres_pair import PostgresPair
+private_mounts()
+with contextlib.ExitStack() as stack:
+    folders = [os.path.join(sys.argv[1], name) for name in ("one", "other")]
+    for folder in folders:
+        stack.enter_context(small_disk(folder, 192 << 20, files=8000))
+    pair = stack.enter_context(PostgresPair(folders))
+    standby = pair.standby
+    filling = os.path.join(standby.folder, "filling")
+    fill(filling, 0)
+
+    one_try = pair.promoted
+
+    def make_room_after_a_try():
+        done = one_try()
+        if os.path.exists(filling):
+            print(done)
+            os.remove(filling)
+        return done
+    pair.promoted = make_room_after_a_try
+    pair.fail_over()
+    print(pair.primary is standby, pair.sql("SELECT pg_is_in_recovery()").strip())
+"""
+
+
 class Disks(unittest.TestCase):
+    def test_a_failover_on_a_full_disk_goes_on_when_there_is_room(self):
+        with tempfile.TemporaryDirectory(prefix="blepipe-disk-") as folder:
+            os.chmod(folder, 0o755)  # PostgreSQL does not run as root
+            done = subprocess.run([sys.executable, "-c", _FULL_STANDBY, folder], env={**os.environ, "PYTHONPATH": source_path("tests")},
+                                  stdout=subprocess.PIPE, text=True, check=True)
+            self.assertEqual(done.stdout.split(), ["False", "True", "f"])
+
     def test_a_small_disk_is_full_until_room_is_made_and_leaves_no_mount(self):
         with tempfile.TemporaryDirectory(prefix="blepipe-disk-") as folder:
             disk = os.path.join(folder, "disk")

@@ -38,9 +38,29 @@ class PostgresPair:
 
     def _wait_for_standby(self):
         """From then on no commit is answered that the standby has not."""
-        wait_until(lambda: self.primary.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").strip() == "1",
-                   "the standby to follow")
-        self.primary.sql(_STEADY.format("*"))
+        wait_until(self._is_followed, "the standby to follow")
+        self._set_steady("*")
+
+    def _is_followed(self):
+        for server in self.servers:
+            self._revive(server)
+        return (self._try("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") or "").strip() == "1"
+
+    def _set_steady(self, names):
+        """As soon as there is room for it; meanwhile the server may end."""
+        def done():
+            self._revive(self.primary)
+            return self._try(_STEADY.format(names)) is not None
+        wait_until(done, "PostgreSQL to take its settings")
+
+    def _try(self, text, name="postgres"):
+        """None: the primary cannot for now."""
+        try:
+            return self.primary.sql(text, name)
+        except SqlError as error:
+            if error.passes:
+                return None
+            raise
 
     def restart(self, how):
         """How: "stop" or "kill"."""
@@ -59,16 +79,25 @@ class PostgresPair:
             self.primary.kill()
             self.primary, self.standby = self.standby, self.primary
             self._revive(self.primary)
-            self.primary.promote()
-            self.primary.sql(_STEADY.format(""))
-            wait_until(self._copy, "a copy for the standby")
+            wait_until(self.promoted, "the standby to take over")
+            self._set_steady("")
+            wait_until(lambda: self._has_room(self.standby.follow, self.primary), "a copy for the standby")
             self._revive(self.standby)
             self._wait_for_standby()
 
-    def _copy(self):
+    def promoted(self):
+        """Is the standby the primary now? One try: it may end for want of room before, in or after that."""
+        self._revive(self.primary)
+        standing_by = self._try("SELECT pg_is_in_recovery()")
+        if standing_by is not None and standing_by.strip() == "t":
+            self._has_room(self.primary.promote)
+        return standing_by is not None and standing_by.strip() == "f"
+
+    @staticmethod
+    def _has_room(step, *words):
         try:
-            self.standby.follow(self.primary)
-        except AssertionError:  # its disk is full
+            step(*words)
+        except AssertionError:  # the disk is full
             return False
         return True
 
@@ -80,14 +109,7 @@ class PostgresPair:
 
     @staticmethod
     def _revive(server):
-        def runs():
-            try:
-                if not server.running():
-                    server.start()
-            except AssertionError:  # its disk is full
-                return False
-            return True
-        wait_until(runs, "a server to start")
+        wait_until(lambda: server.running() or PostgresPair._has_room(server.start), "a server to start")
 
     def pause(self):
         with self._lock:
@@ -108,14 +130,9 @@ class PostgresPair:
         """Of the primary, as soon as it can."""
         def done():
             nonlocal found
-            try:
-                with self._lock:
-                    found = self.primary.sql(text, name)
-            except SqlError as error:
-                if error.passes:
-                    return False
-                raise
-            return True
+            with self._lock:
+                found = self._try(text, name)
+            return found is not None
         found = None
         wait_until(done, f"PostgreSQL to do: {text}")
         return found
