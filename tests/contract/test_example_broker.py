@@ -10,7 +10,7 @@ import unittest
 
 from harness import DEADLINE_S, Database, ExampleBroker, Tool, end_pipeline, flatten, make_batches, pipeline, positions, wait_until
 
-RAW = "tfg/detections/raw"
+RAW, EVENTS = "tfg/detections/raw", "tfg/events"
 GRANTED, NOT_AUTHORISED, TOO_LARGE = 0x00, 0x87, 0x95
 LARGEST = 1048576
 
@@ -95,6 +95,15 @@ class Example(unittest.TestCase):
                 ("backend", topic_of("pi-lab-1"), NOT_AUTHORISED), ("+", topic_of("pi-lab-1"), NOT_AUTHORISED)]:
             self.assertEqual(self.reason(account, topic), reason, f"{account} to {topic}")
         self.assertEqual(reader.line(), b"backend")
+
+    def test_only_the_backend_writes_on_the_page_and_a_pi_does_not_read_it(self):
+        watcher, pi = self.start_subscriber("watcher", EVENTS), self.start_subscriber("pi-lab-1", EVENTS)
+        for account in ("pi-lab-1", "watcher"):
+            self.assertEqual(self.reason(account, EVENTS), NOT_AUTHORISED, account)
+        self.assertEqual(self.reason("backend", EVENTS), GRANTED)
+        self.assertEqual(watcher.line(), b"backend")
+        pi.signal(signal.SIGTERM)
+        self.assertEqual(pi.lines(), [])
 
     def test_a_message_that_is_too_large_is_refused(self):
         end_pipeline(self.start_backend(Database(self.folder / "ble.db")))

@@ -9,11 +9,11 @@ import unittest
 from harness import (DEADLINE_S, Database, NatsBroker, Tool, end_pipeline, make_batches, pipeline, positions, self_signed, source_path,
                      wait_until)
 
-RAW = "tfg/detections/raw"
+RAW, EVENTS = "tfg/detections/raw", "tfg/events"
 
 
-def confirmation_of(device):
-    return f"{RAW}/stored/{device}"
+def confirmation_of(device, base=RAW):
+    return f"{base}/stored/{device}"
 
 
 class ExampleNats(unittest.TestCase):
@@ -80,9 +80,41 @@ class ExampleNats(unittest.TestCase):
         self.publish("backend", confirmation_of("pi-lab-1"), "honest")
         self.assertEqual(next(self.messages(pi)), confirmation_of("pi-lab-1") + " honest")
 
+    def test_a_shard_gives_no_right_to_speak_for_another(self):
+        watcher, granted = self.subscriber("watcher", RAW + "/+/+")
+        self.assertEqual(granted, 1)
+        pi, granted = self.subscriber("pi-lab-1", confirmation_of("pi-lab-1", RAW + "/3"))
+        self.assertEqual(granted, 1)
+        for topic in (RAW + "/+/+", RAW + "/3/pi-lab-1", confirmation_of("pi-lab-2", RAW + "/3"), RAW + "/3/stored/+"):
+            self.assertEqual(self.subscriber("pi-lab-1", topic)[1], 128, topic)
+        forged = [("pi-lab-1", RAW + "/3/pi-lab-2"), ("pi-lab-1", confirmation_of("pi-lab-1")), ("watcher", RAW + "/3/pi-lab-2"),
+                  ("backend", RAW + "/3/backend"), ("pi-lab-1", confirmation_of("pi-lab-1", RAW + "/3")),
+                  ("watcher", confirmation_of("pi-lab-1", RAW + "/3"))]
+        for account, topic in forged:
+            self.publish(account, topic, "forged")
+        self.publish("pi-lab-2", RAW + "/3/pi-lab-2", "honest")
+        self.publish("backend", confirmation_of("pi-lab-1", RAW + "/3"), "honest")
+        self.assertEqual(next(self.messages(watcher)), f"{RAW}/3/pi-lab-2 honest")
+        self.assertEqual(next(self.messages(pi)), confirmation_of("pi-lab-1", RAW + "/3") + " honest")
+        wait_until(lambda: self.broker.log_text().count("Publish Violation") == len(forged), "the broker's log to say so")
+
+    def test_only_the_backend_writes_on_the_page_and_a_pi_does_not_read_it(self):
+        watcher, granted = self.subscriber("watcher", EVENTS)
+        self.assertEqual((granted, self.subscriber("pi-lab-1", EVENTS)[1]), (1, 128))
+        for account in ("pi-lab-1", "watcher"):
+            self.publish(account, EVENTS, "forged")
+        self.publish("backend", EVENTS, "honest")
+        self.assertEqual(next(self.messages(watcher)), EVENTS + " honest")
+
     def test_each_pi_delivers_and_is_confirmed(self):
+        self.deliver(RAW + "/{device_id}")
+
+    def test_each_pi_delivers_by_a_shard_and_is_confirmed(self):
+        self.deliver(RAW + "/{shard}/{device_id}", "--shards", "0-f")
+
+    def deliver(self, topic, *words):
         database = Database(self.folder / "ble.db")
-        pair = pipeline(self.stack, self.tool("blesub", "backend", "--client-id", "backend", "--topic-device", "--confirm"),
+        pair = pipeline(self.stack, self.tool("blesub", "backend", "--client-id", "backend", "--topic-device", "--confirm", *words),
                         ["bleingest", "--db", database.path], stdout=None, cwd=self.folder)
         pair[0].wait_err("subscribed")
         sent = []
@@ -91,7 +123,7 @@ class ExampleNats(unittest.TestCase):
             sent += lines
             given = self.folder / "input"
             given.write_text("".join(line + "\n" for line in lines), encoding="ascii")
-            with open(given, "rb") as stream, Tool(*self.tool("blesend", account, "--topic", RAW + "/{device_id}", "--confirm", "stored"),
+            with open(given, "rb") as stream, Tool(*self.tool("blesend", account, "--topic", topic, "--confirm", "stored"),
                                                    stdin=stream) as sender:
                 self.assertEqual(sender.wait(), 0, sender.err)
         end_pipeline(pair)
