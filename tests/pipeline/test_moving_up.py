@@ -2,14 +2,18 @@
 was missing before is missing afterwards, for the same reason."""
 import contextlib
 import json
+import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import unittest
 
-from harness import Database, Postgres, Tool, make_batches, random_source, tool_path, wait_until
+from harness import Database, Postgres, Tool, make_batches, random_source, self_signed, tool_path, wait_until
+from harness.manual import displays
 from harness.pipeline import pipeline
 
 GAPS = ("SELECT device_id, run_id, from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = gaps.run JOIN devices ON devices.id = runs.device"
@@ -164,3 +168,66 @@ class Moving(unittest.TestCase):
             done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=self.folder, capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(target.batches(), Database(self.folder / "ble.db").batches())
+
+
+class AsTheManualHasIt(unittest.TestCase):
+    """Each step of "From one machine to a cluster", as it is written but for the server's name and certificate."""
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="blepipe-cluster-")))
+        self.folder.chmod(0o755)
+        self.certificate, key = self_signed(self.folder)
+        if os.geteuid() == 0:
+            shutil.chown(key, "nobody")
+        settings = ["fsync=off", "ssl=on", f"ssl_cert_file={self.certificate}", f"ssl_key_file={key}"]
+        self.server = self.stack.enter_context(Postgres(settings, auth="hostssl"))
+        self.old = Database(self.folder / "ble.db")
+        self.environment = {**os.environ, "HOME": str(self.folder), "PATH": f"{pathlib.Path(tool_path('bleingest')).parent}:{os.environ['PATH']}"}
+
+    def here(self, text):
+        """What is typed, for this server."""
+        for written, meant in (("db.example.org", f"127.0.0.1:{self.server.port}"), ("/etc/ssl/certs/ca-certificates.crt", self.certificate),
+                               ("/var/lib/blepipe/bleingest/pgpass", str(self.folder / ".pgpass"))):
+            text = text.replace(written, meant)
+        return text
+
+    def type(self, text):
+        done = subprocess.run(["bash", "-o", "pipefail", "-ec", self.here(text)], cwd=self.folder, env=self.environment, capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, text + done.stderr)
+        return done.stdout
+
+    def as_administrator(self, text):
+        done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.server.uri("postgres", "admin")], input=text,
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def store(self, lines, **how):
+        with Tool("bleingest", *how.pop("words", []), cwd=self.folder, stdout=None, **how) as tool:
+            tool.offer(text(lines))
+            self.assertEqual(tool.wait(), 0, tool.err)
+
+    def test_the_steps(self):
+        lines = make_batches(400, "pi-0", detections=4)
+        self.store(lines[:100] + lines[107:300] + [lost("pi-9", 3, 9)], words=["--db", self.old.path])
+        roles = displays("bleingest.1", "PostgreSQL")[0]
+        before, after = re.split("^-- .*\n", roles, flags=re.MULTILINE)
+        drop_in, environment, move, compare = displays("blepipe-operations.7", "From one machine to a cluster")
+
+        self.as_administrator(before)
+        (self.folder / ".pgpass").write_text("".join(f"127.0.0.1:{self.server.port}:*:{role}:...\n" for role in ("ble_writer", "ble_reader")),
+                                             encoding="ascii")
+        (self.folder / ".pgpass").chmod(0o600)
+        settings = dict(line.split("=", 1) for line in re.findall("^Environment=(.*)", self.here(drop_in), re.MULTILINE))
+        self.assertEqual(sorted(settings), ["BLEPIPE_DB", "PGPASSFILE", "PGSSLROOTCERT"])
+        self.store(lines[300:], env=settings)
+        self.as_administrator("\\c ble\n" + after)
+
+        for _ in range(2):
+            self.type(environment + move)
+        self.assertTrue((self.folder / "moved").exists())
+        said = [line.strip() for line in self.type(compare).splitlines()]
+        numbers = [int(line) for line in said if line.isdigit()]
+        self.assertEqual(numbers, [293, 17, 393, 17], said)
