@@ -1,6 +1,7 @@
 // bleingest: read batches, store each one exactly once, say on standard output what was stored.
 // The contract (options, guarantees, exit codes) is man/bleingest.1.
 #include "base/command_line.hpp"
+#include "bleingest/doctor.hpp"
 #include "bleingest/ingest.hpp"
 #include "bleingest/options.hpp"
 
@@ -9,6 +10,7 @@ using namespace ble;
 namespace {
 
 ExitCode run(const IngestOptions &options) {
+    if (options.doctor.asked) return print_ingest_diagnosis(options);
     return Ingest(options).run();
 }
 

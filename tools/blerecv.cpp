@@ -18,6 +18,7 @@
 #include "server/http_receiver.hpp"
 #include "server/lws_loop.hpp"
 #include "server/metrics_site.hpp"
+#include "server/server_doctor.hpp"
 
 namespace {
 
@@ -72,8 +73,18 @@ LwsLoop::Config loop_of(const ServeOptions &o, std::chrono::seconds patience) {
     return config;
 }
 
+ExitCode print_diagnosis(const ServeOptions &o) {
+    auto findings = examine_server({o.bind, static_cast<std::uint16_t>(o.port), o.prefix, "blerecv"}, o.tls);
+    findings.push_back(Finding::ok("keys", o.keys.everybody_may()
+                                               ? "none: everybody may send who reaches the port"
+                                               : std::to_string(o.keys.size()) + " are known"));
+    findings.push_back(examine_clock());
+    return report(findings, {"could_serve", "Batches can be taken.", "No batch can be taken."}, o.doctor);
+}
+
 ExitCode run(const ServeOptions &o) {
     if (!o.new_key.empty()) return print_new_key(o.new_key);
+    if (o.doctor.asked) return print_diagnosis(o);
     Counters counters;
     std::optional<HttpReceiver> receiver;  // outlives the loop, whose connections it serves
     Lifecycle lifecycle(o.common, counters, [&] {

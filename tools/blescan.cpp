@@ -25,16 +25,12 @@ ExitCode print_hash(const ScanOptions &options) {
 }
 
 ExitCode print_diagnosis(const ScanOptions &options) {
-    const auto checks = examine_radio();
-    LineWriter answer(STDOUT_FILENO);
-    answer.line(options.json ? print_as_json(checks) : print_for_people(checks));
-    answer.flush();
-    return could_scan(checks) ? ExitCode::ok : ExitCode::unavailable;
+    return report(examine_radio(), {"could_scan", "A scan can start.", "No scan can start."}, options.doctor);
 }
 
 ExitCode run(const ScanOptions &options) {
     if (!options.hash.empty()) return print_hash(options);
-    if (options.doctor) return print_diagnosis(options);
+    if (options.doctor.asked) return print_diagnosis(options);
     Counters counters;
     Lifecycle life(options.common, counters, [&] {
         if (const auto synced = kernel_clock_synced(); options.live() && synced)

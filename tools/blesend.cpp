@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/command_line.hpp"
+#include "blesend/doctor.hpp"
 #include "blesend/options.hpp"
 #include "blesend/sender.hpp"
 #include "blesend/spool.hpp"
@@ -13,6 +14,7 @@ namespace {
 using namespace ble;
 
 ExitCode run(const SendOptions &options) {
+    if (options.doctor.asked) return print_send_diagnosis(options);
     if (options.status) return print_spool_status(options);
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is like a full disk
     Counters counters;

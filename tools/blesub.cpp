@@ -4,6 +4,7 @@
 
 #include "base/command_line.hpp"
 #include "base/log.hpp"
+#include "blesub/doctor.hpp"
 #include "blesub/options.hpp"
 #include "blesub/receiver.hpp"
 
@@ -33,6 +34,7 @@ ExitCode run(const ReceiveOptions &options) {
         log_info("MQTT_ENABLED=false: nothing to do");
         return ExitCode::ok;
     }
+    if (options.doctor.asked) return print_receive_diagnosis(options);
     Counters counters;
     std::optional<Receiver> receiver;
     Lifecycle lifecycle(options.common, counters, [&] {

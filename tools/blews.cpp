@@ -14,6 +14,7 @@
 #include "server/event_input.hpp"
 #include "server/lws_loop.hpp"
 #include "server/metrics_site.hpp"
+#include "server/server_doctor.hpp"
 
 namespace {
 
@@ -42,7 +43,17 @@ Broadcaster::Options manner_of(const BroadcastOptions &o) {
     return how;
 }
 
+ExitCode print_diagnosis(const BroadcastOptions &o) {
+    auto findings = examine_server({o.bind, static_cast<std::uint16_t>(o.port), o.prefix, "blews"}, o.tls);
+    findings.push_back(
+        Finding::ok("token", o.token ? "there is one" : "none: everybody may look who reaches the port"));
+    findings.push_back(examine_clock());
+    return report(findings, {"could_serve", "The page can be served.", "The page cannot be served."},
+                  o.doctor);
+}
+
 ExitCode run(const BroadcastOptions &o) {
+    if (o.doctor.asked) return print_diagnosis(o);
     Counters counters;
     Access access = access_of(o);
     std::optional<Broadcaster> broadcaster;  // outlives the loop, whose connections it serves

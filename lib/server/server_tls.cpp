@@ -88,6 +88,14 @@ void warn_of_age(const std::string &path, const X509 *certificate) {
 
 }  // namespace
 
+long days_left(const TlsFiles &files) {
+    const Context context = read(files);
+    int days = 0, seconds = 0;
+    const ASN1_TIME *end = X509_get0_notAfter(SSL_CTX_get0_certificate(context.get()));
+    if (ASN1_TIME_diff(&days, &seconds, nullptr, end) != 1) refuse(files.cert);
+    return seconds < 0 && days == 0 ? -1 : days;
+}
+
 void check_tls(const TlsFiles &files) {
     read(files);
 }

@@ -21,6 +21,9 @@ void check_tls(const TlsFiles &files);
 // Error(config) as from check_tls(): then the context is as before.
 void load_tls(ssl_ctx_st *context, const TlsFiles &files);
 
+// For how many days the first certificate is still good; less than 0: it has expired. Error(config) as from check_tls().
+long days_left(const TlsFiles &files);
+
 // The common name of the client's certificate, which was verified; empty: it has none.
 std::string client_certificate_name(ssl_st *connection);
 

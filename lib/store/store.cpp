@@ -6,10 +6,13 @@
 
 #include "store/archive.hpp"
 #include "store/batch_store.hpp"
+#include "store/doctor.hpp"
 #include "store/postgres/archive.hpp"
+#include "store/postgres/doctor.hpp"
 #include "store/postgres/tables.hpp"
 #include "store/postgres/uri.hpp"
 #include "store/sqlite/archive.hpp"
+#include "store/sqlite/doctor.hpp"
 #include "store/sqlite/tables.hpp"
 
 namespace ble {
@@ -22,6 +25,7 @@ struct Kind {
     std::string (*fault_of)(const std::string &name);
     std::unique_ptr<Tables> (*open)(const std::string &name, const GoOn &go_on);
     std::unique_ptr<ArchiveRows> (*read)(const std::string &name, const GoOn &go_on);
+    Findings (*examine)(const std::string &name);
 };
 
 std::string any_path(const std::string &) {
@@ -36,9 +40,10 @@ std::unique_ptr<ArchiveRows> read_sqlite(const std::string &path, const GoOn &) 
     return open_sqlite_archive(path);
 }
 
-constexpr Kind kinds[] = {{"", any_path, open_sqlite, read_sqlite},
-                          {"postgresql", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive},
-                          {"postgres", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive}};
+constexpr Kind kinds[] = {
+    {"", any_path, open_sqlite, read_sqlite, examine_sqlite},
+    {"postgresql", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive, examine_postgres},
+    {"postgres", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive, examine_postgres}};
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
@@ -70,6 +75,11 @@ std::unique_ptr<Archive> open_archive(const std::string &name, ArchiveFilter fil
                                       const std::function<bool()> &go_on) {
     if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
     return std::make_unique<Archive>(find_kind(name)->read(name, go_on), std::move(filter));
+}
+
+Findings examine_store(const std::string &name) {
+    if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
+    return find_kind(name)->examine(name);
 }
 
 std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on) {

@@ -35,18 +35,23 @@ MqttSession make_session(const MqttOptions &options, const Part &part, MqttWindo
         (ours ? session.subscribe : session.unsubscribe).push_back(with_group(part, topic));
         if (!part.group.empty()) session.unsubscribe.push_back(topic);
     };
-    const auto place = options.topic.find(TopicPattern::shard);
-    if (place == std::string::npos)
-        add(options.topic, true);
-    else
-        for (const char shard : all_shards)
-            add(std::string(options.topic).replace(place, TopicPattern::shard.size(), 1, shard),
-                part.shards.find(shard) != std::string::npos);
+    const auto ours = filters_of(options.topic, part.shards);
+    for (const auto &topic : filters_of(options.topic, all_shards))
+        add(topic, std::find(ours.begin(), ours.end(), topic) != ours.end());
     if (!session.persistent) session.unsubscribe.clear();
     return session;
 }
 
 }  // namespace
+
+std::vector<std::string> filters_of(const std::string &topic, std::string_view shards) {
+    const auto place = topic.find(TopicPattern::shard);
+    if (place == std::string::npos) return {topic};
+    std::vector<std::string> filters;
+    for (const char shard : shards)
+        filters.push_back(std::string(topic).replace(place, TopicPattern::shard.size(), 1, shard));
+    return filters;
+}
 
 struct MqttSubscriber::Impl {
     Impl(const MqttOptions &given, const Part &part, std::size_t messages, Take taker)

@@ -11,11 +11,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "transport/mqtt_options.hpp"
 
 namespace ble {
+
+// What a topic is as topic filters: itself or, where "{shard}" stands in it (batch/topic.hpp), one for each of the shards.
+std::vector<std::string> filters_of(const std::string &topic, std::string_view shards);
 
 // One thread calls all members.
 class MqttSubscriber {

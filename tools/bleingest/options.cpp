@@ -28,6 +28,7 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.group("Output");
     line.duration("--event-timeout", o.event_timeout,
                   "wait this long for a stalled reader of the events before dropping them; 0: for ever");
+    declare_doctor(o.doctor, line, "the database, its disk and the clock");
     line.epilogue(
         "Examples:\n"
         "  blesub --broker localhost | bleingest | blews\n"
@@ -37,6 +38,7 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
 }
 
 void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
+    validate_doctor(o.doctor, line);
     if (const auto problem = why_no_store(o.db); !problem.empty())
         throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
     if (o.clock_is_right && o.retain.count() == 0)

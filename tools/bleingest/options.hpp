@@ -9,6 +9,7 @@
 #include "base/command_line.hpp"
 #include "base/file.hpp"
 #include "base/lifecycle.hpp"
+#include "batch/finding.hpp"
 
 namespace ble {
 
@@ -19,6 +20,7 @@ struct IngestOptions {
     std::string reject = default_state_path("bleingest.rejected.ndjson");
     std::int64_t reject_max = 16 << 20, count = 0, most_advertisers = 10'000;
     std::chrono::milliseconds event_timeout{1000}, retain{0};
+    DoctorOptions doctor;
     bool hold = false, strict = false, clock_is_right = false, import = false;
 };
 

@@ -38,6 +38,7 @@ void declare_serve_options(ServeOptions &o, CommandLine &line) {
     line.text("--api-keys-file FILE", o.keys_file,
               "lines DEVICE:HASH of the keys that clients show as X-API-Key (or one key in the environment: "
               "API_KEY)");
+    declare_doctor(o.doctor, line, "the port, the certificate and the keys");
     line.text("--make-key DEVICE", o.new_key,
               "print such a line, and the new key itself on standard error, and end; '*': for all devices",
               "-");
@@ -81,6 +82,7 @@ void validate_serve_options(ServeOptions &o, const CommandLine &line) {
     if (const auto reason = why_no_key_device(o.new_key); line.given("--make-key") && !reason.empty())
         throw Error(ExitCode::usage, "--make-key: name a device_id, or '*' for all: " + reason);
     if (!o.new_key.empty()) return;
+    validate_doctor(o.doctor, line);
     if (o.tls.cert.empty() != o.tls.key.empty())
         throw Error(ExitCode::usage, "--cert and --key belong together: name both or neither");
     if (!o.tls.client_ca.empty() && o.tls.cert.empty())

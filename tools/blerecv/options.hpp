@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/command_line.hpp"
+#include "batch/finding.hpp"
 #include "server/access.hpp"
 #include "server/api_keys.hpp"
 #include "server/server_tls.hpp"
@@ -15,6 +16,7 @@ namespace ble {
 
 struct ServeOptions {
     CommonOptions common;
+    DoctorOptions doctor;
     std::string bind = "127.0.0.1";
     std::int64_t port = 8000;
     std::string prefix, metrics;

@@ -51,8 +51,7 @@ void declare_source_and_output(ScanOptions &o, CommandLine &line) {
     line.flag("--names", o.profile.names, "add local names (personal data)");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N lines; 0: no limit");
     line.text("--hash ADDRESS", o.hash, "print the device_hash of ADDRESS, and end", "-");
-    line.flag("--doctor", o.doctor, "check what a scan needs, say how to mend it, and end");
-    line.flag("--json", o.json, "--doctor for scripts");
+    declare_doctor(o.doctor, line, "what a scan needs");
 }
 
 void declare_identity_and_windows(ScanOptions &o, CommandLine &line) {
@@ -158,8 +157,7 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     o.rules.key = read_hash_key(o);
     check_hash_epoch(o, line);
     if (!o.hash.empty()) return check_hash(o);
-    if (o.json && !o.doctor)
-        throw Error(wrong(line, "--json"), "--json is for --doctor: batches are JSON anyway");
+    validate_doctor(o.doctor, line);
     o.rules.identities = read_identities(o);
     o.rules.filter = read_filter(o, wrong(line, "--allow"), wrong(line, "--deny"));
     const auto factor = parse_speed(o.speed);

@@ -9,6 +9,7 @@
 
 #include "base/host.hpp"
 #include "base/lifecycle.hpp"
+#include "batch/finding.hpp"
 #include "blescan/rules.hpp"
 #include "radio/window/profile.hpp"
 
@@ -29,7 +30,7 @@ struct ScanOptions {
     std::chrono::milliseconds window{10'000}, interval{30'000}, hash_epoch{0};
     std::int64_t near_dbm = -60, medium_dbm = -75, min_rssi_dbm = -127, count = 0;
     bool now = false, each = false, counts = false, strict = false;
-    bool doctor = false, json = false;
+    DoctorOptions doctor;
     ProfileOptions profile;
     double speed_factor = 0;                    // set by validate_scan_options(), as are those below
     std::optional<DefaultDeviceId> default_id;  // device_id is this: none was given

@@ -81,6 +81,7 @@ void declare_delivery(SendOptions &options, CommandLine &line) {
               "keep a retained \"online\" or \"offline\" on this topic");
     line.number("-n,--count N", options.count, 0, INT64_MAX,
                 "end after so many batches; 0: at the end of input");
+    declare_doctor(options.doctor, line, "the way to the broker or server, the spool and the clock");
 }
 
 }  // namespace
@@ -180,6 +181,7 @@ void settle_spool(SendOptions &options, const CommandLine &line) {
 }  // namespace
 
 void validate_send_options(SendOptions &options, const CommandLine &line) {
+    validate_doctor(options.doctor, line);
     settle_spool(options, line);
     if (options.status) return;
     if (options.one_try() && options.coalesce > 1)

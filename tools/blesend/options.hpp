@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/lifecycle.hpp"
+#include "batch/finding.hpp"
 #include "transport/transport_options.hpp"
 
 namespace ble {
@@ -19,6 +20,7 @@ struct SendOptions {
     std::vector<std::string> urls;
     std::string spool;    // empty: in memory
     bool status = false;  // only say what the spool holds
+    DoctorOptions doctor;
     TransportOptions transport;
     std::int64_t buffer = 100, inflight = 64, coalesce = 1, count = 0;
     std::int64_t spool_max = 100'000, spool_max_bytes = 500'000'000;

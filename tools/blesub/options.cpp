@@ -90,6 +90,7 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
         "--reject FILE", options.reject,
         "where lines go that are too long, name their own sender, or are of another device than their topic");
     line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
+    declare_doctor(options.doctor, line, "the way to the broker and the rights there");
     line.epilogue(
         "Examples:\n"
         "  blesub --host localhost | jq .device_id\n"
@@ -107,6 +108,7 @@ bool disabled_by_environment() {
 
 void validate_receive_options(ReceiveOptions &options, const CommandLine &line) {
     if (disabled_by_environment()) return;
+    validate_doctor(options.doctor, line);
     if (!line.given("--topic")) {
         if (line.given("--shards"))
             options.mqtt.topic = topic_of_shards;

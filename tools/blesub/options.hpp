@@ -8,6 +8,7 @@
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
+#include "batch/finding.hpp"
 #include "transport/mqtt_options.hpp"
 #include "transport/mqtt_subscriber.hpp"
 
@@ -23,6 +24,7 @@ struct ReceiveOptions {
     std::optional<std::string> confirm_key;
     std::int64_t count = 0, window = 100;
     bool confirm = false, topic_device = false;
+    DoctorOptions doctor;
 };
 
 void declare_receive_options(ReceiveOptions &options, CommandLine &line);

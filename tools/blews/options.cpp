@@ -45,6 +45,7 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.flag("--stay", o.stay, "go on serving after the end of the input");
     line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
+    declare_doctor(o.doctor, line, "the port, the certificate and the token");
     line.epilogue(
         "Examples:\n"
         "  blesub | bleingest | blews                     watch at http://127.0.0.1:8765/\n"
@@ -67,6 +68,7 @@ WebSite::Options pages_of(const BroadcastOptions &o) {
 }
 
 void validate_broadcast_options(BroadcastOptions &o, const CommandLine &line) {
+    validate_doctor(o.doctor, line);
     check_metrics_address(o.metrics, line);
     if (o.tls.cert.empty() != o.tls.key.empty())
         throw Error(ExitCode::usage, "TLS needs both --cert and --key");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/command_line.hpp"
+#include "batch/finding.hpp"
 #include "server/access.hpp"
 #include "server/server_tls.hpp"
 #include "server/web_site.hpp"
@@ -16,6 +17,7 @@ namespace ble {
 
 struct BroadcastOptions {
     CommonOptions common;
+    DoctorOptions doctor;
     std::string bind = "127.0.0.1", www, token_file, slow = "drop";
     TlsFiles tls;
     std::optional<std::string> token;  // of token_file or the environment, read once

@@ -14,10 +14,7 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/host.hpp"
-#include "base/log.hpp"
 #include "base/unique_fd.hpp"
-#include "batch/json_text.hpp"
 #include "radio/bluez/advertisement_monitors.hpp"
 #include "radio/bluez/bus.hpp"
 #include "radio/bluez/monitor_socket.hpp"
@@ -27,21 +24,10 @@
 namespace ble {
 namespace {
 
-using Verdict = Check::Verdict;
 using std::chrono::seconds;
 
 constexpr seconds patience(5);  // with bluetoothd
 constexpr const char *bluez = "org.bluez";
-
-Check ok(const char *name, std::string found) {
-    return {name, Verdict::ok, std::move(found), {}};
-}
-Check warning(const char *name, std::string found, std::string advice) {
-    return {name, Verdict::warning, std::move(found), std::move(advice)};
-}
-Check failed(const char *name, std::string found, std::string advice) {
-    return {name, Verdict::failed, std::move(found), std::move(advice)};
-}
 
 std::string word_in(const std::filesystem::path &path) {
     std::ifstream file(path);
@@ -68,24 +54,24 @@ std::string join(const std::vector<std::string> &parts) {
 // Of <bluetooth/bluetooth.h>, which is not part of the kernel's headers.
 constexpr int protocol_hci = 1;
 
-Check check_kernel() {
+Finding check_kernel() {
     const UniqueFd socket(::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC, protocol_hci));
     if (!socket && (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT))
-        return failed("kernel", "no Bluetooth in this kernel",
-                      "sudo modprobe bluetooth, or install its modules");
+        return Finding::failed("kernel", "no Bluetooth in this kernel",
+                               "sudo modprobe bluetooth, or install its modules");
     std::vector<std::string> controllers;
     for (const auto &path : entries("/sys/class/bluetooth"))
         if (const auto name = path.filename().string(); name.find(':') == std::string::npos)
             controllers.push_back(name);
     if (controllers.empty())
-        return failed(
+        return Finding::failed(
             "kernel", "Bluetooth, and no controller",
             "plug one in; on a Raspberry Pi: remove dtoverlay=disable-bt from /boot/firmware/config.txt, "
             "see dmesg | grep -i bluetooth");
-    return ok("kernel", "Bluetooth, controllers: " + join(controllers));
+    return Finding::ok("kernel", "Bluetooth, controllers: " + join(controllers));
 }
 
-Check check_rfkill() {
+Finding check_rfkill() {
     std::vector<std::string> soft, hard;
     bool any = false;
     for (const auto &path : entries("/sys/class/rfkill")) {
@@ -98,10 +84,11 @@ Check check_rfkill() {
             soft.push_back(name);
     }
     if (!hard.empty())
-        return failed("rfkill", "switched off by hardware: " + join(hard),
-                      "use the switch or key of the machine");
-    if (!soft.empty()) return failed("rfkill", "blocked: " + join(soft), "sudo rfkill unblock bluetooth");
-    return ok("rfkill", any ? "nothing blocked" : "nothing to block");
+        return Finding::failed("rfkill", "switched off by hardware: " + join(hard),
+                               "use the switch or key of the machine");
+    if (!soft.empty())
+        return Finding::failed("rfkill", "blocked: " + join(soft), "sudo rfkill unblock bluetooth");
+    return Finding::ok("rfkill", any ? "nothing blocked" : "nothing to block");
 }
 
 // One call, answered or not.
@@ -161,35 +148,36 @@ Service ask_bluez(Bus &bus) {
     return service;
 }
 
-Check check_service(const Service &service, const std::string &version) {
+Finding check_service(const Service &service, const std::string &version) {
     constexpr const char *name = "bluetoothd";
     const std::string which = version.empty() ? "bluetoothd" : "bluetoothd " + version;
-    if (!service.owner.came) return failed(name, "D-Bus does not answer", "systemctl status dbus");
+    if (!service.owner.came) return Finding::failed(name, "D-Bus does not answer", "systemctl status dbus");
     if (!service.owner.error.empty())
-        return failed(name, which + (version.empty() ? ": not found, not running" : ": not running"),
-                      version.empty() ? "sudo apt install bluez && sudo systemctl enable --now bluetooth"
-                                      : "sudo systemctl enable --now bluetooth; journalctl -u bluetooth");
-    return ok(name, which + " is running");
+        return Finding::failed(name, which + (version.empty() ? ": not found, not running" : ": not running"),
+                               version.empty()
+                                   ? "sudo apt install bluez && sudo systemctl enable --now bluetooth"
+                                   : "sudo systemctl enable --now bluetooth; journalctl -u bluetooth");
+    return Finding::ok(name, which + " is running");
 }
 
-Check check_permission(const Service &service) {
+Finding check_permission(const Service &service) {
     constexpr const char *name = "permission";
-    if (!service.owner.came || !service.owner.error.empty()) return {name, Verdict::unknown, {}, {}};
+    if (!service.owner.came || !service.owner.error.empty()) return Finding::unknown(name);
     if (!service.objects.came)
-        return failed(name, "bluetoothd does not answer", "sudo systemctl restart bluetooth");
+        return Finding::failed(name, "bluetoothd does not answer", "sudo systemctl restart bluetooth");
     if (!service.objects.error.empty())
-        return failed(
+        return Finding::failed(
             name, "refused: " + service.objects.text,
             "sudo usermod -aG bluetooth $USER, and log in anew; a service: SupplementaryGroups=bluetooth");
-    return ok(name, "we may talk to bluetoothd");
+    return Finding::ok(name, "we may talk to bluetoothd");
 }
 
-Check check_adapters(const Service &service) {
+Finding check_adapters(const Service &service) {
     constexpr const char *name = "adapters";
-    if (!service.objects.came || !service.objects.error.empty()) return {name, Verdict::unknown, {}, {}};
+    if (!service.objects.came || !service.objects.error.empty()) return Finding::unknown(name);
     if (service.adapters.empty())
-        return failed(name, "bluetoothd knows none",
-                      "see the check of the kernel; sudo systemctl restart bluetooth");
+        return Finding::failed(name, "bluetoothd knows none",
+                               "see the check of the kernel; sudo systemctl restart bluetooth");
     std::vector<std::string> all;
     bool off = false;
     for (const auto &adapter : service.adapters) {
@@ -201,133 +189,75 @@ Check check_adapters(const Service &service) {
                                                                    : " on"));
     }
     if (off)
-        return warning(name, join(all), "blescan switches on what it uses; by hand: bluetoothctl power on");
-    return ok(name, join(all));
+        return Finding::warning(name, join(all),
+                                "blescan switches on what it uses; by hand: bluetoothctl power on");
+    return Finding::ok(name, join(all));
 }
 
-Check check_monitors(const Service &service, const std::string &version) {
+Finding check_monitors(const Service &service, const std::string &version) {
     constexpr const char *name = "passive";
-    if (service.adapters.empty()) return {name, Verdict::unknown, {}, {}};
+    if (service.adapters.empty()) return Finding::unknown(name);
     const bool all = std::all_of(service.adapters.begin(), service.adapters.end(),
                                  [](const Adapter &adapter) { return adapter.monitors; });
     if (all && takes_advertisements_apart(version))
-        return warning(name,
-                       "advertisement monitors are offered: --passive, which by bluetoothd alone " +
-                           std::string(AdvertisementMonitors::deaf_to),
-                       "to hear all: --passive --source monitor");
-    if (all) return ok(name, "advertisement monitors are offered: --passive");
-    return warning(name, "no advertisement monitors, which only --passive needs",
-                   "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
+        return Finding::warning(name,
+                                "advertisement monitors are offered: --passive, which by bluetoothd alone " +
+                                    std::string(AdvertisementMonitors::deaf_to),
+                                "to hear all: --passive --source monitor");
+    if (all) return Finding::ok(name, "advertisement monitors are offered: --passive");
+    return Finding::warning(
+        name, "no advertisement monitors, which only --passive needs",
+        "Experimental = true in /etc/bluetooth/main.conf; sudo systemctl restart bluetooth");
 }
 
 // bluetoothd has the buffer that was the default when it started.
-Check check_buffer() {
+Finding check_buffer() {
     constexpr const char *name = "buffer";
     constexpr long enough = 4 << 20, small = 1 << 20;
     const auto size = word_in("/proc/sys/net/core/rmem_default");
-    if (size.empty()) return {name, Verdict::unknown, {}, {}};
+    if (size.empty()) return Finding::unknown(name);
     const auto found = "net.core.rmem_default is " + size;
-    if (std::strtol(size.c_str(), nullptr, 10) >= small) return ok(name, found);
-    return warning(name,
-                   found + ": in a crowd bluetoothd may miss that a discovery has ended, and scan no more",
-                   "echo net.core.rmem_default=" + std::to_string(enough) +
-                       " | sudo tee /etc/sysctl.d/60-bluetooth.conf; sudo sysctl --system; "
-                       "sudo systemctl restart bluetooth");
+    if (std::strtol(size.c_str(), nullptr, 10) >= small) return Finding::ok(name, found);
+    return Finding::warning(
+        name, found + ": in a crowd bluetoothd may miss that a discovery has ended, and scan no more",
+        "echo net.core.rmem_default=" + std::to_string(enough) +
+            " | sudo tee /etc/sysctl.d/60-bluetooth.conf; sudo sysctl --system; "
+            "sudo systemctl restart bluetooth");
 }
 
-Check check_monitor_channel() {
+Finding check_monitor_channel() {
     try {
         const MonitorSocket socket;
-        return ok("monitor", "we may listen to every report: --source monitor");
+        return Finding::ok("monitor", "we may listen to every report: --source monitor");
     } catch (const Error &error) {
-        if (error.code() == ExitCode::unavailable) return {"monitor", Verdict::unknown, {}, {}};
-        return warning("monitor", error.what(), {});
+        if (error.code() == ExitCode::unavailable) return Finding::unknown("monitor");
+        return Finding::warning("monitor", error.what(), {});
     }
-}
-
-Check check_clock() {
-    const auto synced = kernel_clock_synced();
-    if (!synced)
-        return warning(
-            "clock", "a sandbox does not let us ask the kernel: batches say that it is not synchronised",
-            "in a systemd unit: ProtectClock=no, SystemCallFilter=adjtimex clock_adjtime clock_adjtime64");
-    if (*synced) return ok("clock", "synchronised");
-    return warning("clock", "not synchronised: batches say so", "sudo timedatectl set-ntp true; timedatectl");
-}
-
-const char *word(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::ok:
-            return "ok";
-        case Verdict::warning:
-            return "warning";
-        case Verdict::failed:
-            return "failed";
-        case Verdict::unknown:
-            return "unknown";
-    }
-    return "";
 }
 
 }  // namespace
 
-std::vector<Check> examine_radio() {
-    std::vector<Check> checks{check_kernel(), check_rfkill()};
+Findings examine_radio() {
+    Findings checks{check_kernel(), check_rfkill()};
     const auto version = version_of_bluetoothd();
     Service service;
     try {
         Bus bus;
         service = ask_bluez(bus);
-        checks.push_back(ok("D-Bus", "the system's bus answers"));
+        checks.push_back(Finding::ok("D-Bus", "the system's bus answers"));
         checks.push_back(check_service(service, version));
     } catch (const Error &error) {
-        checks.push_back(
-            failed("D-Bus", error.what(), "sudo systemctl start dbus; in a container: mount /run/dbus"));
-        checks.push_back({"bluetoothd", Verdict::unknown, {}, {}});
+        checks.push_back(Finding::failed("D-Bus", error.what(),
+                                         "sudo systemctl start dbus; in a container: mount /run/dbus"));
+        checks.push_back(Finding::unknown("bluetoothd"));
     }
     checks.push_back(check_permission(service));
     checks.push_back(check_adapters(service));
     checks.push_back(check_monitors(service, version));
     checks.push_back(check_buffer());
     checks.push_back(check_monitor_channel());
-    checks.push_back(check_clock());
+    checks.push_back(examine_clock());
     return checks;
-}
-
-bool could_scan(const std::vector<Check> &checks) {
-    return std::none_of(checks.begin(), checks.end(),
-                        [](const Check &check) { return check.verdict == Verdict::failed; });
-}
-
-std::string print_for_people(const std::vector<Check> &checks) {
-    std::string text;
-    for (const auto &check : checks) {
-        const std::string verdict = word(check.verdict), name = check.name;
-        text += verdict + std::string(9 - verdict.size(), ' ') + name;
-        if (!check.found.empty()) text += std::string(12 - name.size(), ' ') + check.found;
-        text += '\n';
-        if (!check.advice.empty()) text += std::string(21, ' ') + "-> " + check.advice + '\n';
-    }
-    return text + (could_scan(checks) ? "A scan can start." : "No scan can start.");
-}
-
-std::string print_as_json(const std::vector<Check> &checks) {
-    std::string text =
-        could_scan(checks) ? R"({"could_scan":true,"checks":[)" : R"({"could_scan":false,"checks":[)";
-    for (const auto &check : checks) {
-        const auto member = [&](const char *name, std::string_view value) {
-            text += std::string("\"") + name + "\":";
-            append_json_string(text, value);
-        };
-        text += text.back() == '}' ? ",{" : "{";
-        member("check", check.name);
-        text += ',';
-        member("verdict", word(check.verdict));
-        if (!check.found.empty()) text += ',', member("found", check.found);
-        if (!check.advice.empty()) text += ',', member("advice", check.advice);
-        text += '}';
-    }
-    return text + "]}";
 }
 
 }  // namespace ble

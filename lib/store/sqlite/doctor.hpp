@@ -1,0 +1,12 @@
+// What examine_store() of store/doctor.hpp finds of this kind of database.
+#pragma once
+
+#include <string>
+
+#include "batch/finding.hpp"
+
+namespace ble {
+
+Findings examine_sqlite(const std::string &path);
+
+}  // namespace ble
