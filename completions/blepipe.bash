@@ -12,4 +12,4 @@ _blepipe() {
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
-complete -o default -F _blepipe blescan blesend blesub blerecv bleingest bleexport blews
+complete -o default -F _blepipe blescan blesend blesub blerecv bleingest bleexport blews bletop

@@ -1,0 +1,19 @@
+// Text of others for a terminal: without characters that do something, and as wide as it shall be.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ble {
+
+// May all characters be shown, or ASCII only? By the locale that the tool has set (LC_CTYPE).
+bool terminal_has_utf8();
+
+enum class Align { left, right };
+
+// Exactly `columns` wide. What is too long ends with "…" (ASCII: "~"). Characters that do something where they are shown
+// (batch/safe_text.hpp), that cannot be shown, or are no UTF-8 become "?"; those without a width of their own go.
+std::string fit(std::string_view text, std::size_t columns, bool utf8, Align align = Align::left);
+
+}  // namespace ble
