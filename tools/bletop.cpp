@@ -1,7 +1,5 @@
 // bletop: a live table of the advertisers that are heard and of the Pis that hear them, from batches or events.
 // The contract (options, keys, exit codes) is man/bletop.1.
-#include <clocale>
-
 #include "base/command_line.hpp"
 #include "base/lifecycle.hpp"
 #include "bletop/input.hpp"
@@ -22,7 +20,6 @@ AirModel::Limits limits_of(const TopOptions &o) {
 }
 
 ExitCode run(const TopOptions &o) {
-    std::setlocale(LC_CTYPE, "");
     Counters counters;
     Lifecycle life(o.common, counters);
     AirModel model(limits_of(o));

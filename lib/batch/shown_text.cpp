@@ -1,7 +1,5 @@
 #include "batch/shown_text.hpp"
 
-#include <langinfo.h>
-
 #include <cwchar>
 
 #include "batch/safe_text.hpp"
@@ -38,10 +36,6 @@ int width_of(const Character &one, bool utf8) {
 }
 
 }  // namespace
-
-bool terminal_has_utf8() {
-    return std::string_view(::nl_langinfo(CODESET)) == "UTF-8";
-}
 
 std::string fit(std::string_view text, std::size_t columns, bool utf8, Align align) {
     const std::string_view more = utf8 ? "…" : "~";

@@ -7,12 +7,9 @@
 
 namespace ble {
 
-// May all characters be shown, or ASCII only? By the locale that the tool has set (LC_CTYPE).
-bool terminal_has_utf8();
-
 enum class Align { left, right };
 
-// Exactly `columns` wide. What is too long ends with "…" (ASCII: "~"). Characters that do something where they are shown
+// Exactly `columns` wide. `utf8`: more than ASCII may be shown, and the locale (LC_CTYPE) knows how wide it is (base/look.hpp). What is too long ends with "…" (ASCII: "~"). Characters that do something where they are shown
 // (batch/safe_text.hpp), that cannot be shown, or are no UTF-8 become "?"; those without a width of their own go.
 std::string fit(std::string_view text, std::size_t columns, bool utf8, Align align = Align::left);
 

@@ -13,7 +13,6 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "batch/shown_text.hpp"
 
 namespace ble {
 namespace {
@@ -139,10 +138,11 @@ struct Terminal::Impl {
     File keys, out;
     SCREEN *screen = nullptr;
     HeldLog log;
-    bool colour = false, utf8 = terminal_has_utf8(), resized = false, all_anew = false;
+    bool colour = false, utf8 = false, resized = false, all_anew = false;
 };
 
-Terminal::Terminal(bool colour) : impl_(std::make_unique<Impl>()) {
+Terminal::Terminal(const Look &look) : impl_(std::make_unique<Impl>()) {
+    impl_->utf8 = look.utf8;
     impl_->keys.reset(std::fopen("/dev/tty", "re"));
     if (!impl_->keys) throw system_error("read keys from /dev/tty", ExitCode::io);
     impl_->out.reset(::fdopen(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w"));
@@ -158,7 +158,7 @@ Terminal::Terminal(bool colour) : impl_(std::make_unique<Impl>()) {
     ::nodelay(stdscr, TRUE);
     ::leaveok(stdscr, TRUE);
     ::curs_set(0);
-    impl_->colour = colour && ::has_colors() && ::start_color() == OK;
+    impl_->colour = look.colour && ::has_colors() && ::start_color() == OK;
     if (!impl_->colour) return;
     ::use_default_colors();
     ::init_pair(green, COLOR_GREEN, -1);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/look.hpp"
 #include "top/page.hpp"
 #include "top/viewer.hpp"
 
@@ -17,8 +18,8 @@ class Terminal {
     // Can standard output be drawn on? It is a terminal with a size, /dev/tty can be opened, and TERM says how.
     static bool usable();
 
-    // At most one. `colour`: where the terminal has it. Error(io): the terminal cannot be used.
-    explicit Terminal(bool colour);
+    // At most one. Error(io): the terminal cannot be used.
+    explicit Terminal(const Look &look);
     ~Terminal();
     Terminal(const Terminal &) = delete;
     Terminal &operator=(const Terminal &) = delete;

@@ -13,7 +13,7 @@ namespace ble {
 bool Terminal::usable() {
     winsize size{};
     if (!::isatty(STDOUT_FILENO) || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 2 ||
-        size.ws_col < 20)
+        size.ws_col < 40)
         return false;
     const UniqueFd keys(::open("/dev/tty", O_RDWR | O_CLOEXEC));
     int found = 0;

@@ -45,6 +45,8 @@ void declare_source_and_output(ScanOptions &o, CommandLine &line) {
     line.flag("--strict", o.strict, "exit 65 when the capture is cut short or damaged");
     line.group("Output");
     line.flag("--each", o.each, "print every advertising report instead of batches");
+    line.choice("--format", o.format, {"json", "table"},
+                "json: a line each, for pipes; table: columns for people");
     line.flag("--counts", o.counts, "tell how many advertisers were in each zone, and nothing of them");
     line.flag("--detail", o.profile.detail, "add what advertisers say: services, beacons, TX power …");
     line.flag("--addresses", o.profile.addresses, "add addresses (personal data)");

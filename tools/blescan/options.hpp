@@ -26,7 +26,7 @@ struct ScanOptions {
     std::string record;
     std::string replay, speed = "max", hash_key, hash, irk;
     std::vector<std::string> allow, deny;
-    std::string device_id, name, location;
+    std::string device_id, name, location, format = "json";
     std::chrono::milliseconds window{10'000}, interval{30'000}, hash_epoch{0};
     std::int64_t near_dbm = -60, medium_dbm = -75, min_rssi_dbm = -127, count = 0;
     bool now = false, each = false, counts = false, strict = false;

@@ -1,10 +1,14 @@
 #include "blescan/output.hpp"
 
+#include <unistd.h>
+
 #include "base/digest.hpp"
 #include "base/duration.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/look.hpp"
 #include "base/version.hpp"
+#include "batch/batch_table.hpp"
 #include "radio/air/private_address.hpp"
 #include "radio/window/address_hasher.hpp"
 #include "radio/window/printer.hpp"
@@ -40,6 +44,18 @@ Batch batch_of_run(const ScanOptions &o) {
     batch.version = program_version;
     batch.position = RunPosition{random_id(), 0};
     return batch;
+}
+
+// Of standard output, when people shall read it.
+std::optional<Look> look_for(const ScanOptions &o) {
+    return o.format == "table" ? std::optional(look_of(STDOUT_FILENO)) : std::nullopt;
+}
+
+std::optional<ReportRowLook> rows_for(const ScanOptions &o) {
+    const auto look = look_for(o);
+    if (!look) return {};
+    return ReportRowLook{*look, static_cast<int>(o.near_dbm), static_cast<int>(o.medium_dbm),
+                         o.profile.names};
 }
 
 void say(std::uint64_t count, const std::string &what) {
@@ -89,6 +105,7 @@ class BatchOutput : public Output {
           hasher_(options.rules.key, epoch_),
           run_(batch_of_run(options)),
           machine_clock_(options.live() || options.now),
+          look_(look_for(options)),
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }),
           identification_(options.rules.identities, windows_) {
         if (!options.rules.key && !options.counts)
@@ -136,7 +153,7 @@ class BatchOutput : public Output {
         // Of a capture's own clock nothing is known.
         if (machine_clock_) run_.clock_synced = clock_synced();
         run_.detections = std::move(batch.detections);
-        writer_.line(print_batch(run_));
+        writer_.line(look_ ? print_batch_table(run_, *look_) : print_batch(run_));
         writer_.flush();
         ++run_.position->seq;
         ++counters_.out;
@@ -149,6 +166,7 @@ class BatchOutput : public Output {
     AddressHasher hasher_;
     Batch run_;
     bool machine_clock_;
+    std::optional<Look> look_;  // --format table
     WindowReducer windows_;
     Identification identification_;
 };
@@ -159,7 +177,7 @@ class ReportOutput : public Output {
         : counters_(counters),
           printer_(writer, counters,
                    {static_cast<int>(options.min_rssi_dbm), options.rules.filter, options.profile.names,
-                    static_cast<std::uint64_t>(options.count)}),
+                    static_cast<std::uint64_t>(options.count), rows_for(options)}),
           identification_(options.rules.identities, printer_) {}
 
     ReportSink &sink() override { return identification_.sink(); }

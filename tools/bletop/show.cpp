@@ -5,12 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 
 #include "base/clocks.hpp"
 #include "base/line_writer.hpp"
-#include "batch/shown_text.hpp"
+#include "base/look.hpp"
 #include "top/terminal.hpp"
 
 namespace ble {
@@ -29,7 +28,7 @@ int until(Clock::time_point due) {
 
 class Screen {
   public:
-    explicit Screen(Shown &shown) : shown_(shown), terminal_(std::getenv("NO_COLOR") == nullptr) {}
+    explicit Screen(Shown &shown) : shown_(shown), terminal_(look_of(STDOUT_FILENO)) {}
 
     ExitCode run() {
         while (!shown_.life.stopping() && !shown_.viewer.quit() && !hung_up_) {
@@ -103,7 +102,7 @@ class Printer {
               return life.stopping();
           }) {
         winsize size{};
-        if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
             surface_.columns = size.ws_col;
         surface_.rows = static_cast<std::size_t>(shown.options.rows) + 3;
     }
@@ -142,7 +141,7 @@ class Printer {
 
     Shown &shown_;
     LineWriter writer_;
-    Surface surface_{24, 100, terminal_has_utf8()};
+    Surface surface_{24, 100, look_of(STDOUT_FILENO).utf8};
 };
 
 }  // namespace

@@ -76,7 +76,10 @@ bool ReportPrinter::hides(const Report &report) {
 
 void ReportPrinter::add(const Report &report) {
     if (satisfied() || hides(report)) return;
-    writer_.line(line_.print(report, options_.names));
+    if (options_.table)
+        writer_.line(print_report_row(report, *options_.table));
+    else
+        writer_.line(line_.print(report, options_.names));
     ++printed_;
     counters_.out.fetch_add(1, std::memory_order_relaxed);
 }

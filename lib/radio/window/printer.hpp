@@ -1,6 +1,7 @@
 // Prints each advertising report as a line: --each.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "base/line_writer.hpp"
 #include "radio/air/report.hpp"
 #include "radio/window/filter.hpp"
+#include "radio/window/report_row.hpp"
 
 namespace ble {
 
@@ -33,6 +35,7 @@ class ReportPrinter : public ReportSink {
         Filter filter;            // judges each report by itself
         bool names = false;       // of identities
         std::uint64_t count = 0;  // 0: no end
+        std::optional<ReportRowLook> table = {};  // rows for people, not JSON
     };
     // What the filter hides is counted in counters.hidden, which has an entry for each of the filter's reasons.
     ReportPrinter(LineWriter &writer, Counters &counters, Options options)

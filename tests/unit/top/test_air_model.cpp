@@ -135,7 +135,8 @@ TEST_CASE("who is not heard any more goes after a while") {
 TEST_CASE("reports a second are those of the ten seconds that are over") {
     AirModel model({});
     CHECK(model.rate(at(0s).steady) == 0);
-    for (int i = 0; i < 20; ++i) model.take(batch("pi-1", 0, {heard(1, -50, 30)}), at(std::chrono::seconds(i)));
+    for (int i = 0; i < 20; ++i)
+        model.take(batch("pi-1", 0, {heard(1, -50, 30)}), at(std::chrono::seconds(i)));
     CHECK(model.rate(at(20s).steady) == Approx(30));
     CHECK(model.rate(at(25s).steady) == Approx(15));
     CHECK(model.rate(at(60s).steady) == 0);
@@ -171,9 +172,12 @@ TEST_CASE("lines become what they say, and others are none of ours") {
     AirModel model({});
     Intake intake(model);
     const std::string hash(64, 'a');
-    const std::string line = R"({"format":1,"device_id":"pi-1","name":"Lab","clock":"unsynced","timestamp":"2026-11-22T06:30:00Z",)"
-                             R"("detections":[{"device_hash":")" + hash + R"(","rssi":-50,"zone":"near","timestamp":"2026-11-22T06:30:00Z",)"
-                             R"("local_name":"Ruuvi 12","beacon":{"ibeacon":{"uuid":"12345678-aa","major":1,"minor":2}}}]})";
+    const std::string line =
+        R"({"format":1,"device_id":"pi-1","name":"Lab","clock":"unsynced","timestamp":"2026-11-22T06:30:00Z",)"
+        R"("detections":[{"device_hash":")" +
+        hash +
+        R"(","rssi":-50,"zone":"near","timestamp":"2026-11-22T06:30:00Z",)"
+        R"("local_name":"Ruuvi 12","beacon":{"ibeacon":{"uuid":"12345678-aa","major":1,"minor":2}}}]})";
     CHECK(intake.take(line, at(0s)));
     CHECK(intake.take(R"( {"data" : )" + line + R"( , "type":"detection_event"} )", at(1s)));
     const Pi &pi = pi_named(model, "pi-1");
@@ -182,14 +186,18 @@ TEST_CASE("lines become what they say, and others are none of ours") {
     CHECK(pi.late == 11s);
     CHECK(model.advertiser(DeviceHash(hash))->told.label() == "Ruuvi 12");
     CHECK(model.advertiser(DeviceHash(hash))->told.beacon == "ibeacon 12345678 1/2");
-    CHECK(intake.take(R"({"format":1,"device_id":"pi-1","run_id":"r","gap":{"from_seq":2,"to_seq":4,"reason":"expired"}})", at(2s)));
+    CHECK(intake.take(
+        R"({"format":1,"device_id":"pi-1","run_id":"r","gap":{"from_seq":2,"to_seq":4,"reason":"expired"}})",
+        at(2s)));
     CHECK(pi.told_lost == 3);
-    CHECK(intake.take(R"({"type":"two_at_once_event","data":{"device_id":"pi-1","run_ids":["a","b"]}})", at(2s)));
+    CHECK(intake.take(R"({"type":"two_at_once_event","data":{"device_id":"pi-1","run_ids":["a","b"]}})",
+                      at(2s)));
     CHECK(pi.twins);
     CHECK(intake.take(R"({"type":"lagged","data":{"missed":123}})", at(2s)));
     CHECK(model.missed() == 123);
     CHECK(intake.take(R"({"type":"stats_update","data":{}})", at(2s)));
-    for (const char *bad : {"", "nonsense", "{}", R"({"type":"detection_event","data":{"device_id":"x"}})", R"({"type":"two_at_once_event"})"})
+    for (const char *bad : {"", "nonsense", "{}", R"({"type":"detection_event","data":{"device_id":"x"}})",
+                            R"({"type":"two_at_once_event"})"})
         CHECK_FALSE(intake.take(bad, at(3s)));
 }
 
