@@ -29,7 +29,7 @@ std::vector<Column> columns_for(std::size_t width) {
                                    {"missing", 8, Align::right},
                                    {"lost", 6, Align::right},
                                    {"clock", 15}};
-    const std::size_t narrow = 90, narrower = 60;
+    const std::size_t narrow = 90, narrower = 72;
     if (width < narrow) columns[by_batches].width = 0;
     if (width < narrower) columns[by_window].width = columns[by_clock].width = 0;
     std::size_t used = 3;

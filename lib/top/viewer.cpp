@@ -1,6 +1,7 @@
 #include "top/viewer.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "batch/shown_text.hpp"
 #include "top/one_page.hpp"
@@ -67,9 +68,9 @@ void Viewer::press(const Key &key, const Moment &now) {
         back();
     else if (key.kind == Key::Kind::tab && table() != nullptr)
         screen_ = screen_ == Screen::pis ? Screen::advertisers : Screen::pis;
-    else if (key.kind == Key::Kind::enter && screen_ == Screen::advertisers && advertisers_.chosen) {
-        one_ = *advertisers_.chosen;
-        screen_ = Screen::one;
+    else if (key.kind == Key::Kind::enter && screen_ == Screen::advertisers) {
+        opening_ = true;
+        if (!advertisers_.chosen && advertisers_.move == 0) advertisers_.move = 1;  // the first row
     }
 }
 
@@ -146,7 +147,8 @@ PageLine Viewer::title(const Surface &surface, Instant now, const std::string &i
     const std::size_t all = screen_ == Screen::pis ? model.pis().size() : model.advertisers().size();
     std::string text = "bletop  ";
     text += passed < all ? std::to_string(passed) + " of " + std::to_string(all) : std::to_string(all);
-    text += screen_ == Screen::pis ? " Pis" : " advertisers, " + std::to_string(model.pis().size()) + " Pis";
+    if (screen_ != Screen::pis) text += " advertisers, " + std::to_string(model.pis().size());
+    text += model.pis().size() == 1 ? " Pi" : " Pis";
     text += "  " + std::to_string(std::llround(model.rate(now))) + " reports/s  " + input;
     if (model.missed() > 0) text += "  " + std::to_string(model.missed()) + " events missed";
     const std::string frozen = frozen_ ? " FROZEN " : "";
@@ -180,6 +182,11 @@ Page Viewer::page(const Surface &surface, const Moment &now, const std::string &
     part.shown = shown().advertisers().size();
     if (screen_ == Screen::advertisers)
         part = advertiser_table(shown(), advertisers_, surface, page_rows_, at);
+    // Only now the moves of the keys before it are done.
+    if (std::exchange(opening_, false) && screen_ == Screen::advertisers && advertisers_.chosen) {
+        one_ = *advertisers_.chosen;
+        screen_ = Screen::one;
+    }
     if (screen_ == Screen::pis) part = pi_table(shown(), pis_, surface, page_rows_, at);
     if (screen_ == Screen::one) part.lines = advertiser_page(shown(), one_, surface, at);
     if (screen_ == Screen::help) part.lines = help_lines();

@@ -63,7 +63,7 @@ class Viewer {
     Screen screen_, before_;  // before_: help was asked for there
     TableView advertisers_, pis_;
     std::string one_;  // the hash of the advertiser that is large
-    bool editing_ = false, quit_ = false;
+    bool editing_ = false, opening_ = false, quit_ = false;
     std::size_t page_rows_ = 10;
     std::optional<AirModel> frozen_;
     Moment frozen_at_;

@@ -24,7 +24,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(offered("blescan", "--versi"), ["--version"])
 
     def test_every_command_has_them(self):
-        for tool in ("blescan", "blesend", "blesub", "blerecv", "bleingest", "bleexport", "blews"):
+        for tool in ("blescan", "blesend", "blesub", "blerecv", "bleingest", "bleexport", "blews", "bletop"):
             self.assertEqual(offered(tool, "--run-f"), ["--run-for"], tool)
 
     def test_values(self):
