@@ -31,7 +31,7 @@ void EventStreamParser::take(std::string_view bytes, std::vector<std::string> &e
         after_cr_ = c == '\r';
         if (c == '\n' || c == '\r')
             take_line(events);
-        else if (line_.size() <= longest_)
+        else if (line_.size() <= longest_ + 6)  // "data: ", and one byte too many
             line_ += c;
     }
 }

@@ -137,7 +137,7 @@ class ExitCodes(unittest.TestCase):
     def test_usage(self):
         for words, said in ((("--sort", "weight"), "no such column"), (("--pis", "--sort", "rssi"), "of Pis"), (("--url", "mqtt://x"), "http://"),
                             (("--url", "http://u:p@h/events"), "--token-file"), (("--token-file", "x"), "--url"), (("stray",), "stray"),
-                            (("--every", "0"), "--every"), (("--url", "http:///events"), "HOST"), (("--key", "x", "--url", "https://h/"), "--cert")):
+                            (("--every", "0"), "--every"), (("--url", "http://"), "HOST"), (("--key", "x", "--url", "https://h/"), "--cert")):
             code, _, err = run("bletop", *words)
             self.assertEqual(code, 64, (words, err))
             self.assertIn(said, err)
@@ -151,16 +151,20 @@ class ExitCodes(unittest.TestCase):
             self.assertIn("blescan | bletop", term.wait("code 64"))
 
     def test_a_folder_as_input(self):
-        with open("/", "rb") as folder:
-            with Tool("bletop", stdin=folder) as top:
-                self.assertEqual(top.wait(), 74)
+        folder = os.open("/", os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        with Tool("bletop", stdin=folder) as top:
+            self.assertEqual(top.wait(), 74)
 
     def test_two_readers_of_one_pipe(self):
-        reading, writing = os.pipe()
-        with open(reading, "rb") as held, open(writing, "wb"), Tool("bletop", "--verbose", stdin=held) as first:
-            first.wait_err("ready")
-            with Tool("bletop", stdin=held) as second:
-                self.assertEqual(second.wait(), 69)
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = os.path.join(folder, "air")
+            os.mkfifo(fifo)
+            with open(fifo, "r+b", buffering=0), open(fifo, "rb") as one, open(fifo, "rb") as other, \
+                    Tool("bletop", "--verbose", stdin=one) as first:
+                first.wait_err("ready")
+                with Tool("bletop", stdin=other) as second:
+                    self.assertEqual(second.wait(), 69)
 
 
 class OnTerminal(unittest.TestCase):

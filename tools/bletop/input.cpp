@@ -88,17 +88,25 @@ class StreamInput : public Input {
         for (const std::string &event : events) judge_.take(event, nullptr, taker);
         counters_.connected = stream_.connected() ? 1 : 0;
         const std::string before = std::exchange(status_, stream_.status());
-        if (status_ != before && status_.starts_with("no connection")) log_warning(status_);
+        if (status_ != before) tell();
         return !events.empty() || status_ != before;
     }
     bool ended() const override { return false; }
     std::string status() const override { return status_; }
 
   private:
+    // Each loss once, however often it is tried again for the same reason.
+    void tell() {
+        if (stream_.connected()) told_.clear();
+        const auto reason = status_.substr(0, status_.find("; next try"));
+        if (status_.starts_with("no connection") && std::exchange(told_, reason) != reason)
+            log_warning(reason);
+    }
+
     Counters &counters_;
     Judge judge_;
     EventStream stream_;
-    std::string status_ = "connecting";
+    std::string status_ = "connecting", told_;
 };
 
 }  // namespace

@@ -26,7 +26,8 @@ void declare_top_options(TopOptions &o, CommandLine &line) {
     line.group("What is shown");
     line.flag("--pis", o.pis, "begin with the Pis");
     line.text("--sort COLUMN", o.sort,
-              "hash, name, rssi, strength, trend, rate, zone, pi, heard; with --pis: pi, place, came, window, batches, "
+              "hash, name, rssi, strength, trend, rate, zone, pi, heard; with --pis: pi, place, came, "
+              "window, batches, "
               "heard, "
               "missing, lost, clock");
     line.flag("--reverse", o.reverse, "the other way round");
