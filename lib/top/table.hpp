@@ -42,7 +42,10 @@ std::vector<Ranked<Item>> arrange(std::vector<Ranked<Item>> all, TableView &view
             at = std::count_if(all.begin(), all.end(),
                                [&, chosen = *found](const auto &r) { return less(r, chosen); });
     }
-    if (view.move != 0) at = at < 0 ? 0 : std::clamp(at + view.move, std::ptrdiff_t{0}, count - 1);
+    if (view.move != 0) {  // down from no row: to the first one
+        const auto to = at >= 0 ? at + view.move : std::max(view.move - 1, std::ptrdiff_t{0});
+        at = std::clamp(to, std::ptrdiff_t{0}, std::max(count - 1, std::ptrdiff_t{0}));
+    }
     auto top = static_cast<std::ptrdiff_t>(view.top);
     if (at < 0)
         top = 0;

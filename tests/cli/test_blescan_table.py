@@ -44,8 +44,8 @@ class Table(unittest.TestCase):
         self.assertEqual(run("blescan", "--replay", SAMPLE, "--format", "xml")[0], 64)
 
     def test_colours_on_a_terminal_only_where_they_are_wanted(self):
-        for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
-            with Tmux(160, 40, **env) as term:
-                term.run(f"clear; blescan -q --replay {SAMPLE} --each --format table --count 20; echo end of it")
+        for before, coloured in (("", True), ("NO_COLOR=1", False), ("TERM=dumb", False)):
+            with Tmux(160, 40) as term:
+                term.run(f"clear; {before} blescan -q --replay {SAMPLE} --each --format table --count 20; echo end of it")
                 term.wait("\nend of it")
-                self.assertEqual("\x1b[32m" in term.screen(escapes=True), coloured, env)
+                self.assertEqual("\x1b[32m" in term.screen(escapes=True), coloured, before)

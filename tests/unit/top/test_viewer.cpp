@@ -117,6 +117,9 @@ TEST_CASE("the chosen row is the advertiser and not the place, and stays in sigh
     Seen seen = three();
     seen.surface.rows = 4;  // room for one row
     CHECK(seen.first_words() == b);
+    seen.press(Key::Kind::end);
+    CHECK(seen.first_words() == a);
+    seen.press(Key::Kind::escape);
     seen.press(Key::Kind::down);
     CHECK(seen.first_words() == b);
     seen.press(Key::Kind::down);
