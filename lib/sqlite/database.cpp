@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "base/file.hpp"
 
@@ -27,6 +28,7 @@ Class classify(int result) {
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
         case SQLITE_PROTOCOL:
+        case SQLITE_INTERRUPT:
             return {Kind::trouble, ExitCode::temporary};
         case SQLITE_FULL:
         case SQLITE_IOERR:
@@ -119,6 +121,15 @@ std::optional<std::int64_t> Database::integer(const std::string &sql) {
 std::string Database::text(const std::string &sql) {
     Statement statement(*this, sql);
     return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
+void Database::interrupt_when(std::function<bool()> stop) {
+    constexpr int instructions = 10'000;
+    stop_ = std::move(stop);
+    if (!stop_) return ::sqlite3_progress_handler(handle_, 0, nullptr, nullptr);
+    ::sqlite3_progress_handler(
+        handle_, instructions, [](void *self) { return static_cast<Database *>(self)->stop_() ? 1 : 0; },
+        this);
 }
 
 std::int64_t Database::last_insert_id() const {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,10 @@ class Database {
     std::optional<std::int64_t> integer(const std::string &sql);
     std::string text(const std::string &sql);
 
+    // From now on `stop` is asked some hundred times a second while a statement works: true ends that one with SqliteError(trouble). Empty: never.
+    // It must not throw.
+    void interrupt_when(std::function<bool()> stop);
+
     std::int64_t last_insert_id() const;
     std::int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
     bool in_transaction() const;
@@ -61,6 +66,7 @@ class Database {
     friend class Statement;
     std::string path_;
     sqlite3 *handle_ = nullptr;
+    std::function<bool()> stop_;
 };
 
 // Bytes to be bound as such, not as text. Borrowed.

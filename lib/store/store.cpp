@@ -9,10 +9,13 @@
 #include "store/doctor.hpp"
 #include "store/postgres/archive.hpp"
 #include "store/postgres/doctor.hpp"
+#include "store/postgres/questions.hpp"
 #include "store/postgres/tables.hpp"
 #include "store/postgres/uri.hpp"
+#include "store/questions.hpp"
 #include "store/sqlite/archive.hpp"
 #include "store/sqlite/doctor.hpp"
+#include "store/sqlite/questions.hpp"
 #include "store/sqlite/tables.hpp"
 
 namespace ble {
@@ -26,6 +29,7 @@ struct Kind {
     std::unique_ptr<Tables> (*open)(const std::string &name, const GoOn &go_on);
     std::unique_ptr<ArchiveRows> (*read)(const std::string &name, const GoOn &go_on);
     Findings (*examine)(const std::string &name);
+    std::unique_ptr<QuestionRows> (*ask)(const std::string &name, const GoOn &go_on);
 };
 
 std::string any_path(const std::string &) {
@@ -40,10 +44,14 @@ std::unique_ptr<ArchiveRows> read_sqlite(const std::string &path, const GoOn &) 
     return open_sqlite_archive(path);
 }
 
-constexpr Kind kinds[] = {
-    {"", any_path, open_sqlite, read_sqlite, examine_sqlite},
-    {"postgresql", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive, examine_postgres},
-    {"postgres", fault_of_postgres_uri, open_postgres_tables, open_postgres_archive, examine_postgres}};
+constexpr Kind of_postgres(std::string_view scheme) {
+    return {scheme,           fault_of_postgres_uri,  open_postgres_tables, open_postgres_archive,
+            examine_postgres, open_postgres_questions};
+}
+
+constexpr Kind kinds[] = {{"", any_path, open_sqlite, read_sqlite, examine_sqlite, open_sqlite_questions},
+                          of_postgres("postgresql"),
+                          of_postgres("postgres")};
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
@@ -80,6 +88,12 @@ std::unique_ptr<Archive> open_archive(const std::string &name, ArchiveFilter fil
 Findings examine_store(const std::string &name) {
     if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
     return find_kind(name)->examine(name);
+}
+
+std::unique_ptr<Questions> open_questions(const std::string &name, QuestionLimits limits,
+                                          const std::function<bool()> &go_on) {
+    if (const auto problem = why_no_store(name); !problem.empty()) throw Error(ExitCode::config, problem);
+    return std::make_unique<Questions>(find_kind(name)->ask(name, go_on), limits);
 }
 
 std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on) {

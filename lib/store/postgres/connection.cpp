@@ -17,8 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Kind = DatabaseError::Kind;
 
-constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_before_next{5},
-    longest_stop{5};
+constexpr std::chrono::seconds longest_silence{60}, longest_greeting{20}, longest_before_next{5};
 
 // A host that is gone is noticed by the kernel within a minute; all can be said otherwise in the URI.
 constexpr const char *link_options[][2] = {{"keepalives_idle", "20"},
@@ -188,9 +187,9 @@ bool Connection::in_transaction() const {
 // Until the socket is ready, at most a tenth of a second: false, it is not. What has begun is brought to its end, also after a request to stop.
 bool Connection::wait(short events) {
     if (go_on_ && !go_on_()) {
-        if (!stop_before_) stop_before_ = Clock::now() + longest_stop;
-        if (Clock::now() > *stop_before_)
-            lose("asked to stop, and no answer for " + std::to_string(longest_stop.count()) + " s");
+        if (!stop_before_) stop_before_ = Clock::now() + longest_stop_;
+        if (Clock::now() >= *stop_before_)
+            lose("asked to stop, and no answer for " + std::to_string(longest_stop_.count()) + " s");
     }
     pollfd ask{::PQsocket(link_.get()), events, 0};
     return ::poll(&ask, 1, 100) > 0;

@@ -44,6 +44,8 @@ class Connection {
     // Connects where that is needed. True: it was. Sets up the session; finds no schema.
     bool connect();
     const std::string &name() const { return uri_; }  // for people
+    // After a request to stop, nothing is waited for: of what only reads.
+    void stop_at_once() { longest_stop_ = std::chrono::seconds(0); }
     // How long the session waits for a lock: as it is set, or 10 s. Of the last connect().
     std::chrono::milliseconds lock_timeout() const { return lock_timeout_; }
     // What begins a transaction that waits no longer than that, nor than the session; and what ends that wait.
@@ -127,6 +129,7 @@ class Connection {
     std::int64_t copied_ = 0;        // rows of it
     bool patient_ = false;
     std::chrono::milliseconds lock_timeout_{0};
+    std::chrono::seconds longest_stop_{5};
     std::optional<std::chrono::steady_clock::time_point> stop_before_;
 };
 

@@ -1,0 +1,237 @@
+#include "store/questions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+#include "batch/device_hash.hpp"
+#include "store/listening.hpp"
+#include "store/milliseconds.hpp"
+#include "store/question_mapping.hpp"
+#include "store/told_apart.hpp"
+
+namespace ble {
+namespace {
+
+constexpr std::int64_t most_pis = 100'000;  // whose names are looked up for other questions
+
+// Rows came the latest first, so that a limit keeps those; they are read in order.
+template <class Row>
+void in_order(Answers<Row> &answers) {
+    std::reverse(answers.rows.begin(), answers.rows.end());
+}
+
+bool is_prefix(const std::string &hash) {
+    return !hash.empty() && hash.size() <= DeviceHash::length &&
+           hash.find_first_not_of("0123456789abcdef") == hash.npos;
+}
+
+bool is_at(const Spot &spot, const std::optional<std::string> &place) {
+    return !place || spot.name == place || spot.location == place;
+}
+
+}  // namespace
+
+// Of one moment, and no longer than that.
+class Questions::Moment {
+  public:
+    Moment(QuestionRows &rows, std::chrono::milliseconds longest) : rows_(rows) { rows_.begin(longest); }
+    ~Moment() {
+        if (open_) rows_.give_up();
+    }
+    Moment(const Moment &) = delete;
+    Moment &operator=(const Moment &) = delete;
+    void end() {
+        rows_.end();
+        open_ = false;
+    }
+
+  private:
+    QuestionRows &rows_;
+    bool open_ = true;
+};
+
+template <class Body>
+auto Questions::within(Body body) {
+    const auto latest = std::chrono::steady_clock::now() + limits_.longest;
+    try {
+        return told_apart([&] {
+            Moment moment(*rows_, limits_.longest);
+            auto answers = body();
+            moment.end();
+            return answers;
+        });
+    } catch (const StoreTrouble &) {
+        if (std::chrono::steady_clock::now() < latest) throw;
+        throw TooSlow("no answer within " + std::to_string(limits_.longest.count()) +
+                      " ms: ask for a shorter time, for one Pi, or allow more time");
+    }
+}
+
+// Names that are not there are an error, not an empty answer.
+Asked Questions::asked_of(const Scope &scope) {
+    Asked asked;
+    asked.since = to_milliseconds(scope.since);
+    asked.until = to_milliseconds(scope.until);
+    asked.every = std::max<std::int64_t>(scope.every.count(), 1);
+    asked.place = scope.place;
+    bool place_known = !scope.place;
+    const auto found = [&](const Columns &) { place_known = true; };
+    if (scope.place) rows_->ask(Question::place, asked, found);
+    if (!place_known)
+        throw Unknown("no Pi was ever at a place with the name or location '" + printable(*scope.place) +
+                      "'");
+    if (scope.device) {
+        asked.text = *scope.device;
+        rows_->ask(Question::device, asked, [&](const Columns &row) { asked.device = row.number(0); });
+        if (!asked.device)
+            throw Unknown("there is no Pi with the device_id '" + printable(*scope.device) + "'");
+    }
+    asked.most = limits_.rows + 1;
+    return asked;
+}
+
+template <class Row>
+Answers<Row> Questions::all(Question question, const Asked &asked) {
+    Answers<Row> answers;
+    rows_->ask(question, asked, [&](const Columns &row) { map(row, asked, answers.rows.emplace_back()); });
+    answers.more = static_cast<std::int64_t>(answers.rows.size()) >= asked.most;
+    if (answers.more) answers.rows.resize(static_cast<std::size_t>(asked.most - 1));
+    return answers;
+}
+
+template <class Row>
+void Questions::tell_silence(Answers<Row> &answers, const Asked &asked) {
+    if (!answers.rows.empty()) return;
+    answers.anybody_listened = false;
+    rows_->ask(Question::listened, asked, [&](const Columns &) { answers.anybody_listened = true; });
+}
+
+Answers<PiState> Questions::states(const Asked &asked, Time present) {
+    auto answers = all<PiState>(Question::pis, asked);
+    for (auto &pi : answers.rows) {
+        if (!is_silent(pi, present)) continue;
+        pi.state = PiState::State::silent;
+        pi.silent_since = pi.last_heard;
+    }
+    return answers;
+}
+
+Answers<PiState> Questions::pis(const Scope &scope) {
+    return within([&] { return states(asked_of(scope), scope.present); });
+}
+
+Answers<Presence> Questions::presence(const Scope &scope) {
+    return within([&] {
+        const auto asked = asked_of(scope);
+        auto answers = all<Presence>(Question::presence, asked);
+        tell_silence(answers, asked);
+        return answers;
+    });
+}
+
+std::vector<std::int64_t> Questions::advertisers(const std::vector<std::string> &hashes, Asked asked) {
+    constexpr std::int64_t told = 5;
+    asked.most = told;
+    std::vector<std::int64_t> ids;
+    for (const auto &hash : hashes) {
+        std::vector<std::pair<std::int64_t, std::string>> found;
+        asked.text = hash;
+        if (is_prefix(hash))
+            rows_->ask(Question::advertisers, asked, [&](const Columns &row) {
+                found.emplace_back(row.number(0).value_or(0), row.text(1).value_or(""));
+            });
+        if (found.size() > 1) {
+            std::string all;
+            for (const auto &[id, text] : found)
+                all += (all.empty() ? "" : ", ") + text.substr(0, hash.size() + 8);
+            throw Ambiguous("several advertisers begin with " + hash + ": " + all +
+                            (static_cast<std::int64_t>(found.size()) == told ? ", …" : ""));
+        }
+        for (const auto &[id, text] : found) ids.push_back(id);
+    }
+    if (ids.empty())
+        throw Unknown(
+            "no advertiser is known by " +
+            (hashes.size() == 1 ? "the hash " + printable(hashes[0]) : std::string("any of these hashes")) +
+            ": it was never heard, its detections were deleted, or it is hashed with another key");
+    return ids;
+}
+
+Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, const Scope &scope) {
+    return within([&] {
+        auto asked = asked_of(scope);
+        asked.advertisers = advertisers(hashes, asked);
+        auto answers = all<TrackPoint>(Question::track, asked);
+        in_order(answers);
+        // Before the first of these, more may have been cut off.
+        const Time since = answers.more ? answers.rows.front().from : scope.since;
+        asked.since = to_milliseconds(since);
+        auto around = stretches(asked, scope.present);
+        tell_silence(answers, asked);
+        for (auto &one : around.rows) {
+            if (one.what == Listening::listening || !is_at(one.spot, scope.place)) continue;
+            TrackPoint point;
+            point.not_heard_because = one.what;
+            point.from = one.from;
+            point.until = one.until;
+            point.spot = std::move(one.spot);
+            point.reason = std::move(one.reason);
+            answers.rows.push_back(std::move(point));
+        }
+        std::stable_sort(answers.rows.begin(), answers.rows.end(),
+                         [](const auto &a, const auto &b) { return a.from < b.from; });
+        answers.more = answers.more || around.more;
+        return answers;
+    });
+}
+
+Answers<Occupied> Questions::occupancy(const Scope &scope) {
+    return within([&] {
+        const auto asked = asked_of(scope);
+        auto answers = all<Occupied>(Question::occupancy, asked);
+        in_order(answers);
+        if (answers.rows.empty()) answers.anybody_listened = false;
+        return answers;
+    });
+}
+
+// Of all places: a Pi that was at another one was not silent.
+Answers<CoverageStretch> Questions::stretches(Asked asked, Time present) {
+    asked.place.reset();
+    auto stretches = all<StretchRow>(Question::stretches, asked);
+    auto gaps = all<GapRow>(Question::gaps, asked);
+    // What was cut off ended before that.
+    if (stretches.more) asked.since = std::max(asked.since, to_milliseconds(stretches.rows.back().last));
+    auto everyone = asked;
+    everyone.most = most_pis;
+    Answers<CoverageStretch> answers;
+    answers.rows =
+        listening_of(states(everyone, present).rows, std::move(stretches.rows), std::move(gaps.rows),
+                     from_milliseconds(asked.since), from_milliseconds(asked.until), present);
+    answers.more = stretches.more || gaps.more;
+    return answers;
+}
+
+Answers<CoverageStretch> Questions::coverage(const Scope &scope) {
+    return within([&] {
+        auto answers = stretches(asked_of(scope), scope.present);
+        std::erase_if(answers.rows, [&](const auto &one) { return !is_at(one.spot, scope.place); });
+        return answers;
+    });
+}
+
+Answers<Missing> Questions::missing(const Scope &scope) {
+    return within([&] { return all<Missing>(Question::losses, asked_of(scope)); });
+}
+
+Answers<TopAdvertiser> Questions::top(const Scope &scope) {
+    return within([&] {
+        const auto asked = asked_of(scope);
+        auto answers = all<TopAdvertiser>(Question::top, asked);
+        tell_silence(answers, asked);
+        return answers;
+    });
+}
+
+}  // namespace ble

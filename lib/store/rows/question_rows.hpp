@@ -1,0 +1,62 @@
+// What a database is asked for people (lib/store/questions.hpp): each question is one statement, and all databases give the same columns.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ble {
+
+// The columns of each, in order, are with its mapping in lib/store/question_mapping.cpp.
+enum class Question {
+    device,       // the id of the one named `text`
+    place,        // is one named `place`?
+    advertisers,  // whose hash begins with `text`
+    listened,     // did anybody?
+    pis,
+    presence,
+    track,  // of `advertisers`
+    occupancy,
+    stretches,
+    gaps,    // of which it is known when they were
+    losses,  // of the view `missing`
+    top,
+};
+
+// What is asked of all rows. Times and lengths of time in milliseconds since 1970.
+struct Asked {
+    std::int64_t since = 0, until = 0;  // from the one, before the other
+    std::optional<std::int64_t> device;
+    std::optional<std::string> place;  // the name or the location
+    std::int64_t most = 1, every = 1;
+    std::vector<std::int64_t> advertisers;
+    std::string text;
+};
+
+// The present row. Columns are numbered from 0.
+class Columns {
+  public:
+    virtual ~Columns() = default;
+    virtual std::optional<std::int64_t> number(int column) const = 0;
+    virtual std::optional<std::string> text(int column) const = 0;
+};
+
+// One thread. Throws DatabaseError. All between begin() and end() is of one moment; nothing is written.
+class QuestionRows {
+  public:
+    using Sink = std::function<void(const Columns &)>;
+
+    virtual ~QuestionRows() = default;
+
+    // From now on, all until end() together may take that long: then, or when the program is asked to stop, DatabaseError(trouble).
+    virtual void begin(std::chrono::milliseconds longest) = 0;
+    virtual void end() = 0;
+    virtual void give_up() noexcept = 0;  // end(), after an error
+
+    virtual void ask(Question question, const Asked &asked, const Sink &sink) = 0;
+};
+
+}  // namespace ble

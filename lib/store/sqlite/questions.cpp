@@ -1,0 +1,239 @@
+#include "store/sqlite/questions.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "sqlite/database.hpp"
+#include "store/sqlite/schema.hpp"
+#include "store/told_apart.hpp"
+
+namespace ble {
+namespace {
+
+using std::string;
+
+// In the order of Asked: since, until, device, place, most, every, advertisers (as JSON), text. Each statement begins so, and has all of them.
+const string asked = "WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+// Of the Pi and the place that are asked for.
+const string chosen_batches =
+    "(?3 IS NULL OR batches.device = ?3)"
+    " AND (?4 IS NULL OR batches.place IN (SELECT id FROM places WHERE name = ?4 OR location = ?4))";
+// CROSS: in the order of time, as they are on disk.
+const string from_detections =
+    " FROM detections CROSS JOIN batches ON batches.id = detections.batch"
+    " WHERE detections.timestamp >= ?1 AND detections.timestamp < ?2 AND " +
+    chosen_batches;
+const string from_windows =
+    " FROM batches WHERE batches.timestamp >= ?1 AND batches.timestamp < ?2 AND window_ms IS NOT NULL AND " +
+    chosen_batches;
+
+const string one_device = " SELECT id FROM devices WHERE device_id = ?8";
+
+const string any_place =
+    " SELECT 1 WHERE EXISTS (SELECT 1 FROM places WHERE name = ?4 OR location = ?4)"
+    " OR EXISTS (SELECT 1 FROM devices WHERE name = ?4 OR location = ?4)";
+
+const string some_advertisers =
+    " SELECT id, device_hash FROM advertisers WHERE device_hash >= ?8 AND device_hash < ?8 || 'g'"
+    " ORDER BY device_hash LIMIT ?5";
+
+const string any_window = " SELECT 1" + from_windows + " LIMIT 1";
+
+const string all_pis =
+    " SELECT device_id, devices.name, devices.location, is_active, first_seen, heard_ms, "
+    "last_heard.interval_ms,"
+    " last_heard.clock, hash_id,"
+    " (SELECT coalesce(sum(to_seq - from_seq + 1), 0) FROM gaps JOIN runs AS own ON own.id = gaps.run"
+    "   WHERE own.device = devices.id),"
+    " two_at_once.since, sender, conflicts, last_version"
+    " FROM devices JOIN last_heard ON last_heard.device = devices.id"
+    " LEFT JOIN runs ON runs.id = last_heard.run LEFT JOIN senders ON senders.id = devices.last_sender"
+    " LEFT JOIN two_at_once ON two_at_once.device = devices.id"
+    " WHERE (?3 IS NULL OR devices.id = ?3) AND (?4 IS NULL OR devices.name = ?4 OR devices.location = ?4)"
+    " ORDER BY device_id LIMIT ?5";
+
+const string who_is_where =
+    ", each AS (SELECT advertiser, batches.device, batches.place, max(rssi) AS rssi, min(zone) AS zone,"
+    " max(detections.timestamp) AS last, count(*) AS detections" +
+    from_detections +
+    " GROUP BY 1, 2, 3),"
+    " ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
+    " sum(detections) OVER own AS detections_of_all,"
+    " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
+    " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
+    " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
+    " FROM ranked JOIN advertisers ON advertisers.id = advertiser LEFT JOIN places ON places.id = place"
+    " WHERE nth = 1 ORDER BY rssi DESC, device_hash LIMIT ?5";
+
+const string one_track =
+    ", each AS (SELECT detections.timestamp / ?6 AS step, advertiser, batches.device, batches.place,"
+    " min(detections.timestamp) AS first, max(detections.timestamp) AS last, max(rssi) AS rssi,"
+    " sum(rssi) AS rssi_sum, count(*) AS detections, min(zone) AS zone" +
+    from_detections +
+    " AND advertiser IN (SELECT value FROM json_each(?7)) GROUP BY 1, 2, 3, 4)"
+    " SELECT device_id, places.name, places.location, device_hash, step, each.first, each.last, rssi, "
+    "rssi_sum,"
+    " each.detections, zone"
+    " FROM each JOIN devices ON devices.id = device JOIN advertisers ON advertisers.id = advertiser"
+    " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT ?5";
+
+const string how_many =
+    ", listened AS (SELECT batches.timestamp / ?6 AS step, coalesce(place, 0) AS place, count(DISTINCT "
+    "device) AS pis,"
+    " sum(window_ms) AS listened_ms, max(near) AS near, max(medium) AS medium, max(far) AS far" +
+    from_windows +
+    " GROUP BY 1, 2),"
+    " each AS (SELECT detections.timestamp / ?6 AS step, coalesce(batches.place, 0) AS place, advertiser,"
+    " min(zone) AS zone" +
+    from_detections +
+    " GROUP BY 1, 2, 3),"
+    " heard AS (SELECT step, place, count(*) FILTER (WHERE zone = 0) AS near,"
+    " count(*) FILTER (WHERE zone = 1) AS medium, count(*) FILTER (WHERE zone = 2) AS far FROM each GROUP BY "
+    "1, 2),"
+    " together AS (SELECT step, place, 0 AS near, 0 AS medium, 0 AS far, near AS told_near, medium AS "
+    "told_medium,"
+    " far AS told_far, pis, listened_ms FROM listened"
+    " UNION ALL SELECT step, place, near, medium, far, 0, 0, 0, 0, 0 FROM heard)"
+    " SELECT step, name, location, sum(near), sum(medium), sum(far), sum(told_near), sum(told_medium),"
+    " sum(told_far), sum(pis), sum(listened_ms) FROM together LEFT JOIN places ON places.id = place"
+    " GROUP BY step, place ORDER BY step DESC, name DESC NULLS LAST, location DESC LIMIT ?5";
+
+// CROSS: Pi by Pi, by the index of their latest ones.
+const string all_stretches =
+    " SELECT device_id, places.name, places.location, clock, stretches.first, stretches.begin, "
+    "stretches.last,"
+    " windows, listened_ms, reach FROM devices CROSS JOIN stretches ON stretches.device = devices.id"
+    " LEFT JOIN places ON places.id = stretches.place"
+    " WHERE stretches.last > ?1 AND stretches.begin < ?2 AND (?3 IS NULL OR devices.id = ?3)"
+    " ORDER BY stretches.last DESC, device_id, stretches.first LIMIT ?5";
+
+const string all_gaps =
+    " SELECT device_id, reason, lost_from, lost_to FROM gaps JOIN runs ON runs.id = gaps.run"
+    " JOIN devices ON devices.id = runs.device"
+    " WHERE coalesce(lost_from, lost_to) IS NOT NULL AND coalesce(lost_to, ?2) > ?1 AND coalesce(lost_from, "
+    "?1) < ?2"
+    " AND (?3 IS NULL OR devices.id = ?3) ORDER BY coalesce(lost_to, ?2) DESC, device_id, from_seq LIMIT ?5";
+
+const string all_missing =
+    " SELECT device_id, name, location, what, since, reason, batches, run_id, from_seq, to_seq, lost_from, "
+    "lost_to,"
+    " lost_clock FROM missing"
+    " WHERE (?3 IS NULL OR device_id = (SELECT device_id FROM devices WHERE id = ?3))"
+    " AND (?4 IS NULL OR name = ?4 OR location = ?4)"
+    " AND (what <> 'batches'"
+    "  OR (coalesce(lost_to, since) >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch')"
+    "  AND coalesce(lost_from, since) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
+    " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT ?5";
+
+const string most_heard =
+    ", each AS (SELECT advertiser, count(*) AS detections, count(DISTINCT batches.device) AS pis, max(rssi) "
+    "AS rssi,"
+    " min(detections.timestamp) AS first, max(detections.timestamp) AS last" +
+    from_detections +
+    " GROUP BY 1)"
+    " SELECT device_hash, each.detections, pis, rssi, each.first, each.last"
+    " FROM each JOIN advertisers ON advertisers.id = advertiser ORDER BY 2 DESC, 1 LIMIT ?5";
+
+const string &sql_of(Question question) {
+    static const std::map<Question, string> all{{Question::device, asked + one_device},
+                                                {Question::place, asked + any_place},
+                                                {Question::advertisers, asked + some_advertisers},
+                                                {Question::listened, asked + any_window},
+                                                {Question::pis, asked + all_pis},
+                                                {Question::presence, asked + who_is_where},
+                                                {Question::track, asked + one_track},
+                                                {Question::occupancy, asked + how_many},
+                                                {Question::stretches, asked + all_stretches},
+                                                {Question::gaps, asked + all_gaps},
+                                                {Question::losses, asked + all_missing},
+                                                {Question::top, asked + most_heard}};
+    return all.at(question);
+}
+
+class SqliteColumns final : public Columns {
+  public:
+    explicit SqliteColumns(const Statement &row) : row_(row) {}
+    std::optional<std::int64_t> number(int column) const override {
+        return row_.is_null(column) ? std::nullopt : std::optional(row_.integer(column));
+    }
+    std::optional<string> text(int column) const override {
+        return row_.is_null(column) ? std::nullopt : std::optional(string(row_.text(column)));
+    }
+
+  private:
+    const Statement &row_;
+};
+
+class SqliteQuestions final : public QuestionRows {
+  public:
+    SqliteQuestions(const string &path, std::function<bool()> go_on)
+        : database_(path, std::chrono::milliseconds(1000), Database::Access::read), go_on_(std::move(go_on)) {
+        check_archive_schema(database_);
+    }
+
+    void begin(std::chrono::milliseconds longest) override {
+        const auto end = std::chrono::steady_clock::now() + longest;
+        database_.interrupt_when(
+            [this, end] { return std::chrono::steady_clock::now() >= end || (go_on_ && !go_on_()); });
+        check_archive_schema(database_);
+        database_.execute("BEGIN");
+    }
+    void end() override {
+        database_.execute("COMMIT");
+        database_.interrupt_when({});
+    }
+    void give_up() noexcept override {
+        try {
+            database_.interrupt_when({});
+            if (database_.in_transaction()) database_.execute("ROLLBACK");
+        } catch (const SqliteError &) {
+        }
+    }
+
+    void ask(Question question, const Asked &what, const Sink &sink) override {
+        string advertisers = "[";
+        for (const auto id : what.advertisers)
+            advertisers += (advertisers.size() == 1 ? "" : ",") + std::to_string(id);
+        advertisers += ']';
+        Statement statement(database_, sql_of(question));
+        statement.bind(1, what.since).bind(2, what.until).bind(3, what.device).bind(4, what.place);
+        statement.bind(5, what.most).bind(6, what.every).bind(7, advertisers).bind(8, what.text);
+        const SqliteColumns columns(statement);
+        while (statement.step()) sink(columns);
+    }
+
+  private:
+    Database database_;
+    std::function<bool()> go_on_;
+};
+
+// SQLite makes the file of its index beside a database of WAL, also to read it, unless a writer has it open.
+[[noreturn]] void explain(const string &path, const DatabaseError &error) {
+    const auto folder = std::filesystem::path(path).parent_path();
+    const bool there = ::access(path.c_str(), R_OK) == 0;
+    if (there && ::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0 &&
+        error.kind() == DatabaseError::Kind::trouble)
+        throw Error(ExitCode::permission, "unable to read the database " + path +
+                                              ": nobody has it open, and then SQLite needs the right to "
+                                              "write in its folder. Read it as bleingest's user, "
+                                              "or while bleingest runs, or copy it elsewhere");
+    throw error;
+}
+
+}  // namespace
+
+std::unique_ptr<QuestionRows> open_sqlite_questions(const string &path, const std::function<bool()> &go_on) {
+    return told_apart([&]() -> std::unique_ptr<QuestionRows> {
+        try {
+            return std::make_unique<SqliteQuestions>(path, go_on);
+        } catch (const DatabaseError &error) {
+            explain(path, error);
+        }
+    });
+}
+
+}  // namespace ble
