@@ -147,6 +147,12 @@ void CommandLine::days(const std::string &flags, milliseconds &value, const std:
         .initial = duration_text(value);
 }
 
+void CommandLine::moment(const std::string &flags, std::optional<Time> &value, const std::string &help,
+                         const std::string &environment) {
+    impl_->add(describe(flags, "TIME", environment), help,
+               [&value](const std::string &given) { value = to_moment(given); });
+}
+
 void CommandLine::flag(const std::string &flags, bool &value, const std::string &help,
                        const std::string &environment) {
     impl_

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/lifecycle.hpp"
+#include "base/timestamp.hpp"
 
 namespace ble {
 
@@ -34,6 +36,9 @@ class CommandLine {
     // The same, where a number without a unit means days: "90", "12h".
     void days(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
               const std::string &environment = "");
+    // A point in time, or how long ago: "2026-11-22T06:30:00Z", "2026-11-22", "24h".
+    void moment(const std::string &flags, std::optional<Time> &value, const std::string &help,
+                const std::string &environment = "");
     // In the environment: true/yes/on/1 and false/no/off/0/empty.
     void flag(const std::string &flags, bool &value, const std::string &help,
               const std::string &environment = "");

@@ -33,6 +33,16 @@ milliseconds to_duration(const std::string &text) {
     return value > 0 ? std::max(rounded, milliseconds(1)) : rounded;  // 0 may mean: never
 }
 
+Time to_moment(const std::string &text) {
+    if (const auto time = parse_rfc3339(text)) return *time;
+    if (const auto day = parse_rfc3339(text + "T00:00:00Z")) return *day;
+    try {
+        return now() - to_duration(text);
+    } catch (const std::string &) {
+        throw std::string("a time is wanted, as 2026-11-22T06:30:00Z or 2026-11-22, or how long ago, as 24h");
+    }
+}
+
 bool to_bool(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -30,9 +30,15 @@ Zone zone(const Columns &row, int column) {
     return static_cast<Zone>(std::clamp<std::int64_t>(row.number(column).value_or(2), 0, 2));
 }
 
+// A place keeps a name that nobody told as an empty one.
+std::optional<std::string> told(const Columns &row, int column) {
+    auto text = row.text(column);
+    return text && !text->empty() ? text : std::nullopt;
+}
+
 // From this column on: device_id, name, location.
 Spot spot(const Columns &row, int column) {
-    return {row.text(column).value_or(""), row.text(column + 1), row.text(column + 2)};
+    return {row.text(column).value_or(""), told(row, column + 1), told(row, column + 2)};
 }
 
 }  // namespace
@@ -87,8 +93,8 @@ void map(const Columns &row, const Asked &asked, Occupied &occupied) {
     };
     occupied.from = from_milliseconds(step * asked.every);
     occupied.until = from_milliseconds((step + 1) * asked.every);
-    occupied.name = row.text(1);
-    occupied.location = row.text(2);
+    occupied.name = told(row, 1);
+    occupied.location = told(row, 2);
     occupied.near = most(3);
     occupied.medium = most(4);
     occupied.far = most(5);

@@ -6,17 +6,12 @@
 namespace ble {
 namespace {
 
-// "2026-11-22T06:30:10Z", "2026-11-22", or how long ago: "24h".
 std::optional<Time> moment_of(const std::string &text, const std::string &option, bool on_command_line) {
     if (text.empty()) return {};
-    if (const auto time = parse_rfc3339(text)) return time;
-    if (const auto day = parse_rfc3339(text + "T00:00:00Z")) return day;
     try {
-        return now() - to_duration(text);
-    } catch (const std::string &) {
-        throw Error(
-            on_command_line ? ExitCode::usage : ExitCode::config,
-            option + ": a time is wanted, as 2026-11-22T06:30:00Z or 2026-11-22, or how long ago, as 24h");
+        return to_moment(text);
+    } catch (const std::string &wanted) {
+        throw Error(on_command_line ? ExitCode::usage : ExitCode::config, option + ": " + wanted);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -124,9 +125,10 @@ const string all_missing =
     " lost_clock FROM missing"
     " WHERE (?3 IS NULL OR device_id = (SELECT device_id FROM devices WHERE id = ?3))"
     " AND (?4 IS NULL OR name = ?4 OR location = ?4)"
-    " AND (what <> 'batches'"
-    "  OR (coalesce(lost_to, since) >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch')"
-    "  AND coalesce(lost_from, since) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
+    " AND (what <> 'batches' OR (since >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AND since "
+    "< strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch'))"
+    "  OR (coalesce(lost_to, lost_from) >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AND "
+    "coalesce(lost_from, lost_to) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT ?5";
 
 const string most_heard =
@@ -228,6 +230,9 @@ class SqliteQuestions final : public QuestionRows {
 
 std::unique_ptr<QuestionRows> open_sqlite_questions(const string &path, const std::function<bool()> &go_on) {
     return told_apart([&]() -> std::unique_ptr<QuestionRows> {
+        if (::access(path.c_str(), R_OK) != 0)
+            throw system_error("open the database " + path,
+                               errno == EACCES ? ExitCode::permission : ExitCode::io);
         try {
             return std::make_unique<SqliteQuestions>(path, go_on);
         } catch (const DatabaseError &error) {

@@ -1,0 +1,119 @@
+#include "blequery/options.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/secret.hpp"
+#include "blequery/asking.hpp"
+#include "radio/window/address_hasher.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+namespace {
+
+using std::chrono::seconds;
+
+ExitCode wrong(const CommandLine &line, const std::string &option) {
+    return line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
+}
+
+void check_words(QueryOptions &o) {
+    if (o.words.empty()) throw Error(ExitCode::usage, "a question is wanted: " + all_questions());
+    o.question = o.words[0];
+    if (!is_question(o.question))
+        throw Error(ExitCode::usage, "'" + printable(o.question) + "' is no question: " + all_questions());
+    const bool track = o.question == "track";
+    const std::size_t most = track ? 2 : 1;
+    if (o.words.size() > most)
+        throw Error(ExitCode::usage, "'" + printable(o.words[most]) + "': one question at a time" +
+                                         (track ? ", about one advertiser" : ""));
+    if (!track && !o.address.empty()) throw Error(ExitCode::usage, "--address is for track");
+    if (track && (o.words.size() == 2) == !o.address.empty())
+        throw Error(ExitCode::usage,
+                    "track wants the hash of one advertiser, or the beginning of it, or --address");
+    if (o.words.size() == 2) o.hashes = {o.words[1]};
+}
+
+void set_scope(QueryOptions &o, const CommandLine &line) {
+    const auto one = [](const std::string &text) {
+        return text.empty() ? std::nullopt : std::optional(text);
+    };
+    // A Pi's clock may be a little ahead.
+    o.scope.until = o.until.value_or(o.scope.present + seconds(10));
+    o.scope.since = o.since.value_or(std::min(o.scope.until, o.scope.present) - usual_span(o.question));
+    o.scope.device = one(o.device);
+    o.scope.place = one(o.place);
+    if (o.scope.since >= o.scope.until)
+        throw Error(wrong(line, "--since"), "--since is not before --until: no time is between them");
+    if (o.scope.every < seconds(1))
+        throw Error(wrong(line, "--every"), "--every: a second at least is wanted");
+    if (o.limits.longest.count() == 0)
+        throw Error(wrong(line, "--timeout"), "--timeout: some time is wanted, as 10s");
+}
+
+// With --hash-epoch an advertiser has another hash in each epoch.
+void hash_address(QueryOptions &o, const CommandLine &line) {
+    constexpr std::size_t most = 1000;
+    if (o.address.empty()) return;
+    const auto address = parse_address(o.address);
+    if (!address)
+        throw Error(wrong(line, "--address"), "--address '" + printable(o.address) +
+                                                  "': an address is wanted, as in c4:f7:c1:4c:c1:c0");
+    const auto key = find_key(o.hash_key, "BLEPIPE_HASH_KEY");
+    if (o.hash_epoch.count() > 0 && (!key || o.hash_epoch.count() % 1000 != 0))
+        throw Error(wrong(line, "--hash-epoch"),
+                    "--hash-epoch: whole seconds are wanted, and a key: --hash-key FILE");
+    AddressHasher hasher(key, std::chrono::duration_cast<seconds>(o.hash_epoch));
+    for (Time time = o.scope.since; time < o.scope.until; time = hasher.epoch_end(time)) {
+        if (o.hashes.size() == most)
+            throw Error(wrong(line, "--hash-epoch"),
+                        "the time has more than 1000 epochs: ask for a shorter one");
+        hasher.enter(time);
+        o.hashes.push_back(hasher.hash(*address));
+    }
+}
+
+}  // namespace
+
+void declare_query_options(QueryOptions &o, CommandLine &line) {
+    line.words(all_questions(), o.words,
+               "the question; behind track the hash of an advertiser, or the beginning of it");
+    line.group("Where and when");
+    line.text("-d,--db PATH", o.db, "an SQLite database, or postgresql://[USER@]HOST[:PORT]/NAME");
+    line.moment("--since", o.since,
+                "from then on: 2026-11-22T06:30:00Z, 2026-11-22, or 24h ago; without it the last 24h, of "
+                "presence the "
+                "last minute");
+    line.moment("--until", o.until, "before then; without it until now");
+    line.text("--device ID", o.device, "of this Pi only");
+    line.text("--place PLACE", o.place, "where the name or the location is this one");
+    line.duration("--every", o.scope.every, "steps of track and occupancy, as 5m or 1h");
+    line.group("The advertiser of track");
+    line.text("--address ADDRESS", o.address, "by its address, which is hashed as blescan does it", "-");
+    line.text("--hash-key FILE", o.hash_key, "hash it with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
+    line.duration("--hash-epoch TIME", o.hash_epoch, "hashes change this often, as in 24h; 0: never");
+    line.group("Answer");
+    line.choice("--format", o.format, {"auto", "table", "json", "csv"},
+                "auto is a table on a terminal, and else one JSON object a line");
+    line.number("--limit N", o.limits.rows, 1, 1'000'000, "rows at most; of more, the latest");
+    line.duration("--timeout", o.limits.longest, "give up when the database takes longer");
+    line.epilogue(
+        "Examples:\n"
+        "  blequery pis\n"
+        "  blequery presence --place Lab\n"
+        "  blequery track --address c4:f7:c1:4c:c1:c0 --hash-key key --since 7d --every 1h\n"
+        "  blequery coverage --since 12h | jq -c 'select(.what != \"listening\")'\n"
+        "  blequery occupancy --since 2026-11-01 --every 1h --format csv >november.csv");
+}
+
+void validate_query_options(QueryOptions &o, const CommandLine &line) {
+    if (const auto problem = why_no_store(o.db); !problem.empty())
+        throw Error(wrong(line, "--db"), "--db: " + problem);
+    if (o.db == ":memory:")
+        throw Error(wrong(line, "--db"), "--db: a database in memory is another program's alone");
+    check_words(o);
+    set_scope(o, line);
+    hash_address(o, line);
+}
+
+}  // namespace ble
