@@ -6,10 +6,11 @@ _blepipe() {
     -*) words=$(grep -oE '^ +(-[A-Za-z], |--[a-z-]+, )?--[a-z-]+' <<<"$help" | grep -oE -e '--[a-z-]+') ;;
     *)
         case $previous in
-        --*) words=$(sed -nE "s/^ +(-[A-Za-z], )?$previous ([a-z0-9.-]+(\|[a-z0-9.-]+)+)( .*)?\$/\2/p" <<<"$help" | tr '|' ' ') ;;
+        -*) words=$(sed -nE "s/^ +(-[A-Za-z], )?$previous ([a-z0-9.-]+(\|[a-z0-9.-]+)+)( .*)?\$/\2/p" <<<"$help" | tr '|' ' ') ;;
+        *) words=$(sed -nE 's/^  ([a-z]+(\|[a-z]+)+)  .*/\1/p' <<<"$help" | tr '|' ' ') ;; # as blequery's questions
         esac
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
-complete -o default -F _blepipe blescan blesend blesub blerecv bleingest bleexport blews bletop
+complete -o default -F _blepipe blescan blesend blesub blerecv bleingest bleexport blequery blews bletop

@@ -24,13 +24,18 @@ class Completion(unittest.TestCase):
         self.assertEqual(offered("blescan", "--versi"), ["--version"])
 
     def test_every_command_has_them(self):
-        for tool in ("blescan", "blesend", "blesub", "blerecv", "bleingest", "bleexport", "blews", "bletop"):
+        for tool in ("blescan", "blesend", "blesub", "blerecv", "bleingest", "bleexport", "blequery", "blews", "bletop"):
             self.assertEqual(offered(tool, "--run-f"), ["--run-for"], tool)
 
     def test_values(self):
         self.assertEqual(offered("blesend", "--mode", ""), ["mqtt", "http"])
         self.assertEqual(offered("blesend", "--mqtt-version", "a"), ["auto"])
         self.assertEqual(offered("blescan", "--source", "m"), ["monitor"])
+
+    def test_words(self):
+        self.assertEqual(offered("blequery", "pre"), ["presence"])
+        self.assertEqual(offered("blequery", "--format", "c"), ["csv"])
+        self.assertEqual(offered("blescan", "pre"), [])
 
     def test_nothing_where_a_file_is_wanted(self):
         self.assertEqual(offered("blesend", "--spool", "x"), [])

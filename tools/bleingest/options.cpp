@@ -34,7 +34,7 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
         "  blesub --broker localhost | bleingest | blews\n"
         "  bleingest --db /tmp/try.db batches.ndjson > /dev/null\n"
         "  bleexport --db ble.db | bleingest --import --db postgresql://db.example.org/ble\n"
-        "  sqlite3 ble.db 'SELECT * FROM device_status'\n");
+        "  blequery pis --db ble.db\n");
 }
 
 void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
