@@ -88,6 +88,7 @@ std::vector<Column> columns_of(const std::vector<Fields> &rows) {
 
 std::vector<std::string> json_lines(const std::vector<Fields> &rows) {
     std::vector<std::string> lines;
+    lines.reserve(rows.size());
     for (const auto &row : rows) lines.push_back(print_json(row));
     return lines;
 }
