@@ -1,0 +1,95 @@
+// Child processes that answer questions, a line for a line: what may take long, or fail, does so there, and the loop of its parent turns
+// meanwhile. Each is started when it is needed, and stays; one that is late, or ends, is replaced at the next question.
+//
+// One thread, and any loop: fd() becomes readable when step() has something to do.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "server/timers.hpp"
+
+namespace ble {
+
+class Workers {
+  public:
+    struct Options {
+        std::vector<std::string>
+            command;  // the program's path first; it reads questions and writes answers, and ends at their end
+        std::size_t most = 2;           // processes
+        std::size_t most_waiting = 64;  // questions that none is free for
+        std::chrono::milliseconds limit =
+            std::chrono::seconds(15);    // of an answer; then its process is killed
+        std::size_t longest = 32 << 20;  // bytes of an answer
+    };
+    enum class Outcome {
+        answered,
+        late,    // past the limit
+        failed,  // the process ended, or could not be started: it has said why on standard error, which is ours
+        too_long  // the answer
+    };
+    using Answered = std::function<void(Outcome, std::string answer)>;
+    using Ticket = std::uint64_t;
+    static constexpr std::size_t longest_question =
+        4000;  // bytes; with its LF a pipe takes it whole (PIPE_BUF)
+
+    explicit Workers(Options options);  // Error(system)
+    ~Workers();                         // ends them
+    Workers(const Workers &) = delete;
+    Workers &operator=(const Workers &) = delete;
+
+    // `answered` is called by step(), once. `question`: without LF, at most longest_question. Empty: too many wait already.
+    std::optional<Ticket> ask(std::string question, Answered answered);
+    // Its `answered` is not called any more.
+    void forget(Ticket ticket);
+
+    int fd() const { return epoll_.get(); }
+    void step();
+
+  private:
+    struct Question {
+        Ticket ticket;
+        std::string text;
+        Answered answered;  // empty: forgotten
+    };
+    struct Worker {
+        pid_t pid = 0;
+        UniqueFd in, out;  // its standard input and output: we write, and read
+        std::optional<Question> question;
+        Timers::Clock::time_point due;
+        std::string answer;  // as far as it is read
+        bool has_answered = false;
+    };
+
+    void give();
+    Worker *free_one();
+    Worker *start();
+    void read(Worker &worker);
+    void watch_time();
+    void end_late();
+    // It is ended, and its question with that outcome.
+    void end(Worker &worker, Outcome outcome);
+
+    const Options options_;
+    UniqueFd epoll_;
+    Timers timers_;
+    std::size_t limit_timer_, start_timer_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::deque<Question> waiting_;
+    Ticket last_ = 0;
+    Throttle failure_said_;
+};
+
+}  // namespace ble
