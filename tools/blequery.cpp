@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "blequery/asking.hpp"
 #include "blequery/options.hpp"
+#include "blequery/serve.hpp"
 #include "blequery/text.hpp"
 #include "store/questions.hpp"
 #include "store/store.hpp"
@@ -33,6 +34,7 @@ ExitCode run(const QueryOptions &options) {
         life.progress();
         return !life.stopping();
     };
+    if (options.serve) return serve(options, life, go_on);
     LineWriter writer(STDOUT_FILENO, life.fd(), [&go_on] { return !go_on(); });
     life.ready("asking " + options.db);
     Found found;

@@ -12,6 +12,7 @@
 #include "blews/options.hpp"
 #include "server/broadcaster.hpp"
 #include "server/event_input.hpp"
+#include "server/history.hpp"
 #include "server/lws_loop.hpp"
 #include "server/metrics_site.hpp"
 #include "server/server_doctor.hpp"
@@ -56,7 +57,8 @@ ExitCode run(const BroadcastOptions &o) {
     if (o.doctor.asked) return print_diagnosis(o);
     Counters counters;
     Access access = access_of(o);
-    std::optional<Broadcaster> broadcaster;  // outlives the loop, whose connections it serves
+    std::optional<History> history;  // these outlive the loop, whose connections they serve
+    std::optional<Broadcaster> broadcaster;
     Lifecycle life(o.common, counters, [&] {
         if (broadcaster) counters.queued = broadcaster->furthest_behind();
     });
@@ -78,7 +80,12 @@ ExitCode run(const BroadcastOptions &o) {
     };
     if (has_token || has_credentials() || !o.tls.cert.empty()) life.on_reload(reload);
     const Broadcaster::Options how = manner_of(o);
-    broadcaster.emplace(loop, access, pages_of(o), counters, how);
+    auto pages = pages_of(o);
+    if (!o.db.empty()) {
+        pages.history = &history.emplace(workers_of(o));
+        loop.watch(history->fd(), [&] { history->step(); });
+    }
+    broadcaster.emplace(loop, access, std::move(pages), counters, how);
 
     const auto finish = [&] { broadcaster->finish(o.linger, [&] { loop.stop(); }); };
     const std::size_t piece = std::max<std::size_t>(1, how.limits.events / 4);

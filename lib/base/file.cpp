@@ -127,6 +127,14 @@ UniqueFd open_own(const std::string &path, int flags, mode_t mode) {
     return UniqueFd(::open(own_place(path).c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode));
 }
 
+std::string program_folder() {
+    std::array<char, PATH_MAX> self{};
+    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size());
+    if (length <= 0 || static_cast<std::size_t>(length) == self.size()) return {};
+    const std::string program(self.data(), static_cast<std::size_t>(length));
+    return program.substr(0, program.rfind('/'));
+}
+
 std::string default_state_path(const std::string &name) {
     const std::string folders =
         environment("STATE_DIRECTORY");  // systemd.exec(5): several are separated by colons

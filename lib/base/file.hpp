@@ -37,6 +37,9 @@ std::string own_place(const std::string &path);
 // open(2), close-on-exec, of own_place(). Empty: errno says why.
 UniqueFd open_own(const std::string &path, int flags, mode_t mode);
 
+// Of the program that runs: "/usr/bin". Empty: it is not known.
+std::string program_folder();
+
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
 std::string default_state_path(const std::string &name);
 

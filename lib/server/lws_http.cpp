@@ -73,6 +73,8 @@ const char *status_text(int status) {
             return "Request Header Fields Too Large";
         case 503:
             return "Service Unavailable";
+        case 504:
+            return "Gateway Timeout";
         default:
             return status < 500 ? "Error" : "Server Error";
     }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 
 namespace ble {
 
@@ -82,11 +83,8 @@ std::optional<StaticFile> StaticFolder::open(std::string_view path) const {
 }
 
 std::string find_dashboard() {
-    std::array<char, PATH_MAX> self{};
-    const ssize_t length = readlink("/proc/self/exe", self.data(), self.size() - 1);
-    if (length <= 0) return {};
-    const std::string program(self.data(), static_cast<std::size_t>(length));
-    const std::string folder = program.substr(0, program.rfind('/'));
+    const std::string folder = program_folder();
+    if (folder.empty()) return {};
     for (const char *place : {"/../share/blepipe/dashboard", "/../../../examples/dashboard"}) {
         struct stat info {};
         if (stat((folder + place + "/index.html").c_str(), &info) == 0) return folder + place;

@@ -91,7 +91,17 @@ WebSite::WebSite(LwsLoop &loop, const Access &access, Options options, HangupWat
       gate_(access, options_.proxies, refusals, options_.rate),
       hangups_(hangups),
       refusals_(refusals),
-      health_(std::move(health)) {}
+      health_(std::move(health)) {
+    if (options_.history != nullptr)
+        history_.emplace(*options_.history, hangups_, [this](lws *wsi, HttpReply reply, bool head_only) {
+            return answer(wsi, std::move(reply), head_only);
+        });
+}
+
+void WebSite::forget(lws *wsi) {
+    open_.erase(wsi);
+    if (history_) history_->forget(wsi);
+}
 
 // A wrong token is a guess, and no token is none; after it the connection ends, so that the next guess needs another one.
 HttpReply WebSite::unauthorized(lws *wsi) {
@@ -167,6 +177,9 @@ int WebSite::begin(lws *wsi) {
     if (auto refused = stranger(wsi)) return refuse(std::move(*refused));
     if (path == "/login") return refuse(redirect("./"));
     if (path == "/ws") return refuse(no_upgrade(wsi));
+    if (path.starts_with(HistorySite::root))
+        return history_ ? history_->begin(wsi, path, reply.close, head_only)
+                        : refuse(http_error(404, "blews was started without --db: it knows no history"));
     const auto &folder = options_.folder;
     auto file = folder ? folder->open(path) : std::nullopt;
     if (!file)
@@ -258,6 +271,8 @@ int WebSite::send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_onl
 }
 
 int WebSite::go_on(lws *wsi) {
+    if (history_)
+        if (const auto done = history_->go_on(wsi)) return *done;
     const auto found = open_.find(wsi);
     if (found == open_.end() || !found->second.file) return 0;
     Open &open = found->second;

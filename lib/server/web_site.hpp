@@ -11,6 +11,7 @@
 #include "server/access.hpp"
 #include "server/gate.hpp"
 #include "server/hangup_watch.hpp"
+#include "server/history_site.hpp"
 #include "server/lws_http.hpp"
 #include "server/lws_loop.hpp"
 #include "server/path_prefix.hpp"
@@ -26,7 +27,8 @@ class WebSite {
         std::optional<StaticFolder> folder;  // none: there are no pages
         PathPrefix prefix;
         TrustedProxies proxies;
-        double rate = 0;  // requests a second of each address, for all but /health; 0: any number
+        double rate = 0;             // requests a second of each address, for all but /health; 0: any number
+        History *history = nullptr;  // borrowed; none: there is nothing below /api/v1/
     };
     // `loop` is told of wrong tokens. `health`: the JSON object for GET /health. `loop`, `access`, `hangups`, `refusals` are borrowed.
     WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
@@ -42,7 +44,7 @@ class WebSite {
     int take_body(lws *wsi, std::string_view piece);
     int finish_body(lws *wsi);
     int go_on(lws *wsi);
-    void forget(lws *wsi) { open_.erase(wsi); }  // the connection is gone
+    void forget(lws *wsi);  // the connection is gone
 
     // Sends a whole answer with the headers that every answer here has.
     int answer(lws *wsi, HttpReply reply, bool head_only = false) const;
@@ -70,6 +72,7 @@ class WebSite {
     Refusals &refusals_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
+    std::optional<HistorySite> history_;
 };
 
 }  // namespace ble

@@ -54,6 +54,8 @@ class Questions {
     Questions(std::unique_ptr<QuestionRows> rows, QuestionLimits limits)
         : rows_(std::move(rows)), limits_(limits) {}
 
+    void limit_rows(std::int64_t rows) { limits_.rows = rows; }  // of each question from then on
+
     Answers<PiState> pis(const Scope &scope);        // by name; its times do not matter
     Answers<Presence> presence(const Scope &scope);  // the strongest first
     // One advertiser, by its hash or a beginning of it that no other has (else Ambiguous); several hashes, of which some may be unknown: one

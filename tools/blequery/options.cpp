@@ -18,6 +18,9 @@ ExitCode wrong(const CommandLine &line, const std::string &option) {
 }
 
 void check_words(QueryOptions &o) {
+    if (o.serve && !o.words.empty())
+        throw Error(ExitCode::usage, "--serve: the questions come on standard input, a line each");
+    if (o.serve) return;
     if (o.words.empty()) throw Error(ExitCode::usage, "a question is wanted: " + all_questions());
     o.question = o.words[0];
     if (!is_question(o.question))
@@ -96,6 +99,8 @@ void declare_query_options(QueryOptions &o, CommandLine &line) {
     line.choice("--format", o.format, {"auto", "table", "json", "csv"},
                 "auto is a table on a terminal, and else one JSON object a line");
     line.number("--limit N", o.limits.rows, 1, 1'000'000, "rows at most; of more, the latest");
+    line.flag("--serve", o.serve, "answer the questions on standard input, a line each, for another program",
+              "-");
     line.duration("--timeout", o.limits.longest, "give up when the database takes longer");
     line.epilogue(
         "Examples:\n"
@@ -112,6 +117,7 @@ void validate_query_options(QueryOptions &o, const CommandLine &line) {
     if (o.db == ":memory:")
         throw Error(wrong(line, "--db"), "--db: a database in memory is another program's alone");
     check_words(o);
+    if (o.serve) return;
     set_scope(o, line);
     hash_address(o, line);
 }

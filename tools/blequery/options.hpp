@@ -19,6 +19,7 @@ struct QueryOptions {
     std::optional<Time> since, until;
     std::chrono::milliseconds hash_epoch{0};
     QuestionLimits limits;
+    bool serve = false;
 
     // Of the words and the others, after validate_query_options().
     std::string question;

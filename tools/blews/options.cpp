@@ -1,6 +1,7 @@
 #include "blews/options.hpp"
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
 #include "base/secret.hpp"
@@ -19,6 +20,9 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.text("--client-ca FILE", o.tls.client_ca,
               "authorities (PEM): clients need a certificate that one of them has issued");
     line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
+    line.text(
+        "-d,--db PATH", o.db,
+        "answer questions about this database at /api/v1/ too (blequery(1)): SQLite, or postgresql://…");
     line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
                "proxy that is believed when it says that a browser came by https (X-Forwarded-Proto)");
@@ -65,6 +69,12 @@ WebSite::Options pages_of(const BroadcastOptions &o) {
     const std::string path = o.www.empty() ? find_dashboard() : o.www;
     return {path.empty() ? std::nullopt : std::optional<StaticFolder>(path), PathPrefix(o.prefix),
             TrustedProxies(o.proxies), static_cast<double>(o.rate)};
+}
+
+Workers::Options workers_of(const BroadcastOptions &o) {
+    Workers::Options options;
+    options.command = {program_folder() + "/blequery", "--serve", "--db", o.db};
+    return options;
 }
 
 void validate_broadcast_options(BroadcastOptions &o, const CommandLine &line) {

@@ -12,13 +12,14 @@
 #include "server/access.hpp"
 #include "server/server_tls.hpp"
 #include "server/web_site.hpp"
+#include "server/workers.hpp"
 
 namespace ble {
 
 struct BroadcastOptions {
     CommonOptions common;
     DoctorOptions doctor;
-    std::string bind = "127.0.0.1", www, token_file, slow = "drop";
+    std::string bind = "127.0.0.1", www, db, token_file, slow = "drop";
     TlsFiles tls;
     std::optional<std::string> token;  // of token_file or the environment, read once
     std::string prefix, metrics;
@@ -37,5 +38,7 @@ void validate_broadcast_options(BroadcastOptions &o, const CommandLine &line);
 std::optional<std::string> token_of(const BroadcastOptions &o);
 Access access_of(const BroadcastOptions &o);
 WebSite::Options pages_of(const BroadcastOptions &o);
+// Those that answer what is asked of --db.
+Workers::Options workers_of(const BroadcastOptions &o);
 
 }  // namespace ble
