@@ -3,28 +3,29 @@
 #include <libwebsockets.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
+#include <vector>
 
 #include "base/gzip.hpp"
 
 namespace ble {
 namespace {
 
-constexpr std::size_t longest_argument = 1024, worth_packing = 1000;
-constexpr int patience_s = 60;  // longer than any question takes
+constexpr std::size_t worth_packing = 1000;  // bytes
+constexpr int patience_s = 60;               // longer than any question takes
 
-std::optional<History::Arguments> arguments_of(lws *wsi) {
+History::Arguments arguments_of(lws *wsi) {
     History::Arguments arguments;
-    std::array<char, longest_argument> text{};
+    const int all = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
+    std::vector<char> text(static_cast<std::size_t>(std::max(all, 0)) + 2);
     for (int i = 0;; ++i) {
         const int length = lws_hdr_copy_fragment(wsi, text.data(), static_cast<int>(text.size()),
                                                  WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (length == -1) return arguments;
-        if (length < 0) return std::nullopt;  // longer than that
+        if (length < 0 || all <= 0) return arguments;
         const std::string_view pair(text.data(), static_cast<std::size_t>(length));
         const std::string_view name = pair.substr(0, pair.find('='));
-        if (pair.empty()) continue;
+        if (pair.empty() || pair == "/")
+            continue;  // "/" is what libwebsockets has for a "?" with nothing behind it
         arguments.emplace_back(name, pair.substr(std::min(pair.size(), name.size() + 1)));
     }
 }
@@ -32,9 +33,7 @@ std::optional<History::Arguments> arguments_of(lws *wsi) {
 }  // namespace
 
 int HistorySite::begin(lws *wsi, std::string_view path, bool close, bool head_only) {
-    const auto arguments = arguments_of(wsi);
-    auto question = arguments ? History::question_of(path.substr(root.size()), *arguments)
-                              : http_error(400, "an argument is too long");
+    auto question = History::question_of(path.substr(root.size()), arguments_of(wsi));
     if (auto *refused = std::get_if<HttpReply>(&question)) {
         refused->close = close;
         return send_(wsi, std::move(*refused), head_only);

@@ -1,0 +1,178 @@
+"""/api/v1/ of blews: what blequery answers, by HTTP, while the events go on."""
+import gzip
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import threading
+import unittest
+from urllib.parse import urlencode
+
+from harness import DEADLINE_S, FolderTest, Tool, make_batches, wait_until
+from harness.process import run
+
+TOKEN = "0123456789abcdef"
+START, END = "2026-11-22", "2026-11-22T00:10:00Z"
+# What devices are takes for ever.
+SLOW = ("PRAGMA legacy_alter_table = ON; ALTER TABLE devices RENAME TO real_devices;"
+        "CREATE VIEW devices AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000)"
+        " SELECT real_devices.* FROM real_devices WHERE (SELECT count(*) FROM n) > 0;")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return [int(child) for child in f.read().split()]
+
+
+class Api(FolderTest):
+    def store(self, lines):
+        code, _, err = run("bleingest", "--db", "ble.db", input="".join(line + "\n" for line in lines), cwd=self.folder)
+        self.assertEqual(code, 0, err)
+
+    def serve(self, *words, **more):
+        server = Tool("blews", "--port", "0", *words, cwd=self.folder, **more)
+        self.addCleanup(server.__exit__)
+        server.wait_err("listening on ")
+        self.port = int(server.err.split("listening on http://127.0.0.1:", 1)[1].split()[0])
+        return server
+
+    def ask(self, name, method="GET", headers=None, **arguments):
+        """(status, headers, body as it came)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        self.addCleanup(connection.close)
+        connection.request(method, f"/api/v1/{name}?{urlencode(arguments)}", headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def rows(self, name, **arguments):
+        status, _, body = self.ask(name, **arguments)
+        self.assertEqual(status, 200, body)
+        return json.loads(body)["rows"]
+
+
+class Questions(Api):
+    def setUp(self):
+        super().setUp()
+        self.store(make_batches(3) + make_batches(2, "pi-other", first=10))
+
+    def test_the_same_answers_as_blequery(self):
+        self.serve("--db", "ble.db")
+        advertiser = self.rows("presence", since=START, until=END)[0]["device_hash"]
+        for name in ("pis", "presence", "track", "occupancy", "coverage", "missing", "top"):
+            for extra in ({}, {"device": "pi-test"}, {"limit": 1}):
+                arguments = {"since": START, "until": END, **extra, **({"hash": advertiser} if name == "track" else {})}
+                words = [advertiser if key == "hash" else f"--{key}={value}" for key, value in arguments.items()]
+                code, out, err = run("blequery", name, "--db", "ble.db", "--format", "json", *words, cwd=self.folder)
+                self.assertEqual(code, 0, err)
+                with self.subTest(name, **extra):
+                    self.assertEqual(self.rows(name, **arguments), [json.loads(line) for line in out.splitlines()])
+
+    def test_an_answer_that_is_known_is_not_sent_again(self):
+        self.serve("--db", "ble.db")
+        _, headers, body = self.ask("presence", since=START, until=END)
+        status, again, nothing = self.ask("presence", since=START, until=END, headers={"If-None-Match": headers["etag"]})
+        self.assertEqual((status, nothing), (304, b""))
+        self.assertEqual(again["etag"], headers["etag"])
+        self.store(make_batches(1, "pi-new"))
+        # An answer is good for two seconds.
+        status, _, other = wait_until(lambda: next((found for found in [self.ask("presence", since=START, until=END, headers={
+            "If-None-Match": headers["etag"]})] if found[0] == 200), None), "another answer")
+        self.assertNotEqual(other, body)
+
+    def test_packed_for_who_takes_it(self):
+        self.store(make_batches(30, "pi-many"))
+        self.serve("--db", "ble.db")
+        plain = self.ask("presence", since=START, until=END)
+        packed = self.ask("presence", since=START, until=END, headers={"Accept-Encoding": "br, gzip"})
+        self.assertNotIn("content-encoding", plain[1])
+        self.assertEqual(packed[1]["content-encoding"], "gzip")
+        self.assertLess(len(packed[2]) * 2, len(plain[2]))
+        self.assertEqual(gzip.decompress(packed[2]), plain[2])
+
+    def test_what_is_wrong_is_said(self):
+        self.serve("--db", "ble.db")
+        for status, words, name, arguments in (
+                (404, "no such question", "nope", {}), (404, "no Pi", "pis", {"device": "pi-nowhere"}),
+                (404, "no advertiser", "track", {"hash": "ff"}), (400, "hash is missing", "track", {}),
+                (400, "no such argument", "pis", {"db": "other.db"}), (400, "no value", "pis", {"place": "x" * 2000}),
+                (400, "--since", "pis", {"since": "yesterday"}), (400, "no time is between", "pis", {"since": END, "until": START}),
+                (400, "no value", "pis", {"place": "a\tb"})):
+            with self.subTest(name, **arguments):
+                got, _, body = self.ask(name, **arguments)
+                self.assertEqual(got, status, body)
+                self.assertIn(words, json.loads(body)["detail"])
+        self.assertEqual(self.ask("pis", method="POST")[0], 405)
+        status, headers, body = self.ask("pis", method="HEAD")
+        self.assertEqual((status, body), (200, b""))
+        self.assertGreater(int(headers["content-length"]), 0)
+
+    def test_for_those_alone_who_know_the_token(self):
+        token = self.folder / "token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        self.serve("--db", "ble.db", "--token-file", "token")
+        self.assertEqual(self.ask("pis")[0], 401)
+        self.assertEqual(self.ask("pis", headers={"Authorization": f"Bearer {TOKEN}"})[0], 200)
+
+    def test_without_a_database(self):
+        self.serve()
+        status, _, body = self.ask("pis")
+        self.assertEqual(status, 404)
+        self.assertIn("--db", json.loads(body)["detail"])
+
+
+class Trouble(Api):
+    def test_a_slow_question_holds_nobody_up(self):
+        self.store(make_batches(3))
+        database = sqlite3.connect(self.folder / "ble.db")
+        database.executescript(SLOW)
+        database.close()
+        server = self.serve("--db", "ble.db", env={"BLEPIPE_TIMEOUT": "3"})
+        answers = []
+        slow = threading.Thread(target=lambda: answers.append(self.ask("pis")))
+        slow.start()
+        wait_until(lambda: children(server.process.pid), "a process that answers")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        self.addCleanup(connection.close)
+        connection.request("GET", "/events")
+        events = connection.getresponse()
+        server.write(b'{"type":"detection_event","data":{"device_id":"pi-x"}}\n')
+        while b"pi-x" not in (line := events.readline()):
+            self.assertTrue(line)
+        self.assertEqual(answers, [])  # still asking
+        slow.join()
+        status, _, body = answers[0]
+        self.assertEqual(status, 504, body)
+
+    def test_a_process_that_is_killed_is_replaced(self):
+        self.store(make_batches(3))
+        server = self.serve("--db", "ble.db")
+        for place in ("one", "two", "three"):  # three questions, so that none is answered from memory
+            self.assertEqual(self.ask("top", place=place)[0], 404)
+            for child in children(server.process.pid):
+                os.kill(child, signal.SIGKILL)
+        self.assertEqual(self.ask("pis")[0], 200)
+        server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+
+    def test_a_database_that_comes_later(self):
+        self.serve("--db", "ble.db")
+        status, _, body = self.ask("pis")
+        self.assertEqual(status, 503, body)
+        self.store(make_batches(3))
+        wait_until(lambda: self.ask("pis")[0] == 200, "the database to be seen")
+
+    def test_its_processes_end_with_it(self):
+        self.store(make_batches(3))
+        server = self.serve("--db", "ble.db")
+        self.assertEqual(self.ask("pis")[0], 200)
+        pids = children(server.process.pid)
+        self.assertEqual(len(pids), 1)
+        server.process.kill()
+        server.wait()
+        wait_until(lambda: not os.path.exists(f"/proc/{pids[0]}"), "the end of its process")
+
+
+if __name__ == "__main__":
+    unittest.main()
