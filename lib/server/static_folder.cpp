@@ -85,7 +85,7 @@ std::optional<StaticFile> StaticFolder::open(std::string_view path) const {
 std::string find_dashboard() {
     const std::string folder = program_folder();
     if (folder.empty()) return {};
-    for (const char *place : {"/../share/blepipe/dashboard", "/../../../examples/dashboard"}) {
+    for (const char *place : {"/../share/blepipe/dashboard", "/../../../dashboard"}) {
         struct stat info {};
         if (stat((folder + place + "/index.html").c_str(), &info) == 0) return folder + place;
     }

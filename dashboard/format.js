@@ -1,0 +1,49 @@
+// From values to what is shown. Times are milliseconds since 1970.
+import { locale, t } from "./words.js";
+
+// A name is a string; anything else that stands in its place, an object for instance, is no reason to stop drawing.
+export function plain(value) {
+  return ["string", "number"].includes(typeof value) ? String(value) : "";
+}
+
+export function milliseconds(text) {
+  const time = Date.parse(plain(text));
+  return Number.isNaN(time) ? null : time;
+}
+
+let formats = {};  // of `made`: to make one takes longer than to use it a hundred times
+let made = "";
+
+function format(name, options) {
+  if (made !== locale()) {
+    made = locale();
+    formats = {};
+  }
+  formats[name] ??= new Intl.DateTimeFormat(made, options);
+  return formats[name];
+}
+
+const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+
+// In the viewer's zone; with the date unless it is of today.
+export function time(at, now = Date.now()) {
+  if (at === null || Number.isNaN(new Date(at).getTime())) return t("unknown");
+  const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
+  return sameDay ? format("time", clock).format(at) : format("day", { month: "short", day: "numeric", ...clock }).format(at);
+}
+
+export function zoneName() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
+export function span(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86400)} d`;
+}
+
+export function dbm(rssi) {
+  return rssi === null ? t("unknown") : String(rssi).replace("-", "−");
+}
