@@ -2,6 +2,7 @@
 
 const LONGEST_WAIT_S = 30;
 const LAGGED_SHOWN_MS = 30_000;
+const CONNECT_WITHIN_MS = 20_000;
 
 export class Feed {
   // take(event, {live}): each event; `live` is false while the server tells what was before.
@@ -36,6 +37,7 @@ export class Feed {
   connect() {
     this.timer = null;
     this.live = false;
+    this.asked = Date.now();
     this.lastMessage = this.lastStats = this.statsEvery = null;
     const url = new URL("ws", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
@@ -74,10 +76,12 @@ export class Feed {
   // A connection that is cut without a word stays open here for long. The server tells its counters at even times; when they
   // stay away for three of them, nobody is there.
   watch() {
-    if (this.socket === null || this.statsEvery === null) return;
-    if (Date.now() - this.lastMessage < 3 * this.statsEvery + 5000) return;
+    if (this.socket === null) return;
+    const opening = this.socket.readyState === WebSocket.CONNECTING;
+    if (opening && Date.now() - this.asked < CONNECT_WITHIN_MS) return;
+    if (!opening && (this.statsEvery === null || Date.now() - this.lastMessage < 3 * this.statsEvery + 5000)) return;
     this.socket.close();
-    this.lose(true);
+    this.lose(!opening);
   }
 
   line(line) {

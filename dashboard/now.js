@@ -40,9 +40,9 @@ class Tile {
     this.zones = Object.fromEntries(ZONES.map((zone) => [zone, h("b", { class: zone })]));
     this.element = h("li", { class: "tile" },
       h("h3", {}, this.link), part("state", { class: "state" }), part("place", { class: "place" }), part("heard", { class: "heard" }),
-      h("p", { class: "zones" }, ...ZONES.flatMap((zone) => [this.zones[zone], ` ${t(zone)} `]), part("strongest", { class: "strongest", title: t("now.strongest") })),
+      h("p", { class: "zones" }, ...ZONES.flatMap((zone) => [this.zones[zone], ` ${t(zone)} `])),
       this.chart,
-      h("dl", {}, fact("listens"), fact("clock")), part("trouble", { class: "trouble" }));
+      h("dl", {}, fact("listens"), fact("clock"), fact("strongest")), part("trouble", { class: "trouble" }));
   }
 
   draw(pi, now) {
@@ -57,7 +57,9 @@ class Tile {
     const counts = zoneCounts(pi), level = strongest(pi);
     for (const zone of ZONES) setText(this.zones[zone], current ? number(counts[zone]) : t("unknown"));
     setText(this.strongest, current && level !== null ? `${dbm(level)} dBm` : t("unknown"));
-    setText(this.listens, pi.windowMs && pi.intervalMs ? t("now.listens_of", { window: span(pi.windowMs), interval: span(pi.intervalMs) }) : t("unknown"));
+    const part = pi.windowMs && pi.intervalMs ? Math.min(100, Math.round(pi.windowMs / pi.intervalMs * 100)) : null;
+    setText(this.listens, part === null ? t("unknown") : `${number(part)} %`);
+    setAttribute(this.listens, "title", part === null ? "" : t("now.listens_of", { window: span(pi.windowMs), interval: span(pi.intervalMs) }));
     setText(this.clock, ["synced", "unsynced"].includes(pi.clock) ? t(`now.clock.${pi.clock}`) : t("unknown"));
     this.clock.classList.toggle("bad", pi.clock === "unsynced");
     setText(this.trouble, [pi.lost ? t("now.lost", { n: pi.lost, reason: pi.reason }) : "", pi.twoAtOnce ? t("now.two_at_once") : ""].filter(Boolean).join("; "));

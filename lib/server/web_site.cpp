@@ -24,7 +24,7 @@ constexpr std::string_view common_headers =
 
 constexpr std::string_view login_page = R"(<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>blepipe: log in</title>
+<title>blepipe: log in</title><link rel="icon" href="data:,">
 <style>body{font:16px system-ui,sans-serif;max-width:24em;margin:20vh auto;padding:0 1em;color-scheme:light dark}
 input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5em;margin:.4em 0}</style></head>
 <body><h1>blepipe</h1><form method="post" action="login">

@@ -13,7 +13,7 @@ const fetched = createRequire(join(BLEPIPE_SOURCE, "build", "browser", "package.
 export const { chromium } = fetched("playwright-core");
 const axe = fetched.resolve("axe-core/axe.min.js");
 
-export const DEADLINE_MS = 60_000;
+export const DEADLINE_MS = 12_000;
 
 export async function until(condition, what, deadline = DEADLINE_MS) {
   const end = Date.now() + deadline;
@@ -92,7 +92,7 @@ after(async () => {
 });
 
 // A tab of a browser of its own, at `address`. Whatever it complains of on its console fails the test, but for what `expected` matches.
-export async function openPage(blews, { address = "", expected = null, ...context } = {}) {
+export async function openPage(blews, { address = "", expected = null, awaited = "#connection:not([data-state=connecting])", ...context } = {}) {
   browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", chromiumSandbox: process.getuid() !== 0,
                                      args: ["--disable-dev-shm-usage", "--js-flags=--expose-gc"] });
   const tab = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", viewport: { width: 1280, height: 800 }, ...context });
@@ -116,7 +116,7 @@ export async function openPage(blews, { address = "", expected = null, ...contex
     assert.deepEqual(complaints, []);
   });
   await page.goto(blews.url + address.replace(/^\//, ""));
-  await state(page, /^(?!connecting)/);
+  await page.locator(awaited).waitFor();
   return page;
 }
 
@@ -125,9 +125,9 @@ export async function state(page, wanted) {
   return until(async () => wanted.test(await page.locator("#connection").getAttribute("data-state")), async () => `the state ${wanted}; it is ${await page.locator("#connection").innerText()}`);
 }
 
-// Waits until the text of what `selector` finds matches.
+// Waits until the text of what `selector` finds matches, with one blank for all white space.
 export async function shows(page, selector, wanted) {
-  const text = async () => (await page.locator(selector).allInnerTexts()).join("\n");
+  const text = async () => (await page.locator(selector).allInnerTexts()).join(" ").replace(/\s+/g, " ");
   return until(async () => wanted.test(await text()), async () => `${selector} to show ${wanted}; it shows: ${await text()}`);
 }
 
@@ -151,4 +151,5 @@ export async function picture(page, name) {
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
-export const test = (name, body) => nodeTest(name, { timeout: 10 * DEADLINE_MS }, body);
+// `seconds`: how long it takes beside its waits, which have their deadlines.
+export const test = (name, body, seconds = 0) => nodeTest(name, { timeout: 5 * DEADLINE_MS + seconds * 1000 }, body);

@@ -489,7 +489,7 @@ class Pages(unittest.TestCase):
             status, headers, body = http(server.port)
             self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
             self.assertIn(b"blepipe", body)
-            for name in ("/dashboard.js", "/dashboard.css"):
+            for name in ("/main.js", "/style.css"):
                 self.assertEqual(http(server.port, path=name)[0], 200)
                 self.assertIn(name[1:].encode(), body)
 

@@ -6,7 +6,7 @@ import unittest
 from harness import FolderTest, source_path
 from harness.process import run
 
-LABELS = ("unit", "cli", "contract", "pipeline", "faults", "bluez", "bluez-other", "others")
+LABELS = ("unit", "cli", "contract", "pipeline", "faults", "bluez", "bluez-other", "others", "browser")
 
 # Has one test of each label but $ABSENT, all of which pass but $FAILING, said $MANY times; notes what it was asked for. What failed ends
 # with $AGAIN when it is run again.
@@ -23,7 +23,7 @@ done
 echo "$preset $regex" >>"$ASKED"
 case $regex in again*) exit "$AGAIN" ;; esac
 number=0 failed=no
-for label in unit cli contract pipeline faults bluez bluez-other others; do
+for label in unit cli contract pipeline faults bluez bluez-other others browser; do
     number=$((number + 1)) passed=Passed
     [[ $label =~ $regex ]] && [ $label != "$ABSENT" ] || continue
     [ $label != "$FAILING" ] || { passed='***Failed' && failed=yes; }
@@ -67,7 +67,8 @@ class ScriptsTest(FolderTest):
         self.assertEqual(self.ran(), ["dev ^(unit)$", "dev ^(cli)$", "dev ^(contract|pipeline|faults|others)$", "dev ^(bluez)$"])
         self.assertNotIn("Not compared", out)
         self.assertTrue(out.endswith("\nNot run with the bluetoothd of the other Debian release: scripts/test bluez-other\n"
-                                     "Not run, as packages under a systemd of their own: scripts/test packages\nAll tests passed.\n"), out)
+                                     "Not run, as packages under a systemd of their own: scripts/test packages\n"
+                                     "Not run, in a browser, with programs from an npm registry: scripts/test browser\nAll tests passed.\n"), out)
 
     def test_the_other_release_is_run_when_it_is_named(self):
         self.assertNotIn("Not run", self.run_script("bluez-other"))

@@ -1,0 +1,120 @@
+// The view "Now": what each Pi does, and what is said when nothing is known.
+import assert from "node:assert/strict";
+import { batch, counts, detection, openPage, shows, startBlews, state, test, until } from "./harness.mjs";
+
+const tile = (name) => `.tile:has(h3 a:text-is("${name}"))`;
+const before = (minutes) => ({ timestamp: new Date(Date.now() - minutes * 60_000).toISOString() });
+
+async function tileState(page, name, wanted) {
+  await until(async () => await page.locator(tile(name)).getAttribute("data-state") === wanted, async () => `${name} to be ${wanted}; it is ${await page.locator(tile(name)).getAttribute("data-state")}`);
+}
+
+test("a socket alone is not taken for something heard, and the page says what to do", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await state(page, /^nothing_yet$/);
+  await shows(page, "main", /No Pi has sent anything yet\.[^]*blescan \| blesend[^]*blesub[^]*blescan --doctor/);
+  await page.goto(`${blews.url}#/live`);
+  await shows(page, "main", /No Pi has sent anything yet\./);
+  await blews.feed(batch("pi-hall"));
+  await state(page, /^receiving$/);
+  await shows(page, "main", /pi-hall/);
+});
+
+test("each Pi has a tile with what it hears, its clock and how long it listens", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await blews.feed(batch("pi-hall", [detection(1, -50), detection(2, -70), detection(3, -90), detection(4, -91)], { name: "The hall", location: "Ground floor" }),
+                   batch("pi-lab", [], { clock: "unsynced", window_ms: 30000 }));
+  await counts(page, ".tile", 2);
+  await shows(page, tile("The hall"), /listening[^]*pi-hall · Ground floor[^]*1 near\s*1 medium\s*2 far[^]*33 %[^]*set[^]*−50 dBm/);
+  await shows(page, tile("pi-lab"), /listening[^]*0 near\s*0 medium\s*0 far[^]*100 %[^]*not set/);
+  await shows(page, ".summary", /2 Pis · 2 listening\. All are listening\./);
+});
+
+test("late, silent, catching up and not known are told apart", async () => {
+  const blews = await startBlews();
+  await blews.feed(batch("pi-late", undefined, before(3)), batch("pi-silent", undefined, before(90)),
+                   batch("pi-unset", undefined, { ...before(3), clock: "unsynced" }));
+  const page = await openPage(blews);
+  await tileState(page, "pi-late", "late");
+  await tileState(page, "pi-silent", "silent");
+  await shows(page, tile("pi-silent"), /silent since .*\(1 h\)/);
+  await tileState(page, "pi-unset", "unknown");
+  await shows(page, tile("pi-unset"), /not heard since you opened this page/);
+  await blews.feed(batch("pi-behind", undefined, before(30)));
+  await tileState(page, "pi-behind", "behind");
+  await shows(page, tile("pi-behind"), /newest batch is 30 min old/);
+  await shows(page, ".summary", /Silent: pi-silent \(1 h\)/);
+});
+
+test("connected is not green when every Pi is silent", async () => {
+  const blews = await startBlews();
+  await blews.feed(batch("pi-silent", undefined, before(90)));
+  const page = await openPage(blews);
+  await state(page, /^quiet$/);
+  await shows(page, "#connection", /connected, nothing for 1 h/);
+});
+
+test("a batch that is late itself does not stand for the present", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await blews.feed(batch("pi-hall", [detection(1, -50)]), batch("pi-hall", [detection(1, -90), detection(2, -90)], before(10)), batch("pi-lab"));
+  await counts(page, ".tile", 2);
+  await shows(page, tile("pi-hall"), /1 near\s*0 medium\s*0 far/);
+  await tileState(page, "pi-hall", "listening");
+});
+
+test("batches of one window and run add up", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  const window = before(0);
+  await blews.feed(batch("pi-hall", [detection(1, -50)], window), batch("pi-hall", [detection(2, -51)], window),
+                   batch("pi-count", [], { ...window, occupancy: { near: 2, medium: 3, far: 4 } }),
+                   batch("pi-count", [], { ...window, occupancy: { near: 1, medium: 0, far: 0 } }));
+  await shows(page, tile("pi-hall"), /2 near/);
+  await shows(page, tile("pi-count"), /3 near\s*3 medium\s*4 far/);
+});
+
+test("an advertiser counts once, at the place where it is strongest, and silent Pis do not count", async () => {
+  const blews = await startBlews();
+  await blews.feed(batch("pi-gone", [detection(9, -40)], { location: "Cellar", ...before(90) }));
+  const page = await openPage(blews);
+  await blews.feed(batch("pi-1", [detection(1, -50), detection(2, -80)], { location: "Hall" }), batch("pi-2", [detection(1, -70), detection(2, -65)], { location: "Lab" }));
+  await counts(page, ".places tbody tr", 3);
+  await shows(page, ".places tbody", /Cellar\s+0 \/ 1\s+–\s+–\s+–\s+Hall\s+1 \/ 1\s+1\s+0\s+0\s+Lab\s+1 \/ 1\s+0\s+1\s+0/);
+});
+
+test("losses and two of one name are told", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await blews.feed(batch("pi-hall"), { format: 1, device_id: "pi-hall", run_id: "r", gap: { from_seq: 17, to_seq: 23, reason: "buffer_full" } },
+                   { type: "two_at_once_event", data: { device_id: "pi-hall", run_ids: ["a", "b"], timestamp: new Date().toISOString() } });
+  await shows(page, tile("pi-hall"), /7 batches lost \(buffer_full\); two run under this name/);
+});
+
+test("the line of the last hour is broken where nothing is known", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await blews.feed(...[40, 39, 38, 10, 9, 8, 0].map((minutes) => batch("pi-hall", [detection(1), detection(2)], before(minutes))));
+  await shows(page, tile("pi-hall"), /2 medium/);
+  await until(async () => /^M[^M]+M[^M]+M[^M]+$/.test(await page.locator(`${tile("pi-hall")} path`).getAttribute("d")), "a line of three stretches");
+  assert.match(await page.locator(`${tile("pi-hall")} title`).textContent(), /7 of 60 minutes known, at most 2/);
+});
+
+test("tiles are renewed in place, and lead to the Pi's detections", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  await blews.feed(batch("pi-hall", [detection(1)]), batch("pi-lab"));
+  await counts(page, ".tile", 2);
+  const kept = await page.locator(tile("pi-hall")).elementHandle();
+  await page.locator(`${tile("pi-hall")} .state`).selectText();
+  await blews.feed(batch("pi-attic"), batch("pi-hall", [detection(1), detection(2)]));
+  await shows(page, tile("pi-hall"), /2 medium/);
+  await counts(page, ".tile", 3);
+  assert.ok(await kept.evaluate((element) => element.isConnected && element.querySelector("h3").textContent === "pi-hall"));
+  assert.equal(await page.evaluate("getSelection().toString()"), "listening");
+  await page.locator(`${tile("pi-hall")} a`).click();
+  await shows(page, "#kept", /3 of 5 detections/);
+  assert.match(page.url(), /#\/live\?device=pi-hall$/);
+});
