@@ -29,9 +29,9 @@ function statement(pi, state, now) {
 class Tile {
   constructor() {
     const part = (name, properties = {}) => this[name] = h("span", properties);
-    const fact = (name) => {
-      this[name] = h("dd");
-      return h("div", {}, h("dt", {}, t(`now.${name}`)), this[name]);
+    const fact = (name, properties = {}) => {
+      this[name] = h("dd", { title: t(`now.${name}`) });
+      return h("div", {}, h("dt", properties, t(`now.${name}`)), this[name]);
     };
     this.link = h("a");
     this.line = svg("path");
@@ -42,7 +42,7 @@ class Tile {
       h("h3", {}, this.link), part("state", { class: "state" }), part("place", { class: "place" }), part("heard", { class: "heard" }),
       h("p", { class: "zones" }, ...ZONES.flatMap((zone) => [this.zones[zone], ` ${t(zone)} `])),
       this.chart,
-      h("dl", {}, fact("listens"), fact("clock"), fact("strongest")), part("trouble", { class: "trouble" }));
+      h("dl", {}, fact("listens"), fact("clock"), fact("strongest", { class: "unseen" })), part("trouble", { class: "trouble" }));
   }
 
   draw(pi, now) {

@@ -13,7 +13,7 @@ const fetched = createRequire(join(BLEPIPE_SOURCE, "build", "browser", "package.
 export const { chromium } = fetched("playwright-core");
 const axe = fetched.resolve("axe-core/axe.min.js");
 
-export const DEADLINE_MS = 12_000;
+export const DEADLINE_MS = 60_000;
 
 export async function until(condition, what, deadline = DEADLINE_MS) {
   const end = Date.now() + deadline;

@@ -36,7 +36,7 @@ async function feed(blews, seconds) {
 
 for (const view of ["live", "now"]) {
   test(`${EVENTS_A_SECOND} events a second with a flat memory: ${view}`, async (context) => {
-    const blews = await startBlews({ options: ["--queue", "100000"] });
+    const blews = await startBlews({ options: ["--queue", "65536"] });
     const page = await openPage(blews, { address: `#/${view}` });
     for (let kept = 0; kept < MOST_ROWS * 1.4; kept += 500 * DETECTIONS) await blews.feed(...events(500));
     await feed(blews, 3);
