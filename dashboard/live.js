@@ -10,8 +10,6 @@ const NUMBERS = ["rssi", "count"];
 const BEYOND = 8;  // rows above and below what is in sight
 const WEAKEST = -100, STRONGEST = -40;  // dBm, the ends of the bar
 
-const advertiser = (row) => `${row.hashId}:${row.hash}`;
-
 class Rows {
   constructor(onPick) {
     this.onPick = onPick;

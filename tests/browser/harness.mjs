@@ -1,7 +1,7 @@
 // What the tests in a browser share: a blews of their own that is fed with batches, Chromium, and conditions with a deadline.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { after, afterEach, test as nodeTest } from "node:test";
 const { BLEPIPE_BIN, BLEPIPE_SOURCE } = process.env;
 const fetched = createRequire(join(BLEPIPE_SOURCE, "build", "browser", "package.json"));  // tests/browser/prepare
 export const { chromium } = fetched("playwright-core");
-const axe = fetched.resolve("axe-core/axe.min.js");
+const axe = readFileSync(fetched.resolve("axe-core/axe.min.js"), "utf8");
 
 export const DEADLINE_MS = 60_000;
 
@@ -122,7 +122,8 @@ export async function openPage(blews, { address = "", expected = null, awaited =
 
 // Waits until the connection is shown so.
 export async function state(page, wanted) {
-  return until(async () => wanted.test(await page.locator("#connection").getAttribute("data-state")), async () => `the state ${wanted}; it is ${await page.locator("#connection").innerText()}`);
+  const chip = page.locator("#connection");
+  return until(async () => wanted.test(await chip.getAttribute("data-state")), async () => `the state ${wanted}; it is ${await chip.innerText()}`);
 }
 
 // Waits until the text of what `selector` finds matches, with one blank for all white space.
@@ -138,11 +139,9 @@ export async function counts(page, selector, wanted) {
 }
 
 export async function findsNothing(page) {
-  const { violations } = await page.evaluate(`${AXE_TEXT};axe.run()`);
+  const { violations } = await page.evaluate(`${axe};axe.run()`);
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`), []);
 }
-
-const AXE_TEXT = (await import("node:fs")).readFileSync(axe, "utf8");
 
 // A picture into build/pages, to be looked at.
 export async function picture(page, name) {

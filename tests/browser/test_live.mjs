@@ -1,6 +1,6 @@
 // The view "Live": search, what is kept, and that what one reads stands still.
 import assert from "node:assert/strict";
-import { batch, counts, detection, hash, openPage, shows, startBlews, test, until } from "./harness.mjs";
+import { batch, counts, detection, hash, openPage, shows, start, startBlews, test, until } from "./harness.mjs";
 
 const rows = ".rows tbody tr[data-number]";
 const firstRow = (page) => page.locator(rows).first();
@@ -123,7 +123,6 @@ test("losses are listed, once", async () => {
 });
 
 test("the real chain: a recording, stored, is on the page", async () => {
-  const { start } = await import("./harness.mjs");
   const { blews, page } = await opened();
   const ingest = start("bleingest", ["--db", "ble.db"]);
   const scan = start("blescan", ["--replay", `${process.env.BLEPIPE_SOURCE}/examples/sample.btsnoop`, "--now", "--detail", "--names", "--device-id", "pi-sample"]);
