@@ -126,6 +126,7 @@ ExitCode run(const ServeOptions &o) {
     loop.listen({receiver->protocol()});
     if (!o.metrics.empty()) metrics.listen(loop);
     log_info("listening on " + loop.url());
+    lifecycle.reads_no_input("batches come by HTTP, from blesend --mode http");
     lifecycle.ready("listening on " + loop.url());
     lifecycle.on_status([&] { return status(loop, counters, receiver->oldest()); });
     loop.run();

@@ -41,7 +41,12 @@ ExitCode run(const ScanOptions &options) {
         life.progress();  // a reader that stalls is no fault that a restart would mend
         return life.stopping();
     });
-    return (options.live() ? run_live : run_replay)(options, counters, life, writer);
+    try {
+        return (options.live() ? run_live : run_replay)(options, counters, life, writer);
+    } catch (const ReaderGone &) {
+        if (!options.listing()) throw;
+        return ExitCode::ok;  // who reads a listing may stop where he has seen enough: | head
+    }
 }
 
 }  // namespace

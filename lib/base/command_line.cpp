@@ -1,11 +1,14 @@
 #include "base/command_line.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <iostream>
 
+#include "base/mistyped.hpp"
 #include "base/option_value.hpp"
 #include "base/version.hpp"
 
@@ -19,6 +22,7 @@ using Setter = std::function<void(const std::string &)>;
 
 struct Option {
     std::string flags, label, name, environment, help, heading, initial;
+    std::vector<std::string> choices;
     bool is_flag = false, is_list = false, given = false, by_flag = false;
     Setter set;
 };
@@ -75,6 +79,7 @@ std::vector<std::string> wrap(const std::string &text, std::size_t width) {
 struct CommandLine::Impl {
     std::string tool, purpose, heading = "Options", words_label, words_help, epilogue;
     std::vector<std::string> *words = nullptr;
+    std::function<std::string(const std::string &)> instead_of_word;
     std::vector<std::unique_ptr<Option>> options;
     CommonOptions common;
     bool help = false, version = false, verbose = false, quiet = false;
@@ -94,7 +99,10 @@ struct CommandLine::Impl {
     }
     void declare_common(CommandLine &line);
     void read_words(int argc, const char *const *argv);
+    Error not_expected(const std::vector<std::string> &rest) const;
+    std::string instead_of(const std::string &word) const;
     void read_environment();
+    void warn_of_environment() const;
     void print_help() const;
 };
 
@@ -138,12 +146,7 @@ void CommandLine::days(const std::string &flags, milliseconds &value, const std:
                        const std::string &environment) {
     impl_
         ->add(describe(flags, "DAYS", environment), help,
-              [&value](const std::string &given) {
-                  const bool bare =
-                      !given.empty() &&
-                      (std::isdigit(static_cast<unsigned char>(given.back())) || given.back() == '.');
-                  value = to_duration(bare ? given + "d" : given);
-              })
+              [&value](const std::string &given) { value = to_days(given); })
         .initial = duration_text(value);
 }
 
@@ -166,14 +169,13 @@ void CommandLine::choice(const std::string &flags, std::string &value,
                          const std::string &environment) {
     std::string all;
     for (const auto &word : choices) all += (all.empty() ? "" : "|") + word;
-    impl_
-        ->add(describe(flags, all, environment), help,
-              [&value, choices, all](const std::string &given) {
-                  if (std::find(choices.begin(), choices.end(), given) == choices.end())
-                      throw all + " is wanted";
-                  value = given;
-              })
-        .initial = value;
+    Option &option =
+        impl_->add(describe(flags, all, environment), help, [&value, choices, all](const std::string &given) {
+            if (std::find(choices.begin(), choices.end(), given) == choices.end()) throw all + " is wanted";
+            value = given;
+        });
+    option.initial = value;
+    option.choices = choices;
 }
 
 void CommandLine::texts(const std::string &flags, std::vector<std::string> &values, const std::string &help,
@@ -188,6 +190,10 @@ void CommandLine::words(const std::string &label, std::vector<std::string> &valu
     impl_->words = &values;
     impl_->words_label = label;
     impl_->words_help = help;
+}
+
+void CommandLine::stray(std::function<std::string(const std::string &word)> instead) {
+    impl_->instead_of_word = std::move(instead);
 }
 
 void CommandLine::epilogue(const std::string &text) {
@@ -222,6 +228,7 @@ void CommandLine::Impl::declare_common(CommandLine &line) {
 void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     CLI::App app;
     app.set_help_flag();
+    app.allow_extras();  // so that it is us who say what they are
     std::vector<std::pair<Setter, const CLI::Option *>> flags;
     for (const auto &owned : options) {
         Option *option = owned.get();
@@ -252,8 +259,41 @@ void CommandLine::Impl::read_words(int argc, const char *const *argv) {
     } catch (const CLI::ParseError &error) {
         throw Error(ExitCode::usage, std::string(error.what()) + " (try " + tool + " --help)");
     }
+    auto rest = app.remaining();
+    std::erase(rest, "--");  // which only says that no options follow
+    if (!rest.empty()) throw not_expected(rest);
     for (const auto &[take, flag] : flags)  // "true", or what stands behind "="
         if (flag->count() > 0) take(flag->results().back());
+}
+
+// The first that looks like an option: what follows it may be its value.
+Error CommandLine::Impl::not_expected(const std::vector<std::string> &rest) const {
+    const auto found = std::find_if(rest.begin(), rest.end(),
+                                    [](const auto &word) { return word.size() > 1 && word.front() == '-'; });
+    const std::string advice = " (try " + tool + " --help)";
+    if (found != rest.end()) {
+        std::vector<std::string> names;
+        for (const auto &option : options)
+            for (const auto &name : CLI::detail::split(option->flags, ',')) names.push_back(name);
+        return Error(ExitCode::usage, no_such_option(*found, names) + advice);
+    }
+    const auto instead = instead_of(rest.front());
+    return Error(ExitCode::usage, "'" + printable(rest.front()) + "' belongs to no option" +
+                                      (instead.empty() ? "" : "; did you mean " + printable(instead) + "?") +
+                                      advice);
+}
+
+std::string CommandLine::Impl::instead_of(const std::string &word) const {
+    for (const auto &option : options)
+        if (std::find(option->choices.begin(), option->choices.end(), word) != option->choices.end())
+            return option->name + " " + word;
+    return instead_of_word ? instead_of_word(word) : "";
+}
+
+void CommandLine::Impl::warn_of_environment() const {
+    std::vector<std::string> own;
+    for (const auto &option : options) own.push_back(option->environment);
+    for (const auto &warning : strange_environment(environ, own)) log_warning(warning);
 }
 
 void CommandLine::Impl::read_environment() {
@@ -323,6 +363,7 @@ bool CommandLine::parse(int argc, const char *const *argv) {
     if (impl_->quiet) impl_->level = LogLevel::warning;
     if (impl_->verbose) impl_->level = LogLevel::debug;
     set_log_level(impl_->level);
+    impl_->warn_of_environment();
     return true;
 }
 

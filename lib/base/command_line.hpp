@@ -1,5 +1,6 @@
 // Options of a tool. Precedence: command line, then environment, then default. Every option has an environment name.
-// A mistyped value is Error(usage) on the command line and Error(config) in the environment; both name it.
+// A mistyped value is Error(usage) on the command line and Error(config) in the environment; both name it. An option that nobody knows is
+// Error(usage), a name BLEPIPE_… in the environment that nobody knows a warning; both tell what was probably meant.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/lifecycle.hpp"
 #include "base/timestamp.hpp"
 
@@ -33,7 +35,7 @@ class CommandLine {
     // Seconds with an optional fraction, or with a unit: "10", "0.5", "250ms", "2m", "24h", "90d".
     void duration(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
                   const std::string &environment = "");
-    // The same, where a number without a unit means days: "90", "12h".
+    // The same, where a number without a unit means days: "90", "12h", "0.5".
     void days(const std::string &flags, std::chrono::milliseconds &value, const std::string &help,
               const std::string &environment = "");
     // A point in time, or how long ago: "2026-11-22T06:30:00Z", "2026-11-22", "24h".
@@ -49,6 +51,9 @@ class CommandLine {
                const std::string &environment = "");
     // The words that are no options. `label` as in "FIFO|FILE".
     void words(const std::string &label, std::vector<std::string> &values, const std::string &help);
+    // For tools without words(): what to type instead of a word that belongs to no option, as "--replay walk.pcap"; empty: nobody knows.
+    // Not asked for a word that a choice() has.
+    void stray(std::function<std::string(const std::string &word)> instead);
     // Lines at the end of --help: examples.
     void epilogue(const std::string &text);
 
@@ -85,7 +90,10 @@ int run_tool(int argc, char **argv, const char *tool, const char *purpose,
         if (!line.parse(argc, argv)) return ExitCode::ok;
         options.common = line.common();
         validate(options, line);
-        if (options.common.check) return ExitCode::ok;
+        if (options.common.check) {
+            check_place("metrics to", options.common.metrics);
+            return ExitCode::ok;
+        }
         return run(options);
     });
 }

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -65,7 +66,7 @@ void refuse_pipe(const std::string &path, ExitCode code) {
 }
 
 std::string read_small_file(const std::string &path, const std::string &what) {
-    const auto failed = [&] { return system_error("read " + what + " from " + path, ExitCode::config); };
+    const auto failed = [&] { return file_error("read " + what + " from", path, ExitCode::config); };
     // Not blocking: the opening of a pipe would wait for its writer.
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) throw failed();
@@ -133,6 +134,38 @@ std::string program_folder() {
     if (length <= 0 || static_cast<std::size_t>(length) == self.size()) return {};
     const std::string program(self.data(), static_cast<std::size_t>(length));
     return program.substr(0, program.rfind('/'));
+}
+
+std::string why_not_opened(const std::string &path, int error) {
+    const auto folder = std::filesystem::path(path).parent_path();
+    if (error == ENOENT && !folder.empty() && ::access(folder.c_str(), F_OK) != 0 && errno == ENOENT)
+        return "the folder " + folder.string() + " is missing";
+    return std::generic_category().message(error);
+}
+
+Error file_error(const std::string &what, const std::string &path, ExitCode code) {
+    return Error(code, "unable to " + what + " " + path + ": " + why_not_opened(path, errno));
+}
+
+void check_place(const std::string &what, const std::string &path) {
+    if (path.empty()) return;
+    const auto fail = [&](int error) {
+        const bool no_right = error == EACCES || error == EPERM || error == EROFS;
+        return Error(no_right ? ExitCode::permission : ExitCode::config,
+                     "unable to write " + what + " " + path + ": " + why_not_opened(path, error));
+    };
+    struct stat status {};
+    if (::stat(path.c_str(), &status) == 0) {
+        if (S_ISDIR(status.st_mode)) throw fail(EISDIR);
+        if (::access(path.c_str(), W_OK) != 0) throw fail(errno);
+        return;
+    }
+    if (errno != ENOENT) throw fail(errno);
+    const auto parent = std::filesystem::path(path).parent_path();
+    const std::string folder = parent.empty() ? "." : parent.string();
+    if (::stat(folder.c_str(), &status) != 0) throw fail(errno);
+    if (!S_ISDIR(status.st_mode)) throw fail(ENOTDIR);
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) throw fail(errno);
 }
 
 std::string default_state_path(const std::string &name) {

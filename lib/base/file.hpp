@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "base/exit_code.hpp"
+#include "base/error.hpp"
 #include "base/unique_fd.hpp"
 
 namespace ble {
@@ -39,6 +39,16 @@ UniqueFd open_own(const std::string &path, int flags, mode_t mode);
 
 // Of the program that runs: "/usr/bin". Empty: it is not known.
 std::string program_folder();
+
+// Why `path` cannot be opened, for messages: of the errno ENOENT "the folder /x is missing" where that is it.
+std::string why_not_opened(const std::string &path, int error);
+
+// Error from errno, as system_error(): "unable to WHAT PATH: why_not_opened()". `what` as in "open the spool".
+Error file_error(const std::string &what, const std::string &path, ExitCode code);
+
+// Can a file be written at `path`, there or not? For --check: makes and opens nothing. `what` as in "the spool". Error(permission)
+// without the right to, else Error(config). Nothing to object to in an empty path, or one that is no regular file.
+void check_place(const std::string &what, const std::string &path);
 
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
 std::string default_state_path(const std::string &name);

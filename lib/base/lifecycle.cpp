@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -123,6 +124,7 @@ void Lifecycle::handle() {
             stopping_ = true;
         }
     }
+    if (!input_not_read_.empty()) look_at_input();
     if (fired(stats_timer_)) report();
     if (fired(metrics_timer_)) write_metrics();
     if (fired(end_timer_)) stopping_ = ran_out_ = true;
@@ -146,6 +148,23 @@ void Lifecycle::reload() {
         reload_();
     else
         log_debug("SIGHUP: nothing to read again");
+}
+
+// One event only: nobody takes the bytes away, which would wake us for ever.
+void Lifecycle::reads_no_input(const std::string &instead) {
+    struct stat status {};
+    if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) return;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLONESHOT;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, STDIN_FILENO, &event) == 0)
+        input_not_read_ = options_.tool + " reads no input, and somebody writes to it: " + instead;
+}
+
+void Lifecycle::look_at_input() {
+    pollfd ask{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&ask, 1, 0) <= 0) return;
+    if ((ask.revents & POLLIN) != 0) log_warning(input_not_read_);
+    input_not_read_.clear();
 }
 
 bool Lifecycle::pause(milliseconds time) {
@@ -215,7 +234,7 @@ void Lifecycle::write_metrics() {
             file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
         if (written && std::rename(next.c_str(), options_.metrics.c_str()) == 0) return;
     }
-    log_warning(system_error("write metrics to " + options_.metrics).what());
+    log_warning(file_error("write metrics to", options_.metrics, ExitCode::io).what());
     ::unlink(next.c_str());
 }
 

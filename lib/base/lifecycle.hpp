@@ -47,6 +47,8 @@ class Lifecycle {
     void on_reload(std::function<void()> reload);
     // What --metrics writes, as it is now. Without --instance and --metrics there is no label `instance`.
     std::string metrics();
+    // For a tool that reads no standard input: warns once when somebody writes into it by a pipe. Nothing is taken from there.
+    void reads_no_input(const std::string &instead);
     // Lets this time pass; handles meanwhile, feeds the watchdog. False: stopping, at once when it already is.
     bool pause(std::chrono::milliseconds time);
 
@@ -59,6 +61,7 @@ class Lifecycle {
 
   private:
     void watch(const UniqueFd &fd);
+    void look_at_input();
     bool is_hang_up(const signalfd_siginfo &signal) const;
     void reload();
     void report();
@@ -69,6 +72,7 @@ class Lifecycle {
     std::function<void()> refresh_, reload_;
     std::function<std::string()> status_;
     std::string status_told_;
+    std::string input_not_read_;  // what to say of it; empty: nothing, or no more
     MoreMetrics more_metrics_;
     UniqueFd epoll_, signals_, stats_timer_, metrics_timer_, end_timer_, watchdog_timer_, status_timer_;
     const bool had_terminal_;       // and shall end with it

@@ -43,6 +43,16 @@ Time to_moment(const std::string &text) {
     }
 }
 
+milliseconds to_days(const std::string &text) {
+    const bool bare =
+        !text.empty() && (std::isdigit(static_cast<unsigned char>(text.back())) || text.back() == '.');
+    try {
+        return to_duration(bare ? text + "d" : text);
+    } catch (const std::string &) {
+        throw std::string("days are wanted, as in 90 or 0.5; or hours, as in 12h");
+    }
+}
+
 bool to_bool(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

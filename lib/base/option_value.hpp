@@ -15,6 +15,8 @@ std::int64_t to_number(const std::string &text, std::int64_t least, std::int64_t
 std::chrono::milliseconds to_duration(const std::string &text);
 // "2026-11-22T06:30:10Z", "2026-11-22" (its beginning, UTC), or how long ago: "24h".
 Time to_moment(const std::string &text);
+// The same, where days are meant without a unit.
+std::chrono::milliseconds to_days(const std::string &text);
 bool to_bool(std::string text);
 LogLevel to_log_level(std::string text);
 

@@ -460,6 +460,10 @@ bool names_a_batch(std::string_view member) {
            member == member_names[Member::seq];
 }
 
+bool is_report(const Names &members) {
+    return members.has("address") && members.has("address_type") && members.has("event_type");
+}
+
 InvalidLine too_long() {
     return {"longer than " + std::to_string(max_line) + " bytes"};
 }
@@ -517,6 +521,10 @@ ParsedLine BatchParser::parse(std::string_view line) {
         if (!reader.has(Member::detections)) return read_state(line);
     } else if (archive_only) {
         return too_long();
+    }
+    if (!reader.has(Member::device_id) && is_report(members.others)) {
+        reader.refuse("one advertising report, as of blescan --each, and no batch: leave out --each");
+        return refuse(reader, false);
     }
     return reader.has(Member::gap) ? read_gap(reader, impl_->names) : read_batch(reader, impl_->names);
 }

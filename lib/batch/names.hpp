@@ -12,6 +12,9 @@ class Names {
   public:
     void clear() { names_.clear(); }
     void add(std::string_view name) { names_.push_back(name); }
+    bool has(std::string_view name) const {
+        return std::find(names_.begin(), names_.end(), name) != names_.end();
+    }
 
     // A name that was added twice; without data: there is none. The names are in another order then.
     std::string_view twice() {

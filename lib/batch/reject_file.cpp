@@ -169,7 +169,7 @@ bool RejectFile::write(const std::string &record) {
 void RejectFile::complain(const char *what) {
     const int error = errno;
     if (trouble_said_.due())
-        log_warning(std::string("unable to ") + what + " " + path_ + ": " + std::strerror(error));
+        log_warning(std::string("unable to ") + what + " " + path_ + ": " + why_not_opened(path_, error));
 }
 
 }  // namespace ble

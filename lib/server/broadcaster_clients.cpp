@@ -17,6 +17,12 @@ namespace {
 constexpr std::size_t max_incoming = 64 * 1024;
 constexpr std::size_t max_notes = 16;  // unread answers to a client that keeps talking
 
+bool is_integer(std::string_view text) {
+    if (text.starts_with('-')) text.remove_prefix(1);
+    const bool whole = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+    return whole && (text.front() != '0' || text.size() == 1);
+}
+
 // "?device_id=a&device_id=b&rssi_min=-70" as the message that asks for the same.
 std::string subscribe_message(lws *wsi) {
     std::string ids, hashes, rest;
@@ -35,7 +41,13 @@ std::string subscribe_message(lws *wsi) {
         } else if (!name.empty()) {
             rest += ",";
             append_json_string(rest, name);
-            rest.append(":").append(value.empty() ? "null" : value);
+            rest += ":";
+            if (is_integer(value))
+                rest.append(value);
+            else if (value.empty())
+                rest += "null";
+            else  // so that it is this value that is refused, not the whole as "not JSON"
+                append_json_string(rest, value);
         }
     }
     return "{\"subscribe\":{\"device_id\":[" + ids + "],\"device_hash\":[" + hashes + "]" + rest + "}}";

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -28,10 +27,11 @@ struct Releaser {
 using Context = std::unique_ptr<SSL_CTX, Releaser<SSL_CTX_free>>;
 using Certificate = std::unique_ptr<X509, Releaser<X509_free>>;
 
-[[noreturn]] void refuse(const std::string &what) {
+// `path`: of the file that is read, where there is one.
+[[noreturn]] void refuse(const std::string &what, const std::string &path = "") {
     const unsigned long code = ERR_peek_error();
     const char *reason = ERR_reason_error_string(code);
-    const std::string text = ERR_SYSTEM_ERROR(code) ? std::strerror(ERR_GET_REASON(code))
+    const std::string text = ERR_SYSTEM_ERROR(code) ? why_not_opened(path, ERR_GET_REASON(code))
                              : reason != nullptr    ? reason
                                                     : "it is none";
     ERR_clear_error();
@@ -68,14 +68,14 @@ Context read(const TlsFiles &files) {
     Context context(SSL_CTX_new(TLS_server_method()));
     if (!context) refuse("TLS");
     if (SSL_CTX_use_certificate_chain_file(context.get(), files.cert.c_str()) != 1)
-        refuse("the certificate " + files.cert);
+        refuse("the certificate " + files.cert, files.cert);
     if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-        refuse("the key " + files.key + " with the certificate " + files.cert);
+        refuse("the key " + files.key + " with the certificate " + files.cert, files.key);
     if (files.client_ca.empty()) return context;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(files.client_ca.c_str());
     SSL_CTX_set_client_CA_list(context.get(), names);
     if (names == nullptr || SSL_CTX_load_verify_file(context.get(), files.client_ca.c_str()) != 1)
-        refuse("the authorities " + files.client_ca);
+        refuse("the authorities " + files.client_ca, files.client_ca);
     return context;
 }
 
@@ -113,7 +113,7 @@ void load_tls(ssl_ctx_st *context, const TlsFiles &files) {
                     "the key " + files.key +
                         " is of another kind than the one in use (RSA, EC): that takes a restart");
     if (SSL_CTX_use_cert_and_key(context, certificate, key, chain, 1) != 1)
-        refuse("the certificate " + files.cert);
+        refuse("the certificate " + files.cert, files.cert);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     if (!files.client_ca.empty()) {
         SSL_CTX_set1_cert_store(context, SSL_CTX_get_cert_store(fresh.get()));

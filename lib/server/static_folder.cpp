@@ -8,7 +8,6 @@
 #include <climits>
 #include <utility>
 
-#include "base/error.hpp"
 #include "base/file.hpp"
 
 namespace ble {
@@ -48,7 +47,7 @@ std::string type_of(std::string_view name) {
 
 StaticFolder::StaticFolder(const std::string &path)
     : folder_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (!folder_) throw system_error("read the folder " + path, ExitCode::config);
+    if (!folder_) throw file_error("read the folder", path, ExitCode::config);
 }
 
 std::optional<StaticFile> StaticFolder::open(std::string_view path) const {

@@ -25,8 +25,7 @@ constexpr char settings[] =
 [[noreturn]] void fail_to_open(const std::string &path) {
     const int error = errno;
     const bool no_right = error == EACCES || error == EPERM || error == EROFS;
-    const Error why =
-        system_error("open the spool " + path, no_right ? ExitCode::permission : ExitCode::config);
+    const Error why = file_error("open the spool", path, no_right ? ExitCode::permission : ExitCode::config);
     // There may be room later: what SQLite says of a full disk.
     if (error == ENOSPC || error == EDQUOT)
         throw SqliteError(SqliteError::Kind::trouble, ExitCode::io, why.what());

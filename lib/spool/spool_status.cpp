@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/error.hpp"
+#include "base/file.hpp"
 #include "spool/spool_age.hpp"
 #include "spool/spool_schema.hpp"
 #include "sqlite/database.hpp"
@@ -27,9 +27,8 @@ std::uint64_t count_older(Database &database, std::chrono::milliseconds max_age)
 }  // namespace
 
 SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds max_age) try {
-    if (::access(path.c_str(), F_OK) != 0)
-        throw system_error("read the spool " + path, ExitCode::unavailable);
-    if (::access(path.c_str(), R_OK) != 0) throw system_error("read the spool " + path, ExitCode::permission);
+    if (::access(path.c_str(), F_OK) != 0) throw file_error("read the spool", path, ExitCode::unavailable);
+    if (::access(path.c_str(), R_OK) != 0) throw file_error("read the spool", path, ExitCode::permission);
     Database database(path, std::chrono::seconds(5), Database::Access::read);
     SpoolStatus status;
     database.execute("BEGIN");  // one moment's view

@@ -77,7 +77,8 @@ Database::Database(const std::string &path, std::chrono::milliseconds busy_timeo
     const std::string place = access == Access::write && path != memory ? own_place(path) : path;
     const int result = ::sqlite3_open_v2(place.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
-        const std::string reason = handle_ == nullptr ? "out of memory" : ::sqlite3_errmsg(handle_);
+        const int cause = handle_ == nullptr ? ENOMEM : ::sqlite3_system_errno(handle_);
+        const std::string reason = cause != 0 ? why_not_opened(path, cause) : ::sqlite3_errmsg(handle_);
         ::sqlite3_close(handle_);
         const Class found = classify(result);
         throw SqliteError(found.kind, found.code, "unable to open the database " + path + ": " + reason);

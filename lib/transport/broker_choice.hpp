@@ -17,6 +17,7 @@ class BrokerChoice {
     struct Broker {
         MqttServer server;
         AddressMemory addresses{};
+        bool met = false;         // a link to it was up
         std::string trouble{};    // of the last attempt
         Throttle failure_said{};  // that it failed
     };

@@ -25,6 +25,13 @@ bool may_be_tls(CURLcode code) {
     return std::find(std::begin(of_tls), std::end(of_tls), code) != std::end(of_tls);
 }
 
+// Of an exchange without TLS: what answers may want it, or be no server of HTTP.
+bool may_be_other(CURLcode code) {
+    constexpr CURLcode strange[] = {CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING,
+                                    CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY};
+    return std::find(std::begin(strange), std::end(strange), code) != std::end(strange);
+}
+
 }  // namespace
 
 struct HttpClient::Impl {
@@ -84,15 +91,14 @@ HttpEnd HttpClient::Impl::end_of(HttpRequest &request, CURLcode code) {
 
 // Not where a proxy leads there.
 std::function<void()> HttpClient::Impl::look_at(const HttpRequest &request, CURLcode code) const {
-    if (!may_be_tls(code)) return {};
     const HttpServerName server = server_of(request.base);
-    if (!server.tls || request.proxied()) return {};
+    if (request.proxied() || !(server.tls ? may_be_tls(code) : may_be_other(code))) return {};
     // The address is looked for anew: newer libcurls do not tell that of a connection that came to nothing.
-    TlsPeer peer{server.host,    "",           server.port, options.cafile,
-                 options.capath, options.cert, options.key, options.insecure};
-    return [peer = std::move(peer), what = request.base] {
-        look_at_tls_later(peer, [what](const std::string &found) {
-            if (!found.empty()) log_warning(what + ": TLS: " + found);
+    TlsPeer peer{server.host,  "",          server.port,      options.cafile,          options.capath,
+                 options.cert, options.key, options.insecure, TlsPeer::Protocol::http, server.tls};
+    return [peer = std::move(peer), what = request.base, by = server.tls ? ": TLS: " : ": "] {
+        look_at_tls_later(peer, [what, by](const std::string &found) {
+            if (!found.empty()) log_warning(what + by + found);
         });
     };
 }

@@ -54,8 +54,7 @@ std::vector<std::string> parts_at_blanks(const std::vector<std::string> &texts) 
 void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
     const auto code = line.on_command_line(option) ? ExitCode::usage : ExitCode::config;
     refuse_pipe(path, code);
-    if (!path.empty() && ::access(path.c_str(), R_OK) != 0)
-        throw Error(code, system_error("read " + option + " " + path).what());
+    if (!path.empty() && ::access(path.c_str(), R_OK) != 0) throw file_error("read " + option, path, code);
 }
 
 }  // namespace

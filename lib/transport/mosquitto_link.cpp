@@ -124,6 +124,7 @@ struct MosquittoLink::Callbacks {
 MosquittoLink::MosquittoLink(std::shared_ptr<MqttEventQueue> queue, const MqttAttempt &attempt)
     : queue_(std::move(queue)),
       epoch_(attempt.epoch),
+      met_(attempt.met),
       five_(attempt.five),
       options_(attempt.options),
       server_(attempt.server),
@@ -178,7 +179,7 @@ void MosquittoLink::step() {
     if (tunnel_) dig();
     if (connecting() || state_ == State::greeting)
         if (now >= deadline_)
-            return give_up("no answer within " + std::to_string(connect_limit.count()) + " s");
+            return fail_to_connect("no answer within " + std::to_string(connect_limit.count()) + " s");
     if (!connected()) return;
     if (session_.window == nullptr) {
         look_ahead();
@@ -218,7 +219,7 @@ void MosquittoLink::dig() {
     if (tunnel_->state() == WebSocketTunnel::State::ended) {
         const std::string text = tunnel_->trouble();
         if (!tunnel_->tls_in_doubt()) return give_up(text);
-        fail_after_look(queue_, {options_, server_, session_, five_, epoch_}, address_, text);
+        fail_after_look(queue_, {options_, server_, session_, five_, epoch_, met_}, address_, text);
         finish();
         return client_.reset();
     }
@@ -355,13 +356,17 @@ void MosquittoLink::check(int code) {
     const std::string text = trouble_text(code, error);
     // That of 2.0.21 and later takes mosquitto's "too large" (0x95) for no answer to a publish, as the standard does.
     const bool answer_unknown = state_ == State::up && code == MOSQ_ERR_PROTOCOL;
-    if (options_.tls && !tunnel_ && state_ == State::greeting &&
-        !(hung_up_ && five_ && options_.version == "auto")) {
-        fail_after_look(queue_, {options_, server_, session_, five_, epoch_}, address_, text);
-        finish();
-        return client_.reset();
-    }
+    if (state_ == State::greeting && !(hung_up_ && five_ && options_.version == "auto"))
+        return fail_to_connect(text);
     give_up(text, answer_unknown ? mqtt::protocol_error : 0);
+}
+
+// Not from a callback. What is there may be no broker, or one whose TLS is wrong.
+void MosquittoLink::fail_to_connect(const std::string &text) {
+    if ((!options_.tls && met_) || tunnel_ || state_ != State::greeting) return give_up(text);
+    fail_after_look(queue_, {options_, server_, session_, five_, epoch_, met_}, address_, text);
+    finish();
+    client_.reset();
 }
 
 std::string MosquittoLink::trouble_text(int code, int error) const {

@@ -74,12 +74,14 @@ class MosquittoLink final : public MqttLink {
     void check(int code);
     std::string trouble_text(int code, int error) const;
     void give_up(const std::string &text, int reason = 0);
+    void fail_to_connect(const std::string &text);
     void end(int reason, const std::string &text, const std::string &server = {});
     void finish();
     void push(MqttEvent event) { queue_->push({epoch_, std::move(event)}); }
 
     std::shared_ptr<MqttEventQueue> queue_;
     unsigned epoch_;
+    const bool met_;
     bool five_;  // MQTT 5, else 3.1.1
     MqttOptions options_;
     MqttServer server_;

@@ -166,7 +166,7 @@ void MqttConnection::Impl::connect() {
     ++epoch;
     MqttSession of_this_link = session;
     if (session.client_id.empty()) of_this_link.client_id = random_client_id(session.id_prefix);
-    const MqttAttempt attempt{options, choice.now().server, of_this_link, five, epoch};
+    const MqttAttempt attempt{options, choice.now().server, of_this_link, five, epoch, choice.now().met};
     if (attempt.server.websocket && session.window == nullptr)
         link = std::make_unique<PahoLink>(queue, attempt);
     else
@@ -224,6 +224,7 @@ bool MqttConnection::Impl::handle(const MqttEvent &event) {
 void MqttConnection::Impl::accept(const MqttEvent &event) {
     state = State::up;
     choice.now().addresses.worked(link->address());
+    choice.now().met = true;
     choice.now().failure_said.reset();
     since = Clock::now();
     receive_maximum = event.receive_maximum;

@@ -43,9 +43,10 @@ void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, const MqttAtt
     const auto &options = attempt.options;
     look_at_tls_later(
         {attempt.server.host, address, static_cast<std::uint16_t>(attempt.server.port), options.cafile,
-         options.capath, options.cert, options.key, options.insecure},
-        [queue, epoch = attempt.epoch, text](const std::string &found) {
-            queue->push({epoch, {MqttEvent::Kind::failed, 0, 0, found.empty() ? text : "TLS: " + found}});
+         options.capath, options.cert, options.key, options.insecure,
+         attempt.server.websocket ? TlsPeer::Protocol::http : TlsPeer::Protocol::mqtt, options.tls},
+        [queue, epoch = attempt.epoch, text, by = options.tls ? "TLS: " : ""](const std::string &found) {
+            queue->push({epoch, {MqttEvent::Kind::failed, 0, 0, found.empty() ? text : by + found}});
         });
 }
 

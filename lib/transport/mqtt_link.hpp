@@ -86,8 +86,9 @@ struct MqttAttempt {
     const MqttOptions &options;
     const MqttServer &server;
     const MqttSession &session;
-    bool five;       // MQTT 5, else 3.1.1
-    unsigned epoch;  // of its events
+    bool five;         // MQTT 5, else 3.1.1
+    unsigned epoch;    // of its events
+    bool met = false;  // a link to this server was up before: it is a broker
 };
 
 class MqttLink {
@@ -122,7 +123,7 @@ class MqttLink {
     virtual void close(std::chrono::milliseconds limit) = 0;
 };
 
-// Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS.
+// Pushes `failed` with `text`, or with what look_at_tls_later() finds wrong with the broker's TLS or its port.
 void fail_after_look(const std::shared_ptr<MqttEventQueue> &queue, const MqttAttempt &attempt,
                      const std::string &address, const std::string &text);
 

@@ -48,7 +48,8 @@ void check_topic_text(const std::string &topic, const CommandLine &line) {
 void check_readable(const CommandLine &line, const std::string &option, const std::string &path) {
     refuse_pipe(path, line.on_command_line(option) ? ExitCode::usage : ExitCode::config);
     if (!path.empty() && !std::ifstream(path))
-        throw wrong(line, option, "unable to read " + path + ", given with " + option);
+        throw wrong(line, option,
+                    "unable to read " + option + " " + path + ": " + why_not_opened(path, errno));
 }
 
 // Of each server that is spoken to by WebSocket.

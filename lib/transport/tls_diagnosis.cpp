@@ -1,24 +1,20 @@
 #include "transport/tls_diagnosis.hpp"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 #include <thread>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/timestamp.hpp"
-#include "base/unique_fd.hpp"
 #include "transport/address_race.hpp"
-#include "transport/steered_lookup.hpp"
+#include "transport/port_diagnosis.hpp"
 
 namespace ble {
 namespace {
@@ -26,8 +22,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds verdict_limit(2000);  // for what a peer says of our certificate, after the handshake
-constexpr int most_names = 3;                // of a certificate, in a message
+constexpr milliseconds handshake_limit(3000);  // so that there is time left to ask in plain
+constexpr milliseconds verdict_limit(2000);    // for what a peer says of our certificate, after the handshake
+constexpr char no_broker[] = "this is no MQTT broker: it speaks HTTP; is the port right?";
+constexpr int most_names = 3;  // of a certificate, in a message
 
 template <auto function>
 struct Free {
@@ -110,12 +108,13 @@ class Handshake {
     std::string examine();
 
   private:
-    bool dial();
     bool prepare();
     // Repeats an operation until it is done, fails, or `end` comes: its last result.
     template <typename Operation>
     int drive(Clock::time_point end, Operation operation);
-    bool wait(short what, Clock::time_point end) const;
+    bool reached() const;
+    bool speaks_http();
+    std::string of_port() const;
     std::string of_certificate() const;
     std::string of_ours(int result) const;
 
@@ -126,25 +125,6 @@ class Handshake {
     Held<SSL, SSL_free> ssl_;
     bool asked_ = false;  // for a certificate of ours, and we have none
 };
-
-bool Handshake::wait(short what, Clock::time_point end) const {
-    pollfd ask{socket_.get(), what, 0};
-    const auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(end - Clock::now()));
-    return ::poll(&ask, 1, static_cast<int>(left.count())) > 0;
-}
-
-bool Handshake::dial() {
-    addrinfo hints{}, *list = nullptr;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    if (look_up_unsteered(peer_.address.c_str(), std::to_string(peer_.port).c_str(), &hints, &list) != 0)
-        return false;
-    socket_ = UniqueFd(::socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const bool under_way =
-        ::connect(socket_.get(), list->ai_addr, list->ai_addrlen) == 0 || errno == EINPROGRESS;
-    ::freeaddrinfo(list);
-    return under_way && wait(POLLOUT, end_);
-}
 
 bool Handshake::prepare() {
     context_.reset(SSL_CTX_new(TLS_client_method()));
@@ -180,20 +160,61 @@ int Handshake::drive(Clock::time_point end, Operation operation) {
         const int result = operation();
         const int error = SSL_get_error(ssl_.get(), result);
         if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return error;
-        if (!wait(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, end)) return error;
+        if (!wait_for(socket_.get(), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, end)) return error;
     }
 }
 
 // OpenSSL verifies, and goes on whatever it finds: that is SSL_VERIFY_NONE, a client's default.
 std::string Handshake::examine() {
-    if (!dial() || !prepare()) return {};
-    const int shaken = drive(end_, [&] { return SSL_connect(ssl_.get()); });
+    socket_ = dial(peer_.address, peer_.port, end_);
+    if (!socket_ || !prepare()) return {};
+    const int shaken =
+        drive(std::min(end_, Clock::now() + handshake_limit), [&] { return SSL_connect(ssl_.get()); });
+    if (!peer_.tls || !reached()) return of_port();
     if (const auto text = of_certificate(); !text.empty() || shaken != SSL_ERROR_NONE)
         return text.empty() ? of_ours(shaken) : text;
-    if (!asked_ && peer_.cert.empty()) return {};
+    const bool mqtt = peer_.protocol == TlsPeer::Protocol::mqtt;
+    if (!asked_ && peer_.cert.empty()) return mqtt && speaks_http() ? no_broker : "";
     char byte;
     const auto end = std::min(end_, Clock::now() + verdict_limit);
     return of_ours(drive(end, [&] { return SSL_read(ssl_.get(), &byte, 1); }));
+}
+
+// Has the other side said anything that is TLS?
+bool Handshake::reached() const {
+    const auto state = SSL_get_state(ssl_.get());
+    const auto error = ERR_peek_last_error();
+    const bool alert = ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
+    return alert || (state != TLS_ST_BEFORE && state != TLS_ST_CW_CLNT_HELLO);
+}
+
+bool Handshake::speaks_http() {
+    const auto question = http_question(peer_.name);
+    const auto end = std::min(end_, Clock::now() + verdict_limit);
+    char answer[5] = "";
+    const auto ask = [&] {
+        return SSL_write(ssl_.get(), question.data(), static_cast<int>(question.size()));
+    };
+    const auto hear = [&] { return SSL_read(ssl_.get(), answer, sizeof answer); };
+    return drive(end, ask) == SSL_ERROR_NONE && drive(end, hear) == SSL_ERROR_NONE &&
+           std::string_view(answer, sizeof answer) == "HTTP/";
+}
+
+// What is there, when there is no TLS or we do not want it.
+std::string Handshake::of_port() const {
+    const bool mqtt = peer_.protocol == TlsPeer::Protocol::mqtt;
+    if (reached())
+        return mqtt ? "this port wants TLS: say --tls, or mqtts:// in the URL"
+                    : "this port wants TLS: write https:// in the URL";
+    const auto spoken = ask_in_plain(peer_.address, peer_.port, end_);
+    if (spoken == Spoken::unknown) return {};
+    const bool ours = (spoken == Spoken::mqtt) == mqtt;
+    if (ours && !peer_.tls) return {};
+    if (ours)
+        return std::string("there is no TLS at this port: it speaks plain ") + (mqtt ? "MQTT" : "HTTP") +
+               "; name the port that has TLS" + (mqtt ? ", usually 8883" : "");
+    const std::string other = mqtt ? no_broker : "this is no HTTP server: it speaks MQTT";
+    return peer_.tls ? "there is no TLS at this port, and " + other : other;
 }
 
 std::string Handshake::of_certificate() const {
@@ -254,7 +275,7 @@ std::string diagnose_tls(const TlsPeer &peer, milliseconds limit) {
 
 void look_at_tls_later(TlsPeer peer, std::function<void(const std::string &found)> tell) {
     std::thread([peer = std::move(peer), tell = std::move(tell)]() mutable {
-        constexpr std::chrono::seconds limit(5);  // of the lookup, and of the handshake
+        constexpr std::chrono::seconds limit(5);  // of the lookup, and of all questions
         if (peer.address.empty()) peer.address = find_address(peer.name, peer.port, {}, limit).address;
         tell(peer.address.empty() ? "" : diagnose_tls(peer, limit));
     }).detach();

@@ -1,5 +1,6 @@
 // What is wrong with a TLS connection, in words that help. The libraries say "certificate verify failed" of an expired
-// certificate, an unknown issuer and another host name alike, or nothing at all; so the peer is looked at once more.
+// certificate, an unknown issuer and another host name alike, or nothing at all; so the peer is looked at once more. And of a port that
+// is the wrong one: TLS where there is none, or none where there is, MQTT to a server of HTTP, HTTP to a broker.
 #pragma once
 
 #include <chrono>
@@ -16,9 +17,11 @@ struct TlsPeer {
     std::string cafile, capath, cert,
         key;                // as of the options; empty: the system's authorities, no certificate of ours
     bool insecure = false;  // its certificate is not looked at
+    enum class Protocol { mqtt, http } protocol = Protocol::mqtt;  // that we speak there
+    bool tls = true;                                               // and whether by TLS
 };
 
-// Connects, shakes hands and hangs up. Blocks for at most `limit`. Empty: nothing wrong was found, or nothing answers.
+// Connects, shakes hands and hangs up; where that shows no TLS, connects again and asks in plain MQTT and HTTP. Blocks for at most `limit`. Empty: nothing wrong was found, or nothing answers.
 std::string diagnose_tls(const TlsPeer &peer, std::chrono::milliseconds limit);
 
 // The same in a thread of its own, since it connects once more; then `tell` gets what was found, there. The thread may outlive whoever

@@ -93,6 +93,16 @@ class Reports(LiveTest):
         found = wait_until(lambda: json.loads(tool.line())["detections"], "a detection")
         self.assertEqual(found[0]["device_hash"], hashlib.sha256(BEACON.replace(":", "").upper().encode()).hexdigest())
         self.assertEqual((found[0]["adapters"], found[0]["address"]), (["hci0"], BEACON))
+        self.assertEqual(tool.err.count("hashed without a key"), 1)
+
+    def test_a_reader_that_leaves_a_radios_batches_is_a_failure(self):
+        fake = self.fake()
+        for words, code in ((["--window", "0.5", "--interval", "0"], 74), (["--each"], 0)):
+            tool = self.scan(*words)
+            tool.wait_err("scanning hci0")
+            tool.process.stdout.close()
+            wait_until(lambda t=tool: fake.do("heard", adapter="hci0", address=BEACON, RSSI=-50) or not t.running(), "its end")
+            self.assertEqual(tool.wait(), code)
 
     def test_a_report_that_comes_with_the_start_is_in_the_first_window(self):
         fake = self.fake()

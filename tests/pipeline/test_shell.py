@@ -36,9 +36,7 @@ class Shell(unittest.TestCase):
                 self.assertEqual(len(out.splitlines()), 1)
                 json.loads(out)
                 self.assertEqual(err, "")
-                self.assertIn(code, (0, 74))  # 0: all was in the pipe before head ended
-        code, out, err = self.shell(f"blescan --replay {CAPTURE} --each --quiet | head -1")
-        self.assertEqual(code, 74)  # this is more than a pipe holds
+                self.assertEqual(code, 0)
 
     def test_head_ends_bleingest_and_all_is_stored(self):
         lines = make_batches(3000)

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/duration.hpp"
+#include "base/file.hpp"
 #include "store/store.hpp"
 
 namespace ble {
@@ -86,8 +87,8 @@ bool Export::persist(const std::function<void()> &work) {
 void Export::open() {
     // A file that is not there is nothing to wait for.
     if (options_.db.find("://") == std::string::npos && ::access(options_.db.c_str(), R_OK) != 0)
-        throw system_error("open the database " + options_.db,
-                           errno == EACCES ? ExitCode::permission : ExitCode::io);
+        throw file_error("open the database", options_.db,
+                         errno == EACCES ? ExitCode::permission : ExitCode::io);
     archive_ = open_archive(options_.db, options_.filter, [this] {
         lifecycle_.handle();
         lifecycle_.progress();

@@ -1,5 +1,6 @@
 #include "bleexport/options.hpp"
 
+#include "base/file.hpp"
 #include "base/option_value.hpp"
 #include "store/store.hpp"
 
@@ -28,6 +29,7 @@ void declare_export_options(ExportOptions &o, CommandLine &line) {
     line.text(
         "--resume FILE", o.resume,
         "remember there how far the reader has come, and begin there the next time; of an SQLite database");
+    line.stray([](const std::string &word) { return "--db " + word; });
     line.epilogue(
         "Examples:\n"
         "  bleexport --db ble.db --resume moved | bleingest --import --db postgresql://db.example.org/ble\n"
@@ -48,6 +50,7 @@ void validate_export_options(ExportOptions &o, const CommandLine &line) {
                     "--resume: PostgreSQL numbers batches in blocks, so that none is the last one that was "
                     "read. Begin "
                     "again, which changes nothing that is stored, or narrow it by --since");
+    if (o.common.check) check_place("the file of --resume", o.resume);
     if (o.db == ":memory:")
         throw Error(ExitCode::usage, "--db: a database in memory is another program's alone");
 }

@@ -45,7 +45,7 @@ void PlaceFile::write(const ArchivePlace &place) const {
          << choice_ << '\n';
     const std::string bytes = text.str(), target = own_place(path_), beside = target + ".new";
     const auto fail = [&] {
-        return system_error("write " + path_, errno == EACCES ? ExitCode::permission : ExitCode::io);
+        return file_error("write", path_, errno == EACCES ? ExitCode::permission : ExitCode::io);
     };
     const UniqueFd file = open_own(beside, O_WRONLY | O_CREAT | O_TRUNC, 0640);
     if (!file || ::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))

@@ -1,10 +1,32 @@
 #include "bleingest/options.hpp"
 
-#include <algorithm>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <fstream>
+#include <string_view>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "store/store.hpp"
 
 namespace ble {
+namespace {
+
+// Batches are read from such a word by nobody: it is where they are to go.
+bool is_database(const std::string &word) {
+    constexpr std::string_view magic{"SQLite format 3\0", 16};
+    if (is_url(word)) return true;
+    std::string start(magic.size(), '\0');
+    struct stat info {};
+    if (::stat(word.c_str(), &info) != 0) return word.ends_with(".db") || word.ends_with(".sqlite");
+    if (!S_ISREG(info.st_mode)) return false;  // opening a FIFO is not for a look
+    std::ifstream(word).read(start.data(), static_cast<std::streamsize>(start.size()));
+    return start == magic;
+}
+
+}  // namespace
 
 void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.words("FIFO|FILE", o.inputs,
@@ -43,6 +65,15 @@ void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
         throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
     if (o.clock_is_right && o.retain.count() == 0)
         throw Error(ExitCode::usage, "--clock-is-right is about --retain, which is not given");
+    if (o.common.check) {
+        if (!is_url(o.db) && o.db != ":memory:") check_place("the database", o.db);
+        check_place("the reject file", o.reject);
+    }
+    for (const auto &word : o.inputs)
+        if (is_database(word))
+            throw Error(ExitCode::usage, printable(word) +
+                                             " is a database, and no file of batches; did you mean --db " +
+                                             printable(word) + "?");
     if (o.inputs.empty()) o.inputs = {"-"};
     if (std::count(o.inputs.begin(), o.inputs.end(), "-") > 1)
         throw Error(ExitCode::usage, "- is given twice: there is one standard input");

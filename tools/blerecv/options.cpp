@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "server/metrics_site.hpp"
 #include "server/path_prefix.hpp"
@@ -47,6 +48,10 @@ void declare_serve_options(ServeOptions &o, CommandLine &line) {
     line.flag("--insecure", o.insecure, "take batches from anybody, on an address that others can reach");
     line.group("Ending");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end when this many batches were consumed; 0: never");
+    line.stray([](const std::string &word) {
+        if (is_number(word)) return "--port " + word;
+        return is_file(word) || is_url(word) ? std::string() : "--bind " + word;
+    });
     line.epilogue(
         "Examples:\n"
         "  blerecv | bleingest --db ble.db\n"

@@ -1,9 +1,11 @@
 #include "blescan/options.hpp"
 
 #include "base/command_line.hpp"
+#include "base/file.hpp"
 #include "base/host.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "batch/json_text.hpp"
 #include "batch/safe_text.hpp"
 #include "radio/air/address.hpp"
@@ -82,11 +84,17 @@ void declare_identity_and_windows(ScanOptions &o, CommandLine &line) {
     line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
 }
 
+std::string instead_of(const std::string &word) {
+    const bool adapter = parse_address(word) || (word.starts_with("hci") && is_number(word.substr(3)));
+    return (adapter ? "--adapter " : "--replay ") + word;
+}
+
 }  // namespace
 
 void declare_scan_options(ScanOptions &o, CommandLine &line) {
     declare_source_and_output(o, line);
     declare_identity_and_windows(o, line);
+    line.stray(instead_of);
     line.epilogue(
         "Try:  blescan --window 5 --interval 0 | jq\n"
         "      blescan --replay examples/sample.btsnoop | jq\n"
@@ -173,6 +181,7 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--counts"),
                     "--counts: not with --each, --detail, --addresses or --names, which tell of advertisers");
     settle_names(o, line);
+    if (o.common.check) check_place("the recording", o.record);
 }
 
 }  // namespace ble

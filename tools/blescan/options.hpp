@@ -37,6 +37,8 @@ struct ScanOptions {
     Rules rules;
 
     bool live() const { return replay.empty(); }
+    // For people and scripts to look at; batches of a radio are for somebody who must have all of them, as --strict must.
+    bool listing() const { return (each || !live()) && !strict; }
 };
 
 void declare_scan_options(ScanOptions &options, CommandLine &line);

@@ -108,7 +108,7 @@ class BatchOutput : public Output {
           look_(look_for(options)),
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }),
           identification_(options.rules.identities, windows_) {
-        if (!options.rules.key && !options.counts)
+        if (!options.rules.key && !options.counts && options.live())
             log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
         if (options.default_id) tell_default_id(*options.default_id);
     }

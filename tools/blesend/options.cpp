@@ -5,6 +5,7 @@
 
 #include "base/command_line.hpp"
 #include "base/file.hpp"
+#include "base/mistyped.hpp"
 #include "batch/topic.hpp"
 #include "transport/transport.hpp"
 
@@ -84,12 +85,20 @@ void declare_delivery(SendOptions &options, CommandLine &line) {
     declare_doctor(options.doctor, line, "the way to the broker or server, the spool and the clock");
 }
 
+std::string instead_of(const std::string &word) {
+    if (is_url(word)) return "--url " + word;
+    if (is_number(word)) return "--port " + word;
+    if (word.ends_with(".spool")) return "--spool " + word;
+    return (is_file(word) && word.ends_with("json") ? "<" : "--broker ") + word;
+}
+
 }  // namespace
 
 void declare_send_options(SendOptions &options, CommandLine &line) {
     declare_destination(options, line);
     declare_spool(options, line);
     declare_delivery(options, line);
+    line.stray(instead_of);
     line.epilogue(
         "Examples:\n"
         "  blescan | blesend --host broker.example --tls\n"
@@ -184,6 +193,10 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
     validate_doctor(options.doctor, line);
     settle_spool(options, line);
     if (options.status) return;
+    if (options.common.check) {
+        check_place("the spool", options.spool);
+        check_place("the reject file", options.reject);
+    }
     if (options.one_try() && options.coalesce > 1)
         throw Error(line.on_command_line("--buffer") || line.on_command_line("--coalesce") ? ExitCode::usage
                                                                                            : ExitCode::config,

@@ -5,7 +5,8 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/mistyped.hpp"
 #include "batch/topic.hpp"
 
 namespace ble {
@@ -45,6 +46,12 @@ void settle_part(ReceiveOptions &options, const CommandLine &line) {
         throw wrong(line, {"--shards", "--topic", "--url"},
                     "--shards needs {shard} in the topic, and '" + options.mqtt.topic +
                         "' has none: " + topic_of_shards);
+}
+
+std::string instead_of(const std::string &word) {
+    if (is_url(word)) return "--url " + word;
+    if (is_number(word)) return "--port " + word;
+    return (word.find_first_of("/#+") == std::string::npos ? "--broker " : "--topic ") + word;
 }
 
 }  // namespace
@@ -91,6 +98,7 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
         "where lines go that are too long, name their own sender, or are of another device than their topic");
     line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
     declare_doctor(options.doctor, line, "the way to the broker and the rights there");
+    line.stray(instead_of);
     line.epilogue(
         "Examples:\n"
         "  blesub --host localhost | jq .device_id\n"
@@ -123,6 +131,7 @@ void validate_receive_options(ReceiveOptions &options, const CommandLine &line) 
         throw wrong(line, {"--topic", "--topic-device", "--url"},
                     "--topic-device takes the last level of a topic for the device: the topic '" +
                         options.mqtt.topic + "' must end in /+");
+    if (options.common.check) check_place("the reject file", options.reject);
     if (options.confirm && options.ack != "consumed")
         throw wrong(line, {"--confirm", "--ack"},
                     "--confirm promises that batches are stored, and --ack received does not wait for that: "

@@ -59,6 +59,7 @@ ExitCode Receiver::run(Lifecycle &lifecycle) {
     subscriber_.start();
     if (confirmer_) confirmer_->start();
     lifecycle.on_reload([this] { reload(); });
+    lifecycle.reads_no_input("batches come from a broker; blesend takes them there");
     lifecycle.ready(subscriber_.status());
     lifecycle.on_status([this] { return status(); });
     std::optional<ExitCode> code;

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "server/metrics_site.hpp"
 
@@ -50,6 +51,11 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
     declare_doctor(o.doctor, line, "the port, the certificate and the token");
+    line.stray([](const std::string &word) {
+        if (is_number(word)) return "--port " + word;
+        if (word.find('/') != std::string::npos && !is_file(word)) return "--www " + word;
+        return (is_file(word) && word.ends_with("json") ? "<" : "--bind ") + word;
+    });
     line.epilogue(
         "Examples:\n"
         "  blesub | bleingest | blews                     watch at http://127.0.0.1:8765/\n"

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/log.hpp"
 #include "radio/capture/capture_format.hpp"
 
@@ -31,7 +31,7 @@ BtsnoopWriter::BtsnoopWriter(const std::string &path) : path_(path) {
     if (!file_ && errno == EEXIST)
         throw Error(ExitCode::unavailable,
                     path + " exists, and a recording is not overwritten: give another name");
-    if (!file_) throw system_error("make " + path, ExitCode::unavailable);
+    if (!file_) throw file_error("make", path, ExitCode::unavailable);
     constexpr std::string_view magic{"btsnoop\0", 8};
     buffer_.assign(magic.begin(), magic.end());
     append_big(buffer_, version);

@@ -6,7 +6,7 @@
 
 #include <charconv>
 
-#include "base/error.hpp"
+#include "base/file.hpp"
 #include "radio/capture/btsnoop_writer.hpp"
 #include "radio/capture/capture_format.hpp"
 #include "radio/capture/steady_packets.hpp"
@@ -44,7 +44,7 @@ Replay::Replay(const ReplayOptions &options, Counters &counters, Wait wait)
     } else {
         // O_NONBLOCK: opening a FIFO must not wait for its writer beyond the reach of signals.
         file_ = UniqueFd(::open(options_.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-        if (!file_) throw system_error("open " + name_, ExitCode::unavailable);
+        if (!file_) throw file_error("open", name_, ExitCode::unavailable);
         fd_ = file_.get();
     }
     struct stat status {};

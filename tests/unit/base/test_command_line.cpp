@@ -3,6 +3,8 @@
 
 #include "base/command_line.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
+#include "base/nearest.hpp"
 #include "catch.hpp"
 
 using namespace std::chrono_literals;
@@ -145,4 +147,29 @@ TEST_CASE("LOG_LEVEL is read without regard to case, and a wrong one is 78") {
     Environment level("LOG_LEVEL", "loud");
     CHECK(failure({}) == 78);
     ble::set_log_level(ble::LogLevel::info);
+}
+
+TEST_CASE("what was probably meant is the name that is begun, or differs in the fewest letters") {
+    const std::vector<std::string> known{"--broker", "--port", "--retain", "--spool", "--spool-max", "--tls"};
+    const auto meant = [&](const char *typed) { return ble::nearest(typed, known); };
+    CHECK(meant("--broke") == "--broker");
+    CHECK(meant("--spo") == "--spool");
+    CHECK(meant("--retian") == "--retain");  // two letters that are swapped are one mistake
+    CHECK(meant("--prot") == "--port");
+    CHECK(meant("--spol-max") == "--spool-max");
+    CHECK(meant("--ttls") == "--tls");
+    CHECK(meant("--something-else").empty());
+    CHECK(meant("").empty());
+    CHECK(meant(std::string(1000, '-').c_str()).empty());
+}
+
+TEST_CASE("names of the environment are looked at whole, and are never printed raw") {
+    const char *const environment[] = {"BLEPIPE_TOPIK=x", "BLEPIPE_TLS=yes", "HOME=/", "BLEPIPE_\x1b[2J=1",
+                                       nullptr};
+    const std::vector<std::string> own{"BLEPIPE_TOPIC", "MQTT_BROKER"};
+    const auto warnings = ble::strange_environment(environment, own);
+    REQUIRE(warnings.size() == 2);
+    CHECK(warnings[0] ==
+          "BLEPIPE_TOPIK in the environment is no setting of blepipe; did you mean BLEPIPE_TOPIC?");
+    CHECK(warnings[1].find('\x1b') == std::string::npos);
 }

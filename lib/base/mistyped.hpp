@@ -1,0 +1,25 @@
+// What to say of an option, a word or a name in the environment that nobody knows.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ble {
+
+// "there is no option --broke; did you mean --broker?" `word` as it was typed, perhaps with "=VALUE"; `names`: all options, "--broker" and "-t".
+std::string no_such_option(std::string_view word, std::span<const std::string> names);
+
+// Names that begin with BLEPIPE_ in the environment and belong to no tool, script or unit of blepipe: for each a warning. `own`: those of
+// this tool. What another tool knows is no mistake: services share one environment.
+std::vector<std::string> strange_environment(const char *const *environment,
+                                             std::span<const std::string> own);
+
+// For CommandLine::stray(): what kind of word it is.
+bool is_number(std::string_view word);
+bool is_url(std::string_view word);
+bool is_file(
+    const std::string &word);  // of that name there is one, or it ends as the name of a file does: walk.pcap
+
+}  // namespace ble
