@@ -196,7 +196,8 @@ int Broadcaster::Impl::receive(Client &client, std::string_view piece) {
 int Broadcaster::Impl::obey(Client &client) {
     auto parsed = parse_subscribe(std::exchange(client.incoming, {}));
     if (client.subscriber.notes.size() >= max_notes)
-        return close_with(client.wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION, "you talk and do not listen");
+        return close_with(client.wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+                          "too many messages without reading the answers");
     if (auto *filter = std::get_if<Subscription>(&parsed))
         feed.filter(client.subscriber, std::move(*filter),
                     connection_status("subscribed", clients.size(), now()));

@@ -26,7 +26,7 @@ using std::chrono::seconds;
 
 constexpr int most_outstanding = 65'535;             // MQTT 5, 3.3.4: a receive maximum's largest value
 constexpr std::uint32_t never_expires = 0xffffffff;  // MQTT 5, 3.1.2.11.2
-constexpr char no_tls[] = "TLS: what answers there does not speak it";
+constexpr char no_tls[] = "TLS: what answers there speaks no TLS";
 constexpr char system_authorities[] = "/etc/ssl/certs";
 
 void require(int code, const char *what) {
@@ -158,7 +158,7 @@ std::string MosquittoClient::trouble_text(int result, int errno_behind) const {
             return errno_behind != 0 ? std::strerror(errno_behind) : "no connection";
         case MOSQ_ERR_PROTOCOL:
         case MOSQ_ERR_MALFORMED_PACKET:
-            return "what it sends is not what MQTT says";
+            return "what it sends is no valid MQTT";
         default:
             return mosquitto_strerror(result);
     }

@@ -115,7 +115,7 @@ struct Common {
 // Takes over what one URL says. Throws std::string, what is wrong.
 void apply_mqtt_url(MqttOptions &options, Common &common, MqttUrl url, const CommandLine &line) {
     const auto once = [&](const char *option) {
-        if (line.on_command_line(option)) throw std::string(option) + " says it too";
+        if (line.on_command_line(option)) throw std::string(option) + " contradicts it: give one of the two";
     };
     const auto agree = [&](std::string &present, const std::string &said, const char *option) {
         if (said.empty()) return;

@@ -133,7 +133,7 @@ std::string WebSocketHandshake::of_status(std::string_view status, std::string_v
     const std::string text =
         "the server answers " + printable(status) + " at the path " + path_.substr(0, path_.find('?'));
     if (status.starts_with('3') && !location.empty()) return text + ": it sends us to " + printable(location);
-    if (status.starts_with("401") || status.starts_with("403")) return text + ": it lets us not in there";
+    if (status.starts_with("401") || status.starts_with("403")) return text + ": access is refused there";
     if (status.starts_with('5')) return text + ": is the broker behind it running?";
     return text + ": is the path right, does it speak WebSocket there?";
 }

@@ -859,7 +859,7 @@ class MqttTls(TlsBrokers, Case):
 
     def test_neither_side_is_plain(self):
         tool = self.blesend("--host", "localhost", "--port", self.broker().port)
-        tool.wait_err("want TLS?")
+        tool.wait_err("wants TLS")
         with Broker() as plain:
             self.refused("TLS: ", plain, "--insecure")
 

@@ -742,7 +742,7 @@ class Tls(TlsBrokers, unittest.TestCase):
         self.refused(broker, "--tls", said="certificate is not trusted")
 
     def test_a_plain_connection_is_refused_and_explained(self):
-        self.refused(self.broker(), said="want TLS?")
+        self.refused(self.broker(), said="wants TLS")
 
     def test_insecure_is_only_by_name_and_warned_of(self):
         with subscribe(self.broker("elsewhere"), "--insecure") as tool:

@@ -111,7 +111,7 @@ class WebSocket(WebSocketBrokers):
                 self.assertNotIn("secret", err)
         for words, said in ((("--url", "ws://a", "--proxy", "http://me:secret@b"), "a password does not belong in --proxy"),
                             (("--host", "a", "--proxy", "http://b"), "--proxy is for --url ws://"),
-                            (("--url", "ws://a/b", "--host", "c"), "--broker says it too")):
+                            (("--url", "ws://a/b", "--host", "c"), "--broker contradicts it")):
             with self.subTest(words=words):
                 code, _, err = run("blesub", "--check", *words)
                 self.assertEqual(code, 64, err)
@@ -204,7 +204,7 @@ class Subscriber(WebSocketBrokers):
 
     def test_what_is_wrong_at_the_other_end_is_said(self):
         for answer, said in ((b"HTTP/1.1 404 Not Found\r\n\r\n", "the server answers 404 Not Found at the path /mqtt: is the path right"),
-                             (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "it lets us not in there"),
+                             (b"HTTP/1.1 401 Unauthorized\r\n\r\n", "access is refused there"),
                              (b"HTTP/1.1 302 Found\r\nLocation: https://a.example/\r\n\r\n", "it sends us to https://a.example/"),
                              (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "is the broker behind it running"),
                              (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -299,7 +299,7 @@ class Patience(unittest.TestCase):
                        confirmation(lines, key=key, topic=TOPIC + "/stored/pi-other"), b'"' * 300, b"",
                        confirmation([line.replace("00ab", "00ac") for line in lines])):
             self.server.send(STORED, forged)
-        tool.wait_err(f"a confirmation on {STORED} is not sealed with our key and counts for nothing (1 since")
+        tool.wait_err(f"a confirmation on {STORED} is not sealed with our key, and is ignored (1 since")
         self.server.send(STORED, confirmation(lines[:1], key=key, topic=STORED))
         wait_until(lambda: tool.stats()["out"] == 1, "the one that is sealed")
         self.assertEqual(tool.stats()["queued"], 3)

@@ -21,14 +21,14 @@ std::optional<Time> moment_of(const std::string &text, const std::string &option
 void declare_export_options(ExportOptions &o, CommandLine &line) {
     line.group("What");
     line.text("-d,--db PATH", o.db, "an SQLite database, or postgresql://[USER@]HOST[:PORT]/NAME");
-    line.texts("--device ID", o.filter.devices, "of this Pi only");
+    line.texts("--device ID", o.filter.devices, "only batches of this Pi");
     line.text("--since TIME", o.since,
               "what was received then or later: 2026-11-22T06:30:00Z, 2026-11-22, or 24h ago");
     line.text("--until TIME", o.until, "what was received before");
     line.group("Going on");
     line.text(
         "--resume FILE", o.resume,
-        "remember there how far the reader has come, and begin there the next time; of an SQLite database");
+        "remember in FILE how far the reader has come, and go on from there the next time; for SQLite only");
     line.stray([](const std::string &word) { return "--db " + word; });
     line.epilogue(
         "Examples:\n"
@@ -52,7 +52,8 @@ void validate_export_options(ExportOptions &o, const CommandLine &line) {
                     "again, which changes nothing that is stored, or narrow it by --since");
     if (o.common.check) check_place("the file of --resume", o.resume);
     if (o.db == ":memory:")
-        throw Error(ExitCode::usage, "--db: a database in memory is another program's alone");
+        throw Error(ExitCode::usage,
+                    "--db: a database in memory can be read only by the program that made it");
 }
 
 }  // namespace ble

@@ -30,19 +30,19 @@ bool is_database(const std::string &word) {
 
 void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.words("FIFO|FILE", o.inputs,
-               "what to read, one look at each in turn; - is standard input, the default");
+               "what to read; several are read side by side; - is standard input, the default");
     line.group("Input");
     line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
     line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
     line.flag("--import", o.import,
-              "take lines of bleexport as well, with their times and digests: of a database that you trust");
+              "take lines of bleexport too, with their times; only of a database that you trust");
     line.group("Store");
     line.text("-d,--db PATH", o.db,
               "an SQLite database, :memory: to try things out; or postgresql://[USER@]HOST[:PORT]/NAME");
     line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
     line.flag("--clock-is-right", o.clock_is_right,
-              "an operator's word, for one start: let --retain believe the clock and all times of receipt");
+              "for one start: you have looked, the clock is right; --retain may go by it again");
     line.number("--max-advertisers-per-batch N", o.most_advertisers, 1, INT64_MAX,
                 "set a batch aside that has more detections");
     line.text("--reject FILE", o.reject, "where lines go that are no valid batch");

@@ -25,7 +25,7 @@ void declare_serve_options(ServeOptions &o, CommandLine &line) {
               "PEM file of authorities: clients need a certificate that one of them has issued");
     line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blerecv, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
-               "proxy that is believed when it says who the client is (X-Forwarded-For)");
+               "address of a proxy; it may say who the client is (X-Forwarded-For)");
     line.number("--max-clients", o.max_clients, 1, 65000,
                 "connections at once; further ones are answered 503");
     line.number("--max-clients-per-address", o.share, 0, 65000,
@@ -44,7 +44,7 @@ void declare_serve_options(ServeOptions &o, CommandLine &line) {
               "print such a line, and the new key itself on standard error, and end; '*': for all devices",
               "-");
     line.texts("--origin ORIGIN", o.origins,
-               "called by this name it serves too, as https://board.example.org; '*': by any");
+               "clients may call it by this name too, as https://board.example.org; '*': by any name");
     line.flag("--insecure", o.insecure, "take batches from anybody, on an address that others can reach");
     line.group("Ending");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end when this many batches were consumed; 0: never");

@@ -43,13 +43,13 @@ void declare_source_and_output(ScanOptions &o, CommandLine &line) {
     line.group("Capture");
     line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
     line.text("--speed N", o.speed, "pace: 1 as recorded, 10 ten times as fast, max without waiting");
-    line.flag("--now", o.now, "shift the times so that the capture ends when its replay does");
+    line.flag("--now", o.now, "shift all times, so that the last one is now when the replay ends");
     line.flag("--strict", o.strict, "exit 65 when the capture is cut short or damaged");
     line.group("Output");
     line.flag("--each", o.each, "print every advertising report instead of batches");
     line.choice("--format", o.format, {"json", "table"},
                 "json: a line each, for pipes; table: columns for people");
-    line.flag("--counts", o.counts, "tell how many advertisers were in each zone, and nothing of them");
+    line.flag("--counts", o.counts, "count the advertisers in each zone, and write nothing else of them");
     line.flag("--detail", o.profile.detail, "add what advertisers say: services, beacons, TX power …");
     line.flag("--addresses", o.profile.addresses, "add addresses (personal data)");
     line.flag("--names", o.profile.names, "add local names (personal data)");
@@ -61,18 +61,20 @@ void declare_source_and_output(ScanOptions &o, CommandLine &line) {
 void declare_identity_and_windows(ScanOptions &o, CommandLine &line) {
     line.group("This scanner");
     line.text("--device-id ID", o.device_id,
-              "3 to 50 characters; else of the host name, and of the machine where that is a usual one",
+              "3 to 50 characters; by default the host name, with a part of the machine's id where many "
+              "machines have that name",
               "DEVICE_ID");
     line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
     line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
     line.duration("--hash-epoch TIME", o.hash_epoch,
-                  "let hashes change this often, as in 24h: at midnight UTC; 0: never");
+                  "change all hashes this often, as in 24h: then at midnight UTC; 0: never");
     line.group("Who is reported");
-    line.text("--irk FILE", o.irk, "know private addresses by the keys in FILE: NAME KEY [ADDRESS]");
-    line.texts("--allow FILTER", o.allow, "report only whom an --allow names; may be repeated");
+    line.text("--irk FILE", o.irk,
+              "recognise private addresses by the keys in FILE; its lines: NAME KEY [ADDRESS]");
+    line.texts("--allow FILTER", o.allow, "report only these advertisers; may be repeated");
     line.texts("--deny FILTER", o.deny,
-               "do not report these; goes before --allow. FILTER is address:c4:f7:*, name:Ruuvi*, "
+               "do not report these, even if an --allow names them. FILTER is address:c4:f7:*, name:Ruuvi*, "
                "identity:*, uuid:feaa, company:0x0499, or @FILE with one a line");
     line.group("Scan windows");
     line.duration("--window SECONDS", o.window, "length of a window", "SCAN_DURATION");

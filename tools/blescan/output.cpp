@@ -109,7 +109,9 @@ class BatchOutput : public Output {
           windows_(window_options(options), hasher_, [this](Batch &batch) { print(batch); }),
           identification_(options.rules.identities, windows_) {
         if (!options.rules.key && !options.counts && options.live())
-            log_warning("addresses are hashed without a key, which anybody can reverse; see --hash-key");
+            log_warning(
+                "addresses are hashed without a key: anybody can find them again by trying all; give a key "
+                "with --hash-key");
         if (options.default_id) tell_default_id(*options.default_id);
     }
 

@@ -40,7 +40,7 @@ void declare_destination(SendOptions &options, CommandLine &line) {
 void declare_spool(SendOptions &options, CommandLine &line) {
     line.group("Delivery");
     line.text("--spool FILE", options.spool,
-              "keep the spool on disk, where it outlives a kill and a power cut; empty: in memory. Under "
+              "keep the spool on disk: a kill or a power cut loses nothing of it; empty: in memory. Under "
               "systemd by default $STATE_DIRECTORY/blesend.spool");
     line.number("--spool-max", options.spool_max, 1, 1'000'000'000, "batches the spool on disk holds");
     line.number("--spool-max-bytes", options.spool_max_bytes, 1, INT64_MAX, "bytes the spool on disk holds");
@@ -52,15 +52,15 @@ void declare_spool(SendOptions &options, CommandLine &line) {
     line.choice("--policy", options.policy, {"drop-oldest", "block"},
                 "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
                 "is a file");
-    line.duration("--drop-after", options.drop_after, "drop only when nothing was delivered for this long");
+    line.duration("--drop-after", options.drop_after, "drop nothing before this long without any delivery");
     line.duration("--max-age", options.max_age,
-                  "drop batches that are longer than this in the spool when their turn comes; 0: never");
+                  "drop a batch that waited in the spool for longer than this; 0: never");
 }
 
 void declare_delivery(SendOptions &options, CommandLine &line) {
     line.number("--inflight", options.inflight, 1, 65'535,
-                "messages sent and not yet acknowledged, at most; http: 1 by default, and with more of them "
-                "later ones may arrive first");
+                "send at most so many messages that are not yet acknowledged; http: 1 by default; with more, "
+                "batches may arrive in another order");
     line.number("--coalesce", options.coalesce, 1, 65'535,
                 "put up to so many batches that wait, and 256 KiB of them, into one message");
     line.choice("--confirm", options.transport.confirm, {"received", "stored"},

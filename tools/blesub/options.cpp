@@ -76,14 +76,15 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
                 "take at most so many messages, wait until the reader has consumed them all, and acknowledge "
                 "them together");
     line.flag("--confirm", options.confirm,
-              "tell blesend --confirm stored which batches are safe; all that do have one database");
+              "tell blesend --confirm stored which batches are stored; all blesub that do must have the same "
+              "database");
     line.text("--confirm-key FILE", options.confirm_key_file,
               "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
               "file), the "
               "same as that of blesend: nobody else can confirm",
               "-");
     line.flag("--topic-device", options.topic_device,
-              "take from a topic only what is of the device that its last level names, and write behind each "
+              "take from a topic only batches of the device that its last level names, and write behind each "
               "line who "
               "sent it");
     line.text(

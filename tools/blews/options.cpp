@@ -26,7 +26,7 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
         "answer questions about this database at /api/v1/ too (blequery(1)): SQLite, or postgresql://…");
     line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
-               "proxy that is believed when it says that a browser came by https (X-Forwarded-Proto)");
+               "address of a proxy; it may say that a browser came by https (X-Forwarded-Proto)");
     declare_metrics_address(o.metrics, line);
     line.group("Who may listen");
     line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
