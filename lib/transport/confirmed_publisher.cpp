@@ -187,8 +187,8 @@ void ConfirmedPublisher::confirm(const NamedLine &line) {
 void ConfirmedPublisher::warn_of_forgery(const std::string &topic) {
     ++forged_;
     if (forgery_said_.due())
-        log_warning("a confirmation on " + printable(topic) + " is not sealed with our key, and is ignored (" +
-                    std::to_string(forged_) +
+        log_warning("a confirmation on " + printable(topic) +
+                    " is not sealed with our key, and is ignored (" + std::to_string(forged_) +
                     " since the start): does blesub --confirm have the same --confirm-key? Who else may "
                     "publish there?");
 }
