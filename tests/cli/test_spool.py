@@ -210,7 +210,7 @@ class Spool(Case):
     def test_a_spool_where_none_can_be(self):
         code, _, err = run("blesend", *self.nobody(), "--spool", self.folder / "absent" / "spool")
         self.assertEqual(code, 78, err)
-        self.assertIn("No such file", err)
+        self.assertIn("is missing", err)
 
     def test_status(self):
         code, out, err = run("blesend", "--status", "--spool", self.spool)
