@@ -210,7 +210,14 @@ void Workers::end(Worker &worker, Outcome outcome) {
     workers_.erase(found);
     ::kill(-ended->pid, SIGKILL);  // it may be ended already
     ::waitpid(ended->pid, nullptr, 0);
-    if (ended->question && ended->question->answered) ended->question->answered(outcome, {});
+    if (!ended->question) return;
+    // One that was well until then: the question may not be why. A new process, which has not answered yet, shows it.
+    if (outcome == Outcome::failed && ended->has_answered) {
+        waiting_.push_front(std::move(*ended->question));
+        timers_.arm(start_timer_, std::chrono::microseconds(0));
+    } else if (ended->question->answered) {
+        ended->question->answered(outcome, {});
+    }
 }
 
 }  // namespace ble

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/log.hpp"
@@ -46,6 +47,7 @@ struct HttpClient::Impl {
     HttpHeaders of_batch, of_several;
     std::vector<std::unique_ptr<HttpRequest>> requests;
     std::vector<HttpRequest *> idle;
+    std::set<std::size_t> have_answered;  // these speak HTTP
     CurlMulti multi;
 };
 
@@ -81,7 +83,10 @@ HttpEnd HttpClient::Impl::end_of(HttpRequest &request, CURLcode code) {
     HttpEnd end;
     end.server = request.server;
     end.failure = code;
-    if (code == CURLE_OK) end.outcome = request.answer.outcome();
+    if (code == CURLE_OK) {
+        end.outcome = request.answer.outcome();
+        have_answered.insert(request.server);
+    }
     if (end.outcome != HttpOutcome::delivered) end.text = request.describe(code, !options.cert.empty());
     end.look_at = look_at(request, code);
     end.answer = std::move(request.answer);
@@ -92,7 +97,9 @@ HttpEnd HttpClient::Impl::end_of(HttpRequest &request, CURLcode code) {
 // Not where a proxy leads there.
 std::function<void()> HttpClient::Impl::look_at(const HttpRequest &request, CURLcode code) const {
     const HttpServerName server = server_of(request.base);
-    if (request.proxied() || !(server.tls ? may_be_tls(code) : may_be_other(code))) return {};
+    if (request.proxied() ||
+        !(server.tls ? may_be_tls(code) : may_be_other(code) && have_answered.count(request.server) == 0))
+        return {};
     // The address is looked for anew: newer libcurls do not tell that of a connection that came to nothing.
     TlsPeer peer{server.host,  "",          server.port,      options.cafile,          options.capath,
                  options.cert, options.key, options.insecure, TlsPeer::Protocol::http, server.tls};

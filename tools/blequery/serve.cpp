@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <vector>
 
 #include "base/line_writer.hpp"
-#include "base/looking_reader.hpp"
 #include "batch/http_reply.hpp"
 #include "batch/json_text.hpp"
 #include "blequery/asking.hpp"
@@ -18,6 +18,19 @@ namespace ble {
 namespace {
 
 constexpr std::size_t longest_question = 8192;
+
+// False: the end. The pipe of a question is small and stays so: many of them would use up what the user may have in pipes.
+bool read_some(std::string &into) {
+    std::array<char, longest_question> piece;
+    const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+    if (got < 0) throw system_error("read standard input", ExitCode::io);
+    into.append(piece.data(), static_cast<std::size_t>(got));
+    if (into.size() > longest_question && into.find('\n') == into.npos)
+        throw Error(ExitCode::data,
+                    "a question is longer than " + std::to_string(longest_question) + " bytes");
+    return got > 0;
+}
 
 std::string problem(const char *status, std::string_view why) {
     return std::string(status) + " " + error_body(why);
@@ -95,19 +108,18 @@ std::string Serving::ask_store(const QueryOptions &options) {
 }
 
 ExitCode serve(const QueryOptions &options, Lifecycle &life, const std::function<bool()> &go_on) {
-    LookingReader reader(STDIN_FILENO, "standard input", longest_question);
     LineWriter writer(STDOUT_FILENO, life.fd(), [&go_on] { return !go_on(); });
     Serving serving(options, go_on);
     life.ready("answering about " + options.db);
+    std::string asked;
     while (go_on()) {
-        for (const auto &line : reader.look())
-            writer.line(line.kind == Line::Kind::oversize ? problem("400", "the question is too long")
-                                                          : serving.answer(line.text));
+        std::array waited{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{life.fd(), POLLIN, 0}};
+        ::poll(waited.data(), waited.size(), -1);
+        if (waited[0].revents == 0) continue;
+        if (!read_some(asked)) break;
+        for (std::size_t end; (end = asked.find('\n')) != asked.npos; asked.erase(0, end + 1))
+            writer.line(serving.answer(std::string_view(asked).substr(0, end)));
         writer.flush();
-        reader.consume();
-        if (reader.ended()) break;
-        std::array asks{pollfd{reader.event_fd(), POLLIN, 0}, pollfd{life.fd(), POLLIN, 0}};
-        ::poll(asks.data(), asks.size(), 100);
     }
     return ExitCode::ok;
 }
