@@ -65,7 +65,8 @@ BatchStore::BatchStore(std::unique_ptr<Tables> tables)
       age_(tables_->age()),
       coverage_(tables_->stretches()),
       twins_(tables_->turns()),
-      retention_(*tables_, age_) {}
+      roll_up_(*tables_),
+      retention_(*tables_, age_, roll_up_) {}
 
 StoreResult BatchStore::store(const std::vector<StoreItem> &items, const Clocks &present) {
     present_ = present;
@@ -221,6 +222,7 @@ bool BatchStore::begin() {
     lived_s_ = age_.look(present_);
     catalog_.begin(received_at_ms_, lived_s_);
     runs_.begin(received_at_ms_, lived_s_);
+    roll_up_.forget();
     coverage_.forget();
     twins_.begin(received_at_ms_);
     return same;
@@ -230,6 +232,7 @@ void BatchStore::flush() {
     runs_.flush();
     coverage_.flush();
     catalog_.flush();
+    roll_up_.flush();
     tables_->send();
     plain_.clear();
 }
@@ -239,6 +242,7 @@ void BatchStore::forget() {
     coverage_.forget();
     twins_.forget();
     catalog_.forget();
+    roll_up_.forget();
     plain_.clear();
 }
 
@@ -366,6 +370,7 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
         coverage_.add({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
                        batch.interval_ms.value_or(0)});
     insert_detections(batch, id, received_at_ms);
+    roll_up_.stored(id, batch.detections.size());
 }
 
 void BatchStore::insert_detections(const Batch &batch, std::int64_t id, std::int64_t received_at_ms) {
@@ -381,7 +386,7 @@ void BatchStore::insert_detections(const Batch &batch, std::int64_t id, std::int
     }
 }
 
-Expired BatchStore::retain(std::chrono::seconds keep, const Clocks &present) {
+Expired BatchStore::retain(const Keep &keep, const Clocks &present) {
     return told_apart([&] {
         if (tables_->check()) forget();
         return retention_.step(keep, present);
@@ -394,6 +399,20 @@ void BatchStore::trust_times(const Clocks &present) {
         Work work(*tables_);
         age_.believe(present);
         work.commit();
+    });
+}
+
+RolledUp BatchStore::roll_up(std::chrono::minutes occupancy) {
+    return told_apart([&] {
+        if (tables_->check()) forget();
+        return roll_up_.step(occupancy);
+    });
+}
+
+RebuiltRollups BatchStore::rebuild_rollups(std::int64_t from_day) {
+    return told_apart([&] {
+        if (tables_->check()) forget();
+        return roll_up_.rebuild(from_day);
     });
 }
 

@@ -13,6 +13,7 @@
 #include "store/catalog.hpp"
 #include "store/coverage.hpp"
 #include "store/retention.hpp"
+#include "store/rollup.hpp"
 #include "store/run_ledger.hpp"
 #include "store/store.hpp"
 #include "store/tables.hpp"
@@ -25,8 +26,10 @@ class BatchStore : public Store {
     explicit BatchStore(std::unique_ptr<Tables> tables);
 
     StoreResult store(const std::vector<StoreItem> &items, const Clocks &present) override;
-    Expired retain(std::chrono::seconds keep, const Clocks &present) override;
+    Expired retain(const Keep &keep, const Clocks &present) override;
     void trust_times(const Clocks &present) override;
+    RolledUp roll_up(std::chrono::minutes occupancy) override;
+    RebuiltRollups rebuild_rollups(std::int64_t from_day) override;
 
   private:
     struct RefusedLine {
@@ -71,6 +74,7 @@ class BatchStore : public Store {
     StoreAge age_;
     Coverage coverage_;
     TwinWatch twins_;
+    RollUp roll_up_;
     Retention retention_;
     Clocks present_;
     std::int64_t known_epoch_ = -1;  // none is known yet

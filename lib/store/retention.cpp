@@ -22,15 +22,28 @@ constexpr seconds runs_kept = hours(24 * 30);
 
 // Of the batches there are, an hour may delete a 24th, so that a wrong word is noticed before all is gone; or twice the
 // share that an hour has in a short retention, so that it keeps up. A few go in any case, so that it comes to an end.
-constexpr std::int64_t parts_of_store = 24, always_allowed = 100;
+constexpr std::int64_t parts_of_store = 24, always_allowed = 100, days_always_allowed = 10;
+constexpr seconds hour_of_deletion = hours(1);
+constexpr std::int64_t rollup_day_ms = rollup_ms * buckets_a_day;
+
+std::int64_t share_of(std::int64_t all, seconds keep) {
+    return std::max(all / parts_of_store,
+                    2 * all * hour_of_deletion.count() / std::max(keep, hour_of_deletion).count());
+}
+
+// The age may have lost some minutes with the machine's power.
+bool in_hour(std::int64_t lived_s, const OldRows::Hour &hour) {
+    return lived_s >= hour.began_s - hour_of_deletion.count() &&
+           lived_s < hour.began_s + hour_of_deletion.count();
+}
 
 }  // namespace
 
-Retention::Retention(Tables &tables, StoreAge &age)
-    : tables_(tables), rows_(tables.old()), age_(age), coverage_(tables.stretches()) {}
+Retention::Retention(Tables &tables, StoreAge &age, RollUp &roll_up)
+    : tables_(tables), rows_(tables.old()), age_(age), roll_up_(roll_up), coverage_(tables.stretches()) {}
 
 // What has to be alone is done first: while what it leaves is purged, in any number of steps, others write.
-Expired Retention::step(seconds keep, const Clocks &clocks) {
+Expired Retention::step(const Keep &keep, const Clocks &clocks) {
     Expired result;
     if (!std::exchange(purging_, false)) result = delete_old(keep, clocks);
     if (result.more || !deleted_) return result;
@@ -41,7 +54,7 @@ Expired Retention::step(seconds keep, const Clocks &clocks) {
     return result;
 }
 
-Expired Retention::delete_old(seconds keep, const Clocks &clocks) {
+Expired Retention::delete_old(const Keep &keep, const Clocks &clocks) {
     Expired result;
     Work work(tables_, true);
     coverage_.forget();
@@ -49,12 +62,15 @@ Expired Retention::delete_old(seconds keep, const Clocks &clocks) {
     const auto older_than = [&](seconds time) {
         return Old{lived_s - time.count(), to_milliseconds(clocks.wall - time), to_milliseconds(clocks.wall)};
     };
-    result.more = delete_batches(older_than(keep), left_of_hour(lived_s, keep), result);
+    result.more = delete_batches(older_than(keep.batches), left_of_hour(lived_s, keep.batches), result);
     coverage_.flush();
+    if (!result.more && keep.rollups)
+        result.more = delete_rollups(lived_s, *keep.rollups, older_than(*keep.rollups));
     if (rows_.erase_advertisers() > 0) rows_.new_epoch();
-    if (!result.more) result.more = rows_.erase_hashes(older_than(std::max(keep, hashes_kept))) > 0;
-    if (!result.more) result.more = delete_unused(lived_s, keep, result);
-    if (!result.more) held_back_ = result.held_back = held_back(lived_s, keep, older_than(keep));
+    if (!result.more) result.more = rows_.erase_hashes(older_than(std::max(keep.batches, hashes_kept))) > 0;
+    if (!result.more) result.more = delete_unused(lived_s, keep.batches, result);
+    if (!result.more)
+        held_back_ = result.held_back = held_back(lived_s, keep.batches, older_than(keep.batches));
     work.commit();
     result.step = age_.take_step();
     deleted_ = deleted_ || result.more || result.batches > 0;
@@ -63,16 +79,10 @@ Expired Retention::delete_old(seconds keep, const Clocks &clocks) {
 
 // How many batches may still be deleted in this hour, which is one of the store's age: a new start does not begin it anew.
 std::int64_t Retention::left_of_hour(std::int64_t lived_s, seconds keep) {
-    constexpr seconds hour = hours(1);
     const auto present = rows_.hour();
     if (!present) return 0;
-    // The age may have lost some minutes with the machine's power.
-    if (lived_s >= present->began_s - hour.count() && lived_s < present->began_s + hour.count())
-        return present->left;
-    const auto batches = rows_.count_batches();
-    const auto share =
-        std::max(batches / parts_of_store, 2 * batches * hour.count() / std::max(keep, hour).count());
-    const auto allowed = std::max(share, always_allowed);
+    if (in_hour(lived_s, *present)) return present->left;
+    const auto allowed = std::max(share_of(rows_.count_batches(), keep), always_allowed);
     rows_.begin_hour({lived_s, allowed});
     return allowed;
 }
@@ -80,10 +90,13 @@ std::int64_t Retention::left_of_hour(std::int64_t lived_s, seconds keep) {
 bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &result) {
     std::int64_t rows = 0;
     const auto most = std::clamp<std::int64_t>(left, 0, batches_a_step);
-    const auto found = rows_.batches(old, most);
+    const auto old_ones = rows_.batches(old, most);
+    const auto found = rolled_up(old_ones);
     for (auto batch = found.begin(); batch != found.end() && rows < rows_a_step; ++batch) {
         rows += rows_.erase(*batch);
         if (batch->window) coverage_.remove(*batch->window);
+        if (batch->oldest)
+            rows_.part_rollup_days(*batch->oldest / rollup_day_ms, *batch->newest / rollup_day_ms);
         const Time received = from_milliseconds(batch->received_at);
         result.first = result.batches == 0 ? received : std::min(result.first, received);
         result.last = result.batches == 0 ? received : std::max(result.last, received);
@@ -91,20 +104,52 @@ bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &resul
     }
     const auto deleted = static_cast<std::int64_t>(result.batches);
     if (deleted > 0) rows_.spend_hour(deleted);
-    return deleted < left && (rows >= rows_a_step || deleted == batches_a_step);
+    return deleted < left &&
+           (rows >= rows_a_step || deleted == batches_a_step || found.size() < old_ones.size());
 }
 
-// Names that no batch refers to any more, and what was known of runs and devices that were not heard of for long. Rows are at
+// What is not in the rollups yet goes there first; what finds no room in this step stays for the next one.
+std::vector<OldBatch> Retention::rolled_up(std::vector<OldBatch> found) {
+    std::vector<std::int64_t> ids;
+    ids.reserve(found.size());
+    for (const auto &batch : found) ids.push_back(batch.id);
+    auto due = tables_.rollups().due_among(ids);
+    if (due.empty()) return found;
+    roll_up_.merge_some();
+    due = tables_.rollups().due_among(ids);
+    std::erase_if(found, [&](const OldBatch &batch) { return due.contains(batch.id); });
+    return found;
+}
+
+// A part of a day, or of the next one: true: there may be more. Of the days, too, an hour deletes a share at most.
+bool Retention::delete_rollups(std::int64_t lived_s, seconds keep, const Old &old) {
+    const auto day = rows_.old_rollup_day(old);
+    if (!day) return false;
+    auto hour = rows_.rollup_hour();
+    if (!in_hour(lived_s, hour)) {
+        const auto days = rows_.count_rollup_days();
+        hour = {lived_s, std::max(share_of(days, keep), days_always_allowed)};
+    }
+    const bool allowed = hour.left > 0;
+    if (allowed && rows_.erase_rollups(*day)) --hour.left;
+    rows_.set_rollup_hour(hour);
+    return allowed;
+}
+
+// Names that neither a batch nor a rollup refers to any more, and what was known of runs and devices that were not heard of for long. Rows are at
 // least as young as the batches that refer to them, less what they are told late.
 bool Retention::delete_unused(std::int64_t lived_s, seconds keep, Expired &result) {
     const auto first = rows_.first_batch();
     const auto oldest_s = first ? first->lived_s : lived_s;
-    const auto unused_since = [&](seconds time) {
-        return std::min(oldest_s, lived_s - time.count()) - use_told_every_s;
+    const auto rolled_up_s = std::min(oldest_s, rows_.first_rolled_up().value_or(oldest_s));
+    const auto unused_since = [&](std::int64_t first_s, seconds time) {
+        return std::min(first_s, lived_s - time.count()) - use_told_every_s;
     };
-    const auto names_s = unused_since(keep), runs_s = unused_since(std::max(keep, runs_kept));
-    auto deleted = delete_runs(runs_s) + delete_devices(runs_s, result);
-    deleted += rows_.erase_places(names_s, rows_a_step) + rows_.erase_senders(names_s);
+    const auto heard = std::max(keep, runs_kept);
+    const auto names_s = unused_since(rolled_up_s, keep), senders_s = unused_since(oldest_s, keep);
+    auto deleted =
+        delete_runs(unused_since(oldest_s, heard)) + delete_devices(unused_since(rolled_up_s, heard), result);
+    deleted += rows_.erase_places(names_s, rows_a_step) + rows_.erase_senders(senders_s);
     if (deleted > 0) rows_.new_epoch();
     return deleted > 0;
 }

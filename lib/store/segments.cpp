@@ -1,6 +1,7 @@
 #include "store/segments.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/scattered.hpp"
 
@@ -12,6 +13,10 @@ std::vector<Segment> segments_of(const std::vector<ArchivedRow> &batches) {
         if (batch.oldest)
             all.push_back({*batch.oldest, *batch.newest, batch.id, batch.id,
                            are_scattered(*batch.oldest, *batch.newest)});
+    return join(std::move(all));
+}
+
+std::vector<Segment> join(std::vector<Segment> all) {
     std::sort(all.begin(), all.end(), [](const Segment &a, const Segment &b) {
         return a.scattered != b.scattered ? a.scattered : a.oldest < b.oldest;
     });

@@ -15,6 +15,8 @@ struct Segment {
     bool scattered = false;          // of one batch, whose detections are far apart
 };
 
+// One for each batch becomes one for each stretch.
+std::vector<Segment> join(std::vector<Segment> batches);
 std::vector<Segment> segments_of(const std::vector<ArchivedRow> &batches);
 
 }  // namespace ble

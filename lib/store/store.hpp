@@ -104,6 +104,30 @@ struct Expired {
     std::optional<ClockStep> step;  // seen since the last call
 };
 
+// How long rows are kept: batches with their detections, and the rollups that were made of them; none: for ever. A rollup is kept at least as
+// long as its batches.
+struct Keep {
+    template <class Rep, class Period>
+    Keep(std::chrono::duration<Rep, Period> all) : batches(all), rollups(all) {}
+    Keep(std::chrono::seconds of_batches, std::optional<std::chrono::seconds> of_rollups)
+        : batches(of_batches), rollups(of_rollups) {}
+
+    std::chrono::seconds batches;
+    std::optional<std::chrono::seconds> rollups;
+};
+
+// What one step of the rollup did.
+struct RolledUp {
+    std::uint64_t batches = 0;  // that were merged, about
+    bool more = false;          // there may be more to do, and it may be done now
+    bool busy = false;          // another process is at it
+};
+
+struct RebuiltRollups {
+    std::optional<std::int64_t> day;  // since 1970; none: there is no further one
+    bool kept = false;                // it stays as it is, since some of its details are gone
+};
+
 class Store {
   public:
     virtual ~Store() = default;
@@ -112,12 +136,22 @@ class Store {
     // nothing was changed.
     virtual StoreResult store(const std::vector<StoreItem> &items, const Clocks &present) = 0;
 
-    // One small step of retention: deletes some of what is older than `keep`. What is needed to recognise batches and to show
+    // One small step of retention: deletes some of what is older than `keep`. Batches are rolled up before. The rollups of a day go when all batches that
+    // went into it are older than that. What is needed to recognise batches and to show
     // losses stays until a run and its device were not heard of for `keep` and 30 days; names that no batch refers to go as well. Nothing goes on the word of one clock: a batch is old when the machine has run for so long since
     // it was stored, and the wall clock says so too, or puts its receipt into the future. Time in which the machine was off
     // counts when the clock was synchronised and had not been set for a day of running, before and after. An hour deletes
     // at most a 24th of the batches, or twice an hour's share of `keep`, or 100. Throws as store() does.
-    virtual Expired retain(std::chrono::seconds keep, const Clocks &present) = 0;
+    virtual Expired retain(const Keep &keep, const Clocks &present) = 0;
+
+    // One small step of the rollup (rollup.hpp): merges some of the batches that are stored and not merged; when there is none, counts
+    // some places' advertisers anew, in five minutes, an hour and a day as far as these are not longer than `occupancy`. Throws as
+    // store() does.
+    virtual RolledUp roll_up(std::chrono::minutes occupancy) = 0;
+
+    // Makes the rollups of one day anew of its details: the first day from that on. A day of which retention has deleted some is
+    // left as it is. In many transactions; others go on meanwhile. Throws as store() does; it may be done again.
+    virtual RebuiltRollups rebuild_rollups(std::int64_t from_day) = 0;
 
     // An operator's word that the wall clock and all times of receipt are right: batches are as old as these say. It goes
     // through all batches. Throws as store() does.

@@ -16,6 +16,7 @@
 #include "store/rows/batch_rows.hpp"
 #include "store/rows/name_rows.hpp"
 #include "store/rows/old_rows.hpp"
+#include "store/rows/rollup_rows.hpp"
 #include "store/rows/run_rows.hpp"
 #include "store/rows/stretch_rows.hpp"
 #include "store/rows/turn_rows.hpp"
@@ -69,6 +70,7 @@ class Tables {
     virtual AgeRows &age() = 0;
     virtual BatchRows &batches() = 0;
     virtual OldRows &old() = 0;
+    virtual RollupRows &rollups() = 0;
 };
 
 // Undone unless committed.

@@ -22,9 +22,8 @@ std::string in_words(seconds time) {
 
 }  // namespace
 
-Expiry::Expiry(milliseconds keep, Counters &counters)
-    : keep_(std::chrono::ceil<seconds>(keep)), counters_(counters) {
-    if (keep.count() > 0) counters_.expired = 0;
+Expiry::Expiry(const Keep &keep, Counters &counters) : keep_(keep), counters_(counters) {
+    if (keep_.batches.count() > 0) counters_.expired = 0;
 }
 
 Expiry::~Expiry() {
@@ -32,7 +31,7 @@ Expiry::~Expiry() {
 }
 
 milliseconds Expiry::due_in() const {
-    if (keep_.count() == 0) return hours(1);
+    if (keep_.batches.count() == 0) return hours(1);
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due_ - Clock::now()));
 }
 

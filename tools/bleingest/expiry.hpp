@@ -13,8 +13,8 @@ class Expiry {
   public:
     using Clock = std::chrono::steady_clock;
 
-    // `keep` 0: nothing is ever due.
-    Expiry(std::chrono::milliseconds keep, Counters &counters);
+    // Batches kept for 0: nothing is ever due.
+    Expiry(const Keep &keep, Counters &counters);
     ~Expiry();  // tells what was deleted since it was last told
     Expiry(const Expiry &) = delete;
     Expiry &operator=(const Expiry &) = delete;
@@ -26,7 +26,7 @@ class Expiry {
     void note(const Expired &expired);
     void tell();
 
-    const std::chrono::seconds keep_;
+    const Keep keep_;
     Counters &counters_;
     Clock::time_point due_ = Clock::now();
     Expired untold_;

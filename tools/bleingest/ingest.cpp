@@ -9,17 +9,28 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/timestamp.hpp"
 
 namespace ble {
 
 using std::chrono::milliseconds;
+
+namespace {
+
+Keep keep_of(const IngestOptions &options) {
+    const auto seconds_of = [](milliseconds time) { return std::chrono::ceil<std::chrono::seconds>(time); };
+    if (options.retain_rollups.count() == 0) return {seconds_of(options.retain), std::nullopt};
+    return {seconds_of(options.retain), seconds_of(options.retain_rollups)};
+}
+
+}  // namespace
 
 Ingest::Ingest(const IngestOptions &options)
     : options_(options),
       lifecycle_(options.common, counters_, {}, [this](Exposition &to) { devices_.tell(to); }),
       reject_(options.reject, static_cast<std::uint64_t>(options.reject_max)),
       events_(STDOUT_FILENO, options.event_timeout, lifecycle_.fd(), [this] { return !stopping(); }),
-      expiry_(options.retain, counters_),
+      expiry_(keep_of(options), counters_),
       intake_(static_cast<std::size_t>(options.most_advertisers),
               options.import ? BatchParser::Takes::archives : BatchParser::Takes::lines) {
     counters_.queued = 0;
@@ -45,6 +56,7 @@ ExitCode Ingest::run() {
     // Past a limit on file sizes the signal would kill; without it the write fails, as on a full disk.
     std::signal(SIGXFSZ, SIG_IGN);
     const auto longest = max_line + sender_room + (options_.import ? archive_room : 0);
+    if (options_.rebuild_rollups) return rebuild();
     for (const auto &word : options_.inputs) inputs_.push_back(open_input(word, options_.hold, longest));
     if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return wait_for_store(); }); }))
         return ExitCode::temporary;
@@ -54,11 +66,39 @@ ExitCode Ingest::run() {
     lifecycle_.on_status([this] { return status(); });
     while (!inputs_.empty() && !stopping() && !full() && !events_.gone()) {
         wait();
+        idle_ = true;
         for (auto input = inputs_.begin(); input != inputs_.end() && !full() && !lifecycle_.stopping();)
             input = step(*input) ? std::next(input) : inputs_.erase(input);
         expiry_.step(*store_);
+        rolling_.step(*store_, idle_);
     }
+    if (!unstored_ && !events_.gone()) rolling_.catch_up(*store_, [this] { return !stopping(); });
     return finish();
+}
+
+// A day at a time, in the order of days. What is done is right, wherever it ends.
+ExitCode Ingest::rebuild() {
+    if (!patience_.persist([&] { store_ = make_store(options_.db, [this] { return wait_for_store(); }); }))
+        return ExitCode::temporary;
+    lifecycle_.ready("making the rollups in " + options_.db + " anew");
+    std::uint64_t made = 0, kept = 0;
+    for (std::int64_t next = 0; !stopping();) {
+        RebuiltRollups done;
+        if (!patience_.persist([&] { done = store_->rebuild_rollups(next); })) return ExitCode::temporary;
+        lifecycle_.progress();
+        if (!done.day) {
+            rolling_.catch_up(*store_, [this] { return !stopping(); });
+            log_info("the rollups of " + std::to_string(made) + " days were made anew; " +
+                     std::to_string(kept) + " days stay as they are, since some of their details are gone");
+            return stopping() ? ExitCode::temporary : ExitCode::ok;
+        }
+        ++(done.kept ? kept : made);
+        next = *done.day + 1;
+        const Time day(std::chrono::hours(24) * *done.day);
+        log_info("rollups of " + format_ms(day).substr(0, 10) + (done.kept ? ": kept" : ": made anew"));
+    }
+    log_warning("stopped before all days were done: start it again, it begins with the first one");
+    return ExitCode::temporary;
 }
 
 // Until an input, a signal or the reader of the events asks for something.
@@ -67,7 +107,7 @@ void Ingest::wait() {
                              {STDOUT_FILENO, static_cast<short>(events_.pending() ? POLLOUT : 0), 0}};
     for (const auto &input : inputs_) asks.push_back({input.reader.event_fd(), POLLIN, 0});
     constexpr milliseconds look_again(100);
-    const auto most = more_ ? milliseconds(0) : std::min(expiry_.due_in(), look_again);
+    const auto most = more_ ? milliseconds(0) : std::min({expiry_.due_in(), rolling_.due_in(), look_again});
     more_ = false;
     ::poll(asks.data(), asks.size(), static_cast<int>(most.count()));
     lifecycle_.progress();
@@ -96,6 +136,7 @@ std::optional<std::size_t> Ingest::take(LookingReader &reader, std::span<const L
     lines = lines.first(intake_.read(lines));
     StoreResult result;
     counters_.queued = lines.size();
+    idle_ = false;
     if (!intake_.items().empty() &&
         !patience_.persist([&] { result = store_->store(intake_.items(), read_clocks()); })) {
         unstored_ = true;
@@ -103,7 +144,9 @@ std::optional<std::size_t> Ingest::take(LookingReader &reader, std::span<const L
     }
     reject_.add(intake_.rejected(result));
     const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
-    stored_ += intake_.counts(result);
+    const auto counts = intake_.counts(result);
+    stored_ += counts;
+    rolling_.stored(counts.detections);
     if (result.collisions > 0) counters_.collisions += result.collisions;
     devices_.note(intake_.items(), result, std::time(nullptr));
     count();

@@ -16,6 +16,7 @@
 #include "bleingest/input.hpp"
 #include "bleingest/options.hpp"
 #include "bleingest/patience.hpp"
+#include "bleingest/rolling.hpp"
 #include "bleingest/teller.hpp"
 #include "store/intake.hpp"
 
@@ -36,6 +37,7 @@ class Ingest {
     bool step(Input &input);
     std::optional<std::size_t> take(LookingReader &reader, std::span<const Line> lines);
     void count();
+    ExitCode rebuild();
     ExitCode finish();
 
     const IngestOptions &options_;
@@ -47,11 +49,13 @@ class Ingest {
     Teller teller_{events_, counters_};
     Patience patience_{lifecycle_};
     Expiry expiry_;
+    Rolling rolling_;
     std::unique_ptr<Store> store_;
     std::list<Input> inputs_;
     Intake intake_;
     Intake::Counts stored_;
     bool more_ = false;      // a look showed more than one transaction takes
+    bool idle_ = true;       // nothing was taken in this round
     bool unstored_ = false;  // stopped while the store could not take what was in hand
 };
 

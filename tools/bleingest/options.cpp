@@ -41,6 +41,10 @@ void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.text("-d,--db PATH", o.db,
               "an SQLite database, :memory: to try things out; or postgresql://[USER@]HOST[:PORT]/NAME");
     line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
+    line.days("--retain-rollups", o.retain_rollups,
+              "with --retain: delete the rollups later, after 730 days as an example; 0: never");
+    line.flag("--rebuild-rollups", o.rebuild_rollups,
+              "make the rollups anew of the detections that are there, and end; reads no input");
     line.flag("--clock-is-right", o.clock_is_right,
               "for one start: you have looked, the clock is right; --retain may go by it again");
     line.number("--max-advertisers-per-batch N", o.most_advertisers, 1, INT64_MAX,
@@ -74,6 +78,15 @@ void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
             throw Error(ExitCode::usage, printable(word) +
                                              " is a database, and no file of batches; did you mean --db " +
                                              printable(word) + "?");
+    if (!line.given("--retain-rollups")) o.retain_rollups = o.retain;
+    if (o.retain.count() == 0 && o.retain_rollups.count() > 0)
+        throw Error(ExitCode::usage, "--retain-rollups goes with --retain, which is not given");
+    if (o.retain_rollups.count() > 0 && o.retain_rollups < o.retain)
+        throw Error(ExitCode::usage,
+                    "--retain-rollups is shorter than --retain: rollups are kept as long as their "
+                    "batches, or longer");
+    if (o.rebuild_rollups && !o.inputs.empty())
+        throw Error(ExitCode::usage, "--rebuild-rollups reads no input: leave " + o.inputs.front() + " out");
     if (o.inputs.empty()) o.inputs = {"-"};
     if (std::count(o.inputs.begin(), o.inputs.end(), "-") > 1)
         throw Error(ExitCode::usage, "- is given twice: there is one standard input");

@@ -25,12 +25,19 @@ constexpr Query newest_age{
 constexpr Query older_batches{"UPDATE batches SET lived_s = lived_s - $1::bigint WHERE lived_s < $2::bigint"};
 constexpr Query older_hashes{
     "UPDATE batch_hashes SET lived_s = lived_s - $1::bigint WHERE lived_s < $2::bigint"};
+constexpr Query older_rollups{
+    "UPDATE rollup_days SET first_s = first_s - CASE WHEN first_s < $2::bigint THEN $1::bigint ELSE 0 END,"
+    " last_s = last_s - CASE WHEN last_s < $2::bigint THEN $1::bigint ELSE 0 END WHERE first_s < $2::bigint"};
 constexpr Query date_batches{
     "UPDATE batches SET lived_s = $1::bigint - ($2::bigint - received_at) / 1000"
     " WHERE received_at <= $2::bigint AND lived_s > $1::bigint - ($2::bigint - received_at) / 1000"};
 constexpr Query date_hashes{
     "UPDATE batch_hashes SET lived_s = $1::bigint - ($2::bigint - received_at) / 1000"
     " WHERE received_at <= $2::bigint AND lived_s > $1::bigint - ($2::bigint - received_at) / 1000"};
+constexpr Query date_rollups{
+    "UPDATE rollup_days SET first_s = least(first_s, $1::bigint - ($2::bigint - received_at) / 1000),"
+    " last_s = $1::bigint - ($2::bigint - received_at) / 1000"
+    " WHERE received_at <= $2::bigint AND last_s > $1::bigint - ($2::bigint - received_at) / 1000"};
 
 AgeRow row_of(const Answer &answer) {
     const auto number = [&](int column) { return answer.integer(0, column); };
@@ -74,12 +81,14 @@ std::int64_t PostgresAge::newest() {
 void PostgresAge::make_older(std::int64_t by_s, std::int64_t before_s) {
     const Connection::Patient patient(connection_);
     connection_.queue(older_batches, Values::of(by_s, before_s));
+    connection_.queue(older_rollups, Values::of(by_s, before_s));
     connection_.ask(older_hashes, Values::of(by_s, before_s));
 }
 
 void PostgresAge::date(std::int64_t lived_s, std::int64_t wall_ms) {
     const Connection::Patient patient(connection_);
     connection_.queue(date_batches, Values::of(lived_s, wall_ms));
+    connection_.queue(date_rollups, Values::of(lived_s, wall_ms));
     connection_.ask(date_hashes, Values::of(lived_s, wall_ms));
 }
 

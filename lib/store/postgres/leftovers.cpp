@@ -38,7 +38,8 @@ constexpr Query look_at_some{
     " (SELECT id, detections FROM advertiser_totals WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint) AS "
     "found"};
 constexpr Query erase_unheard{
-    "DELETE FROM advertiser_totals WHERE id > $1::bigint AND id <= $2::bigint AND detections <= 0"};
+    "DELETE FROM advertiser_totals WHERE id > $1::bigint AND id <= $2::bigint AND detections <= 0"
+    " AND NOT EXISTS (SELECT 1 FROM rollups_day WHERE rollups_day.advertiser = advertiser_totals.id)"};
 
 bool passes(const DatabaseError &error) {
     return error.kind() == DatabaseError::Kind::trouble || error.kind() == DatabaseError::Kind::collision;

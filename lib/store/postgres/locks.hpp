@@ -17,6 +17,9 @@ constexpr char write_alone[] = "SELECT pg_advisory_xact_lock(1112294768, 2)";
 // Who adds what is pending to the advertisers.
 constexpr char try_fold[] = "SELECT pg_try_advisory_xact_lock(1112294768, 3)";
 constexpr char wait_to_fold[] = "SELECT pg_advisory_xact_lock(1112294768, 3)";
+// Who merges batches into the rollups: one at a time, who writes with others or is alone.
+constexpr char try_roll_up[] = "SELECT pg_try_advisory_xact_lock(1112294768, 5)";
+constexpr char wait_to_roll_up[] = "SELECT pg_advisory_xact_lock(1112294768, 5)";
 // Who makes or drops tables of detections.
 constexpr char change_partitions[] = "SELECT pg_advisory_xact_lock(1112294768, 4)";
 

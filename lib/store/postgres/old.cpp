@@ -42,10 +42,33 @@ constexpr Query unlink_batch{
     "UPDATE devices SET last_batch = NULL WHERE last_batch = $1::bigint AND id = $2::bigint"};
 constexpr Query erase_batch{"DELETE FROM batches WHERE id = $1::bigint"};
 constexpr Query erase_unheard{
-    "DELETE FROM advertiser_totals WHERE id = ANY ($1::bigint[]) AND detections <= 0"};
+    "DELETE FROM advertiser_totals WHERE id = ANY ($1::bigint[]) AND detections <= 0"
+    " AND NOT EXISTS (SELECT 1 FROM rollups_day WHERE rollups_day.advertiser = advertiser_totals.id)"};
 constexpr Query erase_old_hashes{
     "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE lived_s < $1::bigint"
     " AND (received_at < $2::bigint OR received_at > $3::bigint) ORDER BY lived_s LIMIT 1000)"};
+constexpr Query find_rollup_hour{"SELECT rollup_hour_began_s, rollup_hour_left FROM age"};
+constexpr Query write_rollup_hour{
+    "UPDATE age SET rollup_hour_began_s = $1::bigint, rollup_hour_left = $2::bigint"};
+constexpr Query count_days{"SELECT count(*) FROM rollup_days"};
+constexpr Query find_first_rolled_up{"SELECT min(first_s) FROM rollup_days"};
+constexpr Query find_old_day{
+    "SELECT day FROM rollup_days WHERE last_s < $1::bigint AND (received_at < $2::bigint OR received_at > "
+    "$3::bigint) ORDER BY last_s LIMIT 1"};
+constexpr Query erase_rollup_bucket{
+    "DELETE FROM rollups WHERE bucket = (SELECT min(bucket) FROM rollups WHERE bucket >= $1::bigint * 288"
+    " AND bucket < ($1::bigint + 1) * 288)"};
+constexpr Query erase_rollup_place{
+    "DELETE FROM rollups_day WHERE day = $1::bigint AND place = (SELECT min(place) FROM rollups_day WHERE "
+    "day = "
+    "$1::bigint) RETURNING advertiser"};
+constexpr Query erase_rollup_occupancy{
+    "DELETE FROM occupancy_rollups USING (VALUES (5), (60), (1440)) AS span (long)"
+    " WHERE minutes = long AND number >= $1::bigint * 1440 / long AND number < ($1::bigint + 1) * 1440 / "
+    "long"};
+constexpr Query erase_rollup_day{"DELETE FROM rollup_days WHERE day = $1::bigint"};
+constexpr Query part_days{
+    "UPDATE rollup_days SET is_whole = 0 WHERE day BETWEEN $1::bigint AND $2::bigint AND is_whole <> 0"};
 constexpr Query find_runs{
     "SELECT id, device FROM runs WHERE used_s < $1::bigint ORDER BY used_s LIMIT $2::bigint"};
 constexpr Query erase_gaps{"DELETE FROM gaps WHERE run = $1::bigint"};
@@ -157,6 +180,43 @@ std::int64_t PostgresOld::erase_advertisers() {
 std::int64_t PostgresOld::erase_hashes(const Old &old) {
     return connection_.ask(erase_old_hashes, Values::of(old.lived_s, old.before_ms, old.present_ms))
         .changed();
+}
+
+OldRows::Hour PostgresOld::rollup_hour() {
+    const Answer answer = connection_.ask(find_rollup_hour);
+    return {answer.integer(0, 0), answer.integer(0, 1)};
+}
+
+void PostgresOld::set_rollup_hour(const Hour &hour) {
+    connection_.queue(write_rollup_hour, Values::of(hour.began_s, hour.left));
+}
+
+std::int64_t PostgresOld::count_rollup_days() {
+    return connection_.ask(count_days).integer(0, 0);
+}
+
+std::optional<std::int64_t> PostgresOld::first_rolled_up() {
+    return connection_.ask(find_first_rolled_up).number(0, 0);
+}
+
+std::optional<std::int64_t> PostgresOld::old_rollup_day(const Old &old) {
+    const Answer answer =
+        connection_.ask(find_old_day, Values::of(old.lived_s, old.before_ms, old.present_ms));
+    return answer.rows() == 0 ? std::nullopt : answer.number(0, 0);
+}
+
+bool PostgresOld::erase_rollups(std::int64_t day) {
+    if (connection_.ask(erase_rollup_bucket, Values::of(day)).changed() > 0) return false;
+    const Answer answer = connection_.ask(erase_rollup_place, Values::of(day));
+    for (int row = 0; row < answer.rows(); ++row) gone_.try_emplace(answer.integer(row, 0));
+    if (answer.rows() > 0) return false;
+    connection_.queue(erase_rollup_occupancy, Values::of(day));
+    connection_.queue(erase_rollup_day, Values::of(day));
+    return true;
+}
+
+void PostgresOld::part_rollup_days(std::int64_t first, std::int64_t last) {
+    connection_.queue(part_days, Values::of(first, last));
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> PostgresOld::runs(std::int64_t before_s,

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "store/postgres/locks.hpp"
 #include "store/postgres/schema_first.hpp"
+#include "store/postgres/schema_rollups.hpp"
 
 namespace ble {
 namespace {
@@ -16,7 +17,8 @@ struct Step {
 };
 
 // The first makes version 1 of nothing, and so on.
-const Step steps[] = {{"create the tables", std::string(postgres_schema::tables) + postgres_schema::views}};
+const Step steps[] = {{"create the tables", std::string(postgres_schema::tables) + postgres_schema::views},
+                      {"keep rollups of five minutes and of days", postgres_schema::rollups}};
 
 // 0: there is none.
 std::int64_t version_of(Connection &connection) {

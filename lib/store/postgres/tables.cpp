@@ -10,6 +10,7 @@
 #include "store/postgres/names.hpp"
 #include "store/postgres/news.hpp"
 #include "store/postgres/old.hpp"
+#include "store/postgres/rollups.hpp"
 #include "store/postgres/runs.hpp"
 #include "store/postgres/schema.hpp"
 #include "store/postgres/stretches.hpp"
@@ -114,6 +115,7 @@ class PostgresTables final : public Tables {
     AgeRows &age() override { return age_; }
     BatchRows &batches() override { return batches_; }
     OldRows &old() override { return old_; }
+    RollupRows &rollups() override { return rollups_; }
 
   private:
     void forget() {
@@ -136,6 +138,7 @@ class PostgresTables final : public Tables {
     PostgresAge age_{connection_};
     PostgresBatches batches_{connection_, partitions_};
     PostgresOld old_{connection_, partitions_};
+    PostgresRollups rollups_{connection_};
 };
 
 }  // namespace

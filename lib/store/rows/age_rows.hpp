@@ -26,7 +26,7 @@ class AgeRows {
     virtual bool is_kept(const std::string &boot) = 0;
     virtual std::int64_t newest() = 0;  // the age at which the last batch was stored; -1: there is none
 
-    // Of all batches, and hashes of such:
+    // Of all batches, hashes of such, and rollups of days:
     virtual void make_older(std::int64_t by_s,
                             std::int64_t before_s) = 0;  // that were stored before that age
     // as old as their times of receipt say, at that age and moment, unless they are older

@@ -48,11 +48,23 @@ class OldRows {
     virtual std::int64_t count_batches() = 0;        // of many: about
     virtual std::optional<First> first_batch() = 0;  // by the store's age
     virtual std::vector<OldBatch> batches(const Old &old, std::int64_t most) = 0;
-    // With all that is kept of it. Returns how much work that was, in rows.
+    // With all that is kept of it but its rollups. Returns how much work that was, in rows.
     virtual std::int64_t erase(const OldBatch &batch) = 0;
-    // Those that no detection refers to since erase(). Returns how many.
+    // Those that neither a detection nor a rollup refers to since erase(), erase_rollups(). Returns how many.
     virtual std::int64_t erase_advertisers() = 0;
     virtual std::int64_t erase_hashes(const Old &old) = 0;  // at most 1000
+
+    // Of the retention of rollups.
+    virtual Hour rollup_hour() = 0;
+    virtual void set_rollup_hour(const Hour &hour) = 0;
+    virtual std::int64_t count_rollup_days() = 0;
+    virtual std::optional<std::int64_t>
+    first_rolled_up() = 0;  // the store's age when their first batch was stored
+    virtual std::optional<std::int64_t> old_rollup_day(const Old &old) = 0;  // all of whose batches are
+    // Of a day, some thousand rows at most at a place and in a bucket. False: there is more.
+    virtual bool erase_rollups(std::int64_t day) = 0;
+    // Details of these days are deleted, both inclusive.
+    virtual void part_rollup_days(std::int64_t first, std::int64_t last) = 0;
 
     // Not used since that age of the store:
     virtual std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,

@@ -14,12 +14,19 @@ SqliteAge::SqliteAge(Database &database)
               " coalesce((SELECT max(lived_s) FROM batch_hashes), -1))"),
       older_batches_(database, "UPDATE batches SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
       older_hashes_(database, "UPDATE batch_hashes SET lived_s = lived_s - ?1 WHERE lived_s < ?2"),
+      older_rollups_(database,
+                     "UPDATE rollup_days SET first_s = first_s - iif(first_s < ?2, ?1, 0),"
+                     " last_s = last_s - iif(last_s < ?2, ?1, 0) WHERE first_s < ?2"),
       date_batches_(database,
                     "UPDATE batches SET lived_s = ?1 - (?2 - received_at) / 1000"
                     " WHERE received_at <= ?2 AND lived_s > ?1 - (?2 - received_at) / 1000"),
       date_hashes_(database,
                    "UPDATE batch_hashes SET lived_s = ?1 - (?2 - received_at) / 1000"
-                   " WHERE received_at <= ?2 AND lived_s > ?1 - (?2 - received_at) / 1000") {}
+                   " WHERE received_at <= ?2 AND lived_s > ?1 - (?2 - received_at) / 1000"),
+      date_rollups_(database,
+                    "UPDATE rollup_days SET first_s = min(first_s, ?1 - (?2 - received_at) / 1000),"
+                    " last_s = ?1 - (?2 - received_at) / 1000"
+                    " WHERE received_at <= ?2 AND last_s > ?1 - (?2 - received_at) / 1000") {}
 
 AgeRow SqliteAge::read() {
     if (!read_.step()) throw Error(ExitCode::io, "the database has lost its age: restore a backup");
@@ -39,11 +46,13 @@ void SqliteAge::write(const AgeRow &row) {
 void SqliteAge::make_older(std::int64_t by_s, std::int64_t before_s) {
     older_batches_.run(by_s, before_s);
     older_hashes_.run(by_s, before_s);
+    older_rollups_.run(by_s, before_s);
 }
 
 void SqliteAge::date(std::int64_t lived_s, std::int64_t wall_ms) {
     date_batches_.run(lived_s, wall_ms);
     date_hashes_.run(lived_s, wall_ms);
+    date_rollups_.run(lived_s, wall_ms);
 }
 
 }  // namespace ble

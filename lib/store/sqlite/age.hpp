@@ -18,7 +18,8 @@ class SqliteAge : public AgeRows {
     void date(std::int64_t lived_s, std::int64_t wall_ms) override;
 
   private:
-    Statement read_, write_, newest_, older_batches_, older_hashes_, date_batches_, date_hashes_;
+    Statement read_, write_, newest_, older_batches_, older_hashes_, older_rollups_, date_batches_,
+        date_hashes_, date_rollups_;
 };
 
 }  // namespace ble

@@ -42,7 +42,9 @@ SqliteOld::SqliteOld(Database &database)
       unlink_batch_(database, "UPDATE devices SET last_batch = NULL WHERE last_batch = ?"),
       erase_batch_(database, "DELETE FROM batches WHERE id = ?"),
       count_down_(database, "UPDATE advertisers SET detections = detections - ?2 WHERE id = ?1"),
-      erase_advertiser_(database, "DELETE FROM advertisers WHERE id = ? AND detections <= 0"),
+      erase_advertiser_(database,
+                        "DELETE FROM advertisers WHERE id = ?1 AND detections <= 0"
+                        " AND NOT EXISTS (SELECT 1 FROM rollups_day WHERE advertiser = ?1)"),
       erase_hashes_(database,
                     "DELETE FROM batch_hashes WHERE hash IN (SELECT hash FROM batch_hashes WHERE lived_s < ? "
                     "AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT 1000)"),
@@ -52,6 +54,26 @@ SqliteOld::SqliteOld(Database &database)
       erase_turns_(database, "DELETE FROM turns WHERE device = ?1 AND (run = ?2 OR other = ?2)"),
       erase_run_(database, "DELETE FROM runs WHERE id = ?"),
       count_holes_(database, "UPDATE devices SET holes = max(holes - ?2, 0) WHERE id = ?1"),
+      rollup_hour_(database, "SELECT rollup_hour_began_s, rollup_hour_left FROM age"),
+      set_rollup_hour_(database, "UPDATE age SET rollup_hour_began_s = ?, rollup_hour_left = ?"),
+      first_rolled_up_(database, "SELECT min(first_s) FROM rollup_days"),
+      old_rollup_day_(database,
+                      "SELECT day FROM rollup_days WHERE last_s < ? AND (received_at < ? OR received_at > ?)"
+                      " ORDER BY last_s LIMIT 1"),
+      erase_bucket_(
+          database,
+          "DELETE FROM rollups WHERE bucket = (SELECT min(bucket) FROM rollups WHERE bucket >= ?1 * 288"
+          " AND bucket < (?1 + 1) * 288)"),
+      erase_occupancy_(database,
+                       "DELETE FROM occupancy_rollups WHERE minutes = ?2 AND number >= ?1 * 1440 / ?2"
+                       " AND number < (?1 + 1) * 1440 / ?2"),
+      erase_place_(database,
+                   "DELETE FROM rollups_day WHERE day = ?1 AND place = (SELECT min(place) FROM rollups_day "
+                   "WHERE day = "
+                   "?1) RETURNING advertiser"),
+      erase_rollup_day_(database, "DELETE FROM rollup_days WHERE day = ?"),
+      part_rollup_days_(database,
+                        "UPDATE rollup_days SET is_whole = 0 WHERE day BETWEEN ? AND ? AND is_whole <> 0"),
       old_devices_(
           database,
           "SELECT id, device_id FROM devices WHERE used_s < ?"
@@ -140,6 +162,48 @@ std::int64_t SqliteOld::erase_advertisers() {
 std::int64_t SqliteOld::erase_hashes(const Old &old) {
     erase_hashes_.run(old.lived_s, old.before_ms, old.present_ms);
     return database_.changes();
+}
+
+OldRows::Hour SqliteOld::rollup_hour() {
+    rollup_hour_.step();
+    const Hour hour{rollup_hour_.integer(0), rollup_hour_.integer(1)};
+    rollup_hour_.reset();
+    return hour;
+}
+
+void SqliteOld::set_rollup_hour(const Hour &hour) {
+    set_rollup_hour_.run(hour.began_s, hour.left);
+}
+
+std::int64_t SqliteOld::count_rollup_days() {
+    return database_.integer("SELECT count(*) FROM rollup_days").value_or(0);
+}
+
+std::optional<std::int64_t> SqliteOld::first_rolled_up() {
+    first_rolled_up_.step();
+    const auto first =
+        first_rolled_up_.is_null(0) ? std::nullopt : std::optional(first_rolled_up_.integer(0));
+    first_rolled_up_.reset();
+    return first;
+}
+
+std::optional<std::int64_t> SqliteOld::old_rollup_day(const Old &old) {
+    return old_rollup_day_.find(old.lived_s, old.before_ms, old.present_ms);
+}
+
+bool SqliteOld::erase_rollups(std::int64_t day) {
+    erase_bucket_.run(day);
+    if (database_.changes() > 0) return false;
+    std::int64_t rows = 0;
+    for (erase_place_.bind(1, day); erase_place_.step(); ++rows) gone_.try_emplace(erase_place_.integer(0));
+    if (rows > 0) return false;
+    for (const std::int64_t minutes : {5, 60, 1440}) erase_occupancy_.run(day, minutes);
+    erase_rollup_day_.run(day);
+    return true;
+}
+
+void SqliteOld::part_rollup_days(std::int64_t first, std::int64_t last) {
+    part_rollup_days_.run(first, last);
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> SqliteOld::runs(std::int64_t before_s, std::int64_t most) {

@@ -7,6 +7,7 @@
 #include "store/sqlite/schema_early.hpp"
 #include "store/sqlite/schema_first.hpp"
 #include "store/sqlite/schema_losses.hpp"
+#include "store/sqlite/schema_rollups.hpp"
 #include "store/sqlite/schema_senders.hpp"
 
 namespace ble {
@@ -24,7 +25,8 @@ const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {6, "notice two runs of one device at once", schema::turns},
                          {7, "keep who sent what, and bound what they fill", schema::senders_and_bounds},
                          {8, "keep which version each device runs", schema::programs},
-                         {9, "tell when what is missing was", schema::lost_times}};
+                         {9, "tell when what is missing was", schema::lost_times},
+                         {10, "keep rollups of five minutes and of days", schema::rollups}};
 
 std::int64_t version_of(Database &database) {
     return database.integer("PRAGMA user_version").value_or(0);

@@ -7,6 +7,7 @@
 #include "store/sqlite/batches.hpp"
 #include "store/sqlite/names.hpp"
 #include "store/sqlite/old.hpp"
+#include "store/sqlite/rollups.hpp"
 #include "store/sqlite/runs.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/sqlite/stretches.hpp"
@@ -32,7 +33,8 @@ class SqliteTables : public Tables {
           turns_(database_),
           age_(database_),
           batches_(database_),
-          old_(database_) {}
+          old_(database_),
+          rollups_(database_) {}
 
     bool check() override {
         if (!database_.moved()) return false;
@@ -77,6 +79,7 @@ class SqliteTables : public Tables {
     AgeRows &age() override { return age_; }
     BatchRows &batches() override { return batches_; }
     OldRows &old() override { return old_; }
+    RollupRows &rollups() override { return rollups_; }
 
   private:
     Database database_;
@@ -88,6 +91,7 @@ class SqliteTables : public Tables {
     SqliteAge age_;
     SqliteBatches batches_;
     SqliteOld old_;
+    SqliteRollups rollups_;
     std::optional<Transaction> transaction_;
     std::optional<Savepoint> savepoint_;
     std::int64_t known_epoch_ = -1;

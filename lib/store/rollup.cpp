@@ -1,0 +1,114 @@
+#include "store/rollup.hpp"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+namespace ble {
+namespace {
+
+// What a step takes at most, so that the input does not wait for it: a few hundredths of a second.
+constexpr std::int64_t detections_a_step = 20'000, ranges_a_step = 500, counts_a_step = 20;
+// Of ranges that do not tell how many detections they have.
+constexpr std::int64_t batches_a_step = 400;
+
+}  // namespace
+
+RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()) {}
+
+void RollUp::stored(std::int64_t batch, std::size_t detections) {
+    if (detections == 0) return;
+    const auto count = static_cast<std::int64_t>(detections);
+    if (!stored_.empty() && stored_.back().to + 1 == batch) {
+        stored_.back().to = batch;
+        stored_.back().detections += count;
+    } else {
+        stored_.push_back({batch, batch, count});
+    }
+}
+
+void RollUp::flush() {
+    for (const auto &range : stored_) rows_.put_due(range);
+    stored_.clear();
+}
+
+RolledUp RollUp::step(std::chrono::minutes occupancy) {
+    RolledUp result;
+    Work work(tables_);
+    tables_.epoch();  // refuses a newer schema
+    if (!rows_.take_turn()) return {0, false, true};
+    result.batches = merge_some();
+    result.more = result.batches > 0 || count_some(occupancy);
+    if (result.more) work.commit();
+    return result;
+}
+
+std::uint64_t RollUp::merge_some() {
+    std::uint64_t merged = 0;
+    std::vector<DueBatch> batches;
+    std::int64_t room = detections_a_step;
+    for (const auto &range : rows_.due(ranges_a_step)) {
+        const bool known = range.detections > 0;
+        const auto found = rows_.batches(range, known ? range.to - range.from + 1 : batches_a_step);
+        batches.insert(batches.end(), found.begin(), found.end());
+        const bool whole = known || static_cast<std::int64_t>(found.size()) < batches_a_step;
+        if (whole)
+            rows_.erase_due(range.from);
+        else
+            rows_.shorten_due(range.from, found.back().id + 1);
+        merged += std::max<std::size_t>(found.size(), 1);
+        room -= known ? range.detections : detections_a_step;
+        if (room <= 0) break;
+    }
+    if (!batches.empty()) note(rows_.merge(batches));
+    return merged;
+}
+
+void RollUp::note(const std::vector<Touched> &touched) {
+    std::map<std::int64_t, Touched> days;
+    std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> counts;
+    for (const auto &one : touched) {
+        const auto day = one.bucket / buckets_a_day;
+        Touched &all = days.emplace(day, one).first->second;
+        all.first_s = std::min(all.first_s, one.first_s);
+        all.last_s = std::max(all.last_s, one.last_s);
+        all.received_at = std::max(all.received_at, one.received_at);
+        counts.insert({5, one.bucket, one.place});
+        counts.insert({60, one.bucket / buckets_an_hour, one.place});
+        counts.insert({1440, day, one.place});
+    }
+    for (const auto &[day, all] : days) rows_.note_day(day, all);
+    for (const auto &[minutes, number, place] : counts) rows_.put_occupancy_due({minutes, number, place});
+}
+
+bool RollUp::count_some(std::chrono::minutes occupancy) {
+    const auto due = rows_.occupancy_due(occupancy.count(), counts_a_step);
+    for (const auto &one : due) rows_.count_occupancy(one);
+    return !due.empty();
+}
+
+// Bucket by bucket, so that others wait for no long one; then the day, which is the sum of its buckets, whatever was merged meanwhile.
+RebuiltRollups RollUp::rebuild(std::int64_t from_day) {
+    RebuiltRollups result;
+    {
+        Work work(tables_);
+        tables_.epoch();
+        result.day = rows_.next_day(from_day);
+        result.kept = result.day && !rows_.is_whole(*result.day);
+    }
+    if (!result.day || result.kept) return result;
+    const auto first = *result.day * buckets_a_day;
+    for (auto bucket = first; bucket < first + buckets_a_day; ++bucket) {
+        Work work(tables_);
+        rows_.wait_turn();
+        note(rows_.rebuild(bucket));
+        work.commit();
+    }
+    Work work(tables_);
+    rows_.wait_turn();
+    rows_.rebuild_day(*result.day);
+    work.commit();
+    return result;
+}
+
+}  // namespace ble

@@ -1,0 +1,42 @@
+// The rollup: what each advertiser was to each Pi in five minutes and in a day, and how many were at each place, so that questions about weeks
+// read no detections. It comes after the writer: storing notes which batches are due, in the transaction that stores them, and small steps
+// merge these, each exactly once, in the transaction that makes them due no more. What is kept are sums, a maximum and a minimum:
+// the order of arrival does not matter, and late batches need nothing special.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "store/store.hpp"
+#include "store/tables.hpp"
+
+namespace ble {
+
+class RollUp {
+  public:
+    explicit RollUp(Tables &tables);
+
+    // In the transaction that stores it; until flush() it is only remembered.
+    void stored(std::int64_t batch, std::size_t detections);
+    void flush();
+    void forget() { stored_.clear(); }
+
+    // As Store::roll_up() says. Makes its own transaction.
+    RolledUp step(std::chrono::minutes occupancy);
+    // Merges some of what is due, in the present transaction, in which nobody else rolls up. Returns how many batches.
+    std::uint64_t merge_some();
+    // As Store::rebuild_rollups() says. Makes its own transactions.
+    RebuiltRollups rebuild(std::int64_t from_day);
+
+  private:
+    void note(const std::vector<Touched> &touched);
+    bool count_some(std::chrono::minutes occupancy);
+
+    Tables &tables_;
+    RollupRows &rows_;
+    std::vector<DueRange> stored_;
+};
+
+}  // namespace ble

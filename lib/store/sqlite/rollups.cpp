@@ -1,0 +1,261 @@
+#include "store/sqlite/rollups.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "store/scattered.hpp"
+#include "store/segments.hpp"
+
+namespace ble {
+namespace {
+
+std::string into(const char *table, const char *period) {
+    return std::string(table) + " (" + period +
+           ", place, advertiser, device, detections, reports, strongest, rssi_sum, zone)";
+}
+
+constexpr char or_add[] =
+    "ON CONFLICT DO UPDATE SET detections = detections + excluded.detections, reports = reports + "
+    "excluded.reports,"
+    " strongest = max(strongest, excluded.strongest), rssi_sum = rssi_sum + excluded.rssi_sum,"
+    " zone = min(zone, excluded.zone)";
+
+// `where`: which rows; each advertiser counts with its nearest zone.
+std::string count_where(const char *table, const char *where) {
+    return std::string(
+               "SELECT total(zone = 0), total(zone = 1), total(zone = 2) FROM"
+               " (SELECT min(zone) AS zone FROM ") +
+           table + " WHERE " + where + " AND place = ?2 GROUP BY advertiser)";
+}
+
+constexpr char columns[] =
+    "SELECT detections.batch, detections.timestamp, advertiser, rssi, zone, count FROM ";
+
+}  // namespace
+
+SqliteRollups::SqliteRollups(Database &database)
+    : put_due_(database,
+               "INSERT INTO rollup_due VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+               " to_batch = max(to_batch, excluded.to_batch), detections = detections + excluded.detections"),
+      due_(database, "SELECT from_batch, to_batch, detections FROM rollup_due ORDER BY from_batch LIMIT ?"),
+      is_due_(database,
+              "SELECT 1 FROM (SELECT to_batch FROM rollup_due WHERE from_batch <= ?1 ORDER BY from_batch "
+              "DESC LIMIT "
+              "1) WHERE to_batch >= ?1"),
+      shorten_due_(database, "UPDATE rollup_due SET from_batch = ?2 WHERE from_batch = ?1"),
+      erase_due_(database, "DELETE FROM rollup_due WHERE from_batch = ?"),
+      batches_(database,
+               "SELECT id, device, coalesce(place, 0), lived_s, received_at, oldest, newest FROM batches"
+               " WHERE id BETWEEN ? AND ? AND oldest IS NOT NULL ORDER BY id LIMIT ?"),
+      segment_(database,
+               std::string(columns) + "detections WHERE timestamp BETWEEN ? AND ? AND batch BETWEEN ? AND ?"),
+      scattered_(database, std::string(columns) +
+                               "scattered CROSS JOIN detections ON detections.timestamp = scattered.timestamp"
+                               " AND detections.batch = scattered.batch AND detections.n = scattered.n"
+                               " WHERE scattered.batch = ?"),
+      note_day_(
+          database,
+          "INSERT INTO rollup_days (day, first_s, last_s, received_at) VALUES (?, ?, ?, ?) ON CONFLICT DO "
+          "UPDATE SET first_s = min(first_s, excluded.first_s), last_s = max(last_s, excluded.last_s),"
+          " received_at = max(received_at, excluded.received_at)"),
+      put_occupancy_due_(database, "INSERT INTO occupancy_due VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+      occupancy_due_(database,
+                     "SELECT minutes, number, place FROM occupancy_due WHERE minutes <= ? ORDER BY minutes, "
+                     "number, place LIMIT ?"),
+      erase_occupancy_due_(database,
+                           "DELETE FROM occupancy_due WHERE minutes = ? AND number = ? AND place = ?"),
+      count_bucket_(database, count_where("rollups", "bucket = ?1")),
+      count_hour_(database,
+                  count_where("rollups",
+                              "bucket IN (?1 * 12, ?1 * 12 + 1, ?1 * 12 + 2, ?1 * 12 + 3, ?1 * 12 + 4,"
+                              " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9,"
+                              " ?1 * 12 + 10, ?1 * 12 + 11)")),
+      count_day_(database, count_where("rollups_day", "day = ?1")),
+      put_occupancy_(database, "INSERT OR REPLACE INTO occupancy_rollups VALUES (?, ?, ?, ?, ?, ?)"),
+      erase_occupancy_(database,
+                       "DELETE FROM occupancy_rollups WHERE minutes = ? AND number = ? AND place = ?"),
+      next_day_(database,
+                "SELECT min(day) FROM (SELECT min(timestamp) / 86400000 AS day FROM detections WHERE "
+                "timestamp >= ?1 * "
+                "86400000 UNION ALL SELECT min(day) FROM rollup_days WHERE day >= ?1)"),
+      is_whole_(database, "SELECT is_whole FROM rollup_days WHERE day = ?"),
+      erase_bucket_(database, "DELETE FROM rollups WHERE bucket = ?"),
+      bucket_(database,
+              std::string("SELECT batches.id, batches.device, coalesce(batches.place, 0), lived_s, "
+                          "received_at, detections.timestamp, advertiser, rssi, zone, count"
+                          " FROM detections CROSS JOIN batches ON batches.id = detections.batch"
+                          " WHERE detections.timestamp >= ?1 * 300000 AND detections.timestamp < (?1 + 1) * "
+                          "300000 AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE batches.id BETWEEN "
+                          "from_batch AND to_batch)")),
+      erase_day_(database, "DELETE FROM rollups_day WHERE day = ?"),
+      make_day_(database,
+                "INSERT INTO rollups_day SELECT ?1, place, advertiser, device, sum(detections), sum(reports),"
+                " max(strongest), sum(rssi_sum), min(zone) FROM rollups"
+                " WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288 GROUP BY 2, 3, 4"),
+      mark_places_(
+          database,
+          "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT DISTINCT place FROM rollups "
+          "WHERE bucket = ?1), (SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
+          "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
+      put_rollups_(database, into("rollups", "bucket"), or_add),
+      put_days_(database, into("rollups_day", "day"), or_add) {}
+
+std::vector<DueRange> SqliteRollups::due(std::int64_t most) {
+    std::vector<DueRange> found;
+    due_.bind(1, most);
+    while (due_.step()) found.push_back({due_.integer(0), due_.integer(1), due_.integer(2)});
+    return found;
+}
+
+std::set<std::int64_t> SqliteRollups::due_among(const std::vector<std::int64_t> &batches) {
+    std::set<std::int64_t> found;
+    for (const auto batch : batches)
+        if (is_due_.find(batch)) found.insert(batch);
+    return found;
+}
+
+std::vector<DueBatch> SqliteRollups::batches(const DueRange &range, std::int64_t most) {
+    std::vector<DueBatch> found;
+    batches_.bind(1, range.from).bind(2, range.to).bind(3, most);
+    const auto number = [this](int column) { return batches_.integer(column); };
+    while (batches_.step())
+        found.push_back({number(0), number(1), number(2), number(3), number(4), number(5), number(6)});
+    return found;
+}
+
+std::vector<Touched> SqliteRollups::merge(const std::vector<DueBatch> &batches) {
+    forget();
+    Batches known;
+    std::vector<Segment> segments;
+    for (const auto &batch : batches) {
+        known.emplace(batch.id, Batch{batch});
+        segments.push_back(
+            {batch.oldest, batch.newest, batch.id, batch.id, are_scattered(batch.oldest, batch.newest)});
+    }
+    for (const auto &segment : join(std::move(segments))) {
+        if (segment.scattered) {
+            scattered_.bind(1, segment.first_id);
+            if (read(scattered_, known) > 0)
+                continue;  // else it was stored before it was kept where they are
+        }
+        segment_.bind(1, segment.oldest)
+            .bind(2, segment.newest)
+            .bind(3, segment.first_id)
+            .bind(4, segment.last_id);
+        read(segment_, known);
+    }
+    return put(true);
+}
+
+// What a transaction left that was undone.
+void SqliteRollups::forget() {
+    rows_.clear();
+    touched_.clear();
+}
+
+// Of a segment: some may be of other batches.
+std::int64_t SqliteRollups::read(Statement &statement, Batches &batches) {
+    std::int64_t rows = 0;
+    for (; statement.step(); ++rows) {
+        const auto found = batches.find(statement.integer(0));
+        if (found == batches.end()) continue;
+        const auto &batch = found->second.row;
+        const auto bucket = statement.integer(1) / rollup_ms, rssi = statement.integer(3);
+        rows_.push_back({bucket, batch.place, statement.integer(2), batch.device, 1,
+                         statement.is_null(5) ? 1 : statement.integer(5), rssi, rssi, statement.integer(4)});
+        if (std::exchange(found->second.bucket, bucket) != bucket) touch(bucket, batch);
+    }
+    return rows;
+}
+
+void SqliteRollups::touch(std::int64_t bucket, const DueBatch &batch) {
+    const Touched one{bucket, batch.place, batch.lived_s, batch.lived_s, batch.received_at};
+    Touched &all = touched_.emplace(std::pair(bucket, batch.place), one).first->second;
+    all.first_s = std::min(all.first_s, one.first_s);
+    all.last_s = std::max(all.last_s, one.last_s);
+    all.received_at = std::max(all.received_at, one.received_at);
+}
+
+// Stores what was read, and forgets it.
+std::vector<Touched> SqliteRollups::put(bool days_too) {
+    sum(rows_);
+    store(rows_, put_rollups_);
+    if (days_too) {
+        for (auto &row : rows_) row.bucket /= buckets_a_day;
+        sum(rows_);
+        store(rows_, put_days_);
+    }
+    rows_.clear();
+    std::vector<Touched> touched;
+    for (const auto &[key, one] : std::exchange(touched_, {})) touched.push_back(one);
+    return touched;
+}
+
+// In the order of the table, each key once.
+void SqliteRollups::sum(std::vector<Row> &rows) {
+    std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.key() < b.key(); });
+    std::size_t last = 0;
+    for (std::size_t i = 1; i < rows.size(); ++i) {
+        if (rows[last].key() != rows[i].key()) {
+            rows[++last] = rows[i];
+            continue;
+        }
+        rows[last].detections += rows[i].detections;
+        rows[last].reports += rows[i].reports;
+        rows[last].strongest = std::max(rows[last].strongest, rows[i].strongest);
+        rows[last].rssi_sum += rows[i].rssi_sum;
+        rows[last].zone = std::min(rows[last].zone, rows[i].zone);
+    }
+    if (!rows.empty()) rows.resize(last + 1);
+}
+
+void SqliteRollups::store(const std::vector<Row> &rows, Insert &into) {
+    into.forget();
+    for (const auto &row : rows)
+        into.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
+                 row.strongest, row.rssi_sum, row.zone);
+    into.flush();
+}
+
+std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std::int64_t most) {
+    std::vector<OccupancyDue> found;
+    occupancy_due_.bind(1, longest).bind(2, most);
+    while (occupancy_due_.step())
+        found.push_back({occupancy_due_.integer(0), occupancy_due_.integer(1), occupancy_due_.integer(2)});
+    return found;
+}
+
+void SqliteRollups::count_occupancy(const OccupancyDue &due) {
+    Statement &count = due.minutes == 5 ? count_bucket_ : due.minutes == 60 ? count_hour_ : count_day_;
+    count.bind(1, due.number).bind(2, due.place);
+    count.step();
+    const auto near = count.integer(0), medium = count.integer(1), far = count.integer(2);
+    count.reset();
+    if (near + medium + far > 0)
+        put_occupancy_.run(due.minutes, due.number, due.place, near, medium, far);
+    else
+        erase_occupancy_.run(due.minutes, due.number, due.place);
+    erase_occupancy_due_.run(due.minutes, due.number, due.place);
+}
+
+std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {
+    forget();
+    mark_places_.run(bucket);
+    erase_bucket_.run(bucket);
+    bucket_.bind(1, bucket);
+    while (bucket_.step()) {
+        const auto number = [this](int column) { return bucket_.integer(column); };
+        const DueBatch batch{number(0), number(1), number(2), number(3), number(4)};
+        rows_.push_back({bucket, batch.place, number(6), batch.device, 1, bucket_.is_null(9) ? 1 : number(9),
+                         number(7), number(7), number(8)});
+        touch(bucket, batch);
+    }
+    return put(false);
+}
+
+void SqliteRollups::rebuild_day(std::int64_t day) {
+    erase_day_.run(day);
+    make_day_.run(day);
+}
+
+}  // namespace ble

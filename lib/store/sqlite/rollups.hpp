@@ -1,0 +1,71 @@
+#pragma once
+
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "sqlite/bulk_insert.hpp"
+#include "sqlite/database.hpp"
+#include "store/rows/rollup_rows.hpp"
+
+namespace ble {
+
+class SqliteRollups : public RollupRows {
+  public:
+    explicit SqliteRollups(Database &database);
+
+    bool take_turn() override { return true; }  // who writes is alone
+    void wait_turn() override {}
+    void put_due(const DueRange &range) override { put_due_.run(range.from, range.to, range.detections); }
+    std::vector<DueRange> due(std::int64_t most) override;
+    std::set<std::int64_t> due_among(const std::vector<std::int64_t> &batches) override;
+    void shorten_due(std::int64_t from, std::int64_t now_from) override { shorten_due_.run(from, now_from); }
+    void erase_due(std::int64_t from) override { erase_due_.run(from); }
+    std::vector<DueBatch> batches(const DueRange &range, std::int64_t most) override;
+    std::vector<Touched> merge(const std::vector<DueBatch> &batches) override;
+    void note_day(std::int64_t day, const Touched &touched) override {
+        note_day_.run(day, touched.first_s, touched.last_s, touched.received_at);
+    }
+    void put_occupancy_due(const OccupancyDue &due) override {
+        put_occupancy_due_.run(due.minutes, due.number, due.place);
+    }
+    std::vector<OccupancyDue> occupancy_due(std::int64_t longest, std::int64_t most) override;
+    void count_occupancy(const OccupancyDue &due) override;
+    std::optional<std::int64_t> next_day(std::int64_t from) override { return next_day_.find(from); }
+    bool is_whole(std::int64_t day) override { return is_whole_.find(day).value_or(1) != 0; }
+    std::vector<Touched> rebuild(std::int64_t bucket) override;
+    void rebuild_day(std::int64_t day) override;
+
+  private:
+    struct Row {
+        std::int64_t bucket, place, advertiser, device;
+        std::int64_t detections, reports, strongest, rssi_sum, zone;
+
+        auto key() const { return std::tie(bucket, place, advertiser, device); }
+    };
+    struct Batch {
+        DueBatch row;
+        std::int64_t bucket = -1;  // of the detection before
+    };
+    using Batches = std::unordered_map<std::int64_t, Batch>;
+    using Insert = BulkInsert<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                              std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+
+    std::int64_t read(Statement &statement, Batches &batches);
+    void touch(std::int64_t bucket, const DueBatch &batch);
+    std::vector<Touched> put(bool days_too);
+    void forget();
+    static void sum(std::vector<Row> &rows);
+    static void store(const std::vector<Row> &rows, Insert &into);
+
+    Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
+    Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, count_bucket_, count_hour_,
+        count_day_, put_occupancy_, erase_occupancy_;
+    Statement next_day_, is_whole_, erase_bucket_, bucket_, erase_day_, make_day_, mark_places_;
+    Insert put_rollups_, put_days_;
+    std::vector<Row> rows_;                                             // of what is being merged
+    std::map<std::pair<std::int64_t, std::int64_t>, Touched> touched_;  // by bucket and place
+};
+
+}  // namespace ble

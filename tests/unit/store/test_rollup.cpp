@@ -1,0 +1,405 @@
+// The rollups are what the detections give, whatever the order in which batches arrive, are merged, and go.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <tuple>
+
+#include "catch.hpp"
+#include "room.hpp"
+#include "sqlite_file.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+namespace {
+
+using Rows = std::vector<std::string>;
+
+const Time start = at("2026-11-22T22:00:00Z");  // a day ends two hours later
+
+std::int64_t ms(Time time) {
+    return time.time_since_epoch() / milliseconds(1);
+}
+
+// What the rollups have to be, by a simple count of the batches that were stored.
+class Reference {
+  public:
+    void add(const Batch &batch) {
+        for (const auto &detection : batch.detections) {
+            const auto bucket = ms(detection.timestamp) / 300'000;
+            for (auto *table : {&buckets_, &days_}) {
+                const auto number = table == &days_ ? bucket / 288 : bucket;
+                add((*table)[{number, batch.name.value_or(""), std::string(detection.device_hash.text()),
+                              batch.device_id}],
+                    detection);
+            }
+        }
+    }
+    void forget_day(std::int64_t day) {
+        std::erase_if(buckets_, [&](const auto &row) { return std::get<0>(row.first) / 288 == day; });
+        std::erase_if(days_, [&](const auto &row) { return std::get<0>(row.first) == day; });
+    }
+    Rows rollups() const { return text(buckets_); }
+    Rows rollups_day() const { return text(days_); }
+    Rows occupancy() const {
+        std::map<std::tuple<std::int64_t, std::int64_t, std::string>, std::map<std::string, std::int64_t>>
+            zones;
+        for (const auto &[key, row] : buckets_) {
+            const auto &[bucket, place, advertiser, device] = key;
+            for (const auto &[long_, number] :
+                 {std::pair{5, bucket}, {60, bucket / 12}, {1440, bucket / 288}}) {
+                auto &zone = zones[{long_, number, place}].try_emplace(advertiser, row.zone).first->second;
+                zone = std::min(zone, row.zone);
+            }
+        }
+        Rows rows;
+        for (const auto &[key, advertisers] : zones) {
+            std::int64_t counts[3]{};
+            for (const auto &[advertiser, zone] : advertisers) ++counts[zone];
+            std::ostringstream row;
+            row << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key) << '|' << counts[0]
+                << '|' << counts[1] << '|' << counts[2];
+            rows.push_back(row.str());
+        }
+        return sorted(std::move(rows));
+    }
+
+    static Rows sorted(Rows rows) {
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
+  private:
+    struct Row {
+        std::int64_t detections = 0, reports = 0, strongest = -1000, rssi_sum = 0, zone = 9;
+    };
+    using Key = std::tuple<std::int64_t, std::string, std::string, std::string>;
+    using Table = std::map<Key, Row>;
+
+    static void add(Row &row, const Detection &detection) {
+        ++row.detections;
+        row.reports += detection.count.value_or(1);
+        row.strongest = std::max<std::int64_t>(row.strongest, detection.rssi_dbm);
+        row.rssi_sum += detection.rssi_dbm;
+        row.zone = std::min(row.zone, static_cast<std::int64_t>(detection.zone));
+    }
+    static Rows text(const Table &table) {
+        Rows rows;
+        for (const auto &[key, row] : table) {
+            std::ostringstream one;
+            one << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key) << '|'
+                << std::get<3>(key) << '|' << row.detections << '|' << row.reports << '|' << row.strongest
+                << '|' << row.rssi_sum << '|' << row.zone;
+            rows.push_back(one.str());
+        }
+        return sorted(std::move(rows));
+    }
+
+    Table buckets_, days_;
+};
+
+Rows rollups(Room &room, const std::string &table, const std::string &number) {
+    return Reference::sorted(room.rows(
+        "SELECT " + number +
+        ", places.name, device_hash, device_id, r.detections, reports, strongest, rssi_sum, zone FROM " +
+        table +
+        " AS r JOIN devices ON devices.id = r.device JOIN advertisers ON advertisers.id = r.advertiser"
+        " LEFT JOIN places ON places.id = r.place"));
+}
+
+Rows occupancy(Room &room) {
+    return Reference::sorted(
+        room.rows("SELECT minutes, number, places.name, near, medium, far FROM occupancy_rollups"
+                  " LEFT JOIN places ON places.id = occupancy_rollups.place"));
+}
+
+void check_equal(Room &room, const Reference &reference) {
+    CHECK(rollups(room, "rollups", "bucket") == reference.rollups());
+    CHECK(rollups(room, "rollups_day", "day") == reference.rollups_day());
+    CHECK(occupancy(room) == reference.occupancy());
+}
+
+std::uint64_t roll_up_all(Store &store) {
+    std::uint64_t merged = 0;
+    for (bool more = true; more;) {
+        const auto done = store.roll_up(minutes(1440));
+        merged += done.batches;
+        more = done.more;
+    }
+    return merged;
+}
+
+// A Pi of three, at one of two places or at none, some time around midnight; rarely at another time altogether.
+Batch any_batch(std::mt19937 &random, std::uint64_t seq) {
+    Batch batch = make_batch(seq, 0);
+    batch.device_id = "pi-" + std::to_string(random() % 3);
+    const auto place = random() % 4;
+    batch.name = "place " + std::to_string(place % 2);
+    if (place == 3) {
+        batch.name.reset();
+        batch.location.reset();
+    }
+    batch.timestamp = start + seconds(random() % 14'400);
+    for (auto left = random() % 6; left > 0; --left) {
+        const Time time = random() % 50 == 0 ? at("1999-05-05T00:00:00Z") + hours(random() % 90)
+                                             : *batch.timestamp - milliseconds(random() % 10'000);
+        batch.detections.push_back(
+            {DeviceHash(hash_of(static_cast<int>(random() % 8))),
+             -30 - static_cast<int>(random() % 70),
+             static_cast<Zone>(random() % 3),
+             time,
+             random() % 5 == 0 ? std::nullopt : std::optional<std::uint32_t>(random() % 40),
+             {}});
+    }
+    return batch;
+}
+
+const char *const failing[] = {"rollups", "rollups_day", "rollup_days", "occupancy_rollups"};
+
+// From now on a step that comes to this table fails; empty: no more.
+void fail_at(Room &room, const std::string &kind, const std::string &table) {
+    if (kind == in_sqlite) {
+        room.rows("DROP TRIGGER IF EXISTS broken");
+        if (!table.empty())
+            room.rows("CREATE TRIGGER broken BEFORE INSERT ON " + table +
+                      " BEGIN SELECT RAISE(ABORT, 'no'); END");
+        return;
+    }
+    for (const auto *name : failing) room.rows("DROP TRIGGER IF EXISTS broken ON " + std::string(name));
+    if (table.empty()) return;
+    room.rows(
+        "CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END "
+        "$$");
+    room.rows("CREATE TRIGGER broken BEFORE INSERT ON " + table + " FOR EACH ROW EXECUTE FUNCTION broken()");
+}
+
+}  // namespace
+
+TEST_CASE("the rollups are what the detections give, whatever comes between", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    const auto seed = GENERATE(1u, 2u, 3u, 4u);
+    CAPTURE(kind, seed);
+    std::mt19937 random(seed);
+    const auto room = make_room(kind);
+    std::unique_ptr<Store> stores[] = {make_store(room->name()), make_store(room->name())};
+    std::vector<Batch> batches;
+    for (std::uint64_t seq = 0; seq < 120; ++seq) batches.push_back(any_batch(random, seq));
+    std::shuffle(batches.begin(), batches.end(), random);
+    Reference reference;
+    Time time = start;
+    std::size_t next = 0;
+    while (next < batches.size()) {
+        auto &store = stores[random() % 2];
+        switch (random() % 8) {
+            case 0:
+                store->roll_up(minutes(random() % 2 == 0 ? 0 : 60));
+                break;
+            case 1:  // killed
+                store = make_store(room->name());
+                break;
+            case 2:  // a step that is undone
+                fail_at(*room, kind, failing[random() % 4]);
+                try {
+                    store->roll_up(minutes(1440));
+                } catch (const Error &) {
+                }
+                fail_at(*room, kind, "");
+                break;
+            case 3:
+                time += hours(random() % 40);
+                store->retain({days(2), std::nullopt}, clocks_at(time));
+                break;
+            default: {
+                Lines lines;
+                const auto first = next;
+                for (auto some = random() % 6; some > 0 && next < batches.size(); --some)
+                    lines.batch(batches[next++]);
+                if (first > 0) lines.batch(batches[random() % first]);  // once more
+                const auto told = kinds(lines.store(*store, clocks_at(time)));
+                for (auto i = first; i < next; ++i)
+                    if (told[i - first] == 's') reference.add(batches[i]);
+            }
+        }
+    }
+    roll_up_all(*stores[0]);
+    check_equal(*room, reference);
+    CHECK(room->text("SELECT count(*) FROM rollup_due") == "0");
+    CHECK(room->text("SELECT count(*) FROM occupancy_due") == "0");
+}
+
+TEST_CASE("several that store and roll up at once lose and repeat nothing", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    make_store(room->name());
+    std::vector<std::vector<Batch>> batches(3);
+    Reference reference;
+    std::mt19937 random(5);
+    for (auto &part : batches)
+        for (int i = 0; i < 60; ++i) {
+            part.push_back(any_batch(random, static_cast<std::uint64_t>(i)));
+            part.back().position->run_id = "run of " + std::to_string(&part - batches.data());
+            part.back().device_id = part.front().device_id;
+            reference.add(part.back());
+        }
+    std::vector<std::thread> threads;
+    for (const auto &part : batches)
+        threads.emplace_back([&room, &part] {
+            const auto store = make_store(room->name());
+            const auto persist = [](const auto &work) {
+                for (;;) {
+                    try {
+                        return work();
+                    } catch (const StoreTrouble &) {
+                    }
+                }
+            };
+            for (const auto &batch : part) {
+                persist([&] { Lines().batch(batch).store(*store, start); });
+                persist([&] { store->roll_up(minutes(5)); });
+            }
+        });
+    for (auto &thread : threads) thread.join();
+    roll_up_all(*make_store(room->name()));
+    check_equal(*room, reference);
+}
+
+TEST_CASE("a batch that comes late is put where it belongs", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Lines().batch(make_batch(1)).store(*store, start);
+    roll_up_all(*store);
+    Batch late = make_batch(0);
+    late.detections[0].rssi_dbm = -20;
+    Lines().batch(late).store(*store, start + days(3));
+    roll_up_all(*store);
+    CHECK(room->rows("SELECT detections, reports, strongest, rssi_sum FROM rollups ORDER BY strongest") ==
+          Rows{"2|6|-41|-82", "2|6|-20|-60"});
+    CHECK(room->rows("SELECT minutes, near FROM occupancy_rollups ORDER BY 1") ==
+          Rows{"5|2", "60|2", "1440|2"});
+    CHECK(room->rows("SELECT device_id, name, since, detections, reports, strongest, zone FROM rollup_log"
+                     " WHERE strongest = -20") == Rows{"pi-1|Lab|2026-11-22T06:00:00.000Z|2|6|-20|near"});
+    CHECK(room->rows("SELECT minutes, name, since, advertisers FROM occupancy_log WHERE minutes = 1440") ==
+          Rows{"1440|Lab|2026-11-22T00:00:00.000Z|2"});
+}
+
+TEST_CASE("retention rolls up before it deletes, and rollups have their own", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    auto store = make_store(room->name());
+    Reference reference;
+    for (std::uint64_t seq = 0; seq < 3; ++seq) {
+        reference.add(make_batch(seq));
+        Lines().batch(make_batch(seq)).store(*store, start);
+    }
+    const auto retain = [&](const Keep &keep, Time time) {
+        while (store->retain(keep, clocks_at(time)).more) {
+        }
+    };
+    const Keep longer(days(30), days(700));
+    retain(longer, start + days(31));
+    CHECK(room->text("SELECT count(*) FROM batches") == "0");
+    roll_up_all(*store);
+    check_equal(*room, reference);  // with the names of advertisers, Pis and places
+    retain(longer, start + days(699));
+    check_equal(*room, reference);
+    retain(longer, start + days(701));
+    for (const auto *table :
+         {"rollups", "rollups_day", "rollup_days", "occupancy_rollups", "advertisers", "places", "devices"})
+        CHECK(room->text("SELECT count(*) FROM " + std::string(table)) == "0");
+    // Nothing goes by the wall clock alone.
+    Lines().batch(make_batch(9)).store(*store, start + days(701));
+    roll_up_all(*store);
+    auto clocks = clocks_at(start + days(702));
+    clocks.wall += days(3000);
+    while (store->retain(longer, clocks).more) {
+    }
+    CHECK(room->text("SELECT count(*) FROM rollups") == "2");
+}
+
+TEST_CASE("an hour deletes some days of rollups, not all", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 40; ++seq) {
+        Batch batch = make_batch(seq, 1);
+        batch.detections[0].timestamp = start - days(seq);
+        lines.batch(batch);
+    }
+    lines.store(*store, start);
+    roll_up_all(*store);
+    const auto retain = [&](Time time) {
+        while (store->retain(days(2), clocks_at(time)).more) {
+        }
+        return room->text("SELECT count(*) FROM rollup_days");
+    };
+    CHECK(retain(start + days(3)) == "30");
+    CHECK(retain(start + days(3) + minutes(59)) == "30");
+    CHECK(retain(start + days(3) + minutes(61)) == "20");
+}
+
+TEST_CASE("rollups are made anew of the details that are there", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Reference reference;
+    std::mt19937 random(7);
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 40; ++seq) {
+        const Batch batch = any_batch(random, seq);
+        reference.add(batch);
+        lines.batch(batch);
+    }
+    lines.store(*store, start);
+    roll_up_all(*store);
+    // Of a day whose details are gone in part, and one whose details are there.
+    Batch gone = make_batch(100), later = make_batch(101), due = make_batch(102);
+    gone.device_id = later.device_id = due.device_id = "pi-old";
+    for (auto *batch : {&gone, &later})
+        for (auto &detection : batch->detections) detection.timestamp = at("2020-01-01T10:00:00Z");
+    reference.add(gone);
+    reference.add(later);
+    Lines().batch(gone).store(*store, start - days(40));
+    Lines().batch(later).store(*store, start);
+    roll_up_all(*store);
+    auto clocks = clocks_at(start);
+    room->rows("UPDATE batches SET lived_s = lived_s - 8640000 WHERE seq = 100 RETURNING id");
+    room->rows("UPDATE batches SET received_at = 1 WHERE seq = 100 RETURNING id");
+    while (store->retain({days(30), std::nullopt}, clocks).more) {
+    }
+    REQUIRE(room->text("SELECT count(*) FROM batches WHERE seq >= 100") == "1");
+    room->rows(
+        "UPDATE rollups SET detections = 77 WHERE bucket > 5000000 AND detections < 77"
+        " AND device <> (SELECT id FROM devices WHERE device_id = 'pi-old') RETURNING bucket");
+    room->rows(
+        "DELETE FROM rollups_day WHERE device <> (SELECT id FROM devices WHERE device_id = 'pi-old')"
+        " RETURNING day");
+    room->rows("DELETE FROM occupancy_rollups WHERE minutes = 60 AND number > 480000 RETURNING number");
+    // What waits is merged once all the same.
+    Lines().batch(due).store(*store, start);
+    reference.add(due);
+    std::size_t kept = 0;
+    for (std::int64_t day = 0;;) {
+        const auto done = store->rebuild_rollups(day);
+        if (!done.day) break;
+        kept += done.kept ? 1 : 0;
+        day = *done.day + 1;
+    }
+    CHECK(kept == 1);
+    roll_up_all(*store);
+    check_equal(*room, reference);
+}

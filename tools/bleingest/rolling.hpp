@@ -1,0 +1,34 @@
+// When bleingest merges what it stored into the rollups: when the input rests, or when much waits.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include "base/log.hpp"
+#include "store/store.hpp"
+
+namespace ble {
+
+class Rolling {
+  public:
+    using Clock = std::chrono::steady_clock;
+
+    void stored(std::uint64_t detections);
+    std::chrono::milliseconds due_in() const;  // while the input rests; at most an hour
+    // One small step, when it is due. `idle`: the input rests.
+    void step(Store &store, bool idle);
+    // All that waits, for as long as `go_on` says so. What is left goes on at the next start.
+    void catch_up(Store &store, const std::function<bool()> &go_on);
+
+  private:
+    std::chrono::minutes occupancy() const;
+    bool take_step(Store &store, std::chrono::minutes occupancy);
+
+    std::uint64_t waiting_ = 0;  // detections that were stored since the last step
+    bool unsettled_ = true;      // something may wait, or is to be counted
+    Clock::time_point due_ = Clock::now(), hours_due_ = due_, days_due_ = due_;
+    Throttle trouble_said_{std::chrono::hours(1)};
+};
+
+}  // namespace ble
