@@ -60,8 +60,8 @@ class SqliteRollups : public RollupRows {
     static void store(const std::vector<Row> &rows, Insert &into);
 
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
-    Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, count_bucket_, count_hour_,
-        count_day_, put_occupancy_, erase_occupancy_;
+    Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
+        zones_of_hour_, zones_of_day_, put_occupancy_, erase_occupancy_;
     Statement next_day_, is_whole_, erase_bucket_, bucket_, erase_day_, make_day_, mark_places_;
     Insert put_rollups_, put_days_;
     std::vector<Row> rows_;                                             // of what is being merged

@@ -288,6 +288,13 @@ TEST_CASE("a database of version 8 learns the times of its holes from its batche
     {
         // The tables as version 8 had them, with what they hold.
         Database database(pi.room->name());
+        for (const auto *view : {"rollup_log", "occupancy_log"})
+            database.execute(std::string("DROP VIEW ") + view);
+        for (const auto *table :
+             {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups", "occupancy_due"})
+            database.execute(std::string("DROP TABLE ") + table);
+        for (const auto *column : {"rollup_hour_began_s", "rollup_hour_left"})
+            database.execute(std::string("ALTER TABLE age DROP COLUMN ") + column);
         for (const auto *column : {"lost_from", "lost_to", "lost_clock"})
             database.execute(std::string("DROP VIEW IF EXISTS missing; ALTER TABLE gaps DROP COLUMN ") +
                              column);
