@@ -56,3 +56,7 @@ SELECT device_id, count(*) AS batches, round(avg(received_at - timestamp) / 1000
 SELECT DISTINCT details -> 'beacon' ->> 'uuid' AS uuid, details -> 'beacon' ->> 'major' AS major,
        details -> 'beacon' ->> 'minor' AS minor
   FROM details WHERE details -> 'beacon' ->> 'uuid' IS NOT NULL LIMIT 20;
+
+-- How many advertisers were at each place, in the hours of the last week? This reads no detections.
+SELECT location, since, near, medium, far, advertisers FROM occupancy_log
+ WHERE minutes = 60 AND since_ms >= (unixepoch('now') - 604800) * 1000 ORDER BY since DESC, location;
