@@ -57,7 +57,8 @@ std::uint64_t RollUp::merge_some() {
         else
             rows_.shorten_due(range.from, found.back().id + 1);
         merged += std::max<std::size_t>(found.size(), 1);
-        room -= known ? range.detections : detections_a_step;
+        room -= known ? range.detections
+                      : static_cast<std::int64_t>(found.size()) * detections_a_step / batches_a_step;
         if (room <= 0) break;
     }
     if (!batches.empty()) note(rows_.merge(batches));

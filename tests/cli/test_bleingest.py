@@ -804,6 +804,40 @@ class Clocks(Ingest):
         self.assertIn(f"deleted 90 batches, received from {first}Z to {last}Z", tool.err)
         self.assertNotIn("holds back", tool.err)
 
+    def test_rollups_are_there_when_the_input_has_ended(self):
+        self.assertEqual(self.run_with(make_batches(20))[0], 0)
+        self.assertEqual(self.database.rows("SELECT count(*) FROM rollup_due"), [(0,)])
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM rollups"),
+                         self.database.rows("SELECT count(*) FROM detections"))
+        self.assertEqual(self.database.rows("SELECT max(advertisers) FROM occupancy_log WHERE minutes = 1440"),
+                         self.database.rows("SELECT count(*) FROM advertisers"))
+
+    def test_rollups_follow_while_the_input_stays_open(self):
+        tool = self.start("--reject", "", stdout=None)
+        tool.write(text(make_batches(3)))
+        wait_until(lambda: self.database.count() == 3, "the batches")
+        wait_until(lambda: self.database.rows("SELECT count(*) FROM rollup_due") == [(0,)], "the rollups")
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM rollups"),
+                         self.database.rows("SELECT count(*) FROM detections"))
+
+    def test_rebuild_rollups(self):
+        self.run_with(make_batches(5))
+        before = self.database.rows("SELECT * FROM rollups")
+        with contextlib.closing(sqlite3.connect(self.folder / "ble.db")) as database, database:
+            database.execute("DELETE FROM rollups")
+        code, events, err = self.run_with([], "--rebuild-rollups")
+        self.assertEqual((code, events), (0, []))
+        self.assertIn("made anew", err)
+        self.assertEqual(self.database.rows("SELECT * FROM rollups"), before)
+        self.assertEqual(self.run_with([], "--rebuild-rollups", "-")[0], 64)
+
+    def test_rollups_are_kept_as_long_as_their_batches_at_least(self):
+        for words in (["--retain-rollups", "30"], ["--retain", "30", "--retain-rollups", "7"]):
+            code, _, err = self.run_with([], *words)
+            self.assertEqual(code, 64)
+            self.assertIn("--retain-rollups", err)
+        self.assertEqual(self.run_with([], "--retain", "30", "--retain-rollups", "730")[0], 0)
+
     def test_retain_deletes_what_was_here_for_so_long(self):
         self.run_with(make_batches(5))
         stored = time.monotonic()

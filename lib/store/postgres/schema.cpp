@@ -50,9 +50,10 @@ void refuse_foreign(Connection &connection) {
 
 void bring_forward(Connection &connection, std::int64_t version) {
     connection.execute("CREATE SCHEMA IF NOT EXISTS blepipe");
+    const bool is_new = version == 0;
     for (; version < postgres_version; ++version) {
         const Step &step = steps[version];
-        if (version > 0)
+        if (!is_new)
             log_info("database " + connection.name() + ": version " + std::to_string(version) + " to " +
                      std::to_string(version + 1) + ": " + step.what);
         connection.execute(step.sql);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <tuple>
 
+#include "base/log.hpp"
 #include "catch.hpp"
 #include "room.hpp"
 #include "sqlite_file.hpp"
@@ -401,5 +402,41 @@ TEST_CASE("rollups are made anew of the details that are there", "[rollup]") {
     }
     CHECK(kept == 1);
     roll_up_all(*store);
+    check_equal(*room, reference);
+}
+
+TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    Reference reference;
+    std::mt19937 random(9);
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 1000; ++seq) {
+        const Batch batch = any_batch(random, seq);
+        reference.add(batch);
+        lines.batch(batch);
+    }
+    lines.store(*make_store(room->name()), start);
+    room->wait_alone();
+    // The database as the version before had it.
+    const std::string cascade = kind == in_postgres ? " CASCADE" : "";
+    for (const auto *view : {"rollup_log", "occupancy_log"}) room->rows("DROP VIEW " + std::string(view));
+    for (const auto *table :
+         {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups", "occupancy_due"})
+        room->rows("DROP TABLE " + (table + cascade));
+    for (const auto *column : {"rollup_hour_began_s", "rollup_hour_left"})
+        room->rows("ALTER TABLE age DROP COLUMN " + std::string(column));
+    room->rows(kind == in_postgres ? "UPDATE state SET version = 1" : "PRAGMA user_version = 9");
+    set_log_level(LogLevel::error);
+    const auto store = make_store(room->name());
+    set_log_level(LogLevel::info);
+    Batch later = make_batch(1000);
+    reference.add(later);
+    Lines().batch(later).store(*store, start);
+    const auto first = store->roll_up(minutes(0));
+    CHECK(first.more);
+    CHECK(first.batches < 1000);
+    CHECK(roll_up_all(*store) > 400);
     check_equal(*room, reference);
 }
