@@ -72,7 +72,7 @@ ExitCode Ingest::run() {
         expiry_.step(*store_);
         rolling_.step(*store_, idle_);
     }
-    if (!unstored_ && !events_.gone()) rolling_.catch_up(*store_, [this] { return !stopping(); });
+    if (!unstored_ && !events_.gone()) rolling_.catch_up(*store_, [this] { return wait_for_store(); });
     return finish();
 }
 
@@ -87,7 +87,7 @@ ExitCode Ingest::rebuild() {
         if (!patience_.persist([&] { done = store_->rebuild_rollups(next); })) return ExitCode::temporary;
         lifecycle_.progress();
         if (!done.day) {
-            rolling_.catch_up(*store_, [this] { return !stopping(); });
+            rolling_.catch_up(*store_, [this] { return wait_for_store(); });
             log_info("the rollups of " + std::to_string(made) + " days were made anew; " +
                      std::to_string(kept) + " days stay as they are, since some of their details are gone");
             return stopping() ? ExitCode::temporary : ExitCode::ok;
