@@ -6,6 +6,7 @@ export const MOST_ROWS = 50_000;          // detections kept
 export const MOST_AGE_MS = 15 * 60_000;   // and for so long
 const MOST_PIS = 1000;                    // as many as blews tells of
 const MOST_GAPS = 50;
+const MOST_OF_A_WINDOW = 10_000;          // as bleingest takes in a batch; by a clock that stands still all windows are one
 const LONGEST_TEXT = 300;
 export const MINUTES = 60;
 
@@ -66,7 +67,7 @@ export class Seen {
 
   // The Pi's newest batch. Several of one window and run are one.
   renew(pi, data, { list, at, stamp, run, seq, synced }) {
-    const more = run !== "" && pi.run === run && pi.stamp === stamp;
+    const more = run !== "" && stamp !== "" && pi.run === run && pi.stamp === stamp && pi.list.length < MOST_OF_A_WINDOW;
     pi.list = more ? pi.list.concat(list) : list;
     const told = typeof data.occupancy === "object" && data.occupancy !== null ? data.occupancy : null;
     if (told) pi.occupancy = Object.fromEntries(zones.map((zone) => [zone, (more && pi.occupancy?.[zone] || 0) + (positive(told[zone]) ?? 0)]));

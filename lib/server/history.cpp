@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 
 #include "base/digest.hpp"
+#include "base/gzip.hpp"
 #include "batch/http_reply.hpp"
 
 namespace ble {
@@ -12,7 +14,7 @@ namespace {
 
 constexpr std::array questions{"pis", "presence", "track", "occupancy", "coverage", "missing", "top"};
 constexpr std::array arguments{"since", "until", "device", "place", "every", "limit"};
-constexpr std::size_t longest_value = 200, hash_digits = 64;
+constexpr std::size_t longest_value = 200, hash_digits = 64, worth_packing = 1000;  // bytes
 
 template <class Names>
 bool has(const Names &names, std::string_view name) {
@@ -37,8 +39,15 @@ bool is_value(std::string_view text) {
            std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
 }
 
+bool is_row_count(std::string_view text) {
+    int rows = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rows);
+    return error == std::errc() && end == text.data() + text.size() && rows >= 1 &&
+           rows <= History::most_rows;
+}
+
 std::shared_ptr<const History::Answer> problem(int status, std::string_view detail) {
-    return std::make_shared<History::Answer>(History::Answer{status, error_body(detail), {}});
+    return std::make_shared<History::Answer>(History::Answer{status, error_body(detail), {}, {}});
 }
 
 // "200 {…}": the status as HTTP has it.
@@ -51,7 +60,9 @@ std::shared_ptr<const History::Answer> answer_of(std::string line) {
     const int status = std::stoi(line.substr(0, digits));
     line.erase(0, digits + 1);
     std::string tag = status == 200 ? "W/\"" + hex(sha256(line)).substr(0, 32) + "\"" : "";
-    return std::make_shared<History::Answer>(History::Answer{status, std::move(line), std::move(tag)});
+    std::string packed = line.size() > worth_packing ? gzip(line) : "";
+    return std::make_shared<History::Answer>(
+        History::Answer{status, std::move(line), std::move(packed), std::move(tag)});
 }
 
 }  // namespace
@@ -69,11 +80,14 @@ std::variant<std::string, HttpReply> History::question_of(std::string_view name,
         seen.push_back(argument);
         if (about ? !is_hash(value) : !is_value(value))
             return http_error(400, argument + " has no value that can be used");
+        if (argument == "limit" && !is_row_count(value))
+            return http_error(400, "limit is a number from 1 to " + std::to_string(most_rows));
         if (about)
             hash = value;
         else
             question.append("\t--").append(argument).append("=").append(value);
     }
+    if (!has(seen, "limit")) question += "\t--limit=" + std::to_string(usual_rows);
     if (name == "track" && hash.empty())
         return http_error(400, "hash is missing: of the advertiser, or its beginning");
     return hash.empty() ? question : question + "\t" + hash;
@@ -88,25 +102,36 @@ History::Ticket History::ask(const std::string &question, Ready ready) {
         ready(asked.answer);
         return ticket;
     }
-    if (is_new && !workers_.ask(question, [this, question](Workers::Outcome outcome, std::string line) {
-            answered(question, outcome, std::move(line));
-        })) {
-        asked_.erase(found);
-        ready(problem(503, "too many questions wait: try again later"));
-        return ticket;
+    if (is_new) {
+        const auto given =
+            workers_.ask(question, [this, question](Workers::Outcome outcome, std::string line) {
+                answered(question, outcome, std::move(line));
+            });
+        if (!given) {
+            asked_.erase(found);
+            ready(problem(503, "too many questions wait: try again later"));
+            return ticket;
+        }
+        asked.ticket = *given;
     }
     asked.waiting.emplace(ticket, std::move(ready));
+    questions_.emplace(ticket, question);
     return ticket;
 }
 
-// The question goes on: another one may ask it soon, and its answer is as good then.
 void History::forget(Ticket ticket) {
-    for (auto &[question, asked] : asked_) asked.waiting.erase(ticket);
+    const auto question = questions_.find(ticket);
+    if (question == questions_.end()) return;
+    const auto asked = asked_.find(question->second);
+    questions_.erase(question);
+    asked->second.waiting.erase(ticket);
+    if (asked->second.waiting.empty() && workers_.withdraw(asked->second.ticket)) asked_.erase(asked);
 }
 
 void History::answered(const std::string &question, Workers::Outcome outcome, std::string line) {
     using Outcome = Workers::Outcome;
-    auto &asked = asked_.at(question);
+    const auto found = asked_.find(question);
+    auto &asked = found->second;
     asked.at = Clock::now();
     asked.answer = outcome == Outcome::answered ? answer_of(std::move(line))
                    : outcome == Outcome::late
@@ -116,7 +141,14 @@ void History::answered(const std::string &question, Workers::Outcome outcome, st
                        : problem(503, "the database cannot be asked for now: the log of blews says why");
     const auto answer = asked.answer;
     const auto waiting = std::exchange(asked.waiting, {});
-    for (const auto &[ticket, ready] : waiting) ready(answer);
+    std::size_t kept = 0;
+    for (const auto &[other, one] : asked_)
+        if (one.answer) kept += one.answer->body.size() + one.answer->packed.size();
+    if (kept > most_kept) asked_.erase(found);
+    for (const auto &[ticket, ready] : waiting) {
+        questions_.erase(ticket);
+        ready(answer);
+    }
 }
 
 void History::tidy() {

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,11 +29,14 @@ class History {
     using Ticket = std::uint64_t;
     struct Answer {
         int status;
-        std::string body;  // JSON
-        std::string tag;   // of a 200: names this body, as ETag wants it (weak)
+        std::string body;    // JSON
+        std::string packed;  // the same as gzip data; empty: not worth it
+        std::string tag;     // of a 200: names this body, as ETag wants it (weak)
     };
     using Ready = std::function<void(std::shared_ptr<const Answer>)>;
     static constexpr std::chrono::seconds fresh{2};
+    static constexpr std::size_t most_kept = 8 << 20;  // bytes of answers that are good for a moment
+    static constexpr int usual_rows = 1000, most_rows = 10'000;
 
     explicit History(Workers::Options options) : workers_(std::move(options)) {}
 
@@ -41,13 +46,15 @@ class History {
 
     // `ready` is called by step(), or at once when the answer is known.
     Ticket ask(const std::string &question, Ready ready);
-    void forget(Ticket ticket);  // its `ready` is not called any more
+    // Its `ready` is not called any more. What nobody waits for is not asked, unless that has begun.
+    void forget(Ticket ticket);
 
     int fd() const { return workers_.fd(); }
     void step() { workers_.step(); }
 
   private:
     struct Asked {
+        Workers::Ticket ticket = 0;
         std::map<Ticket, Ready> waiting;
         std::shared_ptr<const Answer> answer;  // null: on its way
         Clock::time_point at;                  // of the answer
@@ -57,6 +64,7 @@ class History {
 
     Workers workers_;
     std::map<std::string, Asked> asked_;
+    std::map<Ticket, std::string> questions_;  // of those that wait
     Ticket last_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // GET /api/v1/…: what is stored, as JSON. A part of WebSite, for its connections.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,11 +18,9 @@ namespace ble {
 class HistorySite {
   public:
     static constexpr std::string_view root = "/api/v1/";
-    // How an answer is sent, with the headers that every answer has.
-    using Send = std::function<int(lws *, HttpReply, bool head_only)>;
-    // What is borrowed outlives it.
-    HistorySite(History &history, HangupWatch &hangups, Send send)
-        : history_(history), hangups_(hangups), send_(std::move(send)) {}
+    // `headers`: those that every answer has. What is borrowed outlives it.
+    HistorySite(History &history, HangupWatch &hangups, std::string headers)
+        : history_(history), hangups_(hangups), headers_(std::move(headers)) {}
 
     // For LWS_CALLBACK_HTTP, with a path below `root`. Returns its value. `close`: end the connection after it.
     int begin(lws *wsi, std::string_view path, bool close, bool head_only);
@@ -33,14 +32,18 @@ class HistorySite {
     struct Open {
         History::Ticket ticket = 0;
         std::shared_ptr<const History::Answer> answer;  // null: on its way
-        std::string known_tag;                          // the client has that one
-        bool close = false, head_only = false, takes_gzip = false;
+        HttpReply reply;                                // its head
+        std::string known_tags;                         // of what the client has
+        const std::string *text = nullptr;              // that is being sent: of `answer`
+        std::size_t sent = 0;
+        bool head_only = false, takes_gzip = false;
     };
-    int answer(lws *wsi, const Open &open);
+    int begin_answer(lws *wsi, Open &open);
+    int end(lws *wsi);
 
     History &history_;
     HangupWatch &hangups_;
-    Send send_;
+    const std::string headers_;
     std::unordered_map<lws *, Open> open_;
 };
 

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <utility>
 
+#include "base/trimmed.hpp"
 #include "batch/http_reply.hpp"
 #include "server/lws_loop.hpp"
 #include "server/server_tls.hpp"
@@ -83,7 +84,9 @@ const char *status_text(int status) {
 std::string head(const HttpReply &reply, std::uint64_t length) {
     std::string text = "HTTP/1.1 " + std::to_string(reply.status) + " " + status_text(reply.status) + "\r\n";
     if (length > 0) text += "content-type: " + reply.content_type + "\r\n";
-    text += "content-length: " + std::to_string(length) + "\r\n" + reply.headers;
+    // That of a 304 would be the length of what the client keeps (RFC 9110, 8.6).
+    if (reply.status != 304) text += "content-length: " + std::to_string(length) + "\r\n";
+    text += reply.headers;
     if (reply.close) text += "connection: close\r\n";
     return text + "\r\n";
 }
@@ -165,6 +168,39 @@ int http_begin_answer(lws *wsi, const HttpReply &reply, std::uint64_t length) {
 int http_end_answer(lws *wsi, const HttpReply &reply) {
     LwsLoop::answered(wsi);
     return reply.close || lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+}
+
+namespace {
+
+// The next of a list, which is taken off it.
+std::string_view next_of(std::string_view &list, char between) {
+    const auto word = list.substr(0, list.find(between));
+    list.remove_prefix(std::min(list.size(), word.size() + 1));
+    return trimmed(word);
+}
+
+std::string_view strong(std::string_view tag) {
+    return tag.starts_with("W/") ? tag.substr(2) : tag;
+}
+
+}  // namespace
+
+bool has_tag(std::string_view if_none_match, std::string_view tag) {
+    while (!if_none_match.empty()) {
+        const auto one = next_of(if_none_match, ',');
+        if (one == "*" || strong(one) == strong(tag)) return true;
+    }
+    return false;
+}
+
+bool takes_gzip(std::string_view accept_encoding) {
+    while (!accept_encoding.empty()) {
+        auto one = next_of(accept_encoding, ',');
+        if (next_of(one, ';') != "gzip") continue;
+        const auto weight = trimmed(one);
+        return !weight.starts_with("q=0") || weight.find_first_of("123456789") != weight.npos;
+    }
+    return false;
 }
 
 void http_continue(lws *wsi) {

@@ -37,6 +37,11 @@ int http_answer(lws *wsi, const HttpReply &reply);
 int http_begin_answer(lws *wsi, const HttpReply &reply, std::uint64_t length);
 int http_end_answer(lws *wsi, const HttpReply &reply);
 
+// Is `tag` among those of If-None-Match? Weak comparison (RFC 9110, 13.1.2): W/ does not count, and "*" is any.
+bool has_tag(std::string_view if_none_match, std::string_view tag);
+// By a client's Accept-Encoding.
+bool takes_gzip(std::string_view accept_encoding);
+
 // "100 Continue": the client that asked may send the body.
 void http_continue(lws *wsi);
 

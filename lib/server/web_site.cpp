@@ -93,9 +93,7 @@ WebSite::WebSite(LwsLoop &loop, const Access &access, Options options, HangupWat
       refusals_(refusals),
       health_(std::move(health)) {
     if (options_.history != nullptr)
-        history_.emplace(*options_.history, hangups_, [this](lws *wsi, HttpReply reply, bool head_only) {
-            return answer(wsi, std::move(reply), head_only);
-        });
+        history_.emplace(*options_.history, hangups_, std::string(common_headers));
 }
 
 void WebSite::forget(lws *wsi) {
@@ -189,7 +187,7 @@ int WebSite::begin(lws *wsi) {
                      : "no page is installed: name a folder with --www; the events are at /ws and /events"));
     reply.content_type = file->type;
     reply.headers = "etag: " + file->tag + "\r\ncache-control: no-cache\r\n";
-    if (http_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH) == file->tag) {
+    if (has_tag(http_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH), file->tag)) {
         reply.status = 304;
         return answer(wsi, std::move(reply), true);
     }

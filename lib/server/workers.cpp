@@ -15,13 +15,13 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/log.hpp"
 
 namespace ble {
 namespace {
 
 static_assert(Workers::longest_question < PIPE_BUF);
 constexpr std::size_t piece = 65536;
+constexpr std::chrono::milliseconds look_at_the_dead(100);
 
 struct Pipe {
     UniqueFd read, write;
@@ -31,6 +31,13 @@ Pipe make_pipe() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error("make a pipe");
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+std::vector<char *> pointers(const std::vector<std::string> &words) {
+    std::vector<char *> all;
+    for (const auto &word : words) all.push_back(const_cast<char *>(word.c_str()));
+    all.push_back(nullptr);
+    return all;
 }
 
 // In a group of its own, with what it starts, and with signals as a program expects them: ours are blocked (Lifecycle).
@@ -57,11 +64,13 @@ class SpawnManner {
     SpawnManner(const SpawnManner &) = delete;
     SpawnManner &operator=(const SpawnManner &) = delete;
 
-    int spawn(pid_t &pid, const std::vector<std::string> &command) const {
-        std::vector<char *> words;
-        for (const auto &word : command) words.push_back(const_cast<char *>(word.c_str()));
-        words.push_back(nullptr);
-        return ::posix_spawn(&pid, words.front(), &files_, &signals_, words.data(), environ);
+    pid_t spawn(const std::vector<std::string> &command, const std::vector<std::string> &environment) const {
+        pid_t pid = 0;
+        const int code = ::posix_spawn(&pid, command.front().c_str(), &files_, &signals_,
+                                       pointers(command).data(), pointers(environment).data());
+        if (code == 0) return pid;
+        errno = code;
+        throw system_error("start " + command.front());
     }
 
   private:
@@ -70,6 +79,26 @@ class SpawnManner {
 };
 
 }  // namespace
+
+std::vector<std::string> environment_without(std::string_view prefix) {
+    std::vector<std::string> kept;
+    for (char **entry = environ; *entry != nullptr; ++entry)
+        if (!std::string_view(*entry).starts_with(prefix)) kept.emplace_back(*entry);
+    return kept;
+}
+
+void Workers::check(const Options &options) {
+    auto command = options.command;
+    command.emplace_back("--check");
+    const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!nothing) throw system_error("open /dev/null");
+    const pid_t pid = SpawnManner(nothing.get(), nothing.get()).spawn(command, options.environment);
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        throw Error(ExitCode::config, command.front() + " does not take these settings");
+}
 
 Workers::Workers(Options options)
     : options_(std::move(options)),
@@ -83,24 +112,23 @@ Workers::Workers(Options options)
 }
 
 Workers::~Workers() {
-    for (auto &worker : workers_) {
-        ::kill(-worker->pid, SIGKILL);
-        ::waitpid(worker->pid, nullptr, 0);
-    }
+    for (auto &worker : workers_) bury(worker->pid);
 }
 
 std::optional<Workers::Ticket> Workers::ask(std::string question, Answered answered) {
     if (waiting_.size() >= options_.most_waiting) return std::nullopt;
-    waiting_.push_back({++last_, std::move(question) + "\n", std::move(answered)});
+    waiting_.push_back(
+        {++last_, std::move(question) + "\n", std::move(answered), Clock::now() + options_.longest_wait});
     timers_.arm(start_timer_, std::chrono::microseconds(0));
     return last_;
 }
 
-void Workers::forget(Ticket ticket) {
-    const auto of_ticket = [&](const Question &question) { return question.ticket == ticket; };
-    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), of_ticket), waiting_.end());
-    for (auto &worker : workers_)
-        if (worker->question && of_ticket(*worker->question)) worker->question->answered = {};
+bool Workers::withdraw(Ticket ticket) {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [&](const Question &question) { return question.ticket == ticket; });
+    if (found == waiting_.end()) return false;
+    waiting_.erase(found);
+    return true;
 }
 
 void Workers::step() {
@@ -118,10 +146,11 @@ void Workers::step() {
 
 // The questions that wait, to those that are free.
 void Workers::give() {
+    reap();
     while (!waiting_.empty()) {
         Worker *worker = free_one();
-        if (worker == nullptr && workers_.size() >= options_.most) break;
-        if (worker == nullptr) worker = start();
+        if (worker == nullptr && workers_.size() + dying_.size() >= options_.most) break;
+        if (worker == nullptr && Clock::now() >= start_due_) worker = start();
         const auto &text = waiting_.front().text;
         const bool taken = worker != nullptr && ::write(worker->in.get(), text.data(), text.size()) ==
                                                     static_cast<ssize_t>(text.size());
@@ -132,11 +161,11 @@ void Workers::give() {
         Question question = std::move(waiting_.front());
         waiting_.pop_front();
         if (taken) {
+            question.due = Clock::now() + options_.limit;
             worker->question = std::move(question);
-            worker->due = Timers::Clock::now() + options_.limit;
         } else {
             if (worker != nullptr) end(*worker, Outcome::failed);
-            if (question.answered) question.answered(Outcome::failed, {});
+            question.answered(Outcome::failed, {});
         }
     }
     watch_time();
@@ -148,8 +177,8 @@ Workers::Worker *Workers::free_one() {
     return nullptr;
 }
 
-// Null: the system does not start one, which is said now and then.
-Workers::Worker *Workers::start() {
+// Null: the system does not start one, which passes, and is said now and then.
+Workers::Worker *Workers::start() try {
     auto worker = std::make_unique<Worker>();
     Pipe questions = make_pipe(), answers = make_pipe();
     epoll_event event{EPOLLIN, {}};
@@ -157,17 +186,16 @@ Workers::Worker *Workers::start() {
     if (::fcntl(answers.read.get(), F_SETFL, O_NONBLOCK) != 0 ||
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, answers.read.get(), &event) != 0)
         throw system_error("set up a pipe");
-    const int code =
-        SpawnManner(questions.read.get(), answers.write.get()).spawn(worker->pid, options_.command);
-    if (code != 0) {
-        if (failure_said_.due())
-            log_warning("unable to start " + options_.command.front() + ": " + std::strerror(code));
-        return nullptr;
-    }
+    worker->pid =
+        SpawnManner(questions.read.get(), answers.write.get()).spawn(options_.command, options_.environment);
     worker->in = std::move(questions.write);
     worker->out = std::move(answers.read);
     workers_.push_back(std::move(worker));
     return workers_.back().get();
+} catch (const Error &error) {
+    start_due_ = Clock::now() + options_.pause;
+    if (failure_said_.due()) log_warning(error.what());
+    return nullptr;
 }
 
 void Workers::read(Worker &worker) {
@@ -183,24 +211,31 @@ void Workers::read(Worker &worker) {
     const auto question = std::exchange(worker.question, std::nullopt);
     const std::string answer = std::exchange(worker.answer, {});
     worker.has_answered = true;
-    if (question->answered) question->answered(Outcome::answered, answer);
+    question->answered(Outcome::answered, answer);
 }
 
 void Workers::watch_time() {
-    auto due = Timers::Clock::time_point::max();
+    auto due = Clock::time_point::max();
     for (const auto &worker : workers_)
-        if (worker->question) due = std::min(due, worker->due);
-    if (due == Timers::Clock::time_point::max()) return timers_.disarm(limit_timer_);
-    timers_.arm(limit_timer_,
-                std::chrono::ceil<std::chrono::microseconds>(std::max(due - Timers::Clock::now(), {})));
+        if (worker->question) due = std::min(due, worker->question->due);
+    for (const auto &question : waiting_) due = std::min(due, question.due);
+    if (!dying_.empty()) due = std::min(due, Clock::now() + look_at_the_dead);
+    if (due == Clock::time_point::max()) return timers_.disarm(limit_timer_);
+    timers_.arm(limit_timer_, std::chrono::ceil<std::chrono::microseconds>(
+                                  std::max(due - Clock::now(), Clock::duration(0))));
 }
 
 void Workers::end_late() {
-    const auto now = Timers::Clock::now();
-    const auto late = [&](const auto &worker) { return worker->question && worker->due <= now; };
+    const auto now = Clock::now();
+    const auto late = [&](const auto &worker) { return worker->question && worker->question->due <= now; };
     for (auto found = workers_.end();
          (found = std::find_if(workers_.begin(), workers_.end(), late)) != workers_.end();)
         end(**found, Outcome::late);
+    while (!waiting_.empty() && waiting_.front().due <= now) {
+        const Question question = std::move(waiting_.front());
+        waiting_.pop_front();
+        question.answered(Outcome::late, {});
+    }
 }
 
 void Workers::end(Worker &worker, Outcome outcome) {
@@ -208,16 +243,28 @@ void Workers::end(Worker &worker, Outcome outcome) {
         std::find_if(workers_.begin(), workers_.end(), [&](auto &w) { return w.get() == &worker; });
     const auto ended = std::move(*found);
     workers_.erase(found);
-    ::kill(-ended->pid, SIGKILL);  // it may be ended already
-    ::waitpid(ended->pid, nullptr, 0);
+    bury(ended->pid);
+    // One that never answered will not do so at once: its program or its settings are wrong, and each start costs.
+    if (outcome == Outcome::failed && !ended->has_answered) start_due_ = Clock::now() + options_.pause;
     if (!ended->question) return;
     // One that was well until then: the question may not be why. A new process, which has not answered yet, shows it.
     if (outcome == Outcome::failed && ended->has_answered) {
+        ended->question->due = Clock::now() + options_.longest_wait;
         waiting_.push_front(std::move(*ended->question));
         timers_.arm(start_timer_, std::chrono::microseconds(0));
-    } else if (ended->question->answered) {
+    } else {
         ended->question->answered(outcome, {});
     }
+}
+
+// It may be ended already. One that waits for a disk cannot end before that answers: it is not waited for.
+void Workers::bury(pid_t pid) {
+    ::kill(-pid, SIGKILL);
+    if (::waitpid(pid, nullptr, WNOHANG) == 0) dying_.push_back(pid);
+}
+
+void Workers::reap() {
+    std::erase_if(dying_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
 }
 
 }  // namespace ble

@@ -1,7 +1,7 @@
 // Child processes that answer questions, a line for a line: what may take long, or fail, does so there, and the loop of its parent turns
 // meanwhile. Each is started when it is needed, and stays; one that is late, or ends, is replaced at the next question.
 //
-// One thread, and any loop: fd() becomes readable when step() has something to do.
+// One thread, and any loop: fd() becomes readable when step() has something to do. Nothing here waits, for a process that dies neither.
 #pragma once
 
 #include <sys/types.h>
@@ -23,27 +23,37 @@
 
 namespace ble {
 
+// Ours, without the entries that begin so.
+std::vector<std::string> environment_without(std::string_view prefix);
+
 class Workers {
   public:
     struct Options {
-        std::vector<std::string>
-            command;  // the program's path first; it reads questions and writes answers, and ends at their end
-        std::size_t most = 2;           // processes
-        std::size_t most_waiting = 64;  // questions that none is free for
+        // The program's path first; it reads questions and writes answers, and ends at their end.
+        std::vector<std::string> command;
+        std::vector<std::string> environment;  // "NAME=VALUE"
+        std::size_t most = 2;                  // processes
+        std::size_t most_waiting = 64;         // questions that none is free for
         std::chrono::milliseconds limit =
-            std::chrono::seconds(15);    // of an answer; then its process is killed
-        std::size_t longest = 32 << 20;  // bytes of an answer
+            std::chrono::seconds(15);  // of an answer; then its process is killed
+        std::chrono::milliseconds longest_wait = std::chrono::seconds(20);  // until a process is free
+        // Before the next start, after one that came to nothing.
+        std::chrono::milliseconds pause = std::chrono::seconds(2);
+        std::size_t longest = 4 << 20;  // bytes of an answer
     };
     enum class Outcome {
         answered,
-        late,    // past the limit
-        failed,  // the process ended, or could not be started: it has said why on standard error, which is ours
+        late,     // past the limit, or no process was free for so long
+        failed,   // the process ended, or could not be started: standard error, which is ours, has why
         too_long  // the answer
     };
     using Answered = std::function<void(Outcome, std::string answer)>;
     using Ticket = std::uint64_t;
     static constexpr std::size_t longest_question =
         4000;  // bytes; with its LF a pipe takes it whole (PIPE_BUF)
+
+    // Runs the command with --check, which says on standard error what is wrong: Error(config) when something is. Blocks until it ends.
+    static void check(const Options &options);
 
     explicit Workers(Options options);  // Error(system)
     ~Workers();                         // ends them
@@ -52,23 +62,24 @@ class Workers {
 
     // `answered` is called by step(), once. `question`: without LF, at most longest_question. Empty: too many wait already.
     std::optional<Ticket> ask(std::string question, Answered answered);
-    // Its `answered` is not called any more.
-    void forget(Ticket ticket);
+    // Takes back what no process is asked yet: its `answered` is not called any more. False: it is being answered, or was.
+    bool withdraw(Ticket ticket);
 
     int fd() const { return epoll_.get(); }
     void step();
 
   private:
+    using Clock = Timers::Clock;
     struct Question {
         Ticket ticket;
         std::string text;
-        Answered answered;  // empty: forgotten
+        Answered answered;
+        Clock::time_point due;  // it waits, or its process works, no longer than that
     };
     struct Worker {
         pid_t pid = 0;
         UniqueFd in, out;  // its standard input and output: we write, and read
         std::optional<Question> question;
-        Timers::Clock::time_point due;
         std::string answer;  // as far as it is read
         bool has_answered = false;
     };
@@ -81,13 +92,17 @@ class Workers {
     void end_late();
     // It is ended, and its question with that outcome.
     void end(Worker &worker, Outcome outcome);
+    void bury(pid_t pid);
+    void reap();
 
     const Options options_;
     UniqueFd epoll_;
     Timers timers_;
     std::size_t limit_timer_, start_timer_;
     std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<pid_t> dying_;  // killed, and not yet ended
     std::deque<Question> waiting_;
+    Clock::time_point start_due_{};  // no process is started before it
     Ticket last_ = 0;
     Throttle failure_said_;
 };

@@ -76,6 +76,15 @@ test("batches of one window and run add up", async () => {
   await shows(page, tile("pi-count"), /3 near\s*3 medium\s*4 far/);
 });
 
+test("batches that tell no time do not add up", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  for (let i = 0; i < 3; i++) await blews.feed(batch("pi-timeless", [detection(1, -50), detection(2, -51)], { timestamp: undefined }));
+  await blews.feed(batch("pi-last", [detection(1, -50)]));
+  await counts(page, ".tile", 2);
+  await shows(page, tile("pi-timeless"), /2 near\s*0 medium\s*0 far/);
+});
+
 test("an advertiser counts once, at the place where it is strongest, and silent Pis do not count", async () => {
   const blews = await startBlews();
   await blews.feed(batch("pi-gone", [detection(9, -40)], { location: "Cellar", ...before(90) }));

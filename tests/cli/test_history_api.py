@@ -128,7 +128,7 @@ class Trouble(Api):
         database = sqlite3.connect(self.folder / "ble.db")
         database.executescript(SLOW)
         database.close()
-        server = self.serve("--db", "ble.db", env={"BLEPIPE_TIMEOUT": "3"})
+        server = self.serve("--db", "ble.db", "--question-timeout", "3")
         answers = []
         slow = threading.Thread(target=lambda: answers.append(self.ask("pis")))
         slow.start()

@@ -24,6 +24,8 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.text(
         "-d,--db PATH", o.db,
         "answer questions about this database at /api/v1/ too (blequery(1)): SQLite, or postgresql://…");
+    line.duration("--question-timeout", o.question_timeout,
+                  "give up a question that takes the database longer");
     line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
                "address of a proxy; it may say that a browser came by https (X-Forwarded-Proto)");
@@ -79,7 +81,12 @@ WebSite::Options pages_of(const BroadcastOptions &o) {
 
 Workers::Options workers_of(const BroadcastOptions &o) {
     Workers::Options options;
-    options.command = {program_folder() + "/blequery", "--serve", "--db", o.db};
+    options.command = {program_folder() + "/blequery", "--serve", "--timeout",
+                       std::to_string(std::chrono::duration<double>(o.question_timeout).count())};
+    // Settings of ours are none of its; and what is in a command line all users see.
+    options.environment = environment_without("BLEPIPE_");
+    options.environment.push_back("BLEPIPE_DB=" + o.db);
+    options.limit = o.question_timeout + 5s;
     return options;
 }
 
@@ -104,6 +111,9 @@ void validate_broadcast_options(BroadcastOptions &o, const CommandLine &line) {
     if (!o.tls.cert.empty()) check_tls(o.tls);
     if (!o.tls.key.empty()) guard_key_file(o.tls.key);
     pages_of(o);
+    if (o.question_timeout < 100ms || o.question_timeout > 30s)
+        throw Error(ExitCode::usage, "--question-timeout: between 0.1 s and 30 s");
+    if (!o.db.empty()) Workers::check(workers_of(o));
 }
 
 }  // namespace ble

@@ -26,7 +26,8 @@ struct BroadcastOptions {
     std::vector<std::string> origins, proxies;
     std::int64_t port = 8765, max_clients = 1024, share = 0, rate = 2000, queue = 1024, count = 0;
     std::chrono::milliseconds client_timeout = std::chrono::seconds(10), ping = std::chrono::seconds(30),
-                              stats_update = std::chrono::seconds(10), linger = std::chrono::seconds(5);
+                              stats_update = std::chrono::seconds(10), linger = std::chrono::seconds(5),
+                              question_timeout = std::chrono::seconds(10);
     bool insecure = false, stay = false;
 };
 

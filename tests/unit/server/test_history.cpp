@@ -33,6 +33,7 @@ History::Answer answered(History &history, const std::string &question) {
 Workers::Options shell(const std::string &script) {
     Workers::Options options;
     options.command = {"/bin/sh", "-c", script};
+    options.environment = environment_without("BLEPIPE_");
     options.most = 1;
     return options;
 }
@@ -40,10 +41,10 @@ Workers::Options shell(const std::string &script) {
 }  // namespace
 
 TEST_CASE("a path and its arguments are a question in words between tabs") {
-    CHECK(line_of("pis") == "pis");
+    CHECK(line_of("pis") == "pis\t--limit=1000");
     CHECK(line_of("occupancy", {{"since", "24h"}, {"place", "Main hall"}}) ==
-          "occupancy\t--since=24h\t--place=Main hall");
-    CHECK(line_of("track", {{"hash", "ab12"}, {"every", "1h"}}) == "track\t--every=1h\tab12");
+          "occupancy\t--since=24h\t--place=Main hall\t--limit=1000");
+    CHECK(line_of("track", {{"hash", "ab12"}, {"limit", "10000"}}) == "track\t--limit=10000\tab12");
 }
 
 TEST_CASE("nothing else reaches a worker") {
@@ -57,6 +58,9 @@ TEST_CASE("nothing else reaches a worker") {
     CHECK(refusal_of("pis", {{"place", ""}}) == 400);
     CHECK(refusal_of("pis", {{"place", std::string(201, 'x')}}) == 400);
     CHECK(refusal_of("pis", {{"since", "1h"}, {"since", "2h"}}) == 400);
+    CHECK(refusal_of("pis", {{"limit", "10001"}}) == 400);
+    CHECK(refusal_of("pis", {{"limit", "0"}}) == 400);
+    CHECK(refusal_of("pis", {{"limit", "5 --db=y"}}) == 400);
     CHECK(refusal_of("track") == 400);
     CHECK(refusal_of("track", {{"hash", "--db=x"}}) == 400);
     CHECK(refusal_of("track", {{"hash", "AB"}}) == 400);
@@ -86,12 +90,38 @@ TEST_CASE("a question is asked once for all who wait, and for who comes a moment
     CHECK(answered(history, "other").body == "2");
 }
 
-TEST_CASE("who has gone is not told") {
-    History history(shell("while read -r q; do echo '200 {}'; done"));
+TEST_CASE("who has gone is not told, and what nobody waits for is not asked") {
+    History history(shell("n=0; while read -r q; do n=$((n + 1)); echo \"200 $n\"; done"));
     int told = 0;
-    history.forget(history.ask("same", [&](auto) { ++told; }));
-    answered(history, "same");
+    for (const char *question : {"one", "two", "three"})
+        history.forget(history.ask(question, [&](auto) { ++told; }));
+    CHECK(answered(history, "four").body == "1");
+    history.forget(history.ask("five", [&](auto) { ++told; }));
+    CHECK(answered(history, "five").body == "2");
     CHECK(told == 0);
+}
+
+TEST_CASE("long answers are packed once, for who takes them so") {
+    History history(
+        shell("while read -r q; do printf '200 '; head -c 5000 /dev/zero | tr '\\0' x; echo; done"));
+    const auto answer = answered(history, "x");
+    CHECK(answer.body == std::string(5000, 'x'));
+    CHECK(answer.packed.size() < 500);
+    CHECK(answer.packed.substr(0, 2) == "\x1f\x8b");
+}
+
+TEST_CASE("a client's tags and packings are read as HTTP has them") {
+    CHECK(has_tag("W/\"a\"", "W/\"a\""));
+    CHECK(has_tag("\"x\", \"a\" ,W/\"y\"", "W/\"a\""));
+    CHECK(has_tag("*", "\"a\""));
+    CHECK_FALSE(has_tag("", "\"a\""));
+    CHECK_FALSE(has_tag("\"ab\"", "\"a\""));
+    CHECK(takes_gzip("br, gzip"));
+    CHECK(takes_gzip("gzip;q=0.5"));
+    CHECK_FALSE(takes_gzip("gzip;q=0, br"));
+    CHECK_FALSE(takes_gzip("gzip ; q=0.000"));
+    CHECK_FALSE(takes_gzip("xgzip"));
+    CHECK_FALSE(takes_gzip(""));
 }
 
 TEST_CASE("what goes wrong has a status") {

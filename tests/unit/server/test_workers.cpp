@@ -1,10 +1,16 @@
 // With shells as children: what a program does with its questions is the script's business.
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "catch.hpp"
 #include "server/workers.hpp"
 
@@ -17,10 +23,28 @@ namespace {
 Workers::Options shell(const std::string &script) {
     Workers::Options options;
     options.command = {"/bin/sh", "-c", script};
+    options.environment = environment_without("BLEPIPE_");
+    options.pause = 0ms;
     return options;
 }
 
 const std::string echo = "while read -r line; do echo \"$$ $line\"; done";
+
+// No further one can be opened.
+class NoDescriptors {
+  public:
+    NoDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit few{3, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    }
+    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    NoDescriptors(const NoDescriptors &) = delete;
+    NoDescriptors &operator=(const NoDescriptors &) = delete;
+
+  private:
+    rlimit before_{};
+};
 
 struct Asked {
     std::vector<Outcome> outcomes;
@@ -127,19 +151,79 @@ TEST_CASE("long answers come whole, and too long ones end their process") {
     CHECK(asked.outcomes[1] == Outcome::too_long);
 }
 
-TEST_CASE("what is forgotten is not answered, and does not disturb the next") {
+TEST_CASE("what waits can be taken back, and what is being answered cannot") {
     auto options = shell(echo);
     options.most = 1;
     Workers workers(options);
-    Asked forgotten, asked;
-    const auto first = workers.ask("first", forgotten.take()),
-               second = workers.ask("second", forgotten.take());
-    REQUIRE((first && second));
+    Asked first, second, third;
+    const auto one = workers.ask("first", first.take()), two = workers.ask("second", second.take());
+    REQUIRE((one && two));
     workers.step();  // the first one is asked now
-    workers.forget(*first);
-    workers.forget(*second);
-    REQUIRE(workers.ask("third", asked.take()));
+    CHECK_FALSE(workers.withdraw(*one));
+    CHECK(workers.withdraw(*two));
+    CHECK_FALSE(workers.withdraw(*two));
+    REQUIRE(workers.ask("third", third.take()));
+    third.wait(workers, 1);
+    CHECK(third.answers[0] == third.who(0) + " third");
+    CHECK(first.outcomes.size() == 1);
+    CHECK(second.outcomes.empty());
+}
+
+TEST_CASE("a question waits no longer than it may for a process that is free") {
+    auto options = shell("sleep 1000");
+    options.most = 1;
+    options.limit = 1h;
+    options.longest_wait = 50ms;
+    Workers workers(options);
+    Asked asked;
+    REQUIRE(workers.ask("first", asked.take()));
+    workers.step();
+    REQUIRE(workers.ask("second", asked.take()));
     asked.wait(workers, 1);
-    CHECK(asked.answers[0] == asked.who(0) + " third");
-    CHECK(forgotten.outcomes.empty());
+    CHECK(asked.outcomes[0] == Outcome::late);
+}
+
+TEST_CASE("a program that ends without an answer is not started for each question") {
+    char folder[] = "/tmp/blepipe-workers-XXXXXX";
+    REQUIRE(::mkdtemp(folder) != nullptr);
+    const std::string log = std::string(folder) + "/starts";
+    auto options = shell("echo x >>" + log + "; exit 1");
+    options.pause = 1h;
+    Workers workers(options);
+    Asked asked;
+    for (std::size_t i = 1; i <= 3; ++i) {
+        REQUIRE(workers.ask("x", asked.take()));
+        asked.wait(workers, i);
+    }
+    CHECK(asked.outcomes == std::vector<Outcome>(3, Outcome::failed));
+    std::ifstream starts(log);
+    CHECK(std::string(std::istreambuf_iterator<char>(starts), {}) == "x\n");
+    std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("what a program says of its settings is known before the first question") {
+    Workers::Options good, bad, missing;
+    good.command = {"/bin/true"};
+    bad.command = {"/bin/false"};
+    missing.command = {"/nonexistent/program"};
+    Workers::check(good);
+    CHECK_THROWS_AS(Workers::check(bad), Error);
+    CHECK_THROWS_AS(Workers::check(missing), Error);
+}
+
+TEST_CASE("the descriptors for a process may be missing for a while") {
+    auto options = shell(echo);
+    options.pause = 1ms;
+    Workers workers(options);
+    Asked asked;
+    {
+        const NoDescriptors none;
+        REQUIRE(workers.ask("x", asked.take()));
+        asked.wait(workers, 1);
+        CHECK(asked.outcomes[0] == Outcome::failed);
+    }
+    while (asked.outcomes.back() != Outcome::answered) {
+        REQUIRE(workers.ask("x", asked.take()));
+        asked.wait(workers, asked.outcomes.size() + 1);
+    }
 }
