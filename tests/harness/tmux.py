@@ -18,7 +18,9 @@ class Tmux:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(_OF_TOOLS) or k in _OF_TESTS}
         for name in ("TMUX", "NO_COLOR", "LC_ALL", "LINES", "COLUMNS"):
             clean.pop(name, None)
-        clean |= {"PATH": os.path.dirname(tool_path("bletop")) + ":" + clean["PATH"], "LC_ALL": "C.UTF-8", **env}
+        # A look for leaks never ends in a program whose terminal was closed.
+        clean |= {"PATH": os.path.dirname(tool_path("bletop")) + ":" + clean["PATH"], "LC_ALL": "C.UTF-8",
+                  "ASAN_OPTIONS": "detect_leaks=0", **env}
         with open(os.path.join(self.cwd, "shellrc"), "w", encoding="ascii") as settings:
             settings.write("PS1='shell> '\n")
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "bash --rcfile shellrc", env=clean,
