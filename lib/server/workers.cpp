@@ -35,6 +35,7 @@ Pipe make_pipe() {
 
 std::vector<char *> pointers(const std::vector<std::string> &words) {
     std::vector<char *> all;
+    all.reserve(words.size() + 1);
     for (const auto &word : words) all.push_back(const_cast<char *>(word.c_str()));
     all.push_back(nullptr);
     return all;

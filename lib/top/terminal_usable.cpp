@@ -6,6 +6,8 @@
 #include <term.h>  // its macros have names as "columns": nothing else is in this file
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/unique_fd.hpp"
 
 namespace ble {
@@ -19,7 +21,7 @@ bool Terminal::usable() {
     int found = 0;
     if (!keys || ::setupterm(nullptr, STDOUT_FILENO, &found) != OK || found != 1) return false;
     char *const move = ::tigetstr("cup");
-    const bool moves = move != nullptr && move != reinterpret_cast<char *>(-1);
+    const bool moves = move != nullptr && reinterpret_cast<std::intptr_t>(move) != -1;
     ::del_curterm(cur_term);
     return moves;
 }

@@ -50,6 +50,7 @@ std::vector<std::string> words_of(std::string_view line) {
 QueryOptions options_of(std::string_view question, const QueryOptions &base) {
     const auto words = words_of(question);
     std::vector<const char *> argv;
+    argv.reserve(words.size());
     for (const auto &word : words) argv.push_back(word.c_str());
     QueryOptions options;
     CommandLine line("blequery", "");

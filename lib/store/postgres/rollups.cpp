@@ -187,6 +187,7 @@ std::vector<DueBatch> PostgresRollups::batches(const DueRange &range, std::int64
 
 std::vector<Touched> PostgresRollups::merge(const std::vector<DueBatch> &batches) {
     std::vector<Segment> segments;
+    segments.reserve(batches.size());
     for (const auto &batch : batches)
         segments.push_back(
             {batch.oldest, batch.newest, batch.id, batch.id, are_scattered(batch.oldest, batch.newest)});
