@@ -8,7 +8,9 @@
 #include "store/listening.hpp"
 #include "store/milliseconds.hpp"
 #include "store/question_mapping.hpp"
+#include "store/rows/rollup_rows.hpp"
 #include "store/told_apart.hpp"
+#include "store/whole_parts.hpp"
 
 namespace ble {
 namespace {
@@ -158,11 +160,29 @@ std::vector<std::int64_t> Questions::advertisers(const std::vector<std::string> 
     return ids;
 }
 
+// Of five minutes that are asked for in part, and whose detections are deleted, all is told that is known: the time is widened to them.
+void Questions::use_rollups(Asked &asked) {
+    const auto is_deleted = [&](std::int64_t bucket) {
+        auto one = asked;
+        one.since = bucket;
+        bool found = false;
+        rows_->ask(Question::deleted, one, [&](const Columns &) { found = true; });
+        return found;
+    };
+    const auto first = beginning_of_bucket(asked.since), last = beginning_of_bucket(asked.until);
+    if (first != asked.since && is_deleted(first)) asked.since = first;
+    if (last != asked.until && is_deleted(last)) asked.until = last + rollup_ms;
+    set_whole_parts(asked);
+}
+
 Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, const Scope &scope) {
     return within([&] {
         auto asked = asked_of(scope);
         asked.advertisers = advertisers(hashes, asked);
-        auto answers = all<TrackPoint>(Question::track, asked);
+        auto heard = asked;
+        if (has_rolled_up_steps(asked)) use_rollups(heard);
+        auto answers =
+            all<TrackPoint>(has_rolled_up_steps(asked) ? Question::track_by_rollups : Question::track, heard);
         in_order(answers);
         // Before the first of these, more may have been cut off.
         const Time since = answers.more ? answers.rows.front().from : scope.since;

@@ -78,6 +78,7 @@ class Questions {
     template <class Row>
     void tell_silence(Answers<Row> &answers, const Asked &asked);
     std::vector<std::int64_t> advertisers(const std::vector<std::string> &hashes, Asked asked);
+    void use_rollups(Asked &asked);
     Answers<PiState> states(const Asked &asked, Time present);
     Answers<CoverageStretch> stretches(Asked asked, Time present);
 

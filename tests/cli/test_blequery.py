@@ -88,7 +88,10 @@ class Questions(Query):
         found = self.rows("track", HASH, "--since", START, "--until", "2026-11-22T00:10:00Z")
         self.assertEqual(found[0], {"from": "2026-11-22T00:00:00.000Z", "until": "2026-11-22T00:05:00.000Z", "device_id": "pi-test",
                                     "what": "heard", "rssi": -40, "mean_rssi": -40.0, "zone": "near", "detections": 1,
-                                    "first": "2026-11-22T00:00:00.000Z", "last": "2026-11-22T00:00:00.000Z", "device_hash": HASH})
+                                    "device_hash": HASH})
+        in_seconds = self.rows("track", HASH, "--since", START, "--until", "2026-11-22T00:10:00Z", "--every", "10s")
+        self.assertEqual([in_seconds[0][name] for name in ("detections", "first", "last")],
+                         [1, "2026-11-22T00:00:00.000Z", "2026-11-22T00:00:00.000Z"])
         silent = [one for one in found if one["what"] == "silent"]
         self.assertEqual([(one["device_id"], one["until"]) for one in silent],
                          [("pi-test", "2026-11-22T00:10:00.000Z"), ("pi-other", "2026-11-22T00:10:00.000Z")])

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/postgres/connection.hpp"
+#include "store/postgres/rolled_questions.hpp"
 #include "store/postgres/schema.hpp"
 #include "store/told_apart.hpp"
 
@@ -14,10 +15,11 @@ namespace {
 
 using std::string;
 
-// In the order of Asked: since, until, device, place, most, every, advertisers, text. Each statement begins so, and has all of them.
+// In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until. Each
+// statement begins so, and has all of them.
 const string asked =
     "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint, $6::bigint, "
-    "$7::bigint[], $8::text)";
+    "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint)";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -151,18 +153,21 @@ const string most_heard =
 
 // Connection knows a statement by its text's place.
 Query query_of(Question question) {
-    static const std::map<Question, string> all{{Question::device, asked + one_device},
-                                                {Question::place, asked + any_place},
-                                                {Question::advertisers, asked + some_advertisers},
-                                                {Question::listened, asked + any_window},
-                                                {Question::pis, asked + all_pis},
-                                                {Question::presence, asked + who_is_where},
-                                                {Question::track, asked + one_track},
-                                                {Question::occupancy, asked + how_many},
-                                                {Question::stretches, asked + all_stretches},
-                                                {Question::gaps, asked + all_gaps},
-                                                {Question::losses, asked + all_missing},
-                                                {Question::top, asked + most_heard}};
+    static const std::map<Question, string> all{
+        {Question::device, asked + one_device},
+        {Question::place, asked + any_place},
+        {Question::advertisers, asked + some_advertisers},
+        {Question::listened, asked + any_window},
+        {Question::pis, asked + all_pis},
+        {Question::presence, asked + who_is_where},
+        {Question::track, asked + one_track},
+        {Question::track_by_rollups, asked + postgres_rolled::track()},
+        {Question::deleted, asked + postgres_rolled::deleted()},
+        {Question::occupancy, asked + how_many},
+        {Question::stretches, asked + all_stretches},
+        {Question::gaps, asked + all_gaps},
+        {Question::losses, asked + all_missing},
+        {Question::top, asked + most_heard}};
     return {all.at(question).c_str()};
 }
 
@@ -210,7 +215,8 @@ class PostgresQuestions final : public QuestionRows {
         connection_.queue(set_time, Values::of(std::to_string(std::max<std::int64_t>(left, 1))));
         const Answer answer = connection_.ask(
             query_of(question), Values::of(what.since, what.until, what.device, what.place, what.most,
-                                           what.every, what.advertisers, what.text));
+                                           what.every, what.advertisers, what.text, what.whole_since,
+                                           what.whole_until, what.days_since, what.days_until));
         PostgresColumns columns(answer);
         for (int row = 0; row < answer.rows(); ++row) {
             columns.go_to(row);

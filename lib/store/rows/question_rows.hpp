@@ -18,7 +18,9 @@ enum class Question {
     listened,     // did anybody?
     pis,
     presence,
-    track,  // of `advertisers`
+    track,             // of `advertisers`, by detections alone
+    track_by_rollups,  // the same for steps of whole five minutes; without the first and last time in each
+    deleted,  // are detections of the five minutes from `since` on deleted that are still in the rollups?
     occupancy,
     stretches,
     gaps,    // of which it is known when they were
@@ -34,6 +36,8 @@ struct Asked {
     std::int64_t most = 1, every = 1;
     std::vector<std::int64_t> advertisers;
     std::string text;
+    // Of questions that rollups answer (lib/store/whole_parts.hpp): the part of the time that is whole five minutes, and of this, whole days.
+    std::int64_t whole_since = 0, whole_until = 0, days_since = 0, days_until = 0;
 };
 
 // The present row. Columns are numbered from 0.

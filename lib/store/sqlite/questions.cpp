@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sqlite/database.hpp"
+#include "store/sqlite/rolled_questions.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/told_apart.hpp"
 
@@ -16,8 +17,9 @@ namespace {
 
 using std::string;
 
-// In the order of Asked: since, until, device, place, most, every, advertisers (as JSON), text. Each statement begins so, and has all of them.
-const string asked = "WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+// In the order of Asked: since, until, device, place, most, every, advertisers (as JSON), text, whole_since, whole_until, days_since, days_until.
+// Each statement begins so, and has all of them.
+const string asked = "WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -148,6 +150,8 @@ const string &sql_of(Question question) {
                                                 {Question::pis, asked + all_pis},
                                                 {Question::presence, asked + who_is_where},
                                                 {Question::track, asked + one_track},
+                                                {Question::track_by_rollups, asked + sqlite_rolled::track()},
+                                                {Question::deleted, asked + sqlite_rolled::deleted()},
                                                 {Question::occupancy, asked + how_many},
                                                 {Question::stretches, asked + all_stretches},
                                                 {Question::gaps, asked + all_gaps},
@@ -204,6 +208,8 @@ class SqliteQuestions final : public QuestionRows {
         Statement statement(database_, sql_of(question));
         statement.bind(1, what.since).bind(2, what.until).bind(3, what.device).bind(4, what.place);
         statement.bind(5, what.most).bind(6, what.every).bind(7, advertisers).bind(8, what.text);
+        statement.bind(9, what.whole_since).bind(10, what.whole_until);
+        statement.bind(11, what.days_since).bind(12, what.days_until);
         const SqliteColumns columns(statement);
         while (statement.step()) sink(columns);
     }

@@ -1,0 +1,40 @@
+#include "store/whole_parts.hpp"
+
+#include <algorithm>
+
+#include "store/rows/rollup_rows.hpp"
+
+namespace ble {
+namespace {
+
+constexpr std::int64_t day_ms = rollup_ms * buckets_a_day;
+
+std::int64_t round_down(std::int64_t at, std::int64_t unit) {
+    const auto rest = at % unit;
+    return at - rest - (rest < 0 ? unit : 0);
+}
+
+std::int64_t round_up(std::int64_t at, std::int64_t unit) {
+    return -round_down(-at, unit);
+}
+
+}  // namespace
+
+bool has_rolled_up_steps(const Asked &asked) {
+    return asked.every % rollup_ms == 0;
+}
+
+std::int64_t beginning_of_bucket(std::int64_t at) {
+    return round_down(at, rollup_ms);
+}
+
+void set_whole_parts(Asked &asked) {
+    asked.whole_since = std::min(round_up(asked.since, rollup_ms), asked.until);
+    asked.whole_until = std::max(round_down(asked.until, rollup_ms), asked.whole_since);
+    asked.days_since = asked.days_until = asked.whole_until;
+    if (asked.every % day_ms != 0) return;
+    asked.days_since = std::min(round_up(asked.whole_since, day_ms), asked.whole_until);
+    asked.days_until = std::max(round_down(asked.whole_until, day_ms), asked.days_since);
+}
+
+}  // namespace ble

@@ -1,0 +1,19 @@
+// Which part of a stretch of time the rollups know (lib/store/rollup.hpp): whole five minutes, and of these whole days. What is before and
+// after is read from the detections.
+#pragma once
+
+#include "store/rows/question_rows.hpp"
+
+namespace ble {
+
+// Are its steps made of whole five minutes?
+bool has_rolled_up_steps(const Asked &asked);
+
+// `at` or the latest beginning of five minutes before it.
+std::int64_t beginning_of_bucket(std::int64_t at);
+
+// Sets the whole parts of `asked`: within its time, in this order. Where there are no whole days to use, these are at the end of the
+// five minutes; where there are no whole five minutes, these are at the end of the time.
+void set_whole_parts(Asked &asked);
+
+}  // namespace ble

@@ -1,0 +1,256 @@
+// Questions that rollups answer: the same answers as of the detections, whatever is merged by then, and whatever is deleted.
+#include <algorithm>
+#include <map>
+#include <random>
+#include <sstream>
+#include <tuple>
+
+#include "catch.hpp"
+#include "room.hpp"
+#include "store/answer_fields.hpp"
+#include "store/questions.hpp"
+#include "store/sqlite/rolled_questions.hpp"
+#include "store_suite.hpp"
+
+using namespace ble;
+using namespace ble::test;
+using Rows = std::vector<std::string>;
+using std::chrono::days;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+namespace {
+
+const Time start = at("2026-11-20T21:00:00Z");
+constexpr int span_s = 50 * 3600;  // two whole days, and parts of two more
+
+std::int64_t ms(Time time) {
+    return time.time_since_epoch() / milliseconds(1);
+}
+
+std::int64_t step_of(Time time, const Scope &scope) {
+    return ms(time) / scope.every.count();
+}
+
+// What was stored, and the answers that it gives by a plain count.
+class Heard {
+  public:
+    void add(const Batch &batch) { batches_.push_back(batch); }
+
+    Rows track(const Scope &scope) const {
+        struct Point {
+            std::int64_t detections = 0, strongest = -1000, sum = 0, zone = 9;
+        };
+        std::map<std::tuple<std::int64_t, std::string, std::string>, Point> points;
+        each(scope, [&](const Batch &batch, const Detection &detection) {
+            if (detection.device_hash.text() != hash_of(0)) return;
+            auto &point =
+                points[{step_of(detection.timestamp, scope), batch.device_id, batch.name.value_or("")}];
+            ++point.detections;
+            point.strongest = std::max<std::int64_t>(point.strongest, detection.rssi_dbm);
+            point.sum += detection.rssi_dbm;
+            point.zone = std::min(point.zone, static_cast<std::int64_t>(detection.zone));
+        });
+        Rows rows;
+        for (const auto &[key, point] : points) {
+            std::ostringstream row;
+            row << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key) << '|'
+                << point.detections << '|' << point.strongest << '|' << point.sum << '|' << point.zone;
+            rows.push_back(row.str());
+        }
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
+  private:
+    template <class Body>
+    void each(const Scope &scope, Body body) const {
+        for (const auto &batch : batches_) {
+            if (scope.device && batch.device_id != *scope.device) continue;
+            if (scope.place && batch.name != scope.place) continue;
+            for (const auto &detection : batch.detections)
+                if (detection.timestamp >= scope.since && detection.timestamp < scope.until)
+                    body(batch, detection);
+        }
+    }
+
+    std::vector<Batch> batches_;
+};
+
+Rows track(Questions &questions, const Scope &scope) {
+    Rows rows;
+    for (const auto &point : questions.track({hash_of(0)}, scope).rows) {
+        if (point.not_heard_because) continue;
+        CHECK(point.device_hash == hash_of(0));
+        std::ostringstream row;
+        row << step_of(point.from, scope) << '|' << point.spot.device_id << '|'
+            << point.spot.name.value_or("") << '|' << point.detections << '|' << point.rssi << '|'
+            << point.rssi_sum << '|' << static_cast<int>(point.zone);
+        rows.push_back(row.str());
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
+void check_equal(Room &room, const Heard &heard, const Scope &scope) {
+    CAPTURE(format_ms(scope.since), format_ms(scope.until), scope.every.count(), scope.device.value_or(""),
+            scope.place.value_or(""));
+    QuestionLimits limits;
+    limits.rows = 100'000;
+    const auto questions = open_questions(room.name(), limits);
+    CHECK(track(*questions, scope) == heard.track(scope));
+}
+
+// Of any Pi or place, and of any time; `whole`: of whole five minutes.
+Scope any_scope(std::mt19937 &random, bool whole) {
+    constexpr minutes steps[] = {minutes(5), minutes(15), hours(1), days(1), days(2)};
+    Scope scope;
+    scope.every = steps[random() % 5];
+    const auto unit = whole ? 300 : 1;
+    scope.since = start + seconds(random() % span_s / unit * unit);
+    scope.until = scope.since + seconds(random() % (random() % 2 == 0 ? 1'000 : span_s) / unit * unit);
+    scope.present = start + days(4);
+    if (random() % 4 == 0) scope.device = "pi-" + std::to_string(random() % 3);
+    if (random() % 4 == 0) scope.place = "place " + std::to_string(random() % 2);
+    return scope;
+}
+
+// Of three Pis that move between two places and one that has none; now and then one whose clock was set within the window.
+Batch any_batch(std::mt19937 &random, std::uint64_t seq) {
+    Batch batch = make_batch(seq, 0);
+    batch.device_id = "pi-" + std::to_string(random() % 3);
+    const auto place = random() % 3;
+    batch.name = "place " + std::to_string(place);
+    if (place == 2) {
+        batch.name.reset();
+        batch.location.reset();
+    }
+    batch.timestamp = start + seconds(random() % span_s);
+    for (auto left = random() % 6; left > 0; --left) {
+        Detection one = make_batch(seq, 1).detections[0];
+        one.device_hash = DeviceHash(hash_of(static_cast<int>(random() % 4)));
+        one.rssi_dbm = -30 - static_cast<int>(random() % 70);
+        one.zone = static_cast<Zone>(random() % 3);
+        one.timestamp = random() % 60 == 0 ? start + seconds(random() % span_s)
+                                           : *batch.timestamp - milliseconds(random() % 10'000);
+        batch.detections.push_back(one);
+    }
+    return batch;
+}
+
+void roll_up_all(Store &store) {
+    while (store.roll_up(minutes(1440)).more) {
+    }
+}
+
+// Deletes batches, and no rollup, as many as so many hours allow.
+void delete_older(Store &store, hours keep, Time time, int hours_of_it) {
+    for (int i = 0; i < hours_of_it; ++i)
+        while (store.retain({keep, days(700)}, clocks_at(time + hours(i))).more) {
+        }
+}
+
+void check_some(std::mt19937 &random, Room &room, const Heard &heard, bool whole) {
+    for (int i = 0; i < 25; ++i) check_equal(room, heard, any_scope(random, whole));
+}
+
+// Every batch that is about one advertiser, one a minute.
+Batch minute(int number) {
+    Batch batch = make_batch(static_cast<std::uint64_t>(number), 1);
+    batch.timestamp = batch.detections[0].timestamp = start + minutes(number);
+    return batch;
+}
+
+Scope scope_of(Time since, Time until) {
+    Scope scope;
+    scope.since = since;
+    scope.until = until;
+    scope.present = start + days(4);
+    return scope;
+}
+
+}  // namespace
+
+TEST_CASE("answers of rollups are those of the detections, whatever is merged or deleted", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    const auto seed = GENERATE(1u, 2u, 3u);
+    CAPTURE(kind, seed);
+    std::mt19937 random(seed);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Heard heard;
+    std::uint64_t seq = 0;
+    const auto take = [&](int number) {
+        for (; number > 0; --number) {
+            const auto batch = any_batch(random, seq++);
+            Lines().batch(batch).store(*store, start + seconds(span_s) / 300 * static_cast<int>(seq));
+            heard.add(batch);
+        }
+    };
+    take(150);
+    check_some(random, *room, heard, false);  // nothing is merged
+    roll_up_all(*store);
+    check_some(random, *room, heard, false);  // all is
+    take(150);
+    check_some(random, *room, heard, false);  // a part is
+    roll_up_all(*store);
+    delete_older(*store, hours(60), start + hours(85), 1);  // some batches are deleted
+    const auto left = std::stoi(room->text("SELECT count(*) FROM batches"));
+    CHECK((left > 0 && left < 300));
+    check_some(random, *room, heard, true);
+    delete_older(*store, hours(60), start + days(9), 4);  // all are
+    CHECK(room->text("SELECT count(*) FROM detections") == "0");
+    check_some(random, *room, heard, true);
+}
+
+TEST_CASE("five minutes that are asked for in part are told as a whole when their details are deleted",
+          "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    const auto take = [&](int number, Time received) {
+        Lines().batch(minute(number)).store(*store, received);
+    };
+    for (int i = 0; i < 10; ++i) take(i, start);
+    for (int i = 10; i < 20; ++i) take(i, start + days(3));
+    const auto detections = [&](int since, int until) {
+        std::int64_t sum = 0;
+        const auto found =
+            open_questions(room->name())
+                ->track({hash_of(0)}, scope_of(start + minutes(since), start + minutes(until)));
+        for (const auto &point : found.rows) sum += point.detections;
+        return sum;
+    };
+    for (const bool merged : {false, true}) {
+        CAPTURE(merged);
+        if (merged) roll_up_all(*store);
+        CHECK(detections(2, 18) == 16);
+        CHECK(detections(2, 4) == 2);
+    }
+    delete_older(*store, hours(48), start + days(4), 1);
+    REQUIRE(room->text("SELECT count(*) FROM detections") == "10");
+    CHECK(detections(2, 18) == 18);  // from the beginning of the five minutes on
+    CHECK(detections(2, 4) == 5);
+    CHECK(detections(2, 7) == 10);
+    CHECK(detections(12, 18) == 6);
+}
+
+TEST_CASE("a track finds its rows by keys", "[rollup]") {
+    const auto room = make_room(in_sqlite);
+    make_store(room->name());
+    std::string plan;
+    for (const auto &step : room->rows(
+             "EXPLAIN QUERY PLAN WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)" +
+             sqlite_rolled::track()))
+        plan += step.substr(step.rfind('|') + 1) + "\n";
+    CAPTURE(plan);
+    const auto has = [&](const std::string &text) { return plan.find(text) != plan.npos; };
+    CHECK(has("SEARCH rollups USING PRIMARY KEY (bucket=? AND place=? AND advertiser=?)"));
+    CHECK(has(
+        "SEARCH rollups_day USING COVERING INDEX rollups_day_advertiser (advertiser=? AND day>? AND day<?)"));
+    for (const auto *table : {"detections", "batches", "rollups", "rollups_day", "advertisers", "devices"})
+        CHECK_FALSE(has("SCAN " + std::string(table) + "\n"));
+}
