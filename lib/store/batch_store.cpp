@@ -369,21 +369,27 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
     if (row.timestamp && batch.window_ms)
         coverage_.add({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
                        batch.interval_ms.value_or(0)});
-    insert_detections(batch, id, received_at_ms);
-    roll_up_.stored(id, batch.detections.size());
+    const auto heard = insert_detections(batch, id, received_at_ms);
+    if (!batch.archive || !roll_up_.was_merged(device, row.place.value_or(0), heard))
+        roll_up_.stored(id, batch.detections.size());
 }
 
-void BatchStore::insert_detections(const Batch &batch, std::int64_t id, std::int64_t received_at_ms) {
+// Returns what an archived one heard.
+std::vector<Heard> BatchStore::insert_detections(const Batch &batch, std::int64_t id,
+                                                 std::int64_t received_at_ms) {
     BatchRows &rows = tables_->batches();
+    std::vector<Heard> heard;
     std::int64_t n = 0;
     for (const auto &detection : batch.detections) {
         const auto advertiser =
             catalog_.heard(detection.device_hash, taken_at(batch, detection.timestamp, received_at_ms));
+        if (batch.archive) heard.push_back({to_milliseconds(detection.timestamp) / rollup_ms, advertiser});
         std::string_view details = detection.details;
         if (auto changed = without_nul(details)) details = plain_.emplace_back(std::move(*changed));
         rows.insert({to_milliseconds(detection.timestamp), id, n++, advertiser, detection.rssi_dbm,
                      static_cast<std::int64_t>(detection.zone), detection.count, details});
     }
+    return heard;
 }
 
 Expired BatchStore::retain(const Keep &keep, const Clocks &present) {

@@ -32,6 +32,25 @@ void RollUp::flush() {
     stored_.clear();
 }
 
+void RollUp::forget() {
+    stored_.clear();
+    whole_days_.clear();
+}
+
+bool RollUp::was_merged(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) {
+    std::vector<Heard> asked;
+    for (const auto &one : heard)
+        if (!is_whole(one.bucket / buckets_a_day)) asked.push_back(one);
+    return !asked.empty() && rows_.hold(device, place, asked);
+}
+
+// Only retention changes it, which is alone.
+bool RollUp::is_whole(std::int64_t day) {
+    const auto found = whole_days_.find(day);
+    if (found != whole_days_.end()) return found->second;
+    return whole_days_.emplace(day, rows_.is_whole(day)).first->second;
+}
+
 RolledUp RollUp::step(std::chrono::minutes occupancy) {
     RolledUp result;
     Work work(tables_);

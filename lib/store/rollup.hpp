@@ -21,7 +21,10 @@ class RollUp {
     // In the transaction that stores it; until flush() it is only remembered.
     void stored(std::int64_t batch, std::size_t detections);
     void flush();
-    void forget() { stored_.clear(); }
+    void forget();
+    // Of a batch of an archive that is new here: was it merged before retention deleted it, as far as can be told? That is so when details of
+    // its day were deleted, and the rollups have all that it heard.
+    bool was_merged(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard);
 
     // As Store::roll_up() says. Makes its own transaction.
     RolledUp step(std::chrono::minutes occupancy);
@@ -32,11 +35,13 @@ class RollUp {
 
   private:
     void note(const std::vector<Touched> &touched);
+    bool is_whole(std::int64_t day);
     bool count_some(std::chrono::minutes occupancy);
 
     Tables &tables_;
     RollupRows &rows_;
     std::vector<DueRange> stored_;
+    std::map<std::int64_t, bool> whole_days_;  // as known in this transaction
 };
 
 }  // namespace ble

@@ -96,6 +96,11 @@ constexpr Query find_next_day{
     "86400000,"
     " (SELECT min(day) FROM rollup_days WHERE day >= $1::bigint))"};
 constexpr Query find_whole{"SELECT is_whole FROM rollup_days WHERE day = $1::bigint"};
+constexpr Query find_missing{
+    "SELECT 1 FROM unnest($3::bigint[], $4::bigint[]) AS asked (bucket, advertiser) WHERE NOT EXISTS (SELECT "
+    "1 "
+    "FROM rollups WHERE rollups.bucket = asked.bucket AND rollups.place = $2::bigint"
+    " AND rollups.advertiser = asked.advertiser AND rollups.device = $1::bigint) LIMIT 1"};
 constexpr Query mark_places{
     "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT DISTINCT place FROM rollups WHERE "
     "bucket "
@@ -246,6 +251,15 @@ std::optional<std::int64_t> PostgresRollups::next_day(std::int64_t from) {
 bool PostgresRollups::is_whole(std::int64_t day) {
     const Answer answer = connection_.ask(find_whole, Values::of(day));
     return answer.rows() == 0 || answer.integer(0, 0) != 0;
+}
+
+bool PostgresRollups::hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) {
+    std::vector<std::int64_t> buckets, advertisers;
+    for (const auto &one : heard) {
+        buckets.push_back(one.bucket);
+        advertisers.push_back(one.advertiser);
+    }
+    return connection_.ask(find_missing, Values::of(device, place, buckets, advertisers)).rows() == 0;
 }
 
 std::vector<Touched> PostgresRollups::rebuild(std::int64_t bucket) {

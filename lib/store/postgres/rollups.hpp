@@ -25,6 +25,7 @@ class PostgresRollups : public RollupRows {
     void count_occupancy(const OccupancyDue &due) override;
     std::optional<std::int64_t> next_day(std::int64_t from) override;
     bool is_whole(std::int64_t day) override;
+    bool hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) override;
     std::vector<Touched> rebuild(std::int64_t bucket) override;
     void rebuild_day(std::int64_t day) override;
 

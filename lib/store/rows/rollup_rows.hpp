@@ -31,6 +31,11 @@ struct Touched {
     std::int64_t first_s = 0, last_s = 0, received_at = 0;
 };
 
+// An advertiser in a bucket.
+struct Heard {
+    std::int64_t bucket = 0, advertiser = 0;
+};
+
 // The number of advertisers at a place in so many minutes (5, 60, 1440), in the how-manieth of these, is to be counted anew.
 struct OccupancyDue {
     std::int64_t minutes = 0, number = 0, place = 0;
@@ -67,6 +72,8 @@ class RollupRows {
     virtual std::optional<std::int64_t> next_day(std::int64_t from) = 0;
     // Are all details there that its rollups were made of? Of a day without rollups: yes.
     virtual bool is_whole(std::int64_t day) = 0;
+    // Has rollups a row of each of these, of that Pi at that place?
+    virtual bool hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) = 0;
     // Makes the rollups of a bucket anew, of the detections whose batches are not due; then of a day, of its buckets.
     virtual std::vector<Touched> rebuild(std::int64_t bucket) = 0;
     virtual void rebuild_day(std::int64_t day) = 0;

@@ -78,6 +78,8 @@ SqliteRollups::SqliteRollups(Database &database)
           "* 86400000 UNION ALL SELECT min(day) FROM rollup_days WHERE day >= ?1)"
           " WHERE day IS NOT NULL ORDER BY day LIMIT 1"),
       is_whole_(database, "SELECT is_whole FROM rollup_days WHERE day = ?"),
+      has_(database,
+           "SELECT 1 FROM rollups WHERE bucket = ? AND place = ? AND advertiser = ? AND device = ?"),
       erase_bucket_(database, "DELETE FROM rollups WHERE bucket = ?"),
       bucket_(database,
               std::string("SELECT batches.id, batches.device, coalesce(batches.place, 0), lived_s, "
@@ -242,6 +244,12 @@ void SqliteRollups::count_occupancy(const OccupancyDue &due) {
     else
         put_occupancy_.run(due.minutes, due.number, due.place, counts[0], counts[1], counts[2]);
     erase_occupancy_due_.run(due.minutes, due.number, due.place);
+}
+
+bool SqliteRollups::hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) {
+    return std::all_of(heard.begin(), heard.end(), [&](const Heard &one) {
+        return has_.find(one.bucket, place, one.advertiser, device).has_value();
+    });
 }
 
 std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {

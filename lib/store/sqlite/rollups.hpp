@@ -34,6 +34,7 @@ class SqliteRollups : public RollupRows {
     void count_occupancy(const OccupancyDue &due) override;
     std::optional<std::int64_t> next_day(std::int64_t from) override { return next_day_.find(from); }
     bool is_whole(std::int64_t day) override { return is_whole_.find(day).value_or(1) != 0; }
+    bool hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) override;
     std::vector<Touched> rebuild(std::int64_t bucket) override;
     void rebuild_day(std::int64_t day) override;
 
@@ -62,7 +63,7 @@ class SqliteRollups : public RollupRows {
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
         zones_of_hour_, zones_of_day_, put_occupancy_, erase_occupancy_;
-    Statement next_day_, is_whole_, erase_bucket_, bucket_, erase_day_, make_day_, mark_places_;
+    Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, erase_day_, make_day_, mark_places_;
     Insert put_rollups_, put_days_;
     std::vector<Row> rows_;                                             // of what is being merged
     std::map<std::pair<std::int64_t, std::int64_t>, Touched> touched_;  // by bucket and place

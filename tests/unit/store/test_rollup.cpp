@@ -12,6 +12,8 @@
 #include "catch.hpp"
 #include "room.hpp"
 #include "sqlite_file.hpp"
+#include "store/archive.hpp"
+#include "store/intake.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;
@@ -163,6 +165,29 @@ Batch any_batch(std::mt19937 &random, std::uint64_t seq) {
              {}});
     }
     return batch;
+}
+
+void retain_all(Store &store, const Keep &keep, Time time) {
+    while (store.retain(keep, clocks_at(time)).more) {
+    }
+}
+
+// As bleexport writes it.
+Rows archive_of(const Room &room) {
+    Rows lines;
+    const auto archive = open_archive(room.name(), {});
+    while (!archive->ended())
+        for (auto &line : archive->next()) lines.push_back(std::move(line.text));
+    return lines;
+}
+
+// As bleingest --import does it.
+void import(Store &store, const Rows &archive, Time time) {
+    Intake intake(10'000, BatchParser::Takes::archives);
+    std::vector<Line> lines;
+    for (const auto &line : archive) lines.push_back({Line::Kind::whole, line});
+    REQUIRE(intake.read(lines) == lines.size());
+    store.store(intake.items(), clocks_at(time));
 }
 
 const char *const failing[] = {"rollups", "rollups_day", "rollup_days", "occupancy_rollups"};
@@ -439,4 +464,39 @@ TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
     CHECK(first.batches < 1000);
     CHECK(roll_up_all(*store) > 400);
     check_equal(*room, reference);
+}
+
+TEST_CASE("what is imported is merged once, also after retention deleted it", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind), other = make_room(kind);
+    const auto store = make_store(room->name()), source = make_store(other->name());
+    Reference reference;
+    for (std::uint64_t seq = 0; seq < 3; ++seq) {
+        reference.add(make_batch(seq));
+        for (auto *each : {store.get(), source.get()}) Lines().batch(make_batch(seq)).store(*each, start);
+    }
+    Batch unnamed = make_batch(3);
+    unnamed.position.reset();
+    reference.add(unnamed);
+    for (auto *each : {store.get(), source.get()}) Lines().batch(unnamed).store(*each, start);
+    roll_up_all(*store);
+    retain_all(*store, {days(30), days(700)}, start + days(31));
+    REQUIRE(room->text("SELECT count(*) FROM batches") == "0");
+    // Of the same time, but never merged here.
+    Batch foreign = make_batch(5);
+    foreign.device_id = "pi-2";
+    reference.add(foreign);
+    Lines().batch(foreign).store(*source, start);
+    for (int twice = 0; twice < 2; ++twice) {
+        import(*store, archive_of(*other), start + days(31));
+        CHECK(room->text("SELECT count(*) FROM batches") == "4");
+        roll_up_all(*store);
+        check_equal(*room, reference);
+    }
+    const auto moved = make_room(kind);
+    const auto target = make_store(moved->name());
+    import(*target, archive_of(*other), start + days(31));
+    roll_up_all(*target);
+    check_equal(*moved, reference);
 }
