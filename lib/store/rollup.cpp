@@ -107,7 +107,8 @@ bool RollUp::count_some(std::chrono::minutes occupancy) {
     return !due.empty();
 }
 
-// Bucket by bucket, so that others wait for no long one; then the day, which is the sum of its buckets, whatever was merged meanwhile.
+// Bucket by bucket, so that others wait for no long one; then the day, which is the sum of its buckets, whatever was merged meanwhile. Where
+// retention begins with the day before all are done, the others stay.
 RebuiltRollups RollUp::rebuild(std::int64_t from_day) {
     RebuiltRollups result;
     {
@@ -118,10 +119,11 @@ RebuiltRollups RollUp::rebuild(std::int64_t from_day) {
     }
     if (!result.day || result.kept) return result;
     const auto first = *result.day * buckets_a_day;
-    for (auto bucket = first; bucket < first + buckets_a_day; ++bucket) {
+    for (auto bucket = first; bucket < first + buckets_a_day && !result.kept; ++bucket) {
         Work work(tables_);
         rows_.wait_turn();
-        note(rows_.rebuild(bucket));
+        result.kept = !rows_.is_whole(*result.day);
+        if (!result.kept) note(rows_.rebuild(bucket));
         work.commit();
     }
     Work work(tables_);

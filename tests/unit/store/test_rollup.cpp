@@ -209,6 +209,18 @@ void fail_at(Room &room, const std::string &kind, const std::string &table) {
     room.rows("CREATE TRIGGER broken BEFORE INSERT ON " + table + " FOR EACH ROW EXECUTE FUNCTION broken()");
 }
 
+// As if retention came as soon as a row was made anew: it deletes all details.
+void expire_at_first_row(Room &room, const std::string &kind) {
+    const std::string body = " UPDATE rollup_days SET is_whole = 0; DELETE FROM detections; ";
+    if (kind == in_sqlite) {
+        room.rows("CREATE TRIGGER expiring AFTER INSERT ON rollups BEGIN" + body + "END");
+        return;
+    }
+    room.rows("CREATE FUNCTION expire() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN" + body +
+              "RETURN NULL; END $$");
+    room.rows("CREATE TRIGGER expiring AFTER INSERT ON rollups FOR EACH ROW EXECUTE FUNCTION expire()");
+}
+
 }  // namespace
 
 TEST_CASE("the rollups are what the detections give, whatever comes between", "[rollup]") {
@@ -499,4 +511,24 @@ TEST_CASE("what is imported is merged once, also after retention deleted it", "[
     import(*target, archive_of(*other), start + days(31));
     roll_up_all(*target);
     check_equal(*moved, reference);
+}
+
+TEST_CASE("a day that retention begins with is not made anew any further", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Reference reference;
+    for (std::uint64_t seq = 0; seq < 90; seq += 30) {  // five minutes each
+        reference.add(make_batch(seq));
+        Lines().batch(make_batch(seq)).store(*store, start);
+    }
+    roll_up_all(*store);
+    expire_at_first_row(*room, kind);
+    const auto done = store->rebuild_rollups(0);
+    CHECK(done.day.has_value());
+    CHECK(done.kept);
+    CHECK(room->text("SELECT count(*) FROM detections") == "0");
+    roll_up_all(*store);
+    check_equal(*room, reference);
 }
