@@ -820,6 +820,22 @@ class Clocks(Ingest):
         self.assertEqual(self.database.rows("SELECT sum(detections) FROM rollups"),
                          self.database.rows("SELECT count(*) FROM detections"))
 
+    def test_rollups_that_the_database_refuses_cost_no_batch(self):
+        lines = make_batches(6)
+        self.run_with(lines[:2])
+        self.change("CREATE TRIGGER rule BEFORE INSERT ON rollups BEGIN SELECT RAISE(ABORT, 'no rollups'); END")
+        tool = self.start(stdout=None)
+        tool.write(text(lines[2:3]))
+        wait_until(lambda: "no rollups" in tool.err, "the first step")
+        tool.write(text(lines[3:]))
+        wait_until(lambda: self.database.count() == 6, "the batches")
+        self.change("DROP TRIGGER rule")
+        wait_until(lambda: self.database.rows("SELECT count(*) FROM rollup_due") == [(0,)], "the rollups")
+        tool.close_stdin()
+        self.assertEqual(tool.wait(), 0, tool.err)
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM rollups"),
+                         self.database.rows("SELECT count(*) FROM detections"))
+
     def test_rebuild_rollups(self):
         self.run_with(make_batches(5))
         before = self.database.rows("SELECT * FROM rollups")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/database_error.hpp"
+
 namespace ble {
 namespace {
 
@@ -19,6 +21,8 @@ constexpr minutes hours_every(1), days_every(10);
 constexpr minutes five_minutes(5), an_hour(60), a_day(1440);
 
 }  // namespace
+
+Rolling::Rolling() : hours_due_(due_ + hours_every), days_due_(due_ + days_every) {}
 
 void Rolling::stored(std::uint64_t detections) {
     waiting_ += detections;
@@ -42,31 +46,37 @@ void Rolling::step(Store &store, bool idle) {
         take_step(store, minutes(0));
     } else if (idle && due_in() == milliseconds(0)) {
         const auto longest = occupancy();
-        if (take_step(store, longest)) return;
+        const auto outcome = take_step(store, longest);
+        if (outcome == Outcome::more) return;
         due_ = Clock::now() + steps_every;
-        if (longest >= an_hour) hours_due_ = Clock::now() + hours_every;
-        if (longest >= a_day) days_due_ = Clock::now() + days_every;
-        unsettled_ = unsettled_ && longest < a_day;
+        if (outcome == Outcome::done) settle(longest);
     }
 }
 
-// True: there is more to do.
-bool Rolling::take_step(Store &store, minutes occupancy) {
+void Rolling::settle(minutes longest) {
+    if (longest >= an_hour) hours_due_ = Clock::now() + hours_every;
+    if (longest >= a_day) days_due_ = Clock::now() + days_every;
+    unsettled_ = longest < a_day;
+}
+
+Rolling::Outcome Rolling::take_step(Store &store, minutes occupancy) {
+    waiting_ = 0;
+    unsettled_ = true;
+    std::string trouble;
     try {
         const auto done = store.roll_up(occupancy);
-        waiting_ = 0;
-        if (done.busy) unsettled_ = true;
-        return done.more;
-    } catch (const StoreTrouble &trouble) {
-        waiting_ = 0;
-        if (trouble_said_.due())
-            log_warning(std::string(trouble.what()) + "; the rollups come later, nothing is lost");
-        return false;
+        return done.busy ? Outcome::failed : done.more ? Outcome::more : Outcome::done;
+    } catch (const StoreTrouble &error) {
+        trouble = error.what();
+    } catch (const DatabaseError &error) {
+        trouble = error.what();
     }
+    if (trouble_said_.due()) log_warning(trouble + "; the rollups come later, nothing is lost");
+    return Outcome::failed;
 }
 
 void Rolling::catch_up(Store &store, const std::function<bool()> &go_on) {
-    while (go_on() && take_step(store, a_day)) {
+    while (go_on() && take_step(store, a_day) == Outcome::more) {
     }
 }
 

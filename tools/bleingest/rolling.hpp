@@ -1,4 +1,5 @@
-// When bleingest merges what it stored into the rollups: when the input rests, or when much waits.
+// When bleingest merges what it stored into the rollups: when the input rests, or when much waits. Nothing that goes wrong with them ends it:
+// what could not be merged stays due, and it tries again.
 #pragma once
 
 #include <chrono>
@@ -14,6 +15,8 @@ class Rolling {
   public:
     using Clock = std::chrono::steady_clock;
 
+    Rolling();
+
     void stored(std::uint64_t detections);
     std::chrono::milliseconds due_in() const;  // while the input rests; at most an hour
     // One small step, when it is due. `idle`: the input rests.
@@ -22,12 +25,15 @@ class Rolling {
     void catch_up(Store &store, const std::function<bool()> &go_on);
 
   private:
+    enum class Outcome { done, more, failed };
+
     std::chrono::minutes occupancy() const;
-    bool take_step(Store &store, std::chrono::minutes occupancy);
+    void settle(std::chrono::minutes longest);
+    Outcome take_step(Store &store, std::chrono::minutes occupancy);
 
     std::uint64_t waiting_ = 0;  // detections that were stored since the last step
     bool unsettled_ = true;      // something may wait, or is to be counted
-    Clock::time_point due_ = Clock::now(), hours_due_ = due_, days_due_ = due_;
+    Clock::time_point due_ = Clock::now(), hours_due_, days_due_;
     Throttle trouble_said_{std::chrono::hours(1)};
 };
 
