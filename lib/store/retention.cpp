@@ -131,7 +131,7 @@ bool Retention::delete_rollups(std::int64_t lived_s, seconds keep, const Old &ol
         hour = {lived_s, std::max(share_of(days, keep), days_always_allowed)};
     }
     const bool allowed = hour.left > 0;
-    if (allowed && rows_.erase_rollups(*day)) --hour.left;
+    if (allowed && rows_.erase_rollups(*day, rows_a_step)) --hour.left;
     rows_.set_rollup_hour(hour);
     return allowed;
 }

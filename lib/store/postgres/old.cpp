@@ -55,13 +55,12 @@ constexpr Query find_first_rolled_up{"SELECT min(first_s) FROM rollup_days"};
 constexpr Query find_old_day{
     "SELECT day FROM rollup_days WHERE last_s < $1::bigint AND (received_at < $2::bigint OR received_at > "
     "$3::bigint) ORDER BY last_s LIMIT 1"};
-constexpr Query erase_rollup_bucket{
-    "DELETE FROM rollups WHERE bucket = (SELECT min(bucket) FROM rollups WHERE bucket >= $1::bigint * 288"
-    " AND bucket < ($1::bigint + 1) * 288)"};
-constexpr Query erase_rollup_place{
-    "DELETE FROM rollups_day WHERE day = $1::bigint AND place = (SELECT min(place) FROM rollups_day WHERE "
-    "day = "
-    "$1::bigint) RETURNING advertiser"};
+constexpr Query erase_rollup_buckets{
+    "DELETE FROM rollups WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups WHERE bucket >= $1::bigint * 288"
+    " AND bucket < ($1::bigint + 1) * 288 LIMIT $2::bigint))"};
+constexpr Query erase_rollups_of_day{
+    "DELETE FROM rollups_day WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups_day WHERE day = $1::bigint"
+    " LIMIT $2::bigint)) RETURNING advertiser"};
 constexpr Query erase_rollup_occupancy{
     "DELETE FROM occupancy_rollups USING (VALUES (5), (60), (1440)) AS span (long)"
     " WHERE minutes = long AND number >= $1::bigint * 1440 / long AND number < ($1::bigint + 1) * 1440 / "
@@ -205,9 +204,9 @@ std::optional<std::int64_t> PostgresOld::old_rollup_day(const Old &old) {
     return answer.rows() == 0 ? std::nullopt : answer.number(0, 0);
 }
 
-bool PostgresOld::erase_rollups(std::int64_t day) {
-    if (connection_.ask(erase_rollup_bucket, Values::of(day)).changed() > 0) return false;
-    const Answer answer = connection_.ask(erase_rollup_place, Values::of(day));
+bool PostgresOld::erase_rollups(std::int64_t day, std::int64_t most) {
+    if (connection_.ask(erase_rollup_buckets, Values::of(day, most)).changed() > 0) return false;
+    const Answer answer = connection_.ask(erase_rollups_of_day, Values::of(day, most));
     for (int row = 0; row < answer.rows(); ++row) gone_.try_emplace(answer.integer(row, 0));
     if (answer.rows() > 0) return false;
     connection_.queue(erase_rollup_occupancy, Values::of(day));

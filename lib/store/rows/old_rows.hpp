@@ -61,8 +61,8 @@ class OldRows {
     virtual std::optional<std::int64_t>
     first_rolled_up() = 0;  // the store's age when their first batch was stored
     virtual std::optional<std::int64_t> old_rollup_day(const Old &old) = 0;  // all of whose batches are
-    // Of a day, some thousand rows at most at a place and in a bucket. False: there is more.
-    virtual bool erase_rollups(std::int64_t day) = 0;
+    // Of a day, so many rows at most. False: there is more.
+    virtual bool erase_rollups(std::int64_t day, std::int64_t most) = 0;
     // Details of these days are deleted, both inclusive.
     virtual void part_rollup_days(std::int64_t first, std::int64_t last) = 0;
 

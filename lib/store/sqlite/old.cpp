@@ -60,17 +60,16 @@ SqliteOld::SqliteOld(Database &database)
       old_rollup_day_(database,
                       "SELECT day FROM rollup_days WHERE last_s < ? AND (received_at < ? OR received_at > ?)"
                       " ORDER BY last_s LIMIT 1"),
-      erase_bucket_(
-          database,
-          "DELETE FROM rollups WHERE bucket = (SELECT min(bucket) FROM rollups WHERE bucket >= ?1 * 288"
-          " AND bucket < (?1 + 1) * 288)"),
+      erase_buckets_(database,
+                     "DELETE FROM rollups WHERE (bucket, place, advertiser, device) IN (SELECT bucket, place,"
+                     " advertiser, device FROM rollups WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288"
+                     " LIMIT ?2)"),
       erase_occupancy_(database,
                        "DELETE FROM occupancy_rollups WHERE minutes = ?2 AND number >= ?1 * 1440 / ?2"
                        " AND number < (?1 + 1) * 1440 / ?2"),
-      erase_place_(database,
-                   "DELETE FROM rollups_day WHERE day = ?1 AND place = (SELECT min(place) FROM rollups_day "
-                   "WHERE day = "
-                   "?1) RETURNING advertiser"),
+      erase_day_(database,
+                 "DELETE FROM rollups_day WHERE (day, place, advertiser, device) IN (SELECT day, place,"
+                 " advertiser, device FROM rollups_day WHERE day = ? LIMIT ?) RETURNING advertiser"),
       erase_rollup_day_(database, "DELETE FROM rollup_days WHERE day = ?"),
       part_rollup_days_(database,
                         "UPDATE rollup_days SET is_whole = 0 WHERE day BETWEEN ? AND ? AND is_whole <> 0"),
@@ -191,11 +190,12 @@ std::optional<std::int64_t> SqliteOld::old_rollup_day(const Old &old) {
     return old_rollup_day_.find(old.lived_s, old.before_ms, old.present_ms);
 }
 
-bool SqliteOld::erase_rollups(std::int64_t day) {
-    erase_bucket_.run(day);
+bool SqliteOld::erase_rollups(std::int64_t day, std::int64_t most) {
+    erase_buckets_.run(day, most);
     if (database_.changes() > 0) return false;
     std::int64_t rows = 0;
-    for (erase_place_.bind(1, day); erase_place_.step(); ++rows) gone_.try_emplace(erase_place_.integer(0));
+    erase_day_.bind(1, day).bind(2, most);
+    for (; erase_day_.step(); ++rows) gone_.try_emplace(erase_day_.integer(0));
     if (rows > 0) return false;
     for (const std::int64_t minutes : {5, 60, 1440}) erase_occupancy_.run(day, minutes);
     erase_rollup_day_.run(day);

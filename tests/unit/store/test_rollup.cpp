@@ -532,3 +532,24 @@ TEST_CASE("a day that retention begins with is not made anew any further", "[rol
     roll_up_all(*store);
     check_equal(*room, reference);
 }
+
+TEST_CASE("the rollups of a busy day go in steps", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Lines().batch(make_batch(0, 5'000)).store(*store, start);
+    roll_up_all(*store);
+    const auto count = [&](const std::string &table) {
+        return std::stoi(room->text("SELECT count(*) FROM " + table));
+    };
+    REQUIRE(count("rollups_day") == 5'000);
+    int left = 10'000, most = 0;
+    for (bool more = true; more;) {
+        more = store->retain(days(30), clocks_at(start + days(31))).more;
+        const auto now = count("rollups") + count("rollups_day");
+        most = std::max(most, std::exchange(left, now) - now);
+    }
+    CHECK(left == 0);
+    CHECK(most <= 2'000);
+}
