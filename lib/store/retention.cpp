@@ -24,7 +24,6 @@ constexpr seconds runs_kept = hours(24 * 30);
 // share that an hour has in a short retention, so that it keeps up. A few go in any case, so that it comes to an end.
 constexpr std::int64_t parts_of_store = 24, always_allowed = 100, days_always_allowed = 10;
 constexpr seconds hour_of_deletion = hours(1);
-constexpr std::int64_t rollup_day_ms = rollup_ms * buckets_a_day;
 
 std::int64_t share_of(std::int64_t all, seconds keep) {
     return std::max(all / parts_of_store,
@@ -95,8 +94,6 @@ bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &resul
     for (auto batch = found.begin(); batch != found.end() && rows < rows_a_step; ++batch) {
         rows += rows_.erase(*batch);
         if (batch->window) coverage_.remove(*batch->window);
-        if (batch->oldest)
-            rows_.part_rollup_days(*batch->oldest / rollup_day_ms, *batch->newest / rollup_day_ms);
         const Time received = from_milliseconds(batch->received_at);
         result.first = result.batches == 0 ? received : std::min(result.first, received);
         result.last = result.batches == 0 ? received : std::max(result.last, received);

@@ -66,8 +66,11 @@ constexpr Query erase_rollup_occupancy{
     " WHERE minutes = long AND number >= $1::bigint * 1440 / long AND number < ($1::bigint + 1) * 1440 / "
     "long"};
 constexpr Query erase_rollup_day{"DELETE FROM rollup_days WHERE day = $1::bigint"};
+// Of a batch whose detections are not far apart, the first and the last one tell all days.
 constexpr Query part_days{
-    "UPDATE rollup_days SET is_whole = 0 WHERE day BETWEEN $1::bigint AND $2::bigint AND is_whole <> 0"};
+    "UPDATE rollup_days SET is_whole = 0 WHERE is_whole <> 0 AND day = ANY (SELECT unnest(times || "
+    "ARRAY[oldest,"
+    " newest]) / 86400000 FROM batches WHERE id = $1::bigint)"};
 constexpr Query find_runs{
     "SELECT id, device FROM runs WHERE used_s < $1::bigint ORDER BY used_s LIMIT $2::bigint"};
 constexpr Query erase_gaps{"DELETE FROM gaps WHERE run = $1::bigint"};
@@ -145,6 +148,7 @@ std::vector<OldBatch> PostgresOld::batches(const Old &old, std::int64_t most) {
 
 std::int64_t PostgresOld::erase(const OldBatch &batch) {
     const std::int64_t rows = 1 + (batch.oldest ? erase_detections(batch) : 0);
+    if (batch.oldest) connection_.queue(part_days, Values::of(batch.id));
     connection_.queue(unlink_batch, Values::of(batch.id, batch.device));
     connection_.queue(erase_batch, Values::of(batch.id));
     return rows;
@@ -212,10 +216,6 @@ bool PostgresOld::erase_rollups(std::int64_t day, std::int64_t most) {
     connection_.queue(erase_rollup_occupancy, Values::of(day));
     connection_.queue(erase_rollup_day, Values::of(day));
     return true;
-}
-
-void PostgresOld::part_rollup_days(std::int64_t first, std::int64_t last) {
-    connection_.queue(part_days, Values::of(first, last));
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> PostgresOld::runs(std::int64_t before_s,

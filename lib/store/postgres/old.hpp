@@ -31,7 +31,6 @@ class PostgresOld : public OldRows {
     std::optional<std::int64_t> first_rolled_up() override;
     std::optional<std::int64_t> old_rollup_day(const Old &old) override;
     bool erase_rollups(std::int64_t day, std::int64_t most) override;
-    void part_rollup_days(std::int64_t first, std::int64_t last) override;
     std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
                                                             std::int64_t most) override;
     std::int64_t erase_run(std::int64_t run, std::int64_t device) override;

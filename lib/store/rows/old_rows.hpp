@@ -48,7 +48,8 @@ class OldRows {
     virtual std::int64_t count_batches() = 0;        // of many: about
     virtual std::optional<First> first_batch() = 0;  // by the store's age
     virtual std::vector<OldBatch> batches(const Old &old, std::int64_t most) = 0;
-    // With all that is kept of it but its rollups. Returns how much work that was, in rows.
+    // With all that is kept of it but its rollups: the days that had its detections are then whole no more. Returns how much work that was,
+    // in rows.
     virtual std::int64_t erase(const OldBatch &batch) = 0;
     // Those that neither a detection nor a rollup refers to since erase(), erase_rollups(). Returns how many.
     virtual std::int64_t erase_advertisers() = 0;
@@ -63,8 +64,6 @@ class OldRows {
     virtual std::optional<std::int64_t> old_rollup_day(const Old &old) = 0;  // all of whose batches are
     // Of a day, so many rows at most. False: there is more.
     virtual bool erase_rollups(std::int64_t day, std::int64_t most) = 0;
-    // Details of these days are deleted, both inclusive.
-    virtual void part_rollup_days(std::int64_t first, std::int64_t last) = 0;
 
     // Not used since that age of the store:
     virtual std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,

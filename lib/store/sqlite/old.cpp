@@ -1,5 +1,6 @@
 #include "store/sqlite/old.hpp"
 
+#include "store/rows/rollup_rows.hpp"
 #include "store/scattered.hpp"
 
 namespace ble {
@@ -32,12 +33,13 @@ SqliteOld::SqliteOld(Database &database)
                    " timestamp, window_ms, interval_ms FROM batches"
                    " WHERE lived_s < ? AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT ?"),
       first_batch_(database, "SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"),
-      erase_detections_(
-          database,
-          "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING advertiser"),
+      erase_detections_(database,
+                        "DELETE FROM detections WHERE timestamp BETWEEN ? AND ? AND batch = ? RETURNING "
+                        "advertiser, timestamp"),
       erase_scattered_(database, "DELETE FROM scattered WHERE batch = ? RETURNING n, timestamp"),
       scattered_(database,
-                 "DELETE FROM detections WHERE timestamp = ? AND batch = ? AND n = ? RETURNING advertiser"),
+                 "DELETE FROM detections WHERE timestamp = ? AND batch = ? AND n = ? RETURNING advertiser, "
+                 "timestamp"),
       erase_details_(database, "DELETE FROM details WHERE batch = ?"),
       unlink_batch_(database, "UPDATE devices SET last_batch = NULL WHERE last_batch = ?"),
       erase_batch_(database, "DELETE FROM batches WHERE id = ?"),
@@ -71,8 +73,7 @@ SqliteOld::SqliteOld(Database &database)
                  "DELETE FROM rollups_day WHERE (day, place, advertiser, device) IN (SELECT day, place,"
                  " advertiser, device FROM rollups_day WHERE day = ? LIMIT ?) RETURNING advertiser"),
       erase_rollup_day_(database, "DELETE FROM rollup_days WHERE day = ?"),
-      part_rollup_days_(database,
-                        "UPDATE rollup_days SET is_whole = 0 WHERE day BETWEEN ? AND ? AND is_whole <> 0"),
+      part_rollup_day_(database, "UPDATE rollup_days SET is_whole = 0 WHERE day = ? AND is_whole <> 0"),
       old_devices_(
           database,
           "SELECT id, device_id FROM devices WHERE used_s < ?"
@@ -114,7 +115,9 @@ std::vector<OldBatch> SqliteOld::batches(const Old &old, std::int64_t most) {
 std::int64_t SqliteOld::erase(const OldBatch &batch) {
     std::int64_t rows = 1;
     if (batch.oldest) {
+        days_.clear();
         rows += erase_detections(batch.id, *batch.oldest, *batch.newest);
+        for (const auto day : days_) part_rollup_day_.run(day);
         erase_details_.run(batch.id);
     }
     unlink_batch_.run(batch.id);
@@ -143,7 +146,10 @@ std::int64_t SqliteOld::erase_detections(std::int64_t batch, std::int64_t oldest
 
 std::int64_t SqliteOld::erase_detections(Statement &statement) {
     std::int64_t rows = 0;
-    for (; statement.step(); ++rows) ++gone_[statement.integer(0)];
+    for (; statement.step(); ++rows) {
+        ++gone_[statement.integer(0)];
+        days_.insert(statement.integer(1) / (rollup_ms * buckets_a_day));
+    }
     return rows;
 }
 
@@ -200,10 +206,6 @@ bool SqliteOld::erase_rollups(std::int64_t day, std::int64_t most) {
     for (const std::int64_t minutes : {5, 60, 1440}) erase_occupancy_.run(day, minutes);
     erase_rollup_day_.run(day);
     return true;
-}
-
-void SqliteOld::part_rollup_days(std::int64_t first, std::int64_t last) {
-    part_rollup_days_.run(first, last);
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> SqliteOld::runs(std::int64_t before_s, std::int64_t most) {

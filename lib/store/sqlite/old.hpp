@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "sqlite/database.hpp"
 #include "store/rows/old_rows.hpp"
@@ -26,7 +27,6 @@ class SqliteOld : public OldRows {
     std::optional<std::int64_t> first_rolled_up() override;
     std::optional<std::int64_t> old_rollup_day(const Old &old) override;
     bool erase_rollups(std::int64_t day, std::int64_t most) override;
-    void part_rollup_days(std::int64_t first, std::int64_t last) override;
     std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
                                                             std::int64_t most) override;
     std::int64_t erase_run(std::int64_t run, std::int64_t device) override;
@@ -48,8 +48,9 @@ class SqliteOld : public OldRows {
     Statement count_down_, erase_advertiser_, erase_hashes_, new_epoch_;
     Statement old_runs_, erase_gaps_, erase_turns_, erase_run_, count_holes_;
     Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_,
-        erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_days_;
+        erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
     Statement old_devices_, erase_device_, erase_places_, unlink_senders_, erase_senders_;
+    std::set<std::int64_t> days_;                // that had detections of the batch which is erased
     std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections erased since batches()
 };
 

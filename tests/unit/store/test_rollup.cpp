@@ -553,3 +553,20 @@ TEST_CASE("the rollups of a busy day go in steps", "[rollup]") {
     CHECK(left == 0);
     CHECK(most <= 2'000);
 }
+
+TEST_CASE("a batch that is deleted leaves the days whole in which it has no detection", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Batch apart = make_batch(0, 3), between = make_batch(1);
+    apart.detections[0].timestamp = start - days(20);
+    apart.detections[1].timestamp = start - days(5);
+    for (auto &detection : between.detections) detection.timestamp = start - days(10);
+    Lines().batch(apart).store(*store, start);
+    Lines().batch(between).store(*store, start + days(20));
+    roll_up_all(*store);
+    retain_all(*store, {days(30), std::nullopt}, start + days(31));
+    REQUIRE(room->text("SELECT count(*) FROM batches") == "1");
+    CHECK(room->rows("SELECT is_whole FROM rollup_days ORDER BY day") == Rows{"0", "1", "0", "0"});
+}
