@@ -34,8 +34,9 @@ Finding judge_server(const HttpOptions &options, const std::string &url, const H
                                "curl -i " + url + "/health; is it blerecv, and with this path?");
     if (server.tls) {
         const auto at = find_address(server.host, server.port, {}, tls_patience);
-        const TlsPeer peer{server.host,    at.address,   server.port, options.cafile,
-                           options.capath, options.cert, options.key, options.insecure};
+        const TlsPeer peer{server.host,    at.address,       server.port,
+                           options.cafile, options.capath,   options.cert,
+                           options.key,    options.insecure, TlsPeer::Protocol::http};
         if (const auto fault = diagnose_tls(peer, tls_patience); !fault.empty())
             return Finding::failed(name, url + ": TLS: " + fault, "curl -iv " + url + "/health");
     }

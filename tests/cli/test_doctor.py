@@ -150,6 +150,11 @@ class ByHttp(Doctor):
             report = self.report("blesend", "--url", server.url, code=69)
         self.assertIn("TLS: ", report[1]["server"]["found"])
 
+    def test_a_port_without_tls(self):
+        with HttpServer() as server:
+            report = self.report("blesend", "--url", server.url.replace("http:", "https:"), code=69)
+        self.assertIn("plain HTTP", report[1]["server"]["found"])
+
     def test_a_server_that_is_none_of_ours(self):
         with HttpServer(answer=lambda request: (404, {"Content-Type": "text/html"}, b"<p>no")) as server:
             report = self.report("blesend", "--url", server.url, code=69)
@@ -186,6 +191,10 @@ class OfADatabase(Doctor):
         lock.execute("PRAGMA user_version = 1000")
         self.assertEqual(self.verdicts(self.report("bleingest", "--db", path, code=69), *checks), ["failed", "unknown", "unknown", "ok"])
         lock.close()
+
+    def test_what_is_rejected_may_be_kept_nowhere(self):
+        report = self.report("bleingest", "--db", self.folder / "ble.db", "--reject", "")
+        self.assertEqual(self.verdicts(report, "reject"), ["ok"])
 
     def test_a_folder_that_is_not_there(self):
         report = self.report("bleingest", "--db", self.folder / "absent" / "ble.db", code=69)
