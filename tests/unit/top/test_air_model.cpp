@@ -34,10 +34,10 @@ ParsedBatch batch(const std::string &pi, std::uint64_t seq, std::vector<Detectio
     return parsed;
 }
 
-const Pi &pi_named(const AirModel &model, const std::string &name) {
+const Pi &pi_named(const AirModel &model, const char *name) {
     for (const auto &[number, pi] : model.pis())
         if (pi.device_id == name) return pi;
-    throw std::runtime_error("no Pi " + name);
+    throw std::runtime_error(std::string("no Pi ") + name);
 }
 
 }  // namespace
