@@ -149,23 +149,23 @@ Error file_error(const std::string &what, const std::string &path, ExitCode code
 
 void check_place(const std::string &what, const std::string &path) {
     if (path.empty()) return;
-    const auto fail = [&](int error) {
-        const bool no_right = error == EACCES || error == EPERM || error == EROFS;
-        return Error(no_right ? ExitCode::permission : ExitCode::config,
-                     "unable to write " + what + " " + path + ": " + why_not_opened(path, error));
+    const auto object = [&](int error) {
+        if (error == EACCES || error == EPERM || error == EROFS) return;
+        throw Error(ExitCode::config,
+                    "unable to write " + what + " " + path + ": " + why_not_opened(path, error));
     };
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) {
-        if (S_ISDIR(status.st_mode)) throw fail(EISDIR);
-        if (::access(path.c_str(), W_OK) != 0) throw fail(errno);
+        if (S_ISDIR(status.st_mode)) object(EISDIR);
         return;
     }
-    if (errno != ENOENT) throw fail(errno);
+    if (errno != ENOENT) return object(errno);
     const auto parent = std::filesystem::path(path).parent_path();
     const std::string folder = parent.empty() ? "." : parent.string();
-    if (::stat(folder.c_str(), &status) != 0) throw fail(errno);
-    if (!S_ISDIR(status.st_mode)) throw fail(ENOTDIR);
-    if (::access(folder.c_str(), W_OK | X_OK) != 0) throw fail(errno);
+    if (::stat(folder.c_str(), &status) != 0)
+        object(errno);
+    else if (!S_ISDIR(status.st_mode))
+        object(ENOTDIR);
 }
 
 std::string default_state_path(const std::string &name) {

@@ -46,8 +46,8 @@ std::string why_not_opened(const std::string &path, int error);
 // Error from errno, as system_error(): "unable to WHAT PATH: why_not_opened()". `what` as in "open the spool".
 Error file_error(const std::string &what, const std::string &path, ExitCode code);
 
-// Can a file be written at `path`, there or not? For --check: makes and opens nothing. `what` as in "the spool". Error(permission)
-// without the right to, else Error(config). Nothing to object to in an empty path, or one that is no regular file.
+// Can a file be at `path`, there or not? For --check: makes and opens nothing. `what` as in "the spool". Error(config): it cannot. Nothing to object
+// to in an empty path, nor in a missing right: who checks the settings of a service is not who runs it.
 void check_place(const std::string &what, const std::string &path);
 
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.

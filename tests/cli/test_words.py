@@ -113,12 +113,13 @@ class Places(Case):
         self.assertEqual(run(*send, "--spool", self.folder / "new")[0], 0)
         self.assertEqual(os.listdir(self.folder), ["file"])  # it makes nothing
 
-    def test_check_finds_a_place_without_rights(self):
+    def test_who_checks_is_not_who_runs(self):
+        """So a missing right is nothing to object to."""
         os.chmod(self.folder, 0o555)
         if os.geteuid() != 0:
             self.addCleanup(os.chmod, self.folder, 0o755)
         words = as_other_user("blesend", "--url", "http://localhost:1", "--check", "--spool", str(self.folder / "x"))
-        self.says(77, f"unable to write the spool {self.folder}/x: Permission denied", *words)
+        self.says(0, "", *words)
 
 
 class Pipes(Case):
