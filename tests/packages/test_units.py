@@ -9,7 +9,10 @@ class Units(Installed):
     def test_systemd_finds_no_fault(self):
         units = self.machine.run("sh", "-c", "ls /lib/systemd/system/ble* /usr/share/doc/blepipe/examples/systemd/*").split()
         self.assertEqual(len(units), 19)
-        self.assertEqual(self.machine.run("systemd-analyze", "verify", "--man=no", *units), "")
+        # Its mosquitto_pub comes with a package that ours do not need; cli/test_drop_ins.py looks at it.
+        here = [unit for unit in units if not unit.endswith("/events-to-broker.service")]
+        self.assertEqual(len(here), 18)
+        self.assertEqual(self.machine.run("systemd-analyze", "verify", "--man=no", *here), "")
 
     def test_sandbox(self):
         """The exposure that systemd-analyze sees, times ten."""
