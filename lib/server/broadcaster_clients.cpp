@@ -26,14 +26,7 @@ bool is_integer(std::string_view text) {
 // "?device_id=a&device_id=b&rssi_min=-70" as the message that asks for the same.
 std::string subscribe_message(lws *wsi) {
     std::string ids, hashes, rest;
-    std::vector<char> argument(16384);
-    for (int i = 0;; i++) {
-        const int length = lws_hdr_copy_fragment(wsi, argument.data(), static_cast<int>(argument.size()),
-                                                 WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (length < 0) break;
-        const std::string_view pair(argument.data(), static_cast<std::size_t>(length));
-        const std::string_view name = pair.substr(0, pair.find('='));
-        const std::string_view value = pair.substr(std::min(pair.size(), name.size() + 1));
+    for (const auto &[name, value] : http_arguments(wsi)) {
         if (name == "device_id" || name == "device_hash") {
             std::string &list = name == "device_id" ? ids : hashes;
             list += list.empty() ? "" : ",";

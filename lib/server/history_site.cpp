@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <utility>
-#include <vector>
 
 namespace ble {
 namespace {
@@ -13,26 +12,10 @@ namespace {
 constexpr int patience_s = 60;  // longer than Workers lets any question wait and work; then for each piece
 constexpr std::size_t piece = 32768;
 
-History::Arguments arguments_of(lws *wsi) {
-    History::Arguments arguments;
-    const int all = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
-    std::vector<char> text(static_cast<std::size_t>(std::max(all, 0)) + 2);
-    for (int i = 0;; ++i) {
-        const int length = lws_hdr_copy_fragment(wsi, text.data(), static_cast<int>(text.size()),
-                                                 WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (length < 0 || all <= 0) return arguments;
-        const std::string_view pair(text.data(), static_cast<std::size_t>(length));
-        const std::string_view name = pair.substr(0, pair.find('='));
-        if (pair.empty() || pair == "/")
-            continue;  // "/" is what libwebsockets has for a "?" with nothing behind it
-        arguments.emplace_back(name, pair.substr(std::min(pair.size(), name.size() + 1)));
-    }
-}
-
 }  // namespace
 
 int HistorySite::begin(lws *wsi, std::string_view path, bool close, bool head_only) {
-    auto question = History::question_of(path.substr(root.size()), arguments_of(wsi));
+    auto question = History::question_of(path.substr(root.size()), http_arguments(wsi));
     if (auto *refused = std::get_if<HttpReply>(&question)) {
         refused->close = close;
         refused->headers += headers_;

@@ -131,6 +131,23 @@ std::string http_header(lws *wsi, std::string_view name) {
     return text;
 }
 
+std::vector<std::pair<std::string, std::string>> http_arguments(lws *wsi) {
+    std::vector<std::pair<std::string, std::string>> arguments;
+    const int all = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
+    std::vector<char> text(static_cast<std::size_t>(std::max(all, 0)) + 2);
+    for (int i = 0; all > 0; ++i) {
+        const int length = lws_hdr_copy_fragment(wsi, text.data(), static_cast<int>(text.size()),
+                                                 WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (length < 0) break;
+        const std::string_view pair(text.data(), static_cast<std::size_t>(length));
+        if (pair.empty() || pair == "/")
+            continue;  // "/" is what libwebsockets has for a "?" with nothing behind it
+        const std::string_view name = pair.substr(0, pair.find('='));
+        arguments.emplace_back(name, pair.substr(std::min(pair.size(), name.size() + 1)));
+    }
+    return arguments;
+}
+
 std::string http_certificate(lws *wsi) {
     SSL *connection = lws_get_ssl(wsi);
     return connection != nullptr ? client_certificate_name(connection) : "";

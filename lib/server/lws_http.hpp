@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 struct lws;
 
@@ -14,9 +16,11 @@ std::string http_method(lws *wsi);             // "GET"; empty: one that libwebs
 std::string http_path(lws *wsi);               // decoded, without the query: "/api/v1/health"
 std::string http_header(lws *wsi, int token);  // WSI_TOKEN_HTTP_…; empty: absent
 std::string http_header(lws *wsi, std::string_view name);  // of those that have no token: "x-api-key"
-std::string http_certificate(lws *wsi);                    // the common name in the client's; empty: none
-std::string http_peer(lws *wsi);                           // the address at the other end, at any time
-bool http_wants_close(lws *wsi);                           // "Connection: close", or HTTP/1.0
+// Names and values of the query, decoded, in their order; a name without "=" has an empty value.
+std::vector<std::pair<std::string, std::string>> http_arguments(lws *wsi);
+std::string http_certificate(lws *wsi);  // the common name in the client's; empty: none
+std::string http_peer(lws *wsi);         // the address at the other end, at any time
+bool http_wants_close(lws *wsi);         // "Connection: close", or HTTP/1.0
 
 struct HttpReply {
     int status = 200;

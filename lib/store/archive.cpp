@@ -11,6 +11,7 @@
 #include "batch/sender.hpp"
 #include "store/lost_span.hpp"
 #include "store/milliseconds.hpp"
+#include "store/moment.hpp"
 #include "store/told_apart.hpp"
 
 namespace ble {
@@ -103,25 +104,6 @@ std::vector<Batch> read_whole(ArchiveRows &rows, const std::vector<ArchivedRow> 
     }
     return batches;
 }
-
-// Of one moment.
-class Moment {
-  public:
-    explicit Moment(ArchiveRows &rows) : rows_(rows) { rows_.begin(); }
-    ~Moment() {
-        if (open_) rows_.give_up();
-    }
-    Moment(const Moment &) = delete;
-    Moment &operator=(const Moment &) = delete;
-    void end() {
-        rows_.end();
-        open_ = false;
-    }
-
-  private:
-    ArchiveRows &rows_;
-    bool open_ = true;
-};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "batch/device_hash.hpp"
 #include "store/listening.hpp"
 #include "store/milliseconds.hpp"
+#include "store/moment.hpp"
 #include "store/question_mapping.hpp"
 #include "store/rows/rollup_rows.hpp"
 #include "store/told_apart.hpp"
@@ -33,25 +34,6 @@ bool is_at(const Spot &spot, const std::optional<std::string> &place) {
 }
 
 }  // namespace
-
-// Of one moment, and no longer than that.
-class Questions::Moment {
-  public:
-    Moment(QuestionRows &rows, std::chrono::milliseconds longest) : rows_(rows) { rows_.begin(longest); }
-    ~Moment() {
-        if (open_) rows_.give_up();
-    }
-    Moment(const Moment &) = delete;
-    Moment &operator=(const Moment &) = delete;
-    void end() {
-        rows_.end();
-        open_ = false;
-    }
-
-  private:
-    QuestionRows &rows_;
-    bool open_ = true;
-};
 
 template <class Body>
 auto Questions::within(Body body) {

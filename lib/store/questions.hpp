@@ -68,8 +68,6 @@ class Questions {
     Answers<TopAdvertiser> top(const Scope &scope);
 
   private:
-    class Moment;
-
     template <class Body>
     auto within(Body body);
     Asked asked_of(const Scope &scope);

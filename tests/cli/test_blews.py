@@ -493,6 +493,14 @@ class Pages(unittest.TestCase):
                 self.assertEqual(http(server.port, path=name)[0], 200)
                 self.assertIn(name[1:].encode(), body)
 
+    def test_a_question_mark_alone_asks_for_nothing(self):
+        with Server() as server, EventStream(server.port, "/events?") as one, WebSocketClient(server.port, "/ws?") as two:
+            for client in (one, two):
+                self.assertEqual(live(client), [])
+            server.events(event("pi-1", 7))
+            for client in (one, two):
+                self.assertEqual(client.event()["data"]["seq"], 7)
+
     def test_a_websocket_elsewhere_and_http_at_its_place(self):
         with Server() as server:
             with self.assertRaises(Refused) as refused:
