@@ -48,7 +48,7 @@ class Typed(Case):
                              (["blescan", "monitor"], "--source monitor"), (["blesend", "mqtt"], "--mode mqtt"),
                              (["blesend", "broker.example"], "--broker broker.example"), (["blesend", "http://a:1/b"], "--url http://a:1/b"),
                              (["blesend", "batches.ndjson"], "<batches.ndjson"), (["blesub", "site/+"], "--topic site/+"),
-                             (["blesub", "1883"], "--port 1883"), (["blews", "8765"], "--port 8765"), (["blerecv", "8000"], "--port 8000"),
+                             (["blesub", "1883"], "--port 1883"), (["blews", "8765"], "--port 8765"), (["blews", "my.db"], "--db my.db"), (["blerecv", "8000"], "--port 8000"),
                              (["bleexport", "ble.db"], "--db ble.db")):
             self.says(64, f"'{words[1]}' belongs to no option; did you mean {meant}?", *words)
 

@@ -55,6 +55,7 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     declare_doctor(o.doctor, line, "the port, the certificate and the token");
     line.stray([](const std::string &word) {
         if (is_number(word)) return "--port " + word;
+        if (word.starts_with("postgres") || (is_file(word) && word.ends_with(".db"))) return "--db " + word;
         if (word.find('/') != std::string::npos && !is_file(word)) return "--www " + word;
         return (is_file(word) && word.ends_with("json") ? "<" : "--bind ") + word;
     });
