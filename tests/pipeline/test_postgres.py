@@ -269,6 +269,11 @@ class Trouble(Writers):
         proxy.slow(None)
         self.finish(tool, database)
 
+    def wait_rolled_up(self):
+        """For a minute from then on there is nothing to do behind the batches: hours and days are counted later."""
+        left = "SELECT (SELECT count(*) FROM blepipe.rollup_due) + (SELECT count(*) FROM blepipe.occupancy_due WHERE minutes = 5)"
+        wait_until(lambda: self.server.sql(left, "ble").strip() == "0", "the rollups to be merged")
+
     def test_a_link_that_is_cut_between_commit_and_its_answer(self):
         database = self.serve()
         thief = self.stack.enter_context(CommitThief(self.server.port))
@@ -276,7 +281,8 @@ class Trouble(Writers):
         through.path = self.server.uri("ble", port=thief.port)
         tool = self.begin(through)
         self.send(tool, 150)
-        database.wait_count(150)  # so the tables of detections are made: the next COMMIT is that of batches
+        database.wait_count(150)  # so the tables of detections are made
+        self.wait_rolled_up()  # the next COMMIT is that of batches
         thief.armed.set()
         self.send(tool, 300)
         tool.wait_err("takes batches again")
@@ -377,6 +383,7 @@ class Trouble(Writers):
     def test_a_server_that_says_nothing_does_not_hold_up_a_stop(self):
         database = self.serve()
         tool = self.begin(database)
+        self.wait_rolled_up()  # what has no answer is about batches
         stopped = self.server.sql("SELECT pid FROM pg_stat_activity WHERE datname = 'ble' AND usename = 'writer'").strip()
         os.kill(int(stopped), signal.SIGSTOP)
         self.send(tool, 400)
