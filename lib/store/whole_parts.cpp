@@ -1,4 +1,5 @@
 #include "store/whole_parts.hpp"
+#include "store/milliseconds.hpp"
 
 #include <algorithm>
 
@@ -6,8 +7,6 @@
 
 namespace ble {
 namespace {
-
-constexpr std::int64_t day_ms = rollup_ms * buckets_a_day;
 
 std::int64_t round_down(std::int64_t at, std::int64_t unit) {
     const auto rest = at % unit;

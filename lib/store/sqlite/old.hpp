@@ -49,7 +49,7 @@ class SqliteOld : public OldRows {
     Statement old_runs_, erase_gaps_, erase_turns_, erase_run_, count_holes_;
     Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_,
         erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
-    Statement old_devices_, erase_device_, erase_places_, unlink_senders_, erase_senders_;
+    Statement old_devices_, erase_stretches_, erase_device_, erase_places_, unlink_senders_, erase_senders_;
     std::set<std::int64_t> days_;                // that had detections of the batch which is erased
     std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections erased since batches()
 };
