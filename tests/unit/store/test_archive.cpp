@@ -106,8 +106,9 @@ Rows contents(const Side &side, bool whole = true) {
         " JOIN devices ON devices.id = runs.device");
     add("SELECT device_id, run_id, from_seq, to_seq, reason, noticed_at FROM gaps"
         " JOIN runs ON runs.id = gaps.run JOIN devices ON devices.id = runs.device");
-    add("SELECT device_id, name, location, listened_from, listened_until, windows, listened_s, clock FROM "
-        "coverage");
+    if (whole)
+        add("SELECT device_id, name, location, listened_from, listened_until, windows, listened_s, clock FROM"
+            " coverage");
     add("SELECT device_id, name, location, holes FROM devices");
     add("SELECT device_hash, detections FROM advertisers");
     add("SELECT count(*) FROM scattered");
