@@ -23,6 +23,10 @@ bool has_rolled_up_steps(const Asked &asked) {
     return asked.every % rollup_ms == 0;
 }
 
+bool has_counted_steps(const Asked &asked) {
+    return asked.every == rollup_ms || asked.every == rollup_ms * buckets_an_hour || asked.every == day_ms;
+}
+
 std::int64_t beginning_of_bucket(std::int64_t at) {
     return round_down(at, rollup_ms);
 }

@@ -81,6 +81,7 @@ constexpr Query find_devices{
     "SELECT id, device_id FROM devices WHERE used_s < $1::bigint"
     " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT $2::bigint"};
 constexpr Query erase_stretches{"DELETE FROM stretches WHERE device = $1::bigint"};
+constexpr Query erase_places_of{"DELETE FROM device_places WHERE device = $1::bigint"};
 constexpr Query erase_device_row{"DELETE FROM devices WHERE id = $1::bigint"};
 constexpr Query erase_old_places{
     "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < $1::bigint LIMIT $2::bigint)"};
@@ -240,6 +241,7 @@ std::vector<std::pair<std::int64_t, std::string>> PostgresOld::devices(std::int6
 
 void PostgresOld::erase_device(std::int64_t device) {
     connection_.queue(erase_stretches, Values::of(device));
+    connection_.queue(erase_places_of, Values::of(device));
     connection_.queue(erase_device_row, Values::of(device));
 }
 

@@ -33,6 +33,9 @@ constexpr Query some_batches{
 #define ROLLUP_SUMS_OF_DAY                                                                             \
     "sum(detections)::bigint, sum(reports)::bigint, max(strongest), sum(rssi_sum)::bigint, min(zone)," \
     " min(bucket) % 288, max(bucket) % 288"
+#define PLACES                                                                                     \
+    ", their AS (INSERT INTO device_places SELECT DISTINCT device, place FROM heard ORDER BY 1, 2" \
+    " ON CONFLICT DO NOTHING) "
 #define OF_DAY "day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone, first, last"
 #define ADD_TO(TABLE)                    \
     " DO UPDATE SET detections = " TABLE \
@@ -57,7 +60,7 @@ constexpr Query some_batches{
     ROLLUP_SUMS_OF_DAY " FROM heard GROUP BY 1, 2, 3, 4"                                                    \
     " ORDER BY 1, 2, 3, 4 ON CONFLICT (day, place, advertiser, device)" ADD_TO("rollups_day")               \
     ", first = least(rollups_day.first, excluded.first), last = greatest(rollups_day.last, excluded.last))" \
-    " SELECT bucket, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 1, 2"
+    PLACES "SELECT bucket, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 1, 2"
 constexpr Query merge_segment{MERGE("timestamp BETWEEN $1::bigint AND $2::bigint")};
 constexpr Query merge_scattered{
     MERGE("timestamp BETWEEN $1::bigint AND $2::bigint"
@@ -149,8 +152,8 @@ constexpr Query make_bucket{
     " made AS (INSERT INTO rollups (bucket, place, advertiser, device, detections, reports, strongest, "
     "rssi_sum, zone)"
     " SELECT $1::bigint, place, advertiser, device, detections, reports, strongest, rssi_sum, zone FROM heard"
-    " ORDER BY place, advertiser, device)"
-    " SELECT $1::bigint, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 2"};
+    " ORDER BY place, advertiser, device)" PLACES
+    "SELECT $1::bigint, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 2"};
 constexpr Query erase_day{"DELETE FROM rollups_day WHERE day = $1::bigint"};
 constexpr Query make_day{
     "INSERT INTO rollups_day (" OF_DAY ") SELECT $1::bigint, place, advertiser, device, " ROLLUP_SUMS_OF_DAY
@@ -160,6 +163,7 @@ constexpr Query make_day{
 #undef ADD_TO
 #undef ROLLUP_SUMS_OF_DAY
 #undef OF_DAY
+#undef PLACES
 #undef ROLLUP_VALUES
 
 std::vector<Touched> touched_of(const Answer &answer) {

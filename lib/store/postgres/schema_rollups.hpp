@@ -43,6 +43,12 @@ CREATE TABLE rollups_day (
 ) WITH (fillfactor = 80);
 CREATE INDEX rollups_day_advertiser ON rollups_day (advertiser);
 
+CREATE TABLE device_places (
+    device bigint NOT NULL,
+    place  bigint NOT NULL,
+    PRIMARY KEY (device, place)
+);
+
 CREATE TABLE rollup_days (
     day         bigint PRIMARY KEY,
     first_s     bigint NOT NULL,
@@ -103,6 +109,7 @@ SELECT occupancy_rollups.minutes, places.name, places.location,
   LEFT JOIN places ON places.id = occupancy_rollups.place;
 
 DROP INDEX batches_series;
+CREATE INDEX batches_told ON batches (timestamp) WHERE near IS NOT NULL;
 
 INSERT INTO rollup_due SELECT min(id), max(id), 0 FROM batches HAVING count(*) > 0;
 )sql";

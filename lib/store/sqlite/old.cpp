@@ -77,6 +77,7 @@ SqliteOld::SqliteOld(Database &database)
           "SELECT id, device_id FROM devices WHERE used_s < ?"
           " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT ?"),
       erase_stretches_(database, "DELETE FROM stretches WHERE device = ?"),
+      erase_places_of_(database, "DELETE FROM device_places WHERE device = ?"),
       erase_device_(database, "DELETE FROM devices WHERE id = ?"),
       erase_places_(database,
                     "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < ? LIMIT ?)"),
@@ -230,6 +231,10 @@ std::vector<std::pair<std::int64_t, std::string>> SqliteOld::devices(std::int64_
     old_devices_.bind(1, before_s).bind(2, most);
     while (old_devices_.step()) found.emplace_back(old_devices_.integer(0), old_devices_.text(1));
     return found;
+}
+
+void SqliteOld::erase_device(std::int64_t device) {
+    for (auto *statement : {&erase_stretches_, &erase_places_of_, &erase_device_}) statement->run(device);
 }
 
 std::int64_t SqliteOld::erase_places(std::int64_t before_s, std::int64_t most) {

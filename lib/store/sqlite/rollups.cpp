@@ -84,6 +84,7 @@ SqliteRollups::SqliteRollups(Database &database)
                                  " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9,"
                                  " ?1 * 12 + 10, ?1 * 12 + 11)")),
       zones_of_day_(database, zones_where("rollups_day", "day = ?1")),
+      put_place_(database, "INSERT INTO device_places VALUES (?, ?) ON CONFLICT DO NOTHING"),
       put_told_(
           database,
           "INSERT INTO occupancy_rollups VALUES (5, ?, ?, 0, 0, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -225,6 +226,9 @@ std::vector<Touched> SqliteRollups::put(bool days_too) {
         put_rollups_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
                          row.strongest, row.rssi_sum, row.zone);
     put_rollups_.flush();
+    std::set<std::pair<std::int64_t, std::int64_t>> places;
+    for (const auto &row : rows_) places.emplace(row.device, row.place);
+    for (const auto &[device, place] : places) put_place_.run(device, place);
     if (days_too) put_days();
     rows_.clear();
     std::vector<Touched> touched;

@@ -44,6 +44,13 @@ CREATE TABLE rollups_day (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rollups_day_advertiser ON rollups_day (advertiser);
 
+-- At which places each Pi was ever heard of; place 0: at none.
+CREATE TABLE device_places (
+    device INTEGER NOT NULL,
+    place  INTEGER NOT NULL,
+    PRIMARY KEY (device, place)
+) STRICT, WITHOUT ROWID;
+
 -- Of the batches that have a detection or the end of a window in a day: the store's age when the first and the last of them were stored, and the latest time of
 -- receipt. is_whole: all of them are still there.
 CREATE TABLE rollup_days (
@@ -105,6 +112,7 @@ SELECT occupancy_rollups.minutes, places.name, places.location,
 
 -- Stretches are no longer made shorter batch by batch.
 DROP INDEX batches_series;
+CREATE INDEX batches_told ON batches (timestamp) WHERE near IS NOT NULL;
 
 INSERT INTO rollup_due SELECT min(id), max(id), 0 FROM batches HAVING count(*) > 0;
 )sql";

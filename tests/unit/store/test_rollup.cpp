@@ -523,12 +523,13 @@ TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
     // The database as the version before had it.
     const std::string cascade = kind == in_postgres ? " CASCADE" : "";
     for (const auto *view : {"rollup_log", "occupancy_log"}) room->rows("DROP VIEW " + std::string(view));
-    for (const auto *table :
-         {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups", "occupancy_due"})
+    for (const auto *table : {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups",
+                              "occupancy_due", "device_places"})
         room->rows("DROP TABLE " + (table + cascade));
     for (const auto *column : {"rollup_hour_began_s", "rollup_hour_left"})
         room->rows("ALTER TABLE age DROP COLUMN " + std::string(column));
     room->rows("CREATE INDEX batches_series ON batches (device)");
+    room->rows("DROP INDEX batches_told");
     room->rows(kind == in_postgres ? "UPDATE state SET version = 1" : "PRAGMA user_version = 9");
     set_log_level(LogLevel::error);
     const auto store = make_store(room->name());
