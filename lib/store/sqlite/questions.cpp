@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sqlite/database.hpp"
+#include "store/sqlite/crowd.hpp"
 #include "store/sqlite/rolled_questions.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/told_apart.hpp"
@@ -57,15 +58,6 @@ const string all_pis =
     " WHERE (?3 IS NULL OR devices.id = ?3) AND (?4 IS NULL OR devices.name = ?4 OR devices.location = ?4)"
     " ORDER BY device_id LIMIT ?5";
 
-const string who_is_where =
-    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
-    " sum(detections) OVER own AS detections_of_all,"
-    " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
-    " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
-    " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM ranked JOIN advertisers ON advertisers.id = advertiser LEFT JOIN places ON places.id = place"
-    " WHERE nth = 1 ORDER BY rssi DESC, device_hash LIMIT ?5";
-
 const string one_track =
     ", each AS (SELECT detections.timestamp / ?6 AS step, advertiser, batches.device, batches.place,"
     " min(detections.timestamp) AS first, max(detections.timestamp) AS last, max(rssi) AS rssi,"
@@ -111,12 +103,6 @@ const string all_missing =
     "coalesce(lost_from, lost_to) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT ?5";
 
-const string most_heard =
-    ", all_of AS (SELECT advertiser, sum(detections) AS detections, count(DISTINCT device) AS pis,"
-    " max(rssi) AS rssi, min(first) AS first, max(last) AS last FROM each GROUP BY 1)"
-    " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
-    " FROM all_of JOIN advertisers ON advertisers.id = advertiser ORDER BY 2 DESC, 1 LIMIT ?5";
-
 using Key = std::pair<Question, Reads>;
 
 std::map<Key, string> all_statements() {
@@ -136,8 +122,8 @@ std::map<Key, string> all_statements() {
     put(Question::gaps, all_gaps);
     put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
-        put(Question::presence, sqlite_rolled::each(reads) + who_is_where, reads);
-        put(Question::top, sqlite_rolled::each(reads) + most_heard, reads);
+        put(Question::presence, sqlite_rolled::heard(reads), reads);
+        put(Question::top, sqlite_rolled::heard(reads), reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
         put(Question::occupancy, sqlite_rolled::occupancy(reads) + how_many, reads);
@@ -162,6 +148,22 @@ class SqliteColumns final : public Columns {
 
   private:
     const Statement &row_;
+};
+
+class CrowdColumns final : public Columns {
+  public:
+    explicit CrowdColumns(const SqliteCrowd::Row &row) : row_(row) {}
+    std::optional<std::int64_t> number(int column) const override { return of<std::int64_t>(column); }
+    std::optional<string> text(int column) const override { return of<string>(column); }
+
+  private:
+    template <class Type>
+    std::optional<Type> of(int column) const {
+        const auto *value = std::get_if<Type>(&row_[static_cast<std::size_t>(column)]);
+        return value != nullptr ? std::optional(*value) : std::nullopt;
+    }
+
+    const SqliteCrowd::Row &row_;
 };
 
 class SqliteQuestions final : public QuestionRows {
@@ -200,6 +202,14 @@ class SqliteQuestions final : public QuestionRows {
         statement.bind(5, what.most).bind(6, what.every).bind(7, advertisers).bind(8, what.text);
         statement.bind(9, what.whole_since).bind(10, what.whole_until);
         statement.bind(11, what.days_since).bind(12, what.days_until);
+        if (question == Question::presence || question == Question::top) {
+            SqliteCrowd crowd(database_);
+            while (statement.step()) crowd.add(statement);
+            const auto most = static_cast<std::size_t>(what.most);
+            for (const auto &row : question == Question::top ? crowd.top(most) : crowd.presence(most))
+                sink(CrowdColumns(row));
+            return;
+        }
         const SqliteColumns columns(statement);
         while (statement.step()) sink(columns);
     }

@@ -150,15 +150,11 @@ const string &deleted() {
     return sql;
 }
 
-string each(Reads reads) {
+string heard(Reads reads) {
     const string details =
         "detections.timestamp, detections.timestamp, advertiser, batches.device,"
         " coalesce(batches.place, 0), rssi, zone, 1";
-    const string heard = ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS (";
-    const string sums =
-        "), each AS (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS zone,"
-        " min(first) AS first, max(last) AS last, sum(detections) AS detections FROM heard GROUP BY 1, 2, 3)";
-    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("?1", "?2") + sums;
+    if (reads == Reads::details) return " SELECT " + details + from_detections("?1", "?2");
     const auto merged = [&](const string &table, const string &times, const string &number,
                             const string &from, const string &until) {
         return "SELECT " + times + ", advertiser, device, " + table + ".place, strongest, zone, detections" +
@@ -166,10 +162,10 @@ string each(Reads reads) {
     };
     const string five = "bucket * 300000, bucket * 300000",
                  day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
-    return due_batches + their_places + heard +
+    return due_batches + their_places + " " +
            merged("rollups", five, "bucket", "?9 / 300000", "?11 / 300000") + " UNION ALL " +
            merged("rollups", five, "bucket", "?12 / 300000", "?10 / 300000") + " UNION ALL " +
-           merged("rollups_day", day, "day", "?11 / 86400000", "?12 / 86400000") + of_details(details) + sums;
+           merged("rollups_day", day, "day", "?11 / 86400000", "?12 / 86400000") + of_details(details);
 }
 
 string occupancy(Reads reads) {
