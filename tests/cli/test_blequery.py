@@ -116,7 +116,7 @@ class Questions(Query):
     def test_occupancy(self):
         found = self.rows("occupancy", "--since", START, "--until", "2026-11-23", "--every", "10")
         self.assertEqual([(one["from"], one["near"], one["medium"], one["far"], one["pis"], one["listened_s"]) for one in found],
-                         [("2026-11-22T00:00:00.000Z", 3, 3, 3, 1, 3.0), ("2026-11-22T00:00:10.000Z", 2, 2, 2, 1, 2.0)])
+                         [("2026-11-22T00:00:00.000Z", 3, 3, 3, 2, 3.0), ("2026-11-22T00:00:10.000Z", 2, 2, 2, 1, 1.9)])
 
     def test_coverage(self):
         found = self.rows("coverage", "--since", START, "--until", "2026-11-22T00:01:00Z", "--device", "pi-test")
