@@ -66,9 +66,11 @@ const string who_is_where =
     " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
     " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
     " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC, advertiser LIMIT $5::bigint) AS first_ones"
+    " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) "
+    "AS "
+    "first_ones"
     " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = place"
-    " ORDER BY rssi DESC, device_hash";
+    " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -126,9 +128,9 @@ const string most_heard =
     "own"
     " GROUP BY 1)"
     " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
-    " FROM (SELECT * FROM all_of ORDER BY detections DESC, advertiser LIMIT $5::bigint) AS all_of"
+    " FROM (SELECT * FROM all_of ORDER BY detections DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) AS all_of"
     " JOIN pis_of USING (advertiser)"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1";
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT $5::bigint";
 
 using Key = std::pair<Question, Reads>;
 

@@ -1,6 +1,8 @@
 #include "store/sqlite/crowd.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -40,18 +42,27 @@ const SqliteCrowd::Seat &SqliteCrowd::best_of(const Advertiser &advertiser) {
     return seats_[best];
 }
 
+// By their order; of those that are alike, by their hashes.
 template <class Order>
-std::vector<SqliteCrowd::Advertiser> SqliteCrowd::first_ones(std::size_t most, Order order) const {
+std::vector<std::pair<SqliteCrowd::Advertiser, std::string>> SqliteCrowd::first_ones(std::size_t most,
+                                                                                     Order order) {
     std::vector<Advertiser> found = all_;
-    const auto before = [&](const Advertiser &a, const Advertiser &b) {
-        return std::pair(order(a), a.id) < std::pair(order(b), b.id);
-    };
-    if (found.size() > most) {
-        std::nth_element(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(most), found.end(),
-                         before);
-        found.resize(most);
+    const auto before = [&](const auto &a, const auto &b) { return order(a) < order(b); };
+    if (found.size() > most && most > 0) {
+        const auto last = found.begin() + static_cast<std::ptrdiff_t>(most) - 1;
+        std::nth_element(found.begin(), last, found.end(), before);
+        const auto bound = order(*last);
+        std::erase_if(found, [&](const Advertiser &one) { return order(one) > bound; });
     }
-    return found;
+    std::vector<std::pair<Advertiser, std::string>> named;
+    named.reserve(found.size());
+    for (const auto &one : found) named.emplace_back(one, hash_of(one.id));
+    std::sort(named.begin(), named.end(), [&](const auto &a, const auto &b) {
+        return std::pair(order(a.first), std::string_view(a.second)) <
+               std::pair(order(b.first), std::string_view(b.second));
+    });
+    if (named.size() > most) named.resize(most);
+    return named;
 }
 
 const std::string &SqliteCrowd::device_id(std::int64_t device) {
@@ -63,9 +74,10 @@ const std::string &SqliteCrowd::device_id(std::int64_t device) {
 }
 
 std::string SqliteCrowd::hash_of(std::int64_t advertiser) {
-    Statement hash(database_, "SELECT device_hash FROM advertisers WHERE id = ?");
-    hash.bind(1, advertiser);
-    return hash.step() ? std::string(hash.text(0)) : std::string();
+    hash_.bind(1, advertiser);
+    std::string hash = hash_.step() ? std::string(hash_.text(0)) : std::string();
+    hash_.reset();
+    return hash;
 }
 
 SqliteCrowd::Row SqliteCrowd::spot_of(const Seat &seat) {
@@ -81,34 +93,26 @@ SqliteCrowd::Row SqliteCrowd::spot_of(const Seat &seat) {
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most) {
     std::vector<Row> rows;
-    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
+    for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
         const Seat &best = best_of(one);
         Row row = spot_of(best);
         std::int64_t pis = 0;
         for (auto at = one.seats; at != none; at = seats_[at].next) ++pis;
-        row.insert(row.end(), {hash_of(one.id), best.rssi, best.zone, one.last, pis, one.detections});
+        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis, one.detections});
         rows.push_back(std::move(row));
     }
-    std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) {
-        return std::pair(std::get<std::int64_t>(b[4]), std::get<std::string>(a[3])) <
-               std::pair(std::get<std::int64_t>(a[4]), std::get<std::string>(b[3]));
-    });
     return rows;
 }
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::top(std::size_t most) {
     std::vector<Row> rows;
-    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.detections; })) {
-        std::vector<std::int64_t> pis;
-        for (auto at = one.seats; at != none; at = seats_[at].next) pis.push_back(seats_[at].device);
-        std::sort(pis.begin(), pis.end());
-        const auto apart = std::unique(pis.begin(), pis.end()) - pis.begin();
-        rows.push_back({hash_of(one.id), one.detections, std::int64_t(apart), one.rssi, one.first, one.last});
+    for (const auto &[one, hash] :
+         first_ones(most, [](const Advertiser &each) { return -each.detections; })) {
+        std::set<std::int64_t> pis;
+        for (auto at = one.seats; at != none; at = seats_[at].next) pis.insert(seats_[at].device);
+        rows.push_back(
+            {hash, one.detections, static_cast<std::int64_t>(pis.size()), one.rssi, one.first, one.last});
     }
-    std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) {
-        return std::pair(std::get<std::int64_t>(b[1]), std::get<std::string>(a[0])) <
-               std::pair(std::get<std::int64_t>(a[1]), std::get<std::string>(b[0]));
-    });
     return rows;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,11 +18,12 @@ class SqliteCrowd {
     using Value = std::variant<std::monostate, std::int64_t, std::string>;
     using Row = std::vector<Value>;
 
-    explicit SqliteCrowd(Database &database) : database_(database) {}
+    explicit SqliteCrowd(Database &database)
+        : database_(database), hash_(database, "SELECT device_hash FROM advertisers WHERE id = ?") {}
 
     // Columns: first, last, advertiser, device, place (0: none), strongest, zone, detections.
     void add(const Statement &heard);
-    // Rows as of Question::presence and Question::top, so many at most. Of advertisers that are alike where there are more, those that came first.
+    // Rows as of Question::presence and Question::top, so many at most.
     std::vector<Row> presence(std::size_t most);
     std::vector<Row> top(std::size_t most);
 
@@ -39,12 +41,13 @@ class SqliteCrowd {
     Seat &seat_of(Advertiser &advertiser, std::int64_t device, std::int64_t place);
     const Seat &best_of(const Advertiser &advertiser);
     template <class Order>
-    std::vector<Advertiser> first_ones(std::size_t most, Order order) const;
+    std::vector<std::pair<Advertiser, std::string>> first_ones(std::size_t most, Order order);
     const std::string &device_id(std::int64_t device);
     std::string hash_of(std::int64_t advertiser);
     Row spot_of(const Seat &seat);
 
     Database &database_;
+    Statement hash_;
     std::unordered_map<std::int64_t, std::uint32_t> known_;  // where each is in all_
     std::vector<Advertiser> all_;
     std::vector<Seat> seats_;
