@@ -233,7 +233,7 @@ class ExitCodes(Query):
                             (("track",), "the hash of one advertiser"), (("track", "aa", "bb"), "'bb'"),
                             (("track", "aa", "--address", SAMPLE_ADDRESS), "or --address"), (("top", "--address", SAMPLE_ADDRESS), "for track"),
                             (("track", "--address", "zz"), "an address is expected"), (("pis", "--since", "soon"), "a time is expected"),
-                            (("pis", "--since", "1h", "--until", "2h"), "is not before"), (("pis", "--db", ":memory:"), "in memory"),
+                            (("pis", "--since", "1h", "--until", "2h"), "must be before"), (("pis", "--db", ":memory:"), "in memory"),
                             (("pis", "--db", "mysql://x/y"), "there is no store"), (("pis", "--format", "xml"), "auto|table|json|csv"),
                             (("occupancy", "--every", "10ms"), "a second"), (("pis", "--limit", "0"), "a whole number"),
                             (("pis", "--timeout", "0"), "some time"),

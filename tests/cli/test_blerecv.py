@@ -717,7 +717,7 @@ class Stalls(unittest.TestCase):
                 refused = server.post(batch(3))
                 self.assertEqual(refused.status, 503)
                 self.assertGreater(int(refused.headers["Retry-After"]), 0)
-                self.assertIn("has not taken", refused.json()["detail"])
+                self.assertIn("has not read", refused.json()["detail"])
                 self.assertEqual(waiting.wait().status, 503)
                 self.assertGreaterEqual(time.monotonic() - begun, 8)
                 self.assertGreater(int(waiting.result.headers["Retry-After"]), 0)
