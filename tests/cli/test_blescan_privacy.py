@@ -155,7 +155,7 @@ class Counts(FolderTest):
         for other in ("--each", "--detail", "--addresses", "--names"):
             code, _, err = run("blescan", "--replay", "-", "--counts", other, input=b"")
             self.assertEqual(code, 64)
-            self.assertIn("--counts: not with", err)
+            self.assertIn("--counts cannot be used with", err)
 
 
 class Secrets(FolderTest):

@@ -98,7 +98,7 @@ class Ladder(LiveTest):
         fake, tool = self.fake(), self.scan()
         tool.wait_err("scanning hci0")
         fake.do("flood", adapter="hci0", first=0, count=300)
-        tool.wait_err("no advertisement for 3 s after so many")
+        tool.wait_err("no advertisement for 3 s after very many")
         fake.wait_calls("StartDiscovery", 2)
         tool.wait_err("it is asked again in 180 s")
         self.assertNotIn("Set", fake.methods())
