@@ -583,7 +583,7 @@ class Rights(unittest.TestCase):
         with MqttServer() as server, subscribe(server) as tool:
             server.suback = lambda level, topic: 0x80
             server.hang_up()
-            tool.wait_err(f"refuses the subscription to {TOPIC}: refused without a reason; trying on")
+            tool.wait_err(f"refuses the subscription to {TOPIC}: refused without a reason; trying again")
             server.suback = lambda level, topic: 1
             wait_until(lambda: tool.err.count("subscribed to") == 2, "the next subscription")
 
@@ -659,7 +659,7 @@ class Rights(unittest.TestCase):
             with self.subTest(reason=reason), MqttServer() as server:
                 server.connack = lambda level, reason=reason: reason
                 with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
-                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it; trying on")
+                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it; trying again")
                     server.connack = lambda level: 0
                     tool.wait_err("subscribed to")
                     server.send_raw(bytes([0xE0, len(answer)]) + answer)
@@ -684,10 +684,10 @@ class Rights(unittest.TestCase):
         with MqttServer() as server:
             server.connack = lambda level: 0x88
             with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
-                tool.wait_err("server unavailable; trying on")
+                tool.wait_err("server unavailable; trying again")
                 wait_until(lambda: len(server.levels) >= 3, "further attempts")
                 server.connack = lambda level: 0x89
-                tool.wait_err("server busy; trying on")
+                tool.wait_err("server busy; trying again")
                 self.assertEqual(tool.err.count("server unavailable"), 1)
 
 
