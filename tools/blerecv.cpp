@@ -33,7 +33,7 @@ void reload(const ServeOptions &o, bool &has_keys, Doorkeeper &door, LwsLoop &lo
         check_still_there(has_keys, !keys.everybody_may(), "the file of keys");
         has_keys = !keys.everybody_may();
         if (!keys.everybody_may() && keys.size() == 0)
-            log_warning("there is no key any more: nobody may send");
+            log_warning("there is no key any more: nobody can send");
         door.set_keys(std::move(keys));
     };
     if (has_keys || has_credentials()) read_again("keys", replace);

@@ -171,7 +171,7 @@ void CommandLine::choice(const std::string &flags, std::string &value,
     for (const auto &word : choices) all += (all.empty() ? "" : "|") + word;
     Option &option =
         impl_->add(describe(flags, all, environment), help, [&value, choices, all](const std::string &given) {
-            if (std::find(choices.begin(), choices.end(), given) == choices.end()) throw all + " is wanted";
+            if (std::find(choices.begin(), choices.end(), given) == choices.end()) throw all + " is expected";
             value = given;
         });
     option.initial = value;
@@ -213,12 +213,14 @@ const CommonOptions &CommandLine::common() const {
 void CommandLine::Impl::declare_common(CommandLine &line) {
     line.group("Common");
     line.flag("--check", common.check, "validate the options, connect to nothing, and end");
-    line.duration("--run-for", common.run_for, "end politely after this long; 0: never");
-    line.duration("--stats", common.stats,
-                  "print counters as JSON on standard error this often (always on SIGUSR1); 0: never");
+    line.duration("--run-for", common.run_for, "stop after this time, as on SIGTERM; 0: never");
+    line.duration(
+        "--stats", common.stats,
+        "print the counters as JSON on standard error at this interval (and on each SIGUSR1); 0: never");
     line.text("--metrics FILE", common.metrics, "keep the counters in FILE as Prometheus text");
-    line.text("--instance NAME", common.instance,
-              "the label instance there; without it FILE's name, without its ending");
+    line.text(
+        "--instance NAME", common.instance,
+        "value of the label instance in the metrics; default: the name of FILE without folder and ending");
     line.flag("-v,--verbose", verbose, "say more on standard error (LOG_LEVEL=debug)", "-");
     line.flag("-q,--quiet", quiet, "say only warnings and errors (LOG_LEVEL=warning)", "-");
     line.flag("-h,--help", help, "print this help", "-");
@@ -349,7 +351,7 @@ void CommandLine::Impl::print_help() const {
             std::cout << (i == 0 ? "" : std::string(column, ' ')) << lines[i] << "\n";
     }
     if (!epilogue.empty()) std::cout << "\n" << epilogue << "\n";
-    std::cout << "\nThe command line goes before the environment. Manual: man " << tool << "\n";
+    std::cout << "\nThe command line overrides the environment. Manual: man " << tool << "\n";
 }
 
 bool CommandLine::parse(int argc, const char *const *argv) {

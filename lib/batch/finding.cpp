@@ -50,9 +50,8 @@ void add_member(std::string &out, const char *name, std::string_view value) {
 }  // namespace
 
 void declare_doctor(DoctorOptions &options, CommandLine &line, const std::string &looks_at) {
-    line.flag("--doctor", options.asked,
-              "look at " + looks_at + ", say what to type where it does not work, and end");
-    line.flag("--json", options.json, "--doctor for scripts");
+    line.flag("--doctor", options.asked, "check " + looks_at + ", say what to type for each fault, and end");
+    line.flag("--json", options.json, "print the result of --doctor as JSON, for scripts");
 }
 
 void validate_doctor(const DoctorOptions &options, const CommandLine &line) {

@@ -98,7 +98,7 @@ void Workers::check(const Options &options) {
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        throw Error(ExitCode::config, command.front() + " does not take these settings");
+        throw Error(ExitCode::config, command.front() + " rejects these settings");
 }
 
 Workers::Workers(Options options)

@@ -115,7 +115,8 @@ void SpoolFile::set_aside(const std::string &why) {
     ::unlink((path_ + "-shm").c_str());
     lock_ = UniqueFd();
     log_error("the spool " + path_ + " is damaged (" + why + "): set aside as " + aside +
-              ", and begun anew. What it held is not sent; sqlite3's .recover may find it");
+              ", and a new spool is begun. The batches in the old one are not sent; sqlite3's .recover may "
+              "find them");
 }
 
 }  // namespace ble

@@ -131,12 +131,12 @@ void EventStream::check_answer(long status) const {
     if (status == 401 || status == 403)
         throw Error(ExitCode::permission,
                     options_.url + " answers " + std::to_string(status) +
-                        (options_.token ? ": the token of --token-file is another one than the server's"
-                                        : ": it wants a token; give it with --token-file"));
+                        (options_.token ? ": the server does not accept the token of --token-file"
+                                        : ": it needs a token; give it with --token-file"));
     if (status == 404 || status == 200)
         throw Error(ExitCode::protocol,
                     options_.url + " answers " + std::to_string(status) +
-                        ", but with no events; of blews they are at http://HOST:PORT/events");
+                        ", but not with events; blews serves them at http://HOST:PORT/events");
 }
 
 void EventStream::end(int code) {

@@ -229,11 +229,11 @@ class ExitCodes(Query):
         self.assertEqual(self.ask("--version")[0], 0)
 
     def test_usage(self):
-        for words, said in (((), "a question is wanted"), (("wher",), "'wher' is no question"), (("pis", "more"), "'more'"),
+        for words, said in (((), "a question is expected"), (("wher",), "'wher' is no question"), (("pis", "more"), "'more'"),
                             (("track",), "the hash of one advertiser"), (("track", "aa", "bb"), "'bb'"),
                             (("track", "aa", "--address", SAMPLE_ADDRESS), "or --address"), (("top", "--address", SAMPLE_ADDRESS), "for track"),
-                            (("track", "--address", "zz"), "an address is wanted"), (("pis", "--since", "soon"), "a time is wanted"),
-                            (("pis", "--since", "1h", "--until", "2h"), "is not before"), (("pis", "--db", ":memory:"), "in memory"),
+                            (("track", "--address", "zz"), "an address is expected"), (("pis", "--since", "soon"), "a time is expected"),
+                            (("pis", "--since", "1h", "--until", "2h"), "must be before"), (("pis", "--db", ":memory:"), "in memory"),
                             (("pis", "--db", "mysql://x/y"), "there is no store"), (("pis", "--format", "xml"), "auto|table|json|csv"),
                             (("occupancy", "--every", "10ms"), "a second"), (("pis", "--limit", "0"), "a whole number"),
                             (("pis", "--timeout", "0"), "some time"),

@@ -56,10 +56,10 @@ class Typed(Case):
         made = self.folder / "made"
         self.assertEqual(run("bleingest", "--db", made)[0], 0)
         for word in (made, "ble.db", "postgresql://db.example/ble"):
-            self.says(64, f"{word} is a database, and no file of batches; did you mean --db {word}?", "bleingest", word)
+            self.says(64, f"{word} is a database, not a file of batches; did you mean --db {word}?", "bleingest", word)
 
     def test_retain_wants_days(self):
-        self.says(64, "--retain '3weeks': days are wanted, as in 90 or 0.5; or hours, as in 12h", "bleingest", "--retain", "3weeks", "--check")
+        self.says(64, "--retain '3weeks': days are expected, as in 90 or 0.5; or hours, as in 12h", "bleingest", "--retain", "3weeks", "--check")
 
 
 class Environment(Case):
@@ -164,7 +164,7 @@ class Pipes(Case):
         with Tool("blews", "--port", "0") as tool:
             tool.wait_err("listening on ")
             port = int(re.search(r":(\d+)$", tool.err).group(1))
-            for query, named in (("device=pi-1", "device: not known; what can be chosen by is device_id"), ("rssi_min=near", "rssi_min: not an integer"),
+            for query, named in (("device=pi-1", "device: not known; use device_id"), ("rssi_min=near", "rssi_min: not an integer"),
                                  ("rssi_min=01", "rssi_min: not an integer")):
                 with socket.create_connection(("127.0.0.1", port)) as client:
                     client.sendall(f"GET /events?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())

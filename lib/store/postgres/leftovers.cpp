@@ -68,7 +68,7 @@ Purged Leftovers::step(std::int64_t present_ms) {
         if (!passes(error)) throw;
         wait_.failed();
         if (said_.due())
-            log_warning(std::string("what --retain leaves behind is deleted later: ") + error.what());
+            log_warning(std::string("the rest of what --retain deletes is deleted later: ") + error.what());
         in_the_way_ = true;
     }
     stage_ = Stage::part;

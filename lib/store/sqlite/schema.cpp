@@ -86,10 +86,10 @@ void check_archive_schema(Database &database) {
     check_version(database);
     const auto version = version_of(database);
     if (version < all[std::size(all) - 1].version)
-        throw Error(ExitCode::config,
-                    "the database " + database.path() + " has version " + std::to_string(version) +
-                        ", which this program does not read: start this version's bleingest on it "
-                        "once, which brings it forward");
+        throw Error(ExitCode::config, "the database " + database.path() + " has version " +
+                                          std::to_string(version) +
+                                          ", which this program cannot read: run this version of bleingest "
+                                          "on it once, to upgrade the database");
 }
 
 void check_version(Database &database, std::span<const Migration> migrations) {

@@ -515,5 +515,5 @@ TEST_CASE("a line of an archive is refused by who was not told") {
     const auto rejected = intake.rejected({});
     REQUIRE(rejected.size() == 3);
     for (const auto &one : rejected)
-        CHECK(one.reason == "archive: a line of bleexport, which bleingest --import takes");
+        CHECK(one.reason == "archive: this is a line of bleexport: use bleingest --import");
 }

@@ -257,7 +257,8 @@ TEST_CASE("a device has a bounded number of holes") {
                             .batch(make_batch(4))
                             .store(*test.store, received);
     CHECK(kinds(result) == "srrrrsss");
-    CHECK(result.outcomes[1].reason.find("this device has 100000 holes already") == 0);
+    CHECK(result.outcomes[1].reason.find("this device has 100000 holes in its sequence numbers already") ==
+          0);
     CHECK(
         test.rows("SELECT from_seq, to_seq, reason FROM gaps JOIN runs ON runs.id = run WHERE device = 1") ==
         Rows{"1|3|missing", "6|9|missing"});
