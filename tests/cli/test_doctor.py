@@ -1,10 +1,12 @@
 """--doctor of each command but blescan looks at its own leg, on real servers, and says what to type."""
 import contextlib
 import json
+import os
 import sqlite3
+import subprocess
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, ExampleBroker, FolderTest, HttpServer, NatsBroker, Postgres, TlsBrokers, Tool, end_pipeline,
+from harness import (DEADLINE_S, Broker, Database, ExampleBroker, FolderTest, HttpServer, NatsBroker, Postgres, TlsBrokers, Tool, as_other_user, end_pipeline,
                      free_port, make_batches, pipeline, self_signed, wait_port)
 
 RAW = "tfg/detections/raw"
@@ -191,6 +193,39 @@ class OfADatabase(Doctor):
         lock.execute("PRAGMA user_version = 1000")
         self.assertEqual(self.verdicts(self.report("bleingest", "--db", path, code=69), *checks), ["failed", "unknown", "unknown", "ok"])
         lock.close()
+
+    def test_a_file_that_the_page_asks(self):
+        path = self.folder / "ble.db"
+        where = ["--port", free_port(), "--db", path]
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "port", "database"), ["ok", "warning"])
+        self.assertIn("is not there", report[1]["database"]["found"])
+        self.assertFalse(path.exists())
+        self.store(path)
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "database"), ["ok"])
+        self.assertIn("1 of its 1 Pis listen now", report[1]["database"]["found"])
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE devices SET last_received = last_received - 86400000")
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "database"), ["warning"])
+        self.assertIn("bleingest --doctor", report[1]["database"]["advice"])
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 1000")
+        report = self.report("blews", *where, code=69)
+        self.assertIn("has version 1000", report[1]["database"]["found"])
+        path.write_text("no database at all, but some text that is long enough for a header " * 20, encoding="ascii")
+        self.assertEqual(self.verdicts(self.report("blews", *where, code=69), "database"), ["failed"])
+
+    @unittest.skipIf(os.geteuid() != 0, "another user is needed")
+    def test_a_file_that_the_user_of_the_page_may_not_read(self):
+        path = self.folder / "ble.db"
+        self.store(path)
+        os.chmod(self.folder, 0o755)
+        words = as_other_user("blews", "--doctor", "--json", "--port", str(free_port()), "--db", str(path), beside=["blequery"])
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (69, ""))
+        self.assertIn("Permission denied", done.stdout)
 
     def test_what_is_rejected_may_be_kept_nowhere(self):
         report = self.report("bleingest", "--db", self.folder / "ble.db", "--reject", "")
