@@ -133,6 +133,11 @@ void Database::interrupt_when(std::function<bool()> stop) {
         this);
 }
 
+void Database::keep_log() {
+    int keep = 1;
+    ::sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
 std::int64_t Database::last_insert_id() const {
     return ::sqlite3_last_insert_rowid(handle_);
 }

@@ -50,6 +50,9 @@ class Database {
     // It must not throw.
     void interrupt_when(std::function<bool()> stop);
 
+    // The log and its index stay beside the file when the last connection closes: whoever may not write there can read the database then, too.
+    void keep_log();
+
     std::int64_t last_insert_id() const;
     std::int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched
     bool in_transaction() const;

@@ -1,4 +1,5 @@
 """The units under a real systemd: who may what, secrets, watchdog, reload."""
+import json
 import time
 import unittest
 
@@ -92,12 +93,45 @@ class Units(Installed):
         self.assertEqual(self.state("blepipe-agent.target"), "active")
         self.assertEqual(self.state("blepipe-server.target"), "active")
 
+    def test_the_page_has_the_history(self):
+        """It reads what bleingest stores, also while that is stopped, and may not write it."""
+        def pis():
+            answer = json.loads(self.fetch(8765, "/api/v1/pis"))
+            return [row["device_id"] for row in answer.get("rows", [])]
+
+        self.wait_more()
+        self.machine.wait(lambda: pis() == ["pi-test"], "the history")
+        self.assertIn("1 of its 1 Pis listen now", self.machine.try_run("blepipe-setup", "--doctor").stdout)
+        self.machine.run("systemctl", "stop", "bleingest.service")
+        self.addCleanup(self.machine.run, "systemctl", "start", "bleingest.service")
+        time.sleep(2.5)  # an answer is good for two seconds
+        self.assertEqual(pis(), ["pi-test"])
+        pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "blews.service").strip()
+        for test, code in (("-r", 0), ("-w", 1)):
+            words = ("nsenter", "--target", pid, "--mount", "setpriv", "--reuid=65432", "--regid=65432", "--groups=blepipe")
+            for name in ("ble.db", "ble.db-wal", "ble.db-shm"):
+                run = self.machine.try_run(*words, "test", test, f"/var/lib/blepipe/bleingest/{name}")
+                self.assertEqual(run.returncode, code, f"{test} {name}: {run.stdout}")
+
+    def test_without_a_database_the_page_is_served(self):
+        self.machine.run("systemctl", "stop", "bleingest.service", "blews.service")
+        self.machine.run("mv", "/var/lib/blepipe/bleingest", "/var/lib/blepipe/elsewhere")
+        try:
+            self.machine.run("systemctl", "start", "blews.service")
+            self.assertEqual(self.health(8765), "healthy")
+            self.assertIn("No such file", json.loads(self.fetch(8765, "/api/v1/pis"))["detail"])
+            self.assertIn("the page has no history", self.machine.try_run("blepipe-setup", "--doctor").stdout)
+        finally:
+            self.machine.run("mv", "/var/lib/blepipe/elsewhere", "/var/lib/blepipe/bleingest")
+            self.machine.run("systemctl", "start", "bleingest.service")
+        self.machine.wait(lambda: "rows" in json.loads(self.fetch(8765, "/api/v1/pis")), "the history")
+
     def test_reload_brings_a_changed_secret(self):
         """Each service's, also one that was not there when it was started."""
         secrets = {"blescan@any.service": ("agent/hash_key", "blepipe_hash_key"), "blesend.service": ("agent/mqtt_password", "mqtt_password"),
                    "blesub.service": ("server/mqtt_password", "mqtt_password"), "blerecv.service": ("server/api_keys", "api_key"),
                    "blews.service": ("server/token", "blepipe_token")}
-        for unit, (secret, name) in secrets.items():
+        for unit, (secret, name) in (*secrets.items(), ("blews.service", ("server/blews_pgpass", "pgpass"))):
             with self.subTest(unit):
                 self.wait_state(unit, "active")
                 pid = self.machine.run("systemctl", "show", "-p", "MainPID", unit)

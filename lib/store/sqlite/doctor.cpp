@@ -31,6 +31,7 @@ Findings examine_sqlite(const std::string &path) {
     std::optional<Database> database;
     all.push_back(attempt("database", "ls -l " + path + "; " + quick_check, [&] {
         database.emplace(path, lock_patience);
+        database->keep_log();
         if (database->count_schema() == 0) return path + " is empty: the first start makes its tables";
         check_archive_schema(*database);
         return path + " is ours, of version " + database->text("PRAGMA user_version");

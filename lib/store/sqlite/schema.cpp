@@ -105,6 +105,7 @@ void open_schema(Database &database, std::span<const Migration> migrations) {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
         "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA secure_delete=ON;"
         "PRAGMA foreign_keys=OFF");
+    database.keep_log();
     const bool is_new = version_of(database) == 0;
     // A step may sort all batches there are, which the memory of a small machine does not hold.
     database.execute("PRAGMA temp_store=FILE");
