@@ -117,6 +117,8 @@ std::string HttpRequest::describe(int code, bool has_certificate) const {
         if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
             error != 0)
             why += ": " + std::system_category().message(static_cast<int>(error));
+        if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+            why = "what answers there does not speak HTTP: " + why;
         return what + printable(why);
     }
     std::string why = answer.describe();

@@ -2,8 +2,11 @@
 import contextlib
 import json
 import os
+import socket
+import socketserver
 import sqlite3
 import subprocess
+import threading
 import unittest
 
 from harness import (DEADLINE_S, Broker, Database, ExampleBroker, FolderTest, HttpServer, NatsBroker, Postgres, TlsBrokers, Tool, as_other_user, end_pipeline,
@@ -125,6 +128,14 @@ class AtATlsBroker(TlsBrokers, Doctor):
             self.assertEqual(self.verdicts(report, "broker", "tls", "login"), verdicts, report[1])
 
 
+class Greeter(socketserver.BaseRequestHandler):
+    """Speaks first, as SSH and SMTP do."""
+
+    def handle(self):
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        self.request.recv(4096)
+
+
 class ByHttp(Doctor):
     def test_blesend_and_blerecv(self):
         made = self.folder / "keys"
@@ -145,10 +156,41 @@ class ByHttp(Doctor):
             self.assertEqual(self.verdicts(self.report("blesend", *to, code=69), "server", "key"), ["ok", "failed"])
             self.assertEqual({server.stats()[name] for name in ("in", "rejected", "torn")}, {0})
 
+    def test_a_server_of_another_make(self):
+        """Of a key only 404 in the words of blerecv says that it counts."""
+        answers = {}
+        with HttpServer(answer=lambda request: answers[request.path == "/health"]) as server:
+            blerecv = (200, {}, b'{"status":"healthy","service":"blerecv"}')
+            missing = (404, {}, b'{"detail":"not found"}')
+            for health, other, key in ((blerecv, missing, "ok"), (blerecv, (404, {"Content-Type": "text/html"}, b"<p>no"), "warning"),
+                                       (blerecv, (429, {}, b'{"detail":"too many"}'), "warning"), (blerecv, (502, {}, b""), "warning"),
+                                       (blerecv, (200, {}, b"{}"), "warning"), ((200, {}, b'{"status":"ok"}'), missing, "unknown"),
+                                       (blerecv, (403, {}, b""), "failed")):
+                answers = {True: health, False: other}
+                with self.subTest(health=health, other=other):
+                    report = self.report("blesend", "--url", server.url, code=69 if key == "failed" else 0)
+                    self.assertEqual(self.verdicts(report, "server", "key"), ["ok", key], report[1])
+
+    def test_a_port_of_another_kind(self):
+        certificate = self_signed(self.folder)
+        greeting = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter)
+        self.stack.callback(greeting.server_close)
+        self.stack.callback(greeting.shutdown)
+        threading.Thread(target=greeting.serve_forever, daemon=True).start()
+        with Broker() as broker, HttpServer(certificate=certificate) as secure, socket.create_server(("127.0.0.1", 0)) as silent:
+            for port, scheme, found in ((broker.port, "http", "this is no HTTP server: it speaks MQTT"),
+                                        (broker.port, "https", "there is no TLS at this port, and this is no HTTP server: it speaks MQTT"),
+                                        (secure.port, "http", "this port wants TLS: write https:// in the URL"),
+                                        (greeting.server_address[1], "http", "does not speak HTTP"),
+                                        (silent.getsockname()[1], "http", "GET http://127.0.0.1:")):
+                with self.subTest(found=found):
+                    report = self.report("blesend", "--url", f"{scheme}://127.0.0.1:{port}", code=69)
+                    self.assertIn(found, report[1]["server"]["found"])
+
     def test_a_certificate_that_nobody_vouches_for(self):
         pair = self_signed(self.folder)
         with HttpServer(certificate=pair) as server:
-            self.assertEqual(self.verdicts(self.report("blesend", "--url", server.url, "--cafile", pair[0]), "server", "key"), ["ok", "ok"])
+            self.assertEqual(self.verdicts(self.report("blesend", "--url", server.url, "--cafile", pair[0]), "server", "key"), ["ok", "warning"])
             report = self.report("blesend", "--url", server.url, code=69)
         self.assertIn("TLS: ", report[1]["server"]["found"])
 
