@@ -28,8 +28,9 @@ class Database {
     enum class Access {
         write,  // opens or creates the file
         read,   // opens it; nothing in it is changed
+        look,   // reads it as it stands in the file alone, without its log; makes and locks nothing
     };
-    // ":memory:" is a database of its own that dies with the connection.
+    // ":memory:" is a database of its own that dies with the connection. Error(config): a device, a FIFO.
     explicit Database(const std::string &path,
                       std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000),
                       Access access = Access::write);

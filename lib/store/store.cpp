@@ -26,6 +26,7 @@ using GoOn = std::function<bool()>;
 struct Kind {
     std::string_view scheme;  // of "scheme://…"; empty: a path
     std::string (*fault_of)(const std::string &name);
+    void (*check)(const std::string &name);
     std::unique_ptr<Tables> (*open)(const std::string &name, const GoOn &go_on);
     std::unique_ptr<ArchiveRows> (*read)(const std::string &name, const GoOn &go_on);
     Findings (*examine)(const std::string &name);
@@ -44,14 +45,18 @@ std::unique_ptr<ArchiveRows> read_sqlite(const std::string &path, const GoOn &) 
     return open_sqlite_archive(path);
 }
 
+void check_nothing(const std::string &) {}
+
 constexpr Kind of_postgres(std::string_view scheme) {
-    return {scheme,           fault_of_postgres_uri,  open_postgres_tables, open_postgres_archive,
-            examine_postgres, open_postgres_questions};
+    return {
+        scheme,           fault_of_postgres_uri,  check_nothing, open_postgres_tables, open_postgres_archive,
+        examine_postgres, open_postgres_questions};
 }
 
-constexpr Kind kinds[] = {{"", any_path, open_sqlite, read_sqlite, examine_sqlite, open_sqlite_questions},
-                          of_postgres("postgresql"),
-                          of_postgres("postgres")};
+constexpr Kind kinds[] = {
+    {"", any_path, check_sqlite, open_sqlite, read_sqlite, examine_sqlite, open_sqlite_questions},
+    of_postgres("postgresql"),
+    of_postgres("postgres")};
 
 // Only what stands before "://" is ever printed: the rest may hold a password.
 std::string_view scheme_of(std::string_view name) {
@@ -77,6 +82,10 @@ std::string why_no_store(const std::string &name) {
     if (name.empty()) return "the database has no name: give a file's path";
     return "there is no store for " + std::string(scheme_of(name)) +
            ":// databases: give a file's path, for SQLite, or postgresql://[USER@]HOST[:PORT]/NAME";
+}
+
+void check_store(const std::string &name) {
+    if (const Kind *const kind = find_kind(name); kind != nullptr) kind->check(name);
 }
 
 std::unique_ptr<Archive> open_archive(const std::string &name, ArchiveFilter filter,

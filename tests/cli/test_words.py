@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -112,6 +113,34 @@ class Places(Case):
             self.says(78, "is missing", *words, "--check")
         self.assertEqual(run(*send, "--spool", self.folder / "new")[0], 0)
         self.assertEqual(os.listdir(self.folder), ["file"])  # it makes nothing
+
+    def test_check_finds_a_place_that_is_taken(self):
+        """As the tool itself does: by another kind of file, another program, a newer version of ours."""
+        null, fifo, other, text, newer = (self.folder / name for name in ("null", "fifo", "other.db", "text", "newer?#%41.db"))
+        null.symlink_to("/dev/null")
+        os.mkfifo(fifo)
+        with contextlib.closing(sqlite3.connect(other)) as database:
+            database.execute("CREATE TABLE theirs (a)")
+        text.write_bytes(b"no database, " * 100)
+        run("bleingest", "--db", newer, input=b"")
+        with contextlib.closing(sqlite3.connect(newer)) as database:
+            database.execute("PRAGMA user_version = 1000")
+        there = sorted(os.listdir(self.folder))
+        send = ["blesend", "--url", "http://127.0.0.1:1", "--spool"]
+        wrong = [(place, objected, words) for place, objected in ((null, "it is no regular file"), (fifo, "it is no regular file"),
+                                                                  (other, "a database of another program"), (text, "not a database"),
+                                                                  (newer, "has version 1000"))
+                 for words in (["bleingest", "--db"], ["blequery", "pis", "--db"], ["bleexport", "--db"], send)
+                 if words is not send or place in (null, fifo, other)]
+        for place, objected, words in wrong:
+            with self.subTest(words=words, place=place):
+                self.says(78, objected, *words, place, "--check")
+        self.says(0, "", *send, text, "--check")  # it would be set aside
+        self.says(0, "", "bleingest", "--db", self.folder / "new", "--check")
+        self.assertEqual(sorted(os.listdir(self.folder)), there)
+        for place, objected, words in wrong:
+            with self.subTest(words=words, place=place):
+                self.says(78, objected, *words, place, input=b"")
 
     def test_who_checks_is_not_who_runs(self):
         """So a missing right is nothing to object to."""

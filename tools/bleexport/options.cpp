@@ -50,7 +50,10 @@ void validate_export_options(ExportOptions &o, const CommandLine &line) {
                     "--resume: PostgreSQL numbers batches in blocks, so that none is the last one that was "
                     "read. Begin "
                     "again, which changes nothing that is stored, or narrow it by --since");
-    if (o.common.check) check_place("the file of --resume", o.resume);
+    if (o.common.check) {
+        check_store(o.db);
+        check_place("the file of --resume", o.resume);
+    }
     if (o.db == ":memory:")
         throw Error(ExitCode::usage,
                     "--db: a database in memory can be read only by the program that made it");

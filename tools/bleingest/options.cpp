@@ -71,6 +71,7 @@ void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
         throw Error(ExitCode::usage, "--clock-is-right is about --retain, which is not given");
     if (o.common.check) {
         if (!is_url(o.db) && o.db != ":memory:") check_place("the database", o.db);
+        check_store(o.db);
         check_place("the reject file", o.reject);
     }
     for (const auto &word : o.inputs)

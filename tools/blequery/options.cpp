@@ -118,6 +118,7 @@ void validate_query_options(QueryOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--db"), "--db: a database in memory is another program's alone");
     check_words(o);
     if (o.serve) return;
+    if (o.common.check) check_store(o.db);
     set_scope(o, line);
     hash_address(o, line);
 }

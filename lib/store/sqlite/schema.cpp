@@ -96,9 +96,13 @@ void check_version(Database &database, std::span<const Migration> migrations) {
     refuse_newer(database, version_of(database), migrations.back().version);
 }
 
-void open_schema(Database &database, std::span<const Migration> migrations) {
+void check_our_schema(Database &database, std::span<const Migration> migrations) {
     refuse_foreign(database);
     check_version(database, migrations);
+}
+
+void open_schema(Database &database, std::span<const Migration> migrations) {
+    check_our_schema(database, migrations);
     // A commit is durable when it returns, also through a power cut. 16 MiB of log before it is copied into the file:
     // pages that change often are then copied once. References document; checking each would cost a look-up a row.
     database.execute(
