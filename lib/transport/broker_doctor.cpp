@@ -196,25 +196,34 @@ Finding examine_name(const std::string &host) {
     return Finding::ok("name", found.size() == 1 && found.front() == host ? host : text);
 }
 
-Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit) {
-    Findings all;
-    for (const auto &server : options.servers) {
-        all.push_back(examine_name(server.next_hop().first));
-        Answers answers;
-        if (all.back().verdict == Finding::Verdict::ok) {
-            MqttOptions one = options;
-            one.servers = {server};
-            answers = Visit(one, visit).make();
-            judge_way(all, one, server, answers);
-        } else {
-            all.push_back(Finding::unknown("broker"));
-            if (options.tls) all.push_back(Finding::unknown("tls"));
-            all.push_back(Finding::unknown("login"));
-        }
-        if (!visit.publish.empty()) all.push_back(judge_publish(visit.publish, answers));
-        if (!visit.subscribe.empty()) all.push_back(judge_subscribe(visit.subscribe, answers));
+namespace {
+
+Findings examine_broker(const MqttOptions &options, const MqttServer &server, const BrokerVisit &visit) {
+    Findings all{examine_name(server.next_hop().first)};
+    Answers answers;
+    if (all.back().verdict == Finding::Verdict::ok) {
+        MqttOptions one = options;
+        one.servers = {server};
+        answers = Visit(one, visit).make();
+        judge_way(all, one, server, answers);
+    } else {
+        all.push_back(Finding::unknown("broker"));
+        if (options.tls) all.push_back(Finding::unknown("tls"));
+        all.push_back(Finding::unknown("login"));
     }
+    if (!visit.publish.empty()) all.push_back(judge_publish(visit.publish, answers));
+    if (!visit.subscribe.empty()) all.push_back(judge_subscribe(visit.subscribe, answers));
     return all;
+}
+
+}  // namespace
+
+Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit) {
+    std::vector<Findings> all;
+    all.reserve(options.servers.size());
+    for (const auto &server : options.servers) all.push_back(examine_broker(options, server, visit));
+    // One that refuses the account, or a topic, may be the one that is chosen.
+    return where_one_is_enough(std::move(all), {"name", "broker", "tls"});
 }
 
 }  // namespace ble

@@ -18,7 +18,7 @@ struct BrokerVisit {
 };
 
 // For each server: "name" (its address is found), "broker" (it answers), "tls", "login", and as far as asked "publish" and "subscribe".
-// Takes up to half a minute a server.
+// A server that is not reached, while another one works, is a warning. Takes up to half a minute a server.
 Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit);
 
 // "name": does it have an address?

@@ -92,28 +92,29 @@ Finding judge_key(const HttpOptions &options, const HttpAnswer &health, const Ht
                        options.api_key ? "the server takes it" : "there is none, and the server takes all");
 }
 
+Findings examine_server(const HttpOptions &options, const std::string &url) {
+    Findings all{examine_name(server_of(url).host)};
+    if (!works(all)) {
+        all.push_back(Finding::unknown("server"));
+        all.push_back(Finding::unknown("key"));
+        return all;
+    }
+    HttpClient client(options, 1);
+    const auto health = get(client, options, url, "");
+    all.push_back(judge_server(url, health));
+    all.push_back(works(all) ? judge_key(options, health.end.answer,
+                                         get(client, options, url, "/api/v1/detections").end)
+                             : Finding::unknown("key"));
+    return all;
+}
+
 }  // namespace
 
 Findings examine_http_servers(const HttpOptions &options) {
-    Findings all;
-    for (const auto &url : options.urls.empty() ? std::vector<std::string>{usual_url} : options.urls) {
-        all.push_back(examine_name(server_of(url).host));
-        if (all.back().verdict != Finding::Verdict::ok) {
-            all.push_back(Finding::unknown("server"));
-            all.push_back(Finding::unknown("key"));
-            continue;
-        }
-        HttpClient client(options, 1);
-        const auto health = get(client, options, url, "");
-        all.push_back(judge_server(url, health));
-        if (!works({all.back()})) {
-            all.push_back(Finding::unknown("key"));
-            continue;
-        }
-        const auto inner = get(client, options, url, "/api/v1/detections");
-        all.push_back(judge_key(options, health.end.answer, inner.end));
-    }
-    return all;
+    std::vector<Findings> all;
+    for (const auto &url : options.urls.empty() ? std::vector<std::string>{usual_url} : options.urls)
+        all.push_back(examine_server(options, url));
+    return where_one_is_enough(std::move(all), {"name", "server", "key"});
 }
 
 }  // namespace ble

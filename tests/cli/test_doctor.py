@@ -86,6 +86,27 @@ class AtABroker(Doctor):
             self.assertEqual(self.verdicts(report, *self.way), ["ok", "failed", "unknown"])
             self.assertIn("refused", report[1]["broker"]["found"])
 
+    def several(self, code, *words):
+        """The verdicts of --doctor, in order."""
+        with Tool(*words, "--doctor", "--json", stdin=None, cwd=self.folder) as tool:
+            lines = tool.lines()
+            self.assertEqual(tool.wait(), code, (lines, tool.err))
+        return [(check["check"], check["verdict"]) for check in json.loads(lines[0])["checks"]]
+
+    def test_one_of_several_is_enough(self):
+        with Broker() as broker:
+            alive, dead = f"127.0.0.1:{broker.port}", f"127.0.0.1:{free_port()}"
+            for name, last in (("blesend", "publish"), ("blesub", "subscribe")):
+                found = self.several(0, name, "--broker", f"nowhere.invalid,{dead},{alive}")
+                self.assertEqual(found[:12], [("name", "warning"), ("broker", "unknown"), ("login", "unknown"), (last, "unknown"),
+                                              ("name", "ok"), ("broker", "warning"), ("login", "unknown"), (last, "unknown"),
+                                              ("name", "ok"), ("broker", "ok"), ("login", "ok"), (last, found[11][1])])
+                found = self.several(69, name, "--broker", f"{dead},127.0.0.1:{free_port()}")
+                self.assertEqual([found[1], found[5]], [("broker", "failed")] * 2)
+        with HttpServer(answer=lambda request: (200 if request.path == "/health" else 404, {}, b'{"service":"blerecv"}')) as server:
+            found = self.several(0, "blesend", "--url", f"http://{dead}", "--url", server.url)
+        self.assertEqual(found[:6], [("name", "ok"), ("server", "warning"), ("key", "unknown"), ("name", "ok"), ("server", "ok"), ("key", "ok")])
+
     def test_a_name_that_does_not_exist(self):
         report = self.report("blesub", "--host", "nowhere.invalid", code=69)
         self.assertEqual(self.verdicts(report, *self.way), ["failed", "unknown", "unknown"])
