@@ -278,8 +278,8 @@ Error CommandLine::Impl::not_expected(const std::vector<std::string> &rest) cons
         return Error(ExitCode::usage, no_such_option(*found, names) + advice);
     }
     const auto instead = instead_of(rest.front());
-    return Error(ExitCode::usage, "'" + printable(rest.front()) + "' belongs to no option" +
-                                      (instead.empty() ? "" : "; did you mean " + printable(instead) + "?") +
+    return Error(ExitCode::usage, "'" + shown_word(rest.front()) + "' belongs to no option" +
+                                      (instead.empty() ? "" : "; did you mean " + shown_word(instead) + "?") +
                                       advice);
 }
 

@@ -168,6 +168,18 @@ std::vector<std::string> strange_environment(const char *const *environment,
     return warnings;
 }
 
+std::string shown_word(std::string_view word) {
+    constexpr std::string_view hidden = "...", scheme = "://", keyword = "password";
+    std::string shown(word);
+    if (const auto at = shown.find('=', std::min(shown.find(keyword), shown.size())); at != shown.npos)
+        shown.replace(at + 1, shown.npos, hidden);
+    const auto begin = shown.find(scheme), end = shown.rfind('@');
+    if (begin == shown.npos || end == shown.npos || end < begin) return printable(shown);
+    const auto colon = shown.find(':', begin + scheme.size());
+    if (colon < end) shown.replace(colon + 1, end - colon - 1, hidden);
+    return printable(shown);
+}
+
 bool is_number(std::string_view word) {
     return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
 }

@@ -68,8 +68,36 @@ std::string_view scheme_of(std::string_view name) {
     return plain ? scheme : std::string_view();
 }
 
+// As psql takes a database: "host=db.example.org dbname=ble". A file of such a name can be given as ./host=…
+bool is_keyword_list(std::string_view name) {
+    constexpr std::string_view keywords[] = {"host",
+                                             "hostaddr",
+                                             "port",
+                                             "dbname",
+                                             "user",
+                                             "password",
+                                             "service",
+                                             "options",
+                                             "passfile",
+                                             "sslpassword",
+                                             "sslmode",
+                                             "connect_timeout",
+                                             "application_name",
+                                             "sslrootcert",
+                                             "sslcert",
+                                             "sslkey",
+                                             "target_session_attrs"};
+    constexpr std::string_view blanks = " \t\n";
+    const auto begin = std::min(name.find_first_not_of(blanks), name.size());
+    const auto word = name.substr(begin, name.find_first_of(" \t\n=", begin) - begin);
+    const auto sign = name.find_first_not_of(blanks, begin + word.size());
+    return sign != name.npos && name[sign] == '=' &&
+           std::find(std::begin(keywords), std::end(keywords), word) != std::end(keywords);
+}
+
 const Kind *find_kind(const std::string &name) {
     const auto scheme = scheme_of(name);
+    if (is_keyword_list(name)) return nullptr;
     const auto *const found = std::find_if(std::begin(kinds), std::end(kinds),
                                            [&](const Kind &kind) { return kind.scheme == scheme; });
     return name.empty() || found == std::end(kinds) ? nullptr : found;
@@ -80,6 +108,10 @@ const Kind *find_kind(const std::string &name) {
 std::string why_no_store(const std::string &name) {
     if (const Kind *const kind = find_kind(name); kind != nullptr) return kind->fault_of(name);
     if (name.empty()) return "the database has no name: give a file's path";
+    if (is_keyword_list(name))
+        return "a list of keywords, as psql takes it, is not known here: write "
+               "postgresql://[USER@]HOST[:PORT]/NAME, and the "
+               "password into the file that PGPASSFILE names";
     return "there is no store for " + std::string(scheme_of(name)) +
            ":// databases: give a file's path, for SQLite, or postgresql://[USER@]HOST[:PORT]/NAME";
 }

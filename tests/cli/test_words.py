@@ -63,6 +63,33 @@ class Typed(Case):
         self.says(64, "--retain '3weeks': days are wanted, as in 90 or 0.5; or hours, as in 12h", "bleingest", "--retain", "3weeks", "--check")
 
 
+class Passwords(Case):
+    """What was typed is told again in messages, and so may stand in a log; a password in it is not."""
+
+    def says_no_secret(self, code, text, *words):
+        self.assertNotIn("geheim", self.says(code, text, *words))
+
+    def test_keywords_of_libpq_are_no_path(self):
+        for keywords in ("host=db.example.org user=ble password=geheim", " dbname = ble password = 'geheim'", "port=5432", "service=ble password=geheim"):
+            for words in (["bleingest"], ["bleingest", "--doctor"], ["bleexport"], ["blequery", "pis"]):
+                with self.subTest(keywords=keywords, words=words):
+                    self.says_no_secret(64, "write postgresql://[USER@]HOST[:PORT]/NAME", *words, "--db", keywords)
+            self.says_no_secret(78, "write postgresql://[USER@]HOST[:PORT]/NAME", "blews", "--db", keywords)
+            self.says_no_secret(64, "a database is no file of batches", "bleingest", keywords)
+        self.assertEqual(os.listdir(self.folder), [])
+        self.says(0, "", "bleingest", "--check", "--db", "hosts=x.db")  # no keyword
+        self.says(0, "", "bleingest", "--check", "--db", "./host=x.db")
+
+    def test_of_urls_and_words(self):
+        for words, text in ((["blews", "postgresql://u:geheim@h/db"], "--db postgresql://u:...@h/db"), (["blesend", "mqtt://u:geheim@h"], "--url mqtt://u:...@h"),
+                            (["blesub", "mqtts://u:geh/geheim@x@h"], "--url mqtts://u:...@h"), (["bleexport", "postgresql://u:geheim@h/db"], "did you mean"),
+                            (["blequery", "postgresql://u:geheim@h/db"], "is no question"), (["blequery", "pis", "postgresql://u:geheim@h/db"], "one question"),
+                            (["blequery", "pis", "host=h password=geheim"], "host=h password=..."), (["blerecv", "http://u:geheim@h/"], "belongs to no option"),
+                            (["bleingest", "postgresql://u:geheim@h/db"], "PGPASSFILE"), (["bletop", "--url", "http://u:geheim@h/events"], "--token-file")):
+            with self.subTest(words=words):
+                self.says_no_secret(64, text, *words)
+
+
 class Environment(Case):
     def test_a_mistyped_name_is_warned_of(self):
         for name, meant in (("BLEPIPE_RETIAN", "BLEPIPE_RETAIN"), ("BLEPIPE_SPOOL_MAXX", "BLEPIPE_SPOOL_MAX")):
