@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import unicodedata
 import unittest
 
 from harness import Database, FolderTest, Tool, as_other_user, make_batches, tool_path
@@ -180,6 +181,18 @@ class Forms(Query):
         self.assertEqual(lines[0].index("state"), lines[1].index("listening"))
         self.assertNotIn("two_at_once", lines[0])  # nothing to tell
         self.assertTrue(self.on_terminal("pis", "--format", "json")[1].startswith("{"))
+
+    def test_wide_characters_shift_no_column(self):
+        """Each of these takes two columns of a terminal, and the accent none of its own."""
+        self.change("UPDATE devices SET name = '研究室🔑', location = 'cafe' || char(769)")
+        for env, name in (({"LC_ALL": "C.UTF-8"}, "研究室🔑"), ({"LC_ALL": "C"}, "????")):
+            code, out, _ = self.ask("pis", "--format", "table", env=env)
+            self.assertEqual(code, 0)
+            head, row = out.decode().splitlines()
+            self.assertIn(name, row)
+            before = row[:row.index("listening")]
+            columns = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) == "W" else 1 for c in before)
+            self.assertEqual(columns, head.index("state"), out.decode())
 
     def test_times_of_a_table_are_local(self):
         words = ("track", HASH, "--since", START, "--until", "2026-11-22T00:01:00Z", "--format", "table")
