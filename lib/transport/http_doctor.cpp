@@ -29,14 +29,12 @@ struct Asked {
 
 // By what a proxy leads to nothing can be found out.
 std::string look_at_port(const HttpOptions &options, const std::string &url) {
-    const HttpServerName server = server_of(url);
-    if (!options.proxy.empty() || !proxy_of_environment(server.tls, server.host).empty()) return {};
-    const auto at = find_address(server.host, server.port, {}, patience_of_look);
-    if (at.address.empty()) return {};
-    const TlsPeer peer{server.host,  at.address,  server.port,      options.cafile,          options.capath,
-                       options.cert, options.key, options.insecure, TlsPeer::Protocol::http, server.tls};
+    TlsPeer peer = http_peer(url, tls_of(options));
+    if (!options.proxy.empty() || !proxy_of_environment(peer.tls, peer.name).empty()) return {};
+    peer.address = find_address(peer.name, peer.port, {}, patience_of_look).address;
+    if (peer.address.empty()) return {};
     const auto found = diagnose_tls(peer, patience_of_look);
-    return found.empty() ? "" : url + (server.tls ? ": TLS: " : ": ") + found;
+    return found.empty() ? "" : url + (peer.tls ? ": TLS: " : ": ") + found;
 }
 
 Asked get(HttpClient &client, const HttpOptions &options, const std::string &url, const std::string &path) {

@@ -45,7 +45,7 @@ HttpRequest::HttpRequest(const HttpOptions &options) {
     set(easy, CURLOPT_WRITEFUNCTION, +on_body);
     set(easy, CURLOPT_WRITEDATA, this);
     if (!options.proxy.empty()) set(easy, CURLOPT_PROXY, options.proxy.c_str());
-    set_curl_tls(easy, {options.cafile, options.capath, options.cert, options.key, options.insecure});
+    set_curl_tls(easy, tls_of(options));
 }
 
 void HttpRequest::prepare(std::size_t server_given, const std::string &base_given,
