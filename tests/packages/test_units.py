@@ -113,6 +113,20 @@ class Units(Installed):
                 run = self.machine.try_run(*words, "test", test, f"/var/lib/blepipe/bleingest/{name}")
                 self.assertEqual(run.returncode, code, f"{test} {name}: {run.stdout}")
 
+    def test_its_password_for_postgresql(self):
+        self.machine.run("sh", "-c", f"umask 077; echo 'db:5432:*:ble_reader:secret' >{SECRETS}/server/blews_pgpass; systemctl reload blews")
+        self.addCleanup(self.machine.run, "sh", "-c", f"rm {SECRETS}/server/blews_pgpass; systemctl reload blews")
+        pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "blews.service").strip()
+        environment = dict(entry.split("=", 1) for entry in self.machine.run("cat", f"/proc/{pid}/environ").split("\0") if entry)
+        self.machine.run("cmp", f"{SECRETS}/server/blews_pgpass", environment["PGPASSFILE"])
+        self.assertEqual(self.machine.run("stat", "-c", "%a", environment["PGPASSFILE"]).strip(), "400")
+        # blepipe-setup looks at a service with its secrets, too.
+        drop_in = "/etc/systemd/system/blews.service.d/look.conf"
+        self.machine.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c \"cat ${PGPASSFILE}; false\"\n")
+        self.addCleanup(self.machine.run, "sh", "-c", f"rm {drop_in}; systemctl daemon-reload")
+        self.machine.run("systemctl", "daemon-reload")
+        self.assertIn("db:5432:*:ble_reader:secret", self.machine.try_run("blepipe-setup", "--check").stdout)
+
     def test_without_a_database_the_page_is_served(self):
         self.machine.run("systemctl", "stop", "bleingest.service", "blews.service")
         self.machine.run("mv", "/var/lib/blepipe/bleingest", "/var/lib/blepipe/elsewhere")
@@ -131,7 +145,7 @@ class Units(Installed):
         secrets = {"blescan@any.service": ("agent/hash_key", "blepipe_hash_key"), "blesend.service": ("agent/mqtt_password", "mqtt_password"),
                    "blesub.service": ("server/mqtt_password", "mqtt_password"), "blerecv.service": ("server/api_keys", "api_key"),
                    "blews.service": ("server/token", "blepipe_token")}
-        for unit, (secret, name) in (*secrets.items(), ("blews.service", ("server/blews_pgpass", "pgpass"))):
+        for unit, (secret, name) in secrets.items():
             with self.subTest(unit):
                 self.wait_state(unit, "active")
                 pid = self.machine.run("systemctl", "show", "-p", "MainPID", unit)
