@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/nearest.hpp"
+#include "base/other_names.hpp"
 
 namespace ble {
 namespace {
@@ -139,10 +140,11 @@ std::vector<std::string> names_of_all(std::span<const std::string> own) {
 std::string no_such_option(std::string_view word, std::span<const std::string> names) {
     const std::string typed(word.substr(0, word.find('=')));
     std::string text = "there is no option " + printable(typed);
-    const std::string meant = typed.starts_with("--") ? nearest(typed, names) : "";
+    std::string meant = by_other_name(typed, names);
+    if (meant.empty() && typed.starts_with("--")) meant = nearest(typed, names);
     if (meant.empty()) return text;
     text += "; did you mean " + meant + "?";
-    if (meant == typed + "-file")
+    if (meant.ends_with("-file") && !typed.ends_with("file"))
         text += " A secret is read from a file: other users of this machine can read what is typed";
     return text;
 }

@@ -38,11 +38,20 @@ class Typed(Case):
                                    ("blews", "--tokne-file", "--token-file"), ("blescan", "--recrod", "--record"), ("blerecv", "--bin", "--bind")):
             self.says(64, f"there is no option {typed.split('=')[0]}; did you mean {meant}?", tool, typed, "x")
 
+    def test_what_other_programs_call_an_option(self):
+        for tool, typed, meant in (("bleingest", "--database", "--db"), ("blesend", "--server", "--broker"), ("blerecv", "--host", "--bind"),
+                                   ("bletop", "--host", "--url"), ("blequery", "--from", "--since"), ("blesub", "--cacert", "--cafile"),
+                                   ("blescan", "--iface", "--adapter"), ("blews", "--ssl", "--cert"), ("blequery", "--csv", "--format csv"),
+                                   ("blesend", "--http", "--mode http"), ("blescan", "--monitor", "--source monitor")):
+            self.says(64, f"there is no option {typed}; did you mean {meant}?", tool, typed, "x")
+
     def test_an_option_that_is_like_none_suggests_nothing(self):
         self.assertNotIn("did you mean", self.says(64, "there is no option --no-such-thing (try blescan --help)", "blescan", "--no-such-thing"))
 
     def test_a_secret_is_not_typed(self):
-        self.says(64, "did you mean --password-file? A secret is read from a file", "blesend", "--password", "x")
+        for typed in ("--password", "--pasword", "--pwd"):
+            self.says(64, "did you mean --password-file? A secret is read from a file", "blesend", typed, "x")
+        self.assertNotIn("A secret", self.says(64, "did you mean --password-file?", "blesend", "--pasword-file", "x"))
 
     def test_a_stray_word_says_where_it_belongs(self):
         for words, meant in ((["blescan", "walk.pcap"], "--replay walk.pcap"), (["blescan", "hci1"], "--adapter hci1"),
