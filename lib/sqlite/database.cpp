@@ -1,6 +1,8 @@
 #include "sqlite/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -155,6 +157,13 @@ void Database::interrupt_when(std::function<bool()> stop) {
 void Database::keep_log() {
     int keep = 1;
     ::sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    const char *const name = ::sqlite3_db_filename(handle_, "main");  // none, or empty: in memory
+    const std::string file = name == nullptr ? "" : name;
+    struct stat status {};
+    if (file.empty() || ::stat(file.c_str(), &status) != 0) return;
+    // SQLite gives it to those that it makes. To open them here would end this process's locks on them.
+    for (const char *ending : {"-wal", "-shm"})
+        ::fchmodat(AT_FDCWD, (file + ending).c_str(), status.st_mode & 0777, AT_SYMLINK_NOFOLLOW);
 }
 
 std::int64_t Database::last_insert_id() const {

@@ -51,7 +51,8 @@ class Database {
     // It must not throw.
     void interrupt_when(std::function<bool()> stop);
 
-    // The log and its index stay beside the file when the last connection closes: whoever may not write there can read the database then, too.
+    // The log and its index stay beside the file when the last connection closes: whoever may not write there can read the database then, too. They
+    // have the mode that the file has now.
     void keep_log();
 
     std::int64_t last_insert_id() const;
