@@ -78,7 +78,7 @@ ExitCode print_diagnosis(const ServeOptions &o) {
     findings.push_back(Finding::ok("keys", o.keys.everybody_may()
                                                ? "none: everybody may send who reaches the port"
                                                : std::to_string(o.keys.size()) + " are known"));
-    findings.push_back(examine_clock());
+    findings.push_back(examine_server_clock());
     return report(findings, {"could_serve", "Batches can be taken.", "No batch can be taken."}, o.doctor);
 }
 

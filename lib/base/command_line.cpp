@@ -100,6 +100,7 @@ struct CommandLine::Impl {
     void declare_common(CommandLine &line);
     void read_words(int argc, const char *const *argv);
     Error not_expected(const std::vector<std::string> &rest) const;
+    std::string choice_of(const std::string &word) const;
     std::string instead_of(const std::string &word) const;
     void read_environment();
     void warn_of_environment() const;
@@ -277,18 +278,29 @@ Error CommandLine::Impl::not_expected(const std::vector<std::string> &rest) cons
         std::vector<std::string> names;
         for (const auto &option : options)
             for (const auto &name : CLI::detail::split(option->flags, ',')) names.push_back(name);
-        return Error(ExitCode::usage, no_such_option(*found, names) + advice);
+        const auto typed = found->substr(0, found->find('='));
+        const auto choice = typed.starts_with("--") ? choice_of(typed.substr(2)) : "";
+        const auto text = choice.empty()
+                              ? no_such_option(*found, names)
+                              : "there is no option " + printable(typed) + "; did you mean " + choice + "?";
+        return Error(ExitCode::usage, text + advice);
     }
     const auto instead = instead_of(rest.front());
-    return Error(ExitCode::usage, "'" + printable(rest.front()) + "' belongs to no option" +
-                                      (instead.empty() ? "" : "; did you mean " + printable(instead) + "?") +
+    return Error(ExitCode::usage, "'" + shown_word(rest.front()) + "' belongs to no option" +
+                                      (instead.empty() ? "" : "; did you mean " + shown_word(instead) + "?") +
                                       advice);
 }
 
-std::string CommandLine::Impl::instead_of(const std::string &word) const {
+// "--format csv" for "csv".
+std::string CommandLine::Impl::choice_of(const std::string &word) const {
     for (const auto &option : options)
         if (std::find(option->choices.begin(), option->choices.end(), word) != option->choices.end())
             return option->name + " " + word;
+    return {};
+}
+
+std::string CommandLine::Impl::instead_of(const std::string &word) const {
+    if (auto choice = choice_of(word); !choice.empty()) return choice;
     return instead_of_word ? instead_of_word(word) : "";
 }
 

@@ -168,6 +168,13 @@ void check_place(const std::string &what, const std::string &path) {
         object(ENOTDIR);
 }
 
+void check_regular(const std::string &what, const std::string &path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return;
+    throw Error(ExitCode::config,
+                "unable to use " + what + " " + path + ": it is no regular file: give another path");
+}
+
 std::string default_state_path(const std::string &name) {
     const std::string folders =
         environment("STATE_DIRECTORY");  // systemd.exec(5): several are separated by colons

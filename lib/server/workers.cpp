@@ -83,8 +83,12 @@ class SpawnManner {
 
 std::vector<std::string> environment_without(std::string_view prefix) {
     std::vector<std::string> kept;
-    for (char **entry = environ; *entry != nullptr; ++entry)
-        if (!std::string_view(*entry).starts_with(prefix)) kept.emplace_back(*entry);
+    for (char **entry = environ; *entry != nullptr; ++entry) {
+        const auto begins = [entry](std::string_view with) {
+            return std::string_view(*entry).starts_with(with);
+        };
+        if (!begins(prefix) && !begins("NOTIFY_SOCKET=") && !begins("WATCHDOG_")) kept.emplace_back(*entry);
+    }
     return kept;
 }
 

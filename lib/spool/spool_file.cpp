@@ -71,6 +71,7 @@ void SpoolFile::lock() {
     for (;;) {
         UniqueFd fd = open_own(path_, O_RDWR | O_CREAT, 0666);
         if (!fd) fail_to_open(path_);
+        check_regular("the spool", path_);  // SQLite would wait for it to become one
         if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK) throw system_error("lock the spool " + path_);
             throw Error(ExitCode::unavailable,

@@ -117,6 +117,24 @@ void warn_of_plain_key(const HttpOptions &options) {
     }
 }
 
+CurlTls tls_of(const HttpOptions &options) {
+    return {options.cafile, options.capath, options.cert, options.key, options.insecure};
+}
+
+TlsPeer http_peer(const std::string &url, const CurlTls &tls) {
+    HttpServerName server = server_of(url);
+    return {std::move(server.host),
+            "",
+            server.port,
+            tls.cafile,
+            tls.capath,
+            tls.cert,
+            tls.key,
+            tls.insecure,
+            TlsPeer::Protocol::http,
+            server.tls};
+}
+
 HttpServerName server_of(const std::string &text) {
     const std::unique_ptr<CURLU, void (*)(CURLU *)> url(curl_url(), curl_url_cleanup);
     curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0);

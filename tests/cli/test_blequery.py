@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import unicodedata
 import unittest
 
 from harness import Database, FolderTest, Tool, as_other_user, make_batches, tool_path
@@ -181,6 +182,18 @@ class Forms(Query):
         self.assertNotIn("two_at_once", lines[0])  # nothing to tell
         self.assertTrue(self.on_terminal("pis", "--format", "json")[1].startswith("{"))
 
+    def test_wide_characters_shift_no_column(self):
+        """Each of these takes two columns of a terminal, and the accent none of its own."""
+        self.change("UPDATE devices SET name = '研究室🔑', location = 'cafe' || char(769)")
+        for env, name in (({"LC_ALL": "C.UTF-8"}, "研究室🔑"), ({"LC_ALL": "C"}, "????")):
+            code, out, _ = self.ask("pis", "--format", "table", env=env)
+            self.assertEqual(code, 0)
+            head, row = out.decode().splitlines()
+            self.assertIn(name, row)
+            before = row[:row.index("listening")]
+            columns = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) == "W" else 1 for c in before)
+            self.assertEqual(columns, head.index("state"), out.decode())
+
     def test_times_of_a_table_are_local(self):
         words = ("track", HASH, "--since", START, "--until", "2026-11-22T00:01:00Z", "--format", "table")
         code, out, _ = self.ask(*words, env={"TZ": "<+02>-2"})
@@ -314,8 +327,14 @@ class ExitCodes(Query):
             return done.returncode, done.stderr
 
         self.assertEqual(as_other()[0], 77)
-        # It may read the file, and SQLite would make another one beside it.
-        os.chmod(self.folder / "ble.db", 0o644)
+        # The files beside it stay when nobody has it open any more, so that the right to read is enough.
+        for path in self.folder.glob("ble.db*"):
+            os.chmod(path, 0o644)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["ble.db", "ble.db-shm", "ble.db-wal"])
+        self.assertEqual(as_other(), (0, ""))
+        # Without them SQLite would make them.
+        for name in ("ble.db-shm", "ble.db-wal"):
+            (self.folder / name).unlink()
         code, err = as_other()
         self.assertEqual(code, 77)
         self.assertIn("SQLite needs the right to write in its folder", err)

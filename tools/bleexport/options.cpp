@@ -49,7 +49,10 @@ void validate_export_options(ExportOptions &o, const CommandLine &line) {
             ExitCode::usage,
             "--resume works only with SQLite, because PostgreSQL does not number batches in the order of "
             "their arrival. Export again (no batch is stored twice), or limit the export by --since");
-    if (o.common.check) check_place("the file of --resume", o.resume);
+    if (o.common.check) {
+        check_store(o.db);
+        check_place("the file of --resume", o.resume);
+    }
     if (o.db == ":memory:")
         throw Error(ExitCode::usage,
                     "--db: a database in memory can be read only by the program that made it");

@@ -72,13 +72,17 @@ void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
         throw Error(ExitCode::usage, "--clock-is-right needs --retain, which is not given");
     if (o.common.check) {
         if (!is_url(o.db) && o.db != ":memory:") check_place("the database", o.db);
+        check_store(o.db);
         check_place("the reject file", o.reject);
     }
-    for (const auto &word : o.inputs)
+    for (const auto &word : o.inputs) {
+        if (const auto problem = why_no_store(word); !word.empty() && !problem.empty())
+            throw Error(ExitCode::usage, "a database is no file of batches; and as a --db: " + problem);
         if (is_database(word))
             throw Error(ExitCode::usage, printable(word) +
                                              " is a database, not a file of batches; did you mean --db " +
                                              printable(word) + "?");
+    }
     if (!line.given("--retain-rollups")) o.retain_rollups = o.retain;
     if (o.retain.count() == 0 && o.retain_rollups.count() > 0)
         throw Error(ExitCode::usage, "--retain-rollups goes with --retain, which is not given");

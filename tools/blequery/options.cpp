@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "blequery/asking.hpp"
 #include "radio/window/address_hasher.hpp"
@@ -24,11 +25,11 @@ void check_words(QueryOptions &o) {
     if (o.words.empty()) throw Error(ExitCode::usage, "a question is expected: " + all_questions());
     o.question = o.words[0];
     if (!is_question(o.question))
-        throw Error(ExitCode::usage, "'" + printable(o.question) + "' is no question: " + all_questions());
+        throw Error(ExitCode::usage, "'" + shown_word(o.question) + "' is no question: " + all_questions());
     const bool track = o.question == "track";
     const std::size_t most = track ? 2 : 1;
     if (o.words.size() > most)
-        throw Error(ExitCode::usage, "'" + printable(o.words[most]) + "': one question at a time" +
+        throw Error(ExitCode::usage, "'" + shown_word(o.words[most]) + "': one question at a time" +
                                          (track ? ", about one advertiser" : ""));
     if (!track && !o.address.empty()) throw Error(ExitCode::usage, "--address is for track");
     if (track && (o.words.size() == 2) == !o.address.empty())
@@ -118,6 +119,7 @@ void validate_query_options(QueryOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--db"), "--db: a database in memory is another program's alone");
     check_words(o);
     if (o.serve) return;
+    if (o.common.check) check_store(o.db);
     set_scope(o, line);
     hash_address(o, line);
 }

@@ -7,6 +7,7 @@
 #include "base/file.hpp"
 #include "base/mistyped.hpp"
 #include "batch/topic.hpp"
+#include "spool/spool_status.hpp"
 #include "transport/transport.hpp"
 
 namespace ble {
@@ -191,7 +192,7 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
     settle_spool(options, line);
     if (options.status) return;
     if (options.common.check) {
-        check_place("the spool", options.spool);
+        check_spool(options.spool);
         check_place("the reject file", options.reject);
     }
     if (options.one_try() && options.coalesce > 1)

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "top/tables.hpp"
 #include "transport/http.hpp"
@@ -55,7 +56,7 @@ namespace {
 void check_url(const TopOptions &o, const CommandLine &line) {
     const auto wrong = [&](const std::string &why) {
         return Error(line.on_command_line("--url") ? ExitCode::usage : ExitCode::config,
-                     "--url " + printable(o.url) + ": " + why);
+                     "--url " + shown_word(o.url) + ": " + why);
     };
     if (!o.url.starts_with("http://") && !o.url.starts_with("https://"))
         throw wrong("it does not begin with http:// or https://");

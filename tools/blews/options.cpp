@@ -54,7 +54,7 @@ void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.duration("--linger", o.linger,
                   "at the end, wait this long for clients to read the events that wait");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N events; 0: no limit");
-    declare_doctor(o.doctor, line, "the port, the certificate and the token");
+    declare_doctor(o.doctor, line, "the port, the certificate, the token and the database");
     line.stray([](const std::string &word) {
         if (is_number(word)) return "--port " + word;
         if (word.starts_with("postgres") || (is_file(word) && word.ends_with(".db"))) return "--db " + word;

@@ -96,15 +96,20 @@ void check_version(Database &database, std::span<const Migration> migrations) {
     refuse_newer(database, version_of(database), migrations.back().version);
 }
 
-void open_schema(Database &database, std::span<const Migration> migrations) {
+void check_our_schema(Database &database, std::span<const Migration> migrations) {
     refuse_foreign(database);
     check_version(database, migrations);
+}
+
+void open_schema(Database &database, std::span<const Migration> migrations) {
+    check_our_schema(database, migrations);
     // A commit is durable when it returns, also through a power cut. 16 MiB of log before it is copied into the file:
     // pages that change often are then copied once. References document; checking each would cost a look-up a row.
     database.execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
         "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA secure_delete=ON;"
         "PRAGMA foreign_keys=OFF");
+    database.keep_log();
     const bool is_new = version_of(database) == 0;
     // A step may sort all batches there are, which the memory of a small machine does not hold.
     database.execute("PRAGMA temp_store=FILE");
