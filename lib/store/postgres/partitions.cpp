@@ -17,6 +17,9 @@ constexpr std::int64_t most_days_ago = 366, most_days_ahead = 2;
 constexpr std::int64_t much_a_day = 200 << 20;
 constexpr std::int64_t look_ahead_every_ms = 600'000;
 constexpr std::chrono::minutes after_trouble(1);
+// So many batches are found in an index by reading all that are newer than it knows: a few hundredths of a second.
+constexpr std::int64_t batches_not_indexed = 4'000;
+constexpr std::chrono::milliseconds wait_to_index{10};
 // Storing waits as long. A table that is late can be later still.
 constexpr std::chrono::milliseconds wait_when_late{100}, wait_when_ahead{2'000};
 
@@ -47,7 +50,8 @@ void Partitions::forget() {
     known_.clear();
     noted_.clear();
     late_.clear();
-    not_before_ = {};
+    written_.clear();
+    not_before_ = not_indexed_before_ = {};
     read_ = false;
     looked_ahead_at_ = 0;
 }
@@ -65,6 +69,7 @@ const Partition *Partitions::of(std::int64_t oldest, std::int64_t newest) const 
 }
 
 void Partitions::note(std::int64_t oldest, std::int64_t newest) {
+    if (const auto *partition = of(oldest, newest)) ++written_[partition->from];
     const auto present = day_of(present_ms_);
     for (const auto time : {oldest, newest}) {
         const auto day = day_of(time);
@@ -73,7 +78,30 @@ void Partitions::note(std::int64_t oldest, std::int64_t newest) {
     }
 }
 
+// A BRIN index learns of new rows when autovacuum comes to them, which in a flood is late: until then, who looks for some of them reads all.
+// Autovacuum itself is not waited for, nor kept away.
+void Partitions::index_written() noexcept {
+    for (auto &[from, batches] : written_) {
+        if (batches < batches_not_indexed || std::chrono::steady_clock::now() < not_indexed_before_) continue;
+        batches = 0;
+        const auto known = known_.find(from);
+        if (known == known_.end()) continue;
+        try {
+            connection_.execute(connection_.begin_briefly(wait_to_index) +
+                                "SELECT brin_summarize_new_values(indexrelid) FROM pg_index"
+                                " JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam"
+                                " WHERE amname = 'brin' AND indrelid = 'blepipe." +
+                                known->second.table + "'::regclass; COMMIT");
+        } catch (const Error &error) {
+            connection_.rollback();
+            not_indexed_before_ = std::chrono::steady_clock::now() + after_trouble;
+            log_debug(std::string("an index is left to autovacuum: ") + error.what());
+        }
+    }
+}
+
 void Partitions::keep_up() noexcept {
+    index_written();
     const bool ahead_is_due =
         present_ms_ - looked_ahead_at_ >= look_ahead_every_ms || present_ms_ < looked_ahead_at_;
     late_.merge(noted_);

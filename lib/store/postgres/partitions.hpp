@@ -31,7 +31,7 @@ class Partitions {
     void note(std::int64_t oldest, std::int64_t newest);
     void undone() { noted_.clear(); }
 
-    // Outside a transaction: makes tables for what was noted, and ahead of the present. After trouble, as a reader that holds on to all
+    // Outside a transaction: brings indexes up to what was stored, makes tables for what was noted, and ahead of the present. After trouble, as a reader that holds on to all
     // tables, it does not try for a minute: storing goes on.
     void keep_up() noexcept;
     // By their times. As they are now.
@@ -40,14 +40,16 @@ class Partitions {
     const Partition *of(std::int64_t oldest, std::int64_t newest) const;
 
   private:
+    void index_written() noexcept;
     bool covered(std::int64_t time) const;
     void make(std::int64_t time, std::chrono::milliseconds wait);
     std::int64_t days_each() const;
 
     Connection &connection_;
-    std::map<std::int64_t, Partition> known_;  // by `from`
-    std::set<std::int64_t> noted_, late_;      // days: of this transaction, of those that are committed
-    std::chrono::steady_clock::time_point not_before_{};
+    std::map<std::int64_t, Partition> known_;       // by `from`
+    std::set<std::int64_t> noted_, late_;           // days: of this transaction, of those that are committed
+    std::map<std::int64_t, std::int64_t> written_;  // batches that an index may not know, by `from`
+    std::chrono::steady_clock::time_point not_before_{}, not_indexed_before_{};
     Throttle said_{std::chrono::hours(1)};
     std::int64_t present_ms_ = 0, looked_ahead_at_ = 0;
     bool read_ = false;

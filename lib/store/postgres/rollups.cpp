@@ -45,6 +45,10 @@ constexpr Query some_batches{
     " strongest = greatest(" TABLE       \
     ".strongest, excluded.strongest),"   \
     " rssi_sum = " TABLE ".rssi_sum + excluded.rssi_sum, zone = least(" TABLE ".zone, excluded.zone)"
+// A flood makes tables large sooner than the server learns of it: planned for small ones, each batch would be looked for in all of them.
+constexpr Query plan_for_large_tables{
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true),"
+    " set_config('plan_cache_mode', 'force_custom_plan', true)"};
 // Of the batches $3 with their devices, places, ages and times of receipt. `WHICH`: detections.
 #define MERGE(WHICH) \
     "WITH heard AS MATERIALIZED (SELECT timestamp / 300000 AS bucket, merged.place, advertiser, " \
@@ -245,6 +249,7 @@ std::vector<Touched> PostgresRollups::merge(const std::vector<DueBatch> &batches
                                 are_scattered(*batch.oldest, *batch.newest)});
     }
     std::vector<Connection::Question> questions{{merge_windows, Values::of(all_ids)}};
+    connection_.queue(plan_for_large_tables);
     for (const auto &segment : join(std::move(segments))) {
         std::vector<std::int64_t> ids, devices, places, ages, received;
         for (const auto &batch : batches) {

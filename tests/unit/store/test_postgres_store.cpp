@@ -188,6 +188,29 @@ TEST_CASE("a transaction that the server undoes for another's sake is done again
     CHECK(other.rows("SELECT count(*) FROM batches") == Rows{"4"});
 }
 
+// The server does not know of the rows by then, as in a flood: nothing counts them here.
+TEST_CASE("what is merged is looked for by the index of its time, also in tables that grew at once") {
+    const std::string uri = PostgresServer::get().make_database();
+    auto store = make_store(uri);
+    for (std::uint64_t seq = 0; seq < 600; ++seq) {
+        Batch batch = make_batch(seq, 5);
+        batch.device_id = "pi-" + std::to_string(seq % 40);
+        Lines().batch(batch).store(*store, received);
+        if (seq % 20 == 19)
+            while (store->roll_up(std::chrono::minutes(0)).more) {
+            }
+    }
+    store.reset();  // the server is told of its statements at the end
+    Client other(uri);
+    const std::string scans =
+        "SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname LIKE 'detections_2%'";
+    while (other.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+                      "pg_backend_pid() AND backend_type = 'client backend'") != Rows{"0"})
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(other.rows("SELECT sum(detections) FROM rollups") == Rows{"3000"});
+    CHECK(std::stoi(other.rows(scans)[0]) < 10);
+}
+
 // Else it would see rows as they were before it waited for a lock, and store detections of an advertiser that is gone.
 TEST_CASE("a transaction sees what was done while it waited for a lock, whatever the database is set to") {
     const std::string uri = PostgresServer::get().make_database();
