@@ -18,6 +18,9 @@ function fill(element, properties, children) {
   return element;
 }
 
+// A command that can be copied as a whole.
+export const command = (text) => h("pre", { tabindex: "0" }, h("code", {}, text));
+
 // Both write only what has changed: a selection stands as long as the text under it does.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -93,6 +93,16 @@ export class Seen {
     return pi;
   }
 
+  // A Pi that the database knows and that has not been heard here: rows of the question "pis".
+  know(rows) {
+    for (const row of rows) {
+      const at = milliseconds(row.last_heard);
+      if (row.state === "gone" || at === null || this.pis.has(row.device_id)) continue;
+      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock), synced: row.clock !== "unsynced",
+                                              lost: positive(row.batches_missing) ?? 0, reason: "" });
+    }
+  }
+
   // One minute of the last hour: the most that a batch in it had. Minutes without a batch are absent, not zero.
   count(pi, at, advertisers) {
     const minute = Math.floor(at / 60_000), oldest = Math.floor(this.now() / 60_000) - MINUTES;
@@ -137,6 +147,13 @@ export class Seen {
 
   oldestRow() {
     return this.rows[this.first];
+  }
+
+  // What advertisers call themselves, by hash; what is not told now is not known, since it is not stored.
+  told() {
+    const names = new Map();
+    for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) names.set(hash, [name, beacon].filter(Boolean).join(" · "));
+    return names;
   }
 
   gap(data) {

@@ -36,6 +36,7 @@ class WebSite {
     WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
             std::function<std::string()> health);
 
+    bool has_history() const { return history_.has_value(); }
     // The path of a request, without the prefix.
     std::string path(lws *wsi) const { return options_.prefix.strip(http_path(wsi)); }
     // Why the sender of these headers may not see anything; for every path but /health.

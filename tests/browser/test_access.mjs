@@ -77,7 +77,7 @@ test("Spanish for who asks for it, and the choice is kept", async () => {
   await until(async () => await page.locator(rows).count() > 0, "what is near, in Spanish");
   await shows(page, rows, /cerca/);
   const other = await openPage(blews, { locale: "fr-FR" });
-  await shows(other, "nav", /Now\s+Live/);
+  await shows(other, "nav", /Now\s+Who is where/);
 });
 
 test("both languages have the same words, and the same places in them for values", async () => {
