@@ -8,6 +8,7 @@ import { number, t } from "./words.js";
 const ZONES = ["near", "medium", "far"];
 const LINE = { width: 240, height: 36 };
 const MINUTE = 60_000;
+const NONE = [];
 
 function emptyState() {
   return h("div", { class: "empty" },
@@ -65,8 +66,8 @@ class Tile {
     setText(this.clock, ["synced", "unsynced"].includes(pi.clock) ? t(`now.clock.${pi.clock}`) : t("unknown"));
     this.clock.classList.toggle("bad", pi.clock === "unsynced");
     setText(this.trouble, [pi.lost ? t("now.lost", { n: pi.lost, reason: pi.reason }) : "", pi.twoAtOnce ? t("now.two_at_once") : ""].filter(Boolean).join("; "));
-    this.drawLine(pi, now, past.lines.get(pi.id) ?? []);
-    this.drawStrip(past.stretches.get(pi.id) ?? [], now);
+    this.drawLine(pi, now, past.lines.get(pi.id) ?? NONE);
+    this.drawStrip(past.stretches.get(pi.id) ?? NONE, now);
   }
 
   // A stretch for each run of minutes that are known: what is not known is no zero. Before what this page has seen comes what is stored.
@@ -83,6 +84,9 @@ class Tile {
 
   // When it listened, by what is stored.
   drawStrip(stretches, now) {
+    const minute = Math.floor(now / MINUTE);
+    if (this.stripOf === stretches && this.stripAt === minute) return;
+    Object.assign(this, { stripOf: stretches, stripAt: minute });
     setAttribute(this.strip, "class", stretches.length ? "lane strip" : "lane strip none");
     const from = now - MINUTES * MINUTE, at = (time) => Math.max(0, Math.min(100, (time - from) / (now - from) * 100));
     const sums = { listening: 0, silent: 0, gap: 0 };
@@ -96,7 +100,7 @@ class Tile {
 
 // Steps of five minutes, as points of a line that is broken where nobody listened; up to `end`.
 function steps(rows, begin, end, x, y) {
-  return rows.filter(({ until }) => until > begin).flatMap(({ from, until, advertisers }, i, all) => {
+  return rows.filter(({ from, until }) => until > begin && from < end).flatMap(({ from, until, advertisers }, i, all) => {
     const points = [from, Math.min(until, end)].map((at) => ({ x: Math.max(0, x(at / MINUTE)), y: y(advertisers) }));
     return i && from > all[i - 1].until ? [null, ...points] : points;
   });
@@ -169,7 +173,7 @@ class Now {
     const pis = [...this.seen.pis.values()].sort((a, b) => (a.name || a.id).localeCompare(b.name || b.id, undefined, { numeric: true }));
     this.drawSummary(pis, now);
     this.drawTiles(pis, now);
-    this.drawPlaces(places(pis, now));
+    this.drawPlaces(places(pis, now), now);
   }
 
   drawSummary(pis, now) {
@@ -193,7 +197,7 @@ class Now {
     }));
   }
 
-  drawPlaces(list) {
+  drawPlaces(list, now) {
     const names = new Set(list.map((one) => one.place));
     for (const name of this.rows.keys()) if (!names.has(name)) this.rows.delete(name);
     arrange(this.body, list.map((one) => {

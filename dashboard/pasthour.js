@@ -17,6 +17,9 @@ function grouped(rows, key) {
   return groups;
 }
 
+// Steps that are over: the one that is not yet has fewer.
+const over = (rows, now) => timed(rows).filter(({ until }) => until <= now);
+
 // The places of one location as one, step by step.
 function byLocation(rows) {
   const places = new Map();
@@ -53,11 +56,11 @@ export class PastHour {
     this.known = true;
     if (pis.length) this.changed();
     this.stretches = grouped(timed((await ask("coverage", LAST_HOUR, signal)).rows), "device_id");
-    this.places = byLocation(timed((await ask("occupancy", { ...LAST_HOUR, every: "5m" }, signal)).rows));
+    this.places = byLocation(over((await ask("occupancy", { ...LAST_HOUR, every: "5m" }, signal)).rows, this.feed.now()));
     this.changed();
     if (Date.now() < this.linesDue) return;
     this.linesDue = Date.now() + LINES_EVERY_MS;
-    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, timed((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows));
+    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, over((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows, this.feed.now()));
     this.changed();
   }
 

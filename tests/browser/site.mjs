@@ -55,7 +55,6 @@ function people(day, dice) {
 function detections(pi, at, present, dice) {
   const list = [];
   for (const one of present) {
-    if (at < one.from || at >= one.to) continue;
     const rssi = Math.round(one.power - 1.55 * Math.abs(one.x(at) - pi.x) - 6 + (dice() + dice() - 1) * 7);
     if (rssi < -94) continue;
     list.push({ device_hash: one.hash, rssi, zone: rssi >= -60 ? "near" : rssi >= -75 ? "medium" : "far", timestamp: iso(at - dice() * 9000), count: 1 + Math.floor(dice() * 9) });
@@ -78,7 +77,7 @@ export function* lines(start, days, pis = PIS) {
   for (let day = 0; day < days; day++) {
     const begin = start + day * DAY, present = people(begin, dice), out = [];
     for (let at = begin + STEP_MS; at <= begin + DAY; at += STEP_MS) {
-      const here = present.filter((one) => at >= one.from && at < one.to);
+      const here = present.filter((one) => at > one.from && at <= one.to);
       for (const pi of pis) {
         const state = states.get(pi.id), why = trouble(pi.id, day, (at - begin) / HOUR);
         const run_id = `${hashOf(pi.id).slice(0, 12)}${String(state.run).padStart(4, "0")}`;
