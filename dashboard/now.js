@@ -50,7 +50,7 @@ class Tile {
 
   draw(pi, now, past) {
     const state = condition(pi, now);
-    const current = ["listening", "late"].includes(state);
+    const current = ["listening", "late"].includes(state) && pi.counted;
     setAttribute(this.element, "data-state", state);
     setText(this.link, pi.name || pi.id);
     setAttribute(this.link, "href", `#/live?device=${encodeURIComponent(pi.id)}`);

@@ -20,8 +20,9 @@ class Presence extends HistoryView {
     const track = (row) => `#/advertiser?${new URLSearchParams({ hash: row.raw.device_hash, ...(this.params.since ? this.range.asked : {}) })}`;
     this.table = new Table(t("presence.table"), [
       { name: "advertiser", label: t("live.advertiser"), text: (row) => row.raw.device_hash.slice(0, SHORT_HASH), title: (row) => row.raw.device_hash, href: track },
-      { name: "name", label: t("col.name"), text: (row) => row.name }, { name: "pi", label: t("col.strongest_pi"), text: (row) => row.raw.device_id }, { name: "place", label: t("col.place"), text: (row) => row.place },
+      { name: "name", label: t("col.name"), text: (row) => row.name }, { name: "pi", label: t("col.strongest_pi"), text: (row) => row.raw.device_id },
       { name: "rssi", label: t("live.rssi"), number: true, text: (row) => dbm(row.raw.rssi) }, { name: "zone", label: t("col.zone"), text: (row) => t(row.raw.zone), kind: (row) => row.raw.zone },
+      { name: "place", label: t("col.place"), text: (row) => row.place },
       { name: "last", label: t("col.last"), text: (row) => time(milliseconds(row.raw.last), this.now()) },
       { name: "pis", label: t("col.pis"), number: true, text: (row) => number(row.raw.pis) }, { name: "count", label: t("col.detections"), number: true, text: (row) => number(row.raw.detections) }], { className: "presence" });
     this.body.append(h("section", { class: "card" }, h("div", { class: "headed" }, this.count, file), this.table.element));
@@ -39,6 +40,7 @@ class Presence extends HistoryView {
       row.words = [raw.device_hash, raw.device_id, row.place, row.name, raw.zone, t(raw.zone)].map(plain).join(" ").toLowerCase();
       return row;
     });
+    this.table.element.classList.toggle("unnamed", !this.all.some(({ name }) => name));
     this.search();
   }
 

@@ -72,7 +72,7 @@ export class Seen {
     const told = typeof data.occupancy === "object" && data.occupancy !== null ? data.occupancy : null;
     if (told) pi.occupancy = Object.fromEntries(zones.map((zone) => [zone, (more && pi.occupancy?.[zone] || 0) + (positive(told[zone]) ?? 0)]));
     else if (!more) pi.occupancy = null;
-    Object.assign(pi, { at, stamp, run, seq, synced, clock: plain(data.clock), hashId: plain(data.hash_id), version: plain(data.version),
+    Object.assign(pi, { at, stamp, run, seq, synced, counted: true, clock: plain(data.clock), hashId: plain(data.hash_id), version: plain(data.version),
                         name: plain(data.name), place: plain(data.location), windowMs: positive(data.window_ms), intervalMs: positive(data.interval_ms) });
   }
 
@@ -83,7 +83,7 @@ export class Seen {
   pi(id) {
     let pi = this.pis.get(id);
     if (!pi) {
-      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, lost: 0, reason: "", twoAtOnce: false,
+      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, counted: false, lost: 0, reason: "", twoAtOnce: false,
              hour: new Map() };
       if (this.pis.size >= MOST_PIS) this.pis.delete(this.pis.keys().next().value);
     } else {
@@ -93,13 +93,12 @@ export class Seen {
     return pi;
   }
 
-  // A Pi that the database knows and that has not been heard here: rows of the question "pis".
+  // Pis that the database knows and that have not been heard here, so that nobody has counted: rows of the question "pis".
   know(rows) {
     for (const row of rows) {
       const at = milliseconds(row.last_heard);
       if (row.state === "gone" || at === null || this.pis.has(row.device_id)) continue;
-      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock), synced: row.clock !== "unsynced",
-                                              lost: positive(row.batches_missing) ?? 0, reason: "" });
+      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock), synced: row.clock !== "unsynced", counted: false });
     }
   }
 
@@ -207,7 +206,7 @@ export function places(pis, now) {
     if (!found.has(pi.place)) found.set(pi.place, { place: pi.place, pis: 0, all: 0, near: 0, medium: 0, far: 0 });
     const place = found.get(pi.place);
     place.all++;
-    if (!["listening", "late"].includes(condition(pi, now))) continue;
+    if (!["listening", "late"].includes(condition(pi, now)) || !pi.counted) continue;
     place.pis++;
     if (pi.occupancy) for (const zone of zones) place[zone] += pi.occupancy[zone];
     for (const one of pi.list) {

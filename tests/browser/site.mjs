@@ -28,10 +28,9 @@ export const hashOf = (name) => createHash("sha256").update(name).digest("hex");
 export const TROLLEY = hashOf("trolley");
 const iso = (at) => new Date(at).toISOString();
 
-// Who is in the building on a day: {hash, from, to, x(at), power}.
-function people(day, dice) {
+// Who is in the building on a day, 0 is Sunday: {hash, from, to, x(at), power}.
+function people(day, weekday, dice) {
   const list = [];
-  const weekday = new Date(day).getUTCDay();
   const closed = weekday === 0;
   const stay = (name, from, to, x, power = -52) => list.push({ hash: hashOf(name), from, to, x, power });
   for (let n = 0; n < 22; n++) stay(`thing ${n}`, day, day + DAY, () => n * 2.7, -48);
@@ -71,12 +70,12 @@ function trouble(id, day, hour) {
   return "";
 }
 
-// The lines of `days` days from `start` on, a day at a time.
-export function* lines(start, days, pis = PIS) {
+// The lines of `days` days from `start` on, a Thursday, a day at a time; up to `end`.
+export function* lines(start, days, pis = PIS, end = Infinity) {
   const dice = random(7), states = new Map(pis.map(({ id }) => [id, { seq: 0, run: 0, lost: null }]));
   for (let day = 0; day < days; day++) {
-    const begin = start + day * DAY, present = people(begin, dice), out = [];
-    for (let at = begin + STEP_MS; at <= begin + DAY; at += STEP_MS) {
+    const begin = start + day * DAY, present = people(begin, (4 + day) % 7, dice), out = [];
+    for (let at = begin + STEP_MS; at <= Math.min(end, begin + DAY); at += STEP_MS) {
       const here = present.filter((one) => at > one.from && at <= one.to);
       for (const pi of pis) {
         const state = states.get(pi.id), why = trouble(pi.id, day, (at - begin) / HOUR);
