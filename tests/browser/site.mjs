@@ -5,8 +5,10 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const { BLEPIPE_BIN, BLEPIPE_SOURCE } = process.env;
+const OWN = fileURLToPath(import.meta.url);
 const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 export const STEP_MS = 5 * MINUTE;
 
@@ -114,7 +116,7 @@ export const MONTH = { from: Date.UTC(2026, 9, 1), until: Date.UTC(2026, 9, 31),
 // The database of that month: made once, and again when this file or the schema changes.
 export async function month() {
   const folder = join(BLEPIPE_SOURCE, "build", "browser", "month");
-  const made = createHash("sha256").update(readFileSync(import.meta.filename)).update(readFileSync(join(BLEPIPE_BIN, "bleingest"))).digest("hex").slice(0, 12);
+  const made = createHash("sha256").update(readFileSync(OWN)).update(readFileSync(join(BLEPIPE_BIN, "bleingest"))).digest("hex").slice(0, 12);
   const db = join(folder, `${made}.db`);
   if (existsSync(db)) return db;
   rmSync(folder, { recursive: true, force: true });
@@ -123,3 +125,5 @@ export async function month() {
   renameSync(`${db}.new`, db);
   return db;
 }
+
+if (process.argv[1] === OWN) await month();
