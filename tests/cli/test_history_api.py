@@ -9,7 +9,7 @@ import threading
 import unittest
 from urllib.parse import urlencode
 
-from harness import DEADLINE_S, FolderTest, Tool, make_batches, wait_until
+from harness import DEADLINE_S, EventStream, FolderTest, Tool, make_batches, wait_until
 from harness.process import run
 
 TOKEN = "0123456789abcdef"
@@ -115,11 +115,20 @@ class Questions(Api):
         self.assertEqual(self.ask("pis")[0], 401)
         self.assertEqual(self.ask("pis", headers={"Authorization": f"Bearer {TOKEN}"})[0], 200)
 
+    def first_status(self):
+        with EventStream(self.port) as stream:
+            return json.loads(stream.next()["data"])["data"]
+
+    def test_clients_are_told_that_there_is_history(self):
+        self.serve("--db", "ble.db", "--stay")
+        self.assertIs(self.first_status()["history"], True)
+
     def test_without_a_database(self):
-        self.serve()
+        self.serve("--stay")
         status, _, body = self.ask("pis")
         self.assertEqual(status, 404)
-        self.assertIn("--db", json.loads(body)["detail"])
+        self.assertIn("blews was started without --db", json.loads(body)["detail"])
+        self.assertNotIn("history", self.first_status())
 
 
 class Trouble(Api):
