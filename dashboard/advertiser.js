@@ -1,6 +1,6 @@
 // One advertiser: how strong it was at each Pi, and when nobody could have heard it.
 import { Legend, TimeChart } from "./chart.js";
-import { h, setText } from "./dom.js";
+import { card, h, note, searchField, setText } from "./dom.js";
 import { dbm, moment, placeOf, span } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
@@ -9,6 +9,7 @@ import { HiddenTable } from "./table.js";
 import { number, t } from "./words.js";
 
 const MOST_LINES = 8;  // Pis in the chart
+const POINTS_PX = [[8, 3], [3, 1.8], [0, 1]];  // so far apart, of that radius
 const MARKS = [["circle", "●"], ["rect", "■"], ["triangle", "▲"], ["rectRot", "◆"], ["crossRot", "✕"], ["star", "✱"], ["cross", "✚"], ["dash", "▬"]];
 const DARKEST = 0.75, LIGHTEST = 0.2;
 const merged = (spans) => spans.reduce((list, one) => {
@@ -45,19 +46,23 @@ function byPi(rows) {
   return [...pis.values()].sort((a, b) => b.detections - a.detections);
 }
 
+const radius = (points, width) => POINTS_PX.find(([apart]) => width / Math.max(1, points) >= apart)[1];
+
 // The points of a line, which is broken where a step was left out.
 function points(heard) {
   return heard.flatMap((row, i) => {
     const at = (row.from + row.until) / 2;
-    const point = { x: at, at: row.from, y: row.mean_rssi, text: t("advertiser.point", { mean: dbm(Math.round(row.mean_rssi)), best: dbm(row.rssi), n: row.detections }) };
+    const text = t("advertiser.point", { mean: dbm(Math.round(row.mean_rssi)), best: dbm(row.rssi), n: row.detections });
+    const point = { x: at, at: row.from, y: row.mean_rssi, text };
     return i && row.from > heard[i - 1].until ? [{ x: at, y: NaN }, point] : [point];
   });
 }
 
 class Advertiser extends HistoryView {
   build() {
-    this.hash = h("input", { type: "search", id: "hash", "aria-label": t("advertiser.hash"), placeholder: t("advertiser.hash"), autocomplete: "off", spellcheck: "false", value: this.params.hash ?? "" });
-    this.filters.append(h("form", { class: "tools", role: "search", on: { submit: (event) => this.choose(event) } }, this.hash, h("button", { type: "submit" }, t("advertiser.show"))));
+    this.hash = searchField("hash", t("advertiser.hash"), this.params.hash ?? "");
+    this.filters.append(h("form", { class: "tools", role: "search", on: { submit: (event) => this.choose(event) } },
+      this.hash, h("button", { type: "submit" }, t("advertiser.show"))));
     this.filter("device");
     this.name = h("span");
     this.code = h("code", { class: "hash" });
@@ -67,8 +72,10 @@ class Advertiser extends HistoryView {
     this.lanes = new Lanes(this);
     this.laneLegend = new Legend();
     this.table = new HiddenTable(t("advertiser.table"), [
-      { name: "from", label: t("col.time"), text: (row) => moment(row.from) }, { name: "pi", label: t("col.pi"), text: (row) => row.device_id },
-      { name: "place", label: t("col.place"), text: placeOf }, { name: "what", label: t("col.what"), text: (row) => t(`what.${row.what}`), kind: (row) => row.what },
+      { name: "from", label: t("col.time"), text: (row) => moment(row.from) },
+      { name: "pi", label: t("col.pi"), text: (row) => row.device_id },
+      { name: "place", label: t("col.place"), text: placeOf },
+      { name: "what", label: t("col.what"), text: (row) => t(`what.${row.what}`), kind: (row) => row.what },
       { name: "rssi", label: t("col.strongest"), number: true, text: (row) => row.what === "heard" ? dbm(row.rssi) : "" },
       { name: "mean", label: t("col.mean"), number: true, text: (row) => row.what === "heard" ? dbm(row.mean_rssi) : "" },
       { name: "zone", label: t("col.zone"), text: (row) => row.zone ? t(row.zone) : "" },
@@ -77,8 +84,8 @@ class Advertiser extends HistoryView {
     this.body.append(
       h("section", { class: "card who" }, h("h2", {}, t("advertiser")), h("p", { class: "code" }, this.code, " ", this.name),
         h("dl", { class: "facts" }, ...Object.entries(this.facts).map(([name, value]) => h("div", {}, h("dt", {}, t(`advertiser.${name}`)), value)))),
-      h("section", { class: "card" }, h("h2", {}, t("advertiser.rssi")), this.chart.element, this.legend.element, h("p", { class: "note" }, t("advertiser.shaded"))),
-      h("section", { class: "card" }, h("h2", {}, t("advertiser.where")), this.lanes.element, this.laneLegend.element, h("p", { class: "note" }, t("advertiser.silence")), this.table.element));
+      card(t("advertiser.rssi"), this.chart.element, this.legend.element, note(t("advertiser.shaded"))),
+      card(t("advertiser.where"), this.lanes.element, this.laneLegend.element, note(t("advertiser.silence")), this.table.element));
     this.laneLegend.draw(["heard", "listening", "silent", "gap"].map((kind) => ({ kind, text: t(`what_long.${kind === "listening" ? "not_heard" : kind}`) })));
   }
 
@@ -101,10 +108,14 @@ class Advertiser extends HistoryView {
     const heard = pis.filter((pi) => pi.detections), lines = heard.slice(0, MOST_LINES);
     const shown = lines.length ? lines : pis;
     this.showFacts(rows.filter(({ what }) => what === "heard"), heard);
-    this.chart.draw(this.summary(heard), lines.map((pi, i) => ({ label: pi.id, colour: `c${i + 1}`, data: points(pi.heard), pointStyle: MARKS[i][0], pointRadius: pi.heard.length > 300 ? 1.5 : 3 })),
-      shown.flatMap((pi) => pi.not.map(({ from, until }) => ({ from, until, alpha: Math.max(LIGHTEST, DARKEST / shown.length) }))));
-    this.legend.draw([...lines.map((pi, i) => ({ kind: `c${i + 1}`, sign: MARKS[i][1], text: [pi.id, pi.place].filter(Boolean).join(" · ") })), { kind: "shade", text: t("advertiser.shade") },
-                      ...(heard.length > lines.length ? [{ kind: "none", text: t("advertiser.others", { n: heard.length - lines.length }) }] : [])]);
+    const width = this.chart.plot.clientWidth;
+    const datasets = lines.map((pi, i) => ({ label: pi.id, colour: `c${i + 1}`, data: points(pi.heard), pointStyle: MARKS[i][0],
+                                             pointRadius: radius(pi.heard.length, width) }));
+    const alpha = Math.max(LIGHTEST, DARKEST / shown.length);
+    this.chart.draw(this.summary(heard), datasets, shown.flatMap((pi) => pi.not.map(({ from, until }) => ({ from, until, alpha }))));
+    const others = heard.length - lines.length;
+    this.legend.draw([...lines.map((pi, i) => ({ kind: `c${i + 1}`, sign: MARKS[i][1], text: [pi.id, pi.place].filter(Boolean).join(" · ") })),
+                      { kind: "shade", text: t("advertiser.shade") }, ...(others > 0 ? [{ kind: "none", text: t("advertiser.others", { n: others }) }] : [])]);
     this.lanes.draw((heard.length ? heard : pis).map((pi) => this.lane(pi)));
     this.table.draw(rows);
   }
@@ -112,8 +123,10 @@ class Advertiser extends HistoryView {
   // It listened whenever it is not said that it did not.
   lane(pi) {
     const { from, to } = this.range;
-    const spans = [...between(pi.not, from, to).map((one) => ({ ...one, kind: "listening", title: t("what_long.not_heard") })), ...merged(pi.heard.map((row) => ({ kind: "heard", from: row.from, until: row.until, title: t("what.heard") }))),
-                   ...pi.not.map(({ kind, reason, from: begin, until }) => ({ kind, from: begin, until, title: [t(`what.${kind}`), reason].filter(Boolean).join(", ") }))];
+    const spans = [
+      ...between(pi.not, from, to).map((one) => ({ ...one, kind: "listening", title: t("what_long.not_heard") })),
+      ...merged(pi.heard.map((row) => ({ kind: "heard", from: row.from, until: row.until, title: t("what.heard") }))),
+      ...pi.not.map((one) => ({ ...one, title: [t(`what.${one.kind}`), one.reason].filter(Boolean).join(", ") }))];
     const not = pi.not.reduce((sum, one) => sum + Math.min(to, one.until) - Math.max(from, one.from), 0);
     return { name: pi.id, title: pi.place, href: `#/coverage?${new URLSearchParams({ ...this.range.asked, device: pi.id })}`, spans,
              text: t("advertiser.lane", { pi: pi.id, n: pi.detections, span: span(not) }) };

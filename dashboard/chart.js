@@ -96,7 +96,8 @@ export class TimeChart {
           for (const { at, text: label } of found) times.set(at, label);
           axis.ticks = found.map(({ at }) => ({ value: at }));
         }, ticks: { ...text, callback: (at) => times.get(at) ?? "", maxRotation: 0, autoSkip: false } },
-        y: { stacked: this.stacked, beginAtZero: this.stacked, grid, ticks: { ...text, precision: 0, maxTicksLimit: 6, callback: (value) => number(value).replace("-", "−") },
+        y: { stacked: this.stacked, beginAtZero: this.stacked, grid, 
+             ticks: { ...text, precision: 0, maxTicksLimit: 6, callback: (value) => number(value).replace("-", "−") },
              title: { display: this.unit !== "", text: this.unit, ...text }, afterFit: (axis) => { axis.width = Math.max(axis.width, 44); } },
       },
       plugins: { legend: { display: false }, tooltip: { animation: false, callbacks: {

@@ -1,7 +1,7 @@
 // When each Pi listened, and what is missing.
 import { Legend } from "./chart.js";
 import { download } from "./csv.js";
-import { h, setText } from "./dom.js";
+import { card, h, note, setText } from "./dom.js";
 import { milliseconds, moment, placeOf, span } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
@@ -31,19 +31,25 @@ class Coverage extends HistoryView {
     this.legend = new Legend();
     this.legend.draw(["listening", "silent", "gap"].map((kind) => ({ kind, text: t(`what_long.${kind}`) })));
     this.stretches = new HiddenTable(t("coverage.stretches"), [
-      { name: "pi", label: t("col.pi"), text: pi }, { name: "what", label: t("col.what"), text: (row) => t(`what.${row.what}`), kind: (row) => row.what },
-      { name: "from", label: t("col.from"), text: (row) => moment(row.from) }, { name: "until", label: t("col.until"), text: (row) => moment(row.until) },
-      { name: "long", label: t("col.long"), number: true, text: (row) => span(row.until - row.from) }, { name: "reason", label: t("col.reason"), text: (row) => row.reason ?? "" },
+      { name: "pi", label: t("col.pi"), text: pi },
+      { name: "what", label: t("col.what"), text: (row) => t(`what.${row.what}`), kind: (row) => row.what },
+      { name: "from", label: t("col.from"), text: (row) => moment(row.from) },
+      { name: "until", label: t("col.until"), text: (row) => moment(row.until) },
+      { name: "long", label: t("col.long"), number: true, text: (row) => span(row.until - row.from) },
+      { name: "reason", label: t("col.reason"), text: (row) => row.reason ?? "" },
       { name: "clock", label: t("now.clock"), text: (row) => row.clock ? t(`now.clock.${row.clock}`) : "" }]);
     this.missing = new Table(t("coverage.missing"), [
-      { name: "pi", label: t("col.pi"), text: pi }, { name: "what", label: t("col.what"), text: (row) => row.what === "device" ? t("coverage.device") : t("coverage.batches", { n: row.batches ?? 0 }) },
+      { name: "pi", label: t("col.pi"), text: pi },
+      { name: "what", label: t("col.what"), text: (row) => row.what === "device" ? t("coverage.device") : t("coverage.batches", { n: row.batches ?? 0 }) },
       { name: "reason", label: t("col.reason"), text: (row) => row.reason ?? "" },
-      { name: "from", label: t("col.from"), text: (row) => timeText(row.lost_from ?? row.since) }, { name: "until", label: t("col.until"), text: (row) => timeText(row.lost_to) },
-      { name: "since", label: t("coverage.noticed"), text: (row) => timeText(row.since) }, { name: "count", label: t("coverage.count"), number: true, text: batchesOf }]);
-    this.none = h("p", { class: "note" }, t("coverage.nothing_missing"));
+      { name: "from", label: t("col.from"), text: (row) => timeText(row.lost_from ?? row.since) },
+      { name: "until", label: t("col.until"), text: (row) => timeText(row.lost_to) },
+      { name: "since", label: t("coverage.noticed"), text: (row) => timeText(row.since) },
+      { name: "count", label: t("coverage.count"), number: true, text: batchesOf }]);
+    this.none = note(t("coverage.nothing_missing"));
     this.file = h("button", { type: "button", on: { click: () => download("missing", this.lost) } }, t("csv"));
     this.body.append(this.summary,
-      h("section", { class: "card" }, h("h2", {}, t("coverage.lanes")), this.lanes.element, this.legend.element, h("p", { class: "note" }, t("coverage.silence")), this.stretches.element),
+      card(t("coverage.lanes"), this.lanes.element, this.legend.element, note(t("coverage.silence")), this.stretches.element),
       h("section", { class: "card" }, h("div", { class: "headed" }, h("h2", {}, t("coverage.missing")), this.file), this.none, this.missing.element, this.missing.note));
   }
 
@@ -59,7 +65,8 @@ class Coverage extends HistoryView {
     this.lost = missing.rows;
     const batches = missing.rows.reduce((sum, row) => sum + (row.batches ?? 0), 0), silent = missing.rows.filter(({ what }) => what === "device").length;
     setText(this.summary, [t("coverage.pis", { n: pis.length }), t("coverage.listened", { part: number(Math.round(listened * 1000) / 10) }),
-                           batches ? t("coverage.lost", { n: batches }) : t("coverage.none_lost"), silent ? t("coverage.silent_now", { n: silent }) : ""].filter(Boolean).join(" · "));
+                           batches ? t("coverage.lost", { n: batches }) : t("coverage.none_lost"),
+                           silent ? t("coverage.silent_now", { n: silent }) : ""].filter(Boolean).join(" · "));
     this.lanes.draw(pis.map(([id, spans]) => this.lane(id, spans)));
     this.stretches.draw(pis.flatMap(([, spans]) => spans).sort((a, b) => b.from - a.from));
     this.missing.draw(missing.rows);
@@ -68,11 +75,11 @@ class Coverage extends HistoryView {
   }
 
   lane(id, spans) {
-    const part = (what) => lengthOf(spans.filter((one) => one.what === what));
+    const part = (what) => span(lengthOf(spans.filter((one) => one.what === what)));
     const reasons = [...new Set(spans.map(({ reason }) => reason).filter(Boolean))].join(", ");
     return { name: id, title: placeOf(spans[0]), href: `#/coverage?${new URLSearchParams({ ...this.range.asked, device: id })}`,
              spans: spans.map((one) => ({ kind: one.what, from: one.from, until: one.until, title: [t(`what.${one.what}`), one.reason].filter(Boolean).join(", ") })),
-             text: [t("coverage.lane", { pi: id, listening: span(part("listening")), silent: span(part("silent")), gap: span(part("gap")) }), reasons].filter(Boolean).join("; ") };
+             text: [t("coverage.lane", { pi: id, listening: part("listening"), silent: part("silent"), gap: part("gap") }), reasons].filter(Boolean).join("; ") };
   }
 
   leave() {

@@ -4,6 +4,7 @@ import { weekdays } from "./format.js";
 import { number, t } from "./words.js";
 
 const LEVELS = 8, HOURS = 24;
+const twoDigits = (value) => String(value).padStart(2, "0");
 
 // `samples`: [{at, value}], one for each hour in which somebody listened. → 7 × 24 means; null where nobody did.
 export function byHour(samples) {
@@ -19,7 +20,7 @@ export function byHour(samples) {
 export class HeatMap {
   constructor(label) {
     this.cells = Array.from({ length: 7 }, () => Array.from({ length: HOURS }, () => h("td", {}, h("span"))));
-    const hours = Array.from({ length: HOURS }, (_, hour) => h("th", { scope: "col" }, h("span", {}, String(hour).padStart(2, "0"))));
+    const hours = Array.from({ length: HOURS }, (_, hour) => h("th", { scope: "col" }, h("span", {}, twoDigits(hour))));
     this.days = weekdays().map((name) => h("th", { scope: "row" }, name));
     this.element = h("table", { class: "heat", "aria-label": label },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, t("heat.day"))), ...hours)),
@@ -31,7 +32,8 @@ export class HeatMap {
     means.forEach((row, day) => row.forEach((mean, hour) => {
       const cell = this.cells[day][hour], shown = mean === null ? t("unknown") : number(Math.round(mean * (mean < 10 ? 10 : 1)) / (mean < 10 ? 10 : 1));
       setAttribute(cell, "class", mean === null ? "nobody" : `level-${Math.ceil(mean / most * LEVELS)}`);
-      setAttribute(cell, "title", `${this.days[day].textContent} ${String(hour).padStart(2, "0")}–${String(hour + 1).padStart(2, "0")}: ${mean === null ? t("heat.nobody") : t("heat.mean", { n: shown })}`);
+      const when = `${this.days[day].textContent} ${twoDigits(hour)}–${twoDigits(hour + 1)}`;
+      setAttribute(cell, "title", `${when}: ${mean === null ? t("heat.nobody") : t("heat.mean", { n: shown })}`);
       setText(cell.firstChild, mean === null ? t("unknown") : number(Math.round(mean)));
     }));
   }

@@ -40,7 +40,8 @@ export class HistoryView {
 
   // Makes a choice of `device` or `place`, to be filled by askPis().
   filter(name) {
-    const select = h("select", { "aria-label": t(`filter.${name}`), on: { change: () => this.change({ [name]: select.value }) } }, h("option", { value: "" }, t(`filter.all_${name}`)));
+    const select = h("select", { "aria-label": t(`filter.${name}`), on: { change: () => this.change({ [name]: select.value }) } },
+      h("option", { value: "" }, t(`filter.all_${name}`)));
     (this.selects ??= {})[name] = select;
     this.offer(select, name, []);
     this.filters.append(select);
@@ -50,7 +51,8 @@ export class HistoryView {
     const asked = this.params[name] ?? "";
     const all = new Map(choices);
     if (asked && !all.has(asked)) all.set(asked, asked);
-    select.replaceChildren(select.options[0], ...[...all].sort(([, a], [, b]) => a.localeCompare(b, undefined, { numeric: true })).map(([value, text]) => h("option", { value }, text)));
+    const sorted = [...all].sort(([, a], [, b]) => a.localeCompare(b, undefined, { numeric: true }));
+    select.replaceChildren(select.options[0], ...sorted.map(([value, text]) => h("option", { value }, text)));
     select.value = asked;
   }
 
@@ -91,7 +93,7 @@ export class HistoryView {
 
   tell(nothing, answers) {
     const more = Object.values(answers).find((answer) => answer.more);
-    this.say(nothing || (more ? "more" : ""), { n: more?.rows.length });
+    this.say(nothing || (more ? this.cut ?? "more" : ""), { n: more?.rows.length });
     this.body.hidden = Boolean(nothing);
     this.shown = !nothing;
     if (!nothing) this.show(answers);
@@ -125,12 +127,16 @@ export class HistoryView {
     if (key === this.saidLast) return;
     this.saidLast = key;
     const text = (name) => h("p", {}, t(`ask.${name}`, values));
-    const long = { no_database: () => [h("h2", {}, t("ask.no_database")), text("no_database_why"), command("bleingest --db ble.db | blews --db ble.db"), text("no_database_other"),
-                                       command("blews --db ble.db --stay </dev/null")],
-                   empty: () => [h("h2", {}, t("ask.empty")), text("empty_why"), command("blescan | bleingest --db ble.db"), text("empty_replay"),
-                                 command("blescan --replay sample.btsnoop --now | bleingest --db ble.db"), text("empty_doctor"), command("bleingest --doctor --db ble.db")],
-                   slow: () => [text("slow"), h("button", { type: "button", on: { click: () => this.zoom(scaled(this.range, 0.5, this.now())) } }, t("ask.shorter"))],
-                   nobody_listened: () => [text("nobody_listened"), h("p", {}, h("a", { href: `#/coverage?${new URLSearchParams(this.range.asked)}` }, t("ask.see_coverage")))] };
+    const long = {
+      no_database: () => [h("h2", {}, t("ask.no_database")), text("no_database_why"), command("bleingest --db ble.db | blews --db ble.db"),
+                          text("no_database_other"), command("blews --db ble.db --stay </dev/null")],
+      empty: () => [h("h2", {}, t("ask.empty")), text("empty_why"), command("blescan | bleingest --db ble.db"),
+                    text("empty_replay"), command("blescan --replay sample.btsnoop --now | bleingest --db ble.db"),
+                    text("empty_doctor"), command("bleingest --doctor --db ble.db")],
+      slow: () => [text("slow"), h("button", { type: "button", on: { click: () => this.zoom(scaled(this.range, 0.5, this.now())) } }, t("ask.shorter"))],
+      nobody_listened: () => [text("nobody_listened"),
+                              h("p", {}, h("a", { href: `#/coverage?${new URLSearchParams(this.range.asked)}` }, t("ask.see_coverage")))],
+    };
     const kept = this.shown && ["lost", "busy"].includes(kind) && this.answered;
     this.said.className = `said ${["no_database", "empty"].includes(kind) ? "empty" : kind}`;
     this.said.replaceChildren(...(kind === "" ? [] : long[kind]?.() ?? [text(kind)]), ...(kept ? [h("p", {}, t("ask.from", { time: time(this.answered) }))] : []));

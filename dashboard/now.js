@@ -9,6 +9,7 @@ const ZONES = ["near", "medium", "far"];
 const LINE = { width: 240, height: 36 };
 const MINUTE = 60_000;
 const NONE = [];
+const chart = (...parts) => svg("svg", { class: "line", viewBox: `0 0 ${LINE.width} ${LINE.height}`, preserveAspectRatio: "none", role: "img" }, ...parts);
 
 function emptyState() {
   return h("div", { class: "empty" },
@@ -39,7 +40,7 @@ class Tile {
     this.title = svg("title");
     this.stripTitle = svg("title");
     this.strip = svg("svg", { class: "lane strip", role: "img" }, this.stripTitle);
-    this.chart = svg("svg", { class: "line", viewBox: `0 0 ${LINE.width} ${LINE.height}`, preserveAspectRatio: "none", role: "img" }, this.title, this.past, this.line);
+    this.chart = chart(this.title, this.past, this.line);
     this.zones = Object.fromEntries(ZONES.map((zone) => [zone, h("b", { class: zone })]));
     this.element = h("li", { class: "tile" },
       h("h3", {}, this.link), part("state", { class: "state" }), part("place", { class: "place" }), part("heard", { class: "heard" }),
@@ -117,10 +118,11 @@ function line(points, lead) {
 }
 
 function placeRow() {
-  const cells = Object.fromEntries(["place", "pis", ...ZONES].map((name) => [name, h(name === "place" ? "th" : "td", name === "place" ? { scope: "row" } : { class: "number" })]));
+  const cells = { place: h("th", { scope: "row" }) };
+  for (const name of ["pis", ...ZONES]) cells[name] = h("td", { class: "number" });
   const link = h("a"), path = svg("path", { class: "past" }), title = svg("title");
   cells.place.append(link);
-  const hour = h("td", { class: "hour" }, svg("svg", { class: "line", viewBox: `0 0 ${LINE.width} ${LINE.height}`, preserveAspectRatio: "none", role: "img" }, title, path));
+  const hour = h("td", { class: "hour" }, chart(title, path));
   return { cells, link, path, title, element: h("tr", {}, ...Object.values(cells), hour) };
 }
 
@@ -202,10 +204,10 @@ class Now {
     for (const name of this.rows.keys()) if (!names.has(name)) this.rows.delete(name);
     arrange(this.body, list.map((one) => {
       if (!this.rows.has(one.place)) this.rows.set(one.place, placeRow());
-      const { cells, link, element, ...chart } = this.rows.get(one.place);
+      const { cells, link, element, ...hour } = this.rows.get(one.place);
       setText(link, one.place || t("now.no_place"));
       if (one.place) setAttribute(link, "href", `#/occupancy?place=${encodeURIComponent(one.place)}`);
-      this.drawHour(chart, this.past.places.get(one.place) ?? [], now);
+      this.drawHour(hour, this.past.places.get(one.place) ?? [], now);
       setText(cells.pis, `${number(one.pis)} / ${number(one.all)}`);
       for (const zone of ZONES) setText(cells[zone], one.pis ? number(one[zone]) : t("unknown"));
       return element;

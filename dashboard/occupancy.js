@@ -1,7 +1,7 @@
 // How many were at each place, over hours and weeks.
 import { Legend, TimeChart } from "./chart.js";
 import { download } from "./csv.js";
-import { h, setAttribute, setText } from "./dom.js";
+import { card, h, note, setAttribute, setText } from "./dom.js";
 import { moment, placeOf, span } from "./format.js";
 import { HeatMap } from "./heatmap.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
@@ -56,18 +56,23 @@ class Occupancy extends HistoryView {
     this.file = h("button", { type: "button", on: { click: () => download("occupancy", this.rows) } }, t("csv"));
     this.charts = [];
     this.places = h("div", { class: "place-charts" });
-    this.others = h("p", { class: "note" });
-    this.steps = h("p", { class: "note" });
+    this.others = note("");
+    this.steps = note("");
     this.legend = new Legend();
     this.legend.draw(ZONES.map((zone) => ({ kind: zone, text: t(zone) })));
     this.heat = new HeatMap(t("heat.title"));
-    this.heatCard = h("section", { class: "card" }, h("h2", {}, t("heat.title")), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("heat.title") }, this.heat.element), h("p", { class: "note" }, t("heat.note")));
+    const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("heat.title") }, this.heat.element);
+    this.heatCard = card(t("heat.title"), scroll, note(t("heat.note")));
     this.table = new HiddenTable(t("occupancy.table"), [
-      { name: "from", label: t("col.from"), text: (row) => moment(row.from) }, { name: "place", label: t("col.place"), text: (row) => placeOf(row) || t("now.no_place") },
-      ...[...ZONES, "advertisers"].map((name) => ({ name, label: name === "advertisers" ? t("occupancy.all") : t(name), number: true, text: (row) => number(row[name]) })),
-      { name: "pis", label: t("now.pis"), number: true, text: (row) => number(row.pis) }, { name: "listened", label: t("occupancy.listened"), number: true, text: (row) => span(row.listened_s * 1000) }]);
+      { name: "from", label: t("col.from"), text: (row) => moment(row.from) },
+      { name: "place", label: t("col.place"), text: (row) => placeOf(row) || t("now.no_place") },
+      ...[...ZONES, "advertisers"].map((name) => ({ name, label: t(name === "advertisers" ? "occupancy.all" : name), number: true,
+                                                    text: (row) => number(row[name]) })),
+      { name: "pis", label: t("now.pis"), number: true, text: (row) => number(row.pis) },
+      { name: "listened", label: t("occupancy.listened"), number: true, text: (row) => span(row.listened_s * 1000) }]);
     this.body.append(
-      h("section", { class: "card" }, h("div", { class: "headed" }, h("h2", {}, t("occupancy.chart")), this.legend.element), this.places, this.others, this.steps, h("div", { class: "headed" }, this.table.element, this.file)),
+      h("section", { class: "card" }, h("div", { class: "headed" }, h("h2", {}, t("occupancy.chart")), this.legend.element), this.places, this.others,
+        this.steps, h("div", { class: "headed" }, this.table.element, this.file)),
       this.heatCard);
   }
 

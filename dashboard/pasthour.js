@@ -35,7 +35,8 @@ function byLocation(rows) {
 export class PastHour {
   // changed(): there is something new.
   constructor({ seen, feed }, changed) {
-    Object.assign(this, { seen, feed, changed, stretches: new Map(), lines: new Map(), places: new Map(), due: 0, linesDue: 0, known: false, aborter: new AbortController() });
+    Object.assign(this, { seen, feed, changed, due: 0, linesDue: 0, known: false, aborter: new AbortController() });
+    Object.assign(this, { stretches: new Map(), lines: new Map(), places: new Map() });  // by Pi, by Pi, by place
   }
 
   // To be called now and then.
@@ -56,11 +57,12 @@ export class PastHour {
     this.known = true;
     if (pis.length) this.changed();
     this.stretches = grouped(timed((await ask("coverage", LAST_HOUR, signal)).rows), "device_id");
-    this.places = byLocation(over((await ask("occupancy", { ...LAST_HOUR, every: "5m" }, signal)).rows, this.feed.now()));
+    const steps = async (device) => over((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows, this.feed.now());
+    this.places = byLocation(await steps());
     this.changed();
     if (Date.now() < this.linesDue) return;
     this.linesDue = Date.now() + LINES_EVERY_MS;
-    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, over((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows, this.feed.now()));
+    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, await steps(device));
     this.changed();
   }
 

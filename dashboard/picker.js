@@ -16,7 +16,8 @@ export class Picker {
   // choose({since, until}): what the address has from then on. now(): the time, by the server's clock.
   constructor(choose, now) {
     this.choose = choose;
-    const button = (name, sign, to) => h("button", { type: "button", class: "sign", "aria-label": t(`range.${name}`), title: t(`range.${name}`), on: { click: () => choose(to(this.range)) } }, sign);
+    const button = (name, sign, to) =>
+      h("button", { type: "button", "aria-label": t(`range.${name}`), title: t(`range.${name}`), on: { click: () => choose(to(this.range)) } }, sign);
     this.presets = PRESETS.map((preset) => h("button", { type: "button", on: { click: () => choose({ since: preset, until: "" }) } }, t(`range.${preset}`)));
     this.shown = h("span", { class: "span" });
     this.from = h("input", { type: "datetime-local" });

@@ -1,6 +1,6 @@
 // Who is where: each advertiser at the Pi that hears it best.
 import { download } from "./csv.js";
-import { h, setText } from "./dom.js";
+import { h, searchField, setText } from "./dom.js";
 import { dbm, milliseconds, placeOf, plain, time } from "./format.js";
 import { HistoryView } from "./history.js";
 import { Table } from "./table.js";
@@ -10,8 +10,8 @@ const SHORT_HASH = 12, MOST_ROWS = 1000;
 
 class Presence extends HistoryView {
   build() {
-    this.q = h("input", { type: "search", id: "q", placeholder: t("presence.search"), "aria-label": t("presence.search"), autocomplete: "off", spellcheck: "false", value: this.params.q ?? "",
-                          on: { input: () => this.search() } });
+    this.cut = "more_strongest";
+    this.q = searchField("q", t("presence.search"), this.params.q ?? "", { input: () => this.search() });
     this.filters.append(this.q);
     this.filter("device");
     this.filter("place");
@@ -20,11 +20,14 @@ class Presence extends HistoryView {
     const track = (row) => `#/advertiser?${new URLSearchParams({ hash: row.raw.device_hash, ...(this.params.since ? this.range.asked : {}) })}`;
     this.table = new Table(t("presence.table"), [
       { name: "advertiser", label: t("live.advertiser"), text: (row) => row.raw.device_hash.slice(0, SHORT_HASH), title: (row) => row.raw.device_hash, href: track },
-      { name: "name", label: t("col.name"), text: (row) => row.name }, { name: "pi", label: t("col.strongest_pi"), text: (row) => row.raw.device_id },
-      { name: "rssi", label: t("live.rssi"), number: true, text: (row) => dbm(row.raw.rssi) }, { name: "zone", label: t("col.zone"), text: (row) => t(row.raw.zone), kind: (row) => row.raw.zone },
+      { name: "name", label: t("col.name"), text: (row) => row.name },
+      { name: "pi", label: t("col.strongest_pi"), text: (row) => row.raw.device_id },
+      { name: "rssi", label: t("live.rssi"), number: true, text: (row) => dbm(row.raw.rssi) },
+      { name: "zone", label: t("col.zone"), text: (row) => t(row.raw.zone), kind: (row) => row.raw.zone },
       { name: "place", label: t("col.place"), text: (row) => row.place },
       { name: "last", label: t("col.last"), text: (row) => time(milliseconds(row.raw.last), this.now()) },
-      { name: "pis", label: t("col.pis"), number: true, text: (row) => number(row.raw.pis) }, { name: "count", label: t("col.detections"), number: true, text: (row) => number(row.raw.detections) }], { className: "presence" });
+      { name: "pis", label: t("col.pis"), number: true, text: (row) => number(row.raw.pis) },
+      { name: "count", label: t("col.detections"), number: true, text: (row) => number(row.raw.detections) }], { className: "presence" });
     this.body.append(h("section", { class: "card" }, h("div", { class: "headed" }, this.count, file), this.table.element));
   }
 
@@ -50,7 +53,8 @@ class Presence extends HistoryView {
     if (q !== (this.params.q ?? "")) this.page.setParams({ ...this.params, q });
     if (!this.all) return;
     this.found = this.all.filter((row) => words.every((word) => row.words.includes(word)));
-    setText(this.count, this.found.length === this.all.length ? t("presence.count", { n: this.all.length }) : t("presence.count_of", { n: this.found.length, all: this.all.length }));
+    const n = this.found.length, all = this.all.length;
+    setText(this.count, n === all ? t("presence.count", { n }) : t("presence.count_of", { n, all }));
     this.table.element.hidden = this.found.length === 0;
     this.table.draw(this.found);
   }

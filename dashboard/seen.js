@@ -98,7 +98,8 @@ export class Seen {
     for (const row of rows) {
       const at = milliseconds(row.last_heard);
       if (row.state === "gone" || at === null || this.pis.has(row.device_id)) continue;
-      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock), synced: row.clock !== "unsynced", counted: false });
+      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock),
+                                              synced: row.clock !== "unsynced" });
     }
   }
 

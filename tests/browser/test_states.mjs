@@ -89,7 +89,7 @@ test("one advertiser that is not known, not told, or not one", async () => {
 test("an answer that is cut says that there is more", async () => {
   const rows = Array.from({ length: 1000 }, (_, i) => ({ device_hash: String(i).padStart(64, "0"), device_id: "pi-1", rssi: -60, zone: "near", last: "2026-10-28T12:00:00.000Z", pis: 1, detections: 3 }));
   const page = await answered("presence", 200, { rows, more: "there are more than 1000 rows" });
-  await shows(page, ".said", /Only a part is shown, the latest 1,000 rows/);
+  await shows(page, ".said", /Only a part is shown, the 1,000 strongest/);
   await counts(page, ".presence tbody tr", 1000);
 });
 
