@@ -103,7 +103,8 @@ export function* lines(start, days, pis = PIS, end = Infinity) {
 
 // Stores what `pieces` gives.
 export async function store(db, pieces) {
-  const ingest = spawn(join(BLEPIPE_BIN, "bleingest"), ["--db", db, "--quiet", "--reject", "/dev/null"], { stdio: ["pipe", "ignore", "inherit"] });
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(BLEPIPE_|STATE_DIRECTORY|LOG_LEVEL)/.test(name)));
+  const ingest = spawn(join(BLEPIPE_BIN, "bleingest"), ["--db", db, "--quiet", "--reject", "/dev/null"], { env, stdio: ["pipe", "ignore", "inherit"] });
   const gone = new Promise((resolve) => ingest.on("exit", resolve));
   for (const piece of pieces) if (!ingest.stdin.write(piece)) await new Promise((resolve) => ingest.stdin.once("drain", resolve));
   ingest.stdin.end();
