@@ -1,7 +1,8 @@
 // bench_history: the batches of a site, as many as make so many million detections, to fill a database with.
 //   bench_history MILLIONS >LINES
 // 50 Pis, each with a batch of 25 detections every 40 s up to now: 10 million are 3.7 days. A detection in 100 is of an advertiser that
-// nobody has heard before; the others are of 300 that stay near one Pi or its neighbour.
+// nobody has heard before; the others are of 24 that stay near one Pi or its neighbour:
+// 0.25 rows of five minutes for each detection.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -17,7 +18,7 @@ using namespace ble;
 
 namespace {
 
-constexpr std::int64_t pis = 50, detections = 25, near_a_pi = 300, one_in = 100;
+constexpr std::int64_t pis = 50, detections = 25, near_a_pi = 24, one_in = 100;
 constexpr std::chrono::seconds period(40);
 
 DeviceHash hash_of(std::uint64_t number) {

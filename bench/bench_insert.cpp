@@ -1,17 +1,21 @@
 // bench_insert: the yardstick for bleingest. A bare loop of prepared INSERTs of the same rows into the same tables, in
-// transactions of the same size, with the same settings; parsing and looking up ids is done before the clock starts.
+// transactions of the same size, with the same settings; parsing, looking up ids and adding up what goes into the rollups is done before the clock
+// starts.
 //   bench_insert BATCHES.ndjson NEW.db       prints seconds elapsed and of processor time
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/pipe_size.hpp"
 #include "batch/batch.hpp"
 #include "sqlite/database.hpp"
+#include "store/rows/rollup_rows.hpp"
 #include "store/sqlite/schema.hpp"
 
 using namespace ble;
@@ -21,12 +25,27 @@ namespace {
 struct Row {
     std::int64_t timestamp, advertiser, rssi, zone, count;
 };
+struct Rolled {
+    std::int64_t detections = 0, reports = 0, strongest = -1000, rssi_sum = 0, zone = 9;
+};
+using Rollup = std::map<std::pair<std::int64_t, std::int64_t>, Rolled>;  // by bucket and advertiser
+
 struct Prepared {
     std::int64_t seq, timestamp;
     std::vector<Row> rows;
     std::vector<std::pair<std::int64_t, std::string>> new_advertisers;
+    Rollup rollup;  // of the transaction, with its last one
     bool last_of_transaction = false;
 };
+
+void add(Rollup &rollup, std::int64_t number, const Row &row) {
+    Rolled &sum = rollup[{number, row.advertiser}];
+    ++sum.detections;
+    sum.reports += row.count;
+    sum.strongest = std::max(sum.strongest, row.rssi);
+    sum.rssi_sum += row.rssi;
+    sum.zone = std::min(sum.zone, row.zone);
+}
 
 std::int64_t milliseconds(Time time) {
     return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -38,12 +57,14 @@ std::vector<Prepared> prepare(const char *path) {
     std::map<std::string, std::int64_t> ids;
     std::vector<Prepared> all;
     std::size_t bytes = 0;
+    Rollup rollup;
     for (std::string line; std::getline(file, line);) {
         const ParsedLine parsed = parser.parse(line);
         const Batch &batch = std::get<ParsedBatch>(parsed).batch;
         bytes += line.size() + 1;
         if (bytes > pipe_capacity) {  // bleingest would have looked at as much
             all.back().last_of_transaction = true;
+            all.back().rollup = std::exchange(rollup, {});
             bytes = line.size() + 1;
         }
         Prepared &one = all.emplace_back();
@@ -55,10 +76,39 @@ std::vector<Prepared> prepare(const char *path) {
             const auto id = found->second;
             if (added) one.new_advertisers.emplace_back(id, d.device_hash.text());
             one.rows.push_back({milliseconds(d.timestamp), id, d.rssi_dbm, std::int64_t(d.zone), *d.count});
+            add(rollup, one.rows.back().timestamp / rollup_ms, one.rows.back());
         }
     }
+    if (!all.empty()) all.back().rollup = std::move(rollup);
     return all;
 }
+
+// What rolls up to one row comes once or twice, so the least that can be done is an upsert for each of a transaction.
+class Rollups {
+  public:
+    explicit Rollups(Database &database)
+        : five_(database, "INSERT INTO rollups VALUES (?1, 1, ?2, 1, ?3, ?4, ?5, ?6, ?7)" + on_conflict),
+          day_(database, "INSERT INTO rollups_day VALUES (?1, 1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8)" +
+                             on_conflict +
+                             ", first = min(first, excluded.first), last = max(last, "
+                             "excluded.last)") {}
+
+    void put(const Rollup &rollup) {
+        for (const auto &[key, sum] : rollup) {
+            const auto &[bucket, advertiser] = key;
+            five_.run(bucket, advertiser, sum.detections, sum.reports, sum.strongest, sum.rssi_sum, sum.zone);
+            day_.run(bucket / buckets_a_day, advertiser, sum.detections, sum.reports, sum.strongest,
+                     sum.rssi_sum, sum.zone, bucket % buckets_a_day);
+        }
+    }
+
+  private:
+    static inline const std::string on_conflict =
+        " ON CONFLICT DO UPDATE SET detections = detections + excluded.detections,"
+        " reports = reports + excluded.reports, strongest = max(strongest, excluded.strongest),"
+        " rssi_sum = rssi_sum + excluded.rssi_sum, zone = min(zone, excluded.zone)";
+    Statement five_, day_;
+};
 
 void insert_all(Database &database, const std::vector<Prepared> &batches) {
     Statement batch(
@@ -71,6 +121,7 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
     Statement advertiser(database,
                          "INSERT INTO advertisers (id, device_hash, first_seen, last_seen, detections)"
                          " VALUES (?1, ?2, ?3, ?3, 1)");
+    Rollups rollups(database);
     database.execute("BEGIN IMMEDIATE");
     for (const auto &one : batches) {
         batch.run(one.seq, one.timestamp);
@@ -79,6 +130,7 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
         std::int64_t n = 0;
         for (const auto &row : one.rows)
             detection.run(row.timestamp, id, n++, row.advertiser, row.rssi, row.zone, row.count);
+        rollups.put(one.rollup);
         if (one.last_of_transaction) database.execute("COMMIT; BEGIN IMMEDIATE");
     }
     database.execute("COMMIT");

@@ -24,10 +24,9 @@ SELECT device_id, location, listened_from, listened_until, windows, listened_s, 
 SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zone FROM detection_log
  WHERE timestamp_ms >= (unixepoch('now') - 3600) * 1000 ORDER BY timestamp_ms DESC LIMIT 20;
 
--- Detections and advertisers of each hour and zone, for the last day.
-SELECT substr(timestamp, 1, 13) || ':00Z' AS hour, zone, count(*) AS detections, count(DISTINCT device_hash) AS advertisers
-  FROM detection_log WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
- GROUP BY 1, 2 ORDER BY 1, 2;
+-- How many advertisers were at each place, in the hours of the last week? This reads no detections.
+SELECT location, since, near, medium, far, advertisers FROM occupancy_log
+ WHERE minutes = 60 AND since_ms >= (unixepoch('now') - 604800) * 1000 ORDER BY since DESC, location;
 
 -- When was one advertiser where? `blescan --hash ADDRESS` prints the hash of an address; here: the one seen most.
 SELECT timestamp, device_id, location, rssi, zone FROM detection_log
@@ -56,7 +55,3 @@ SELECT device_id, count(*) AS batches, round(avg(received_at - timestamp) / 1000
 SELECT DISTINCT details -> 'beacon' ->> 'uuid' AS uuid, details -> 'beacon' ->> 'major' AS major,
        details -> 'beacon' ->> 'minor' AS minor
   FROM details WHERE details -> 'beacon' ->> 'uuid' IS NOT NULL LIMIT 20;
-
--- How many advertisers were at each place, in the hours of the last week? This reads no detections.
-SELECT location, since, near, medium, far, advertisers FROM occupancy_log
- WHERE minutes = 60 AND since_ms >= (unixepoch('now') - 604800) * 1000 ORDER BY since DESC, location;

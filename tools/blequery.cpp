@@ -6,6 +6,7 @@
 #include "base/counters.hpp"
 #include "base/line_writer.hpp"
 #include "base/log.hpp"
+#include "base/look.hpp"
 #include "blequery/asking.hpp"
 #include "blequery/options.hpp"
 #include "blequery/serve.hpp"
@@ -17,13 +18,10 @@ using namespace ble;
 
 namespace {
 
-using Lines = std::vector<std::string> (*)(const std::vector<Fields> &);
-
-Lines lines_as(const std::string &format) {
-    if (format == "csv") return csv_lines;
-    if (format == "json") return json_lines;
-    if (format == "table") return table_lines;
-    return ::isatty(STDOUT_FILENO) == 1 ? table_lines : json_lines;
+std::vector<std::string> lines_of(const std::vector<Fields> &rows, const std::string &format) {
+    if (format == "csv") return csv_lines(rows);
+    const bool table = format == "table" || (format == "auto" && ::isatty(STDOUT_FILENO) == 1);
+    return table ? table_lines(rows, look_of(STDOUT_FILENO).utf8) : json_lines(rows);
 }
 
 ExitCode run(const QueryOptions &options) {
@@ -45,7 +43,7 @@ ExitCode run(const QueryOptions &options) {
         log_info("stopped before there was an answer");
         return ExitCode::temporary;
     }
-    for (const auto &line : lines_as(options.format)(found.rows)) writer.line(line);
+    for (const auto &line : lines_of(found.rows, options.format)) writer.line(line);
     writer.flush();
     counters.out = found.rows.size();
     if (!found.cut.empty()) log_warning(found.cut);

@@ -33,7 +33,7 @@ void reload(const ServeOptions &o, bool &has_keys, Doorkeeper &door, LwsLoop &lo
         check_still_there(has_keys, !keys.everybody_may(), "the file of keys");
         has_keys = !keys.everybody_may();
         if (!keys.everybody_may() && keys.size() == 0)
-            log_warning("there is no key any more: nobody may send");
+            log_warning("there is no key any more: nobody can send");
         door.set_keys(std::move(keys));
     };
     if (has_keys || has_credentials()) read_again("keys", replace);
@@ -78,7 +78,7 @@ ExitCode print_diagnosis(const ServeOptions &o) {
     findings.push_back(Finding::ok("keys", o.keys.everybody_may()
                                                ? "none: everybody may send who reaches the port"
                                                : std::to_string(o.keys.size()) + " are known"));
-    findings.push_back(examine_clock());
+    findings.push_back(examine_server_clock());
     return report(findings, {"could_serve", "Batches can be taken.", "No batch can be taken."}, o.doctor);
 }
 

@@ -1,4 +1,4 @@
-// blescan: turn what a radio heard into batches, one a scan window; or what a capture recorded.
+// blescan: turn the reports of a radio, or of a capture, into batches, one for each scan window.
 // The contract (options, guarantees, exit codes) is man/blescan.1.
 #include <unistd.h>
 
@@ -53,6 +53,6 @@ ExitCode run(const ScanOptions &options) {
 
 int main(int argc, char **argv) {
     return run_tool<ScanOptions>(argc, argv, "blescan",
-                                 "turn what a radio heard into batches, one a scan window",
+                                 "turn the reports of a radio into batches, one for each scan window",
                                  declare_scan_options, validate_scan_options, run);
 }

@@ -15,16 +15,14 @@ using namespace ble;
 void warn(const ReceiveOptions &options) {
     const bool shared = !options.part.group.empty();
     if (options.mqtt.client_id.empty() && !(shared && options.confirm))
-        log_info(shared ? "without --client-id the broker forgets what it has sent us when blesub dies: let "
-                          "the senders "
-                          "wait for --confirm"
-                        : "without --client-id the broker keeps nothing for us: what arrives while blesub is "
-                          "away is lost");
+        log_info(shared ? "without --client-id the broker forgets the messages that it has sent when blesub "
+                          "dies: use --confirm here, and --confirm stored at each blesend"
+                        : "without --client-id the broker keeps no messages for blesub: what arrives while "
+                          "blesub does not run is lost");
     if (options.confirm && !options.confirm_key)
         log_warning(
             "--confirm without --confirm-key: anybody who may publish on the topics of confirmations can "
-            "confirm for us; give "
-            "blesub and each blesend one key, made by openssl rand -hex 32 >FILE");
+            "confirm a batch; give blesub and each blesend the same key, made by openssl rand -hex 32 >FILE");
     warn_of_plain_password(options.mqtt);
     if (options.mqtt.insecure) log_warning("--insecure: anyone could pretend to be the broker");
 }

@@ -13,6 +13,7 @@
 #include "server/broadcaster.hpp"
 #include "server/event_input.hpp"
 #include "server/history.hpp"
+#include "server/history_doctor.hpp"
 #include "server/lws_loop.hpp"
 #include "server/metrics_site.hpp"
 #include "server/server_doctor.hpp"
@@ -48,7 +49,8 @@ ExitCode print_diagnosis(const BroadcastOptions &o) {
     auto findings = examine_server({o.bind, static_cast<std::uint16_t>(o.port), o.prefix, "blews"}, o.tls);
     findings.push_back(
         Finding::ok("token", o.token ? "there is one" : "none: everybody may look who reaches the port"));
-    findings.push_back(examine_clock());
+    if (!o.db.empty()) findings.push_back(examine_history(workers_of(o), o.db));
+    findings.push_back(examine_server_clock());
     return report(findings, {"could_serve", "The page can be served.", "The page cannot be served."},
                   o.doctor);
 }

@@ -100,6 +100,7 @@ struct CommandLine::Impl {
     void declare_common(CommandLine &line);
     void read_words(int argc, const char *const *argv);
     Error not_expected(const std::vector<std::string> &rest) const;
+    std::string choice_of(const std::string &word) const;
     std::string instead_of(const std::string &word) const;
     void read_environment();
     void warn_of_environment() const;
@@ -171,7 +172,7 @@ void CommandLine::choice(const std::string &flags, std::string &value,
     for (const auto &word : choices) all += (all.empty() ? "" : "|") + word;
     Option &option =
         impl_->add(describe(flags, all, environment), help, [&value, choices, all](const std::string &given) {
-            if (std::find(choices.begin(), choices.end(), given) == choices.end()) throw all + " is wanted";
+            if (std::find(choices.begin(), choices.end(), given) == choices.end()) throw all + " is expected";
             value = given;
         });
     option.initial = value;
@@ -213,12 +214,14 @@ const CommonOptions &CommandLine::common() const {
 void CommandLine::Impl::declare_common(CommandLine &line) {
     line.group("Common");
     line.flag("--check", common.check, "validate the options, connect to nothing, and end");
-    line.duration("--run-for", common.run_for, "end politely after this long; 0: never");
-    line.duration("--stats", common.stats,
-                  "print counters as JSON on standard error this often (always on SIGUSR1); 0: never");
+    line.duration("--run-for", common.run_for, "stop after this time, as on SIGTERM; 0: never");
+    line.duration(
+        "--stats", common.stats,
+        "print the counters as JSON on standard error at this interval (and on each SIGUSR1); 0: never");
     line.text("--metrics FILE", common.metrics, "keep the counters in FILE as Prometheus text");
-    line.text("--instance NAME", common.instance,
-              "the label instance there; without it FILE's name, without its ending");
+    line.text(
+        "--instance NAME", common.instance,
+        "value of the label instance in the metrics; default: the name of FILE without folder and ending");
     line.flag("-v,--verbose", verbose, "say more on standard error (LOG_LEVEL=debug)", "-");
     line.flag("-q,--quiet", quiet, "say only warnings and errors (LOG_LEVEL=warning)", "-");
     line.flag("-h,--help", help, "print this help", "-");
@@ -275,18 +278,29 @@ Error CommandLine::Impl::not_expected(const std::vector<std::string> &rest) cons
         std::vector<std::string> names;
         for (const auto &option : options)
             for (const auto &name : CLI::detail::split(option->flags, ',')) names.push_back(name);
-        return Error(ExitCode::usage, no_such_option(*found, names) + advice);
+        const auto typed = found->substr(0, found->find('='));
+        const auto choice = typed.starts_with("--") ? choice_of(typed.substr(2)) : "";
+        const auto text = choice.empty()
+                              ? no_such_option(*found, names)
+                              : "there is no option " + printable(typed) + "; did you mean " + choice + "?";
+        return Error(ExitCode::usage, text + advice);
     }
     const auto instead = instead_of(rest.front());
-    return Error(ExitCode::usage, "'" + printable(rest.front()) + "' belongs to no option" +
-                                      (instead.empty() ? "" : "; did you mean " + printable(instead) + "?") +
+    return Error(ExitCode::usage, "'" + shown_word(rest.front()) + "' belongs to no option" +
+                                      (instead.empty() ? "" : "; did you mean " + shown_word(instead) + "?") +
                                       advice);
 }
 
-std::string CommandLine::Impl::instead_of(const std::string &word) const {
+// "--format csv" for "csv".
+std::string CommandLine::Impl::choice_of(const std::string &word) const {
     for (const auto &option : options)
         if (std::find(option->choices.begin(), option->choices.end(), word) != option->choices.end())
             return option->name + " " + word;
+    return {};
+}
+
+std::string CommandLine::Impl::instead_of(const std::string &word) const {
+    if (auto choice = choice_of(word); !choice.empty()) return choice;
     return instead_of_word ? instead_of_word(word) : "";
 }
 
@@ -349,7 +363,7 @@ void CommandLine::Impl::print_help() const {
             std::cout << (i == 0 ? "" : std::string(column, ' ')) << lines[i] << "\n";
     }
     if (!epilogue.empty()) std::cout << "\n" << epilogue << "\n";
-    std::cout << "\nThe command line goes before the environment. Manual: man " << tool << "\n";
+    std::cout << "\nThe command line overrides the environment. Manual: man " << tool << "\n";
 }
 
 bool CommandLine::parse(int argc, const char *const *argv) {

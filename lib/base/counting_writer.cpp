@@ -40,10 +40,9 @@ CountingWriter::CountingWriter(int fd, Promise promise)
             : S_ISCHR(info.st_mode) ? Kind::device
                                     : Kind::other;
     if (promise_ == Promise::committed && kind_ == Kind::other)
-        throw Error(
-            ExitCode::config,
-            "standard output must be a pipe, a file or a terminal: nothing tells when a socket's reader has "
-            "consumed a line (acknowledge on receipt instead, if losing lines is acceptable)");
+        throw Error(ExitCode::config,
+                    "standard output must be a pipe, a file or a terminal: a socket does not tell when its "
+                    "reader has consumed a line. Write to a pipe");
     if (promise_ == Promise::committed && kind_ == Kind::pipe) raise_pipe_size(fd_, "standard output");
     epoll_event event{};
     event.events = EPOLLOUT | EPOLLET;

@@ -61,8 +61,8 @@ ReadingAgain::~ReadingAgain() {
 void refuse_pipe(const std::string &path, ExitCode code) {
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode))
-        throw Error(code,
-                    "unable to use " + path + ": it is a pipe, and is read more than once: give a file");
+        throw Error(code, "unable to use " + path +
+                              ": it is a pipe, and this must be read more than once: use a regular file");
 }
 
 std::string read_small_file(const std::string &path, const std::string &what) {
@@ -71,16 +71,16 @@ std::string read_small_file(const std::string &path, const std::string &what) {
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) throw failed();
     if (reading_again > 0 && !is_regular(fd.get()))
-        throw Error(
-            ExitCode::config,
-            what + ": " + path + " is no regular file, but a pipe perhaps: such are read at the start only");
+        throw Error(ExitCode::config,
+                    what + ": " + path +
+                        " is not a regular file. A pipe is read only at the start; use a regular file");
     const auto end = Clock::now() + patience;
     std::string content;
     char piece[16384];
     for (;;) {
         if (!wait_for_bytes(fd.get(), end))
             throw Error(ExitCode::config, what + ": " + path +
-                                              " is a pipe that was not written, and closed, within " +
+                                              " is a pipe, and nothing has written it and closed it within " +
                                               std::to_string(patience.count()) + " s");
         const auto count = ::read(fd.get(), piece, sizeof piece);
         if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -99,7 +99,7 @@ std::string read_text_file(const std::string &path, const std::string &what) {
         throw Error(ExitCode::config, what + ": " + path + " is UTF-16: save it as UTF-8, or plain text");
     if (!text.starts_with(utf8)) return text;
     log_warning(what + ": " + path +
-                " begins with a byte order mark, which is left out: save it without one");
+                " begins with a byte order mark, which is ignored: save the file without it");
     return text.substr(utf8.size());
 }
 
@@ -166,6 +166,13 @@ void check_place(const std::string &what, const std::string &path) {
         object(errno);
     else if (!S_ISDIR(status.st_mode))
         object(ENOTDIR);
+}
+
+void check_regular(const std::string &what, const std::string &path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return;
+    throw Error(ExitCode::config,
+                "unable to use " + what + " " + path + ": it is no regular file: give another path");
 }
 
 std::string default_state_path(const std::string &name) {

@@ -50,6 +50,9 @@ Error file_error(const std::string &what, const std::string &path, ExitCode code
 // to in an empty path, nor in a missing right: who checks the settings of a service is not who runs it.
 void check_place(const std::string &what, const std::string &path);
 
+// Error(config): something is at `path`, and no regular file, as /dev/null and a FIFO are. `what` as in "the spool".
+void check_regular(const std::string &what, const std::string &path);
+
 // $STATE_DIRECTORY/name under systemd, else `name` in the working directory.
 std::string default_state_path(const std::string &name);
 

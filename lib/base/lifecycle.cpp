@@ -150,19 +150,20 @@ void Lifecycle::reload() {
         log_debug("SIGHUP: nothing to read again");
 }
 
-// One event only: nobody takes the bytes away, which would wake us for ever.
 void Lifecycle::reads_no_input(const std::string &instead) {
     struct stat status {};
     if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) return;
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLONESHOT;
+    event.events = EPOLLIN;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, STDIN_FILENO, &event) == 0)
         input_not_read_ = options_.tool + " reads no input, and somebody writes to it: " + instead;
 }
 
+// Once: nobody takes the bytes away, nor the end of a writer, and either would wake us for ever.
 void Lifecycle::look_at_input() {
     pollfd ask{STDIN_FILENO, POLLIN, 0};
     if (::poll(&ask, 1, 0) <= 0) return;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, STDIN_FILENO, nullptr);
     if ((ask.revents & POLLIN) != 0) log_warning(input_not_read_);
     input_not_read_.clear();
 }

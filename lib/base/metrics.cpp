@@ -43,32 +43,35 @@ std::optional<std::uint64_t> read(const Known &known) {
 
 constexpr Row rows[] = {
     {"in_total", Kind::counter, "Batches, messages or reports taken in.", counted<&Counters::in>},
-    {"out_total", Kind::counter, "Handed on for good: delivered, stored, written.", counted<&Counters::out>},
-    {"dropped_total", Kind::counter, "Lost knowingly.", counted<&Counters::dropped>},
-    {"rejected_total", Kind::counter, "Set aside as not valid.", counted<&Counters::rejected>},
-    {"torn_total", Kind::counter, "Unterminated tails of lines.", counted<&Counters::torn>},
-    {"queued", Kind::gauge, "Waiting now.", read<&Counters::queued>},
-    {"oldest_seconds", Kind::gauge, "Age of the oldest that waits; 0 when none does.",
+    {"out_total", Kind::counter, "Delivered, stored or written.", counted<&Counters::out>},
+    {"dropped_total", Kind::counter, "Dropped, and so lost.", counted<&Counters::dropped>},
+    {"rejected_total", Kind::counter, "Rejected as not valid.", counted<&Counters::rejected>},
+    {"torn_total", Kind::counter, "Lines that were cut off at the end of an input.",
+     counted<&Counters::torn>},
+    {"queued", Kind::gauge, "Items that wait now.", read<&Counters::queued>},
+    {"oldest_seconds", Kind::gauge, "Age of the oldest item that waits; 0 when nothing waits.",
      read<&Counters::oldest_ms>, true},
-    {"capacity", Kind::gauge, "How many can wait.", read<&Counters::capacity>},
+    {"capacity", Kind::gauge, "Items that can wait at most.", read<&Counters::capacity>},
     {"connected", Kind::gauge, "Is there a connection to the broker or server?", read<&Counters::connected>},
     {"expired_total", Kind::counter,
-     "Batches deleted because they were old; by blesend: before they were delivered, so they are lost.",
+     "Batches deleted because they were too old. In blesend they were not delivered, so they are lost.",
      read<&Counters::expired>},
-    {"conflicts_total", Kind::counter, "Other contents under a name that is known.",
+    {"conflicts_total", Kind::counter, "Batches with the identity of a stored batch and other contents.",
      read<&Counters::conflicts>},
-    {"collisions_total", Kind::counter, "Transactions that were done again since another was in the way.",
+    {"collisions_total", Kind::counter, "Transactions that were repeated because another one was in the way.",
      read<&Counters::collisions>},
-    {"blank_total", Kind::counter, "Reports without data, of addresses never heard before.",
+    {"blank_total", Kind::counter, "Reports without data from addresses never heard before.",
      read<&Counters::blank>},
     {"clock_synchronised", Kind::gauge, "Does the kernel say that this machine's clock is synchronised?",
      read<&Counters::clock_synchronised>},
-    {"radio_silence_seconds", Kind::gauge, "Since the radio last heard an advertisement, or the scan began.",
+    {"radio_silence_seconds", Kind::gauge,
+     "Time since the radio last heard an advertisement, or since the scan began.",
      [](const Known &known) { return count_of(known.counters.radio_silence()); }, true},
     {"newest_window_timestamp_seconds", Kind::gauge,
-     "End of the scan window of the batch that was handed on last, by the clock of its Pi.",
+     "End of the scan window of the last batch that was delivered, stored or written, by the clock of its "
+     "Pi.",
      [](const Known &known) { return count_of(known.counters.newest_window()); }, true},
-    {"last_out_timestamp_seconds", Kind::gauge, "When something was last seen to be handed on for good.",
+    {"last_out_timestamp_seconds", Kind::gauge, "When something was last delivered, stored or written.",
      [](const Known &known) { return when(known.moments.last_out); }},
     {"start_timestamp_seconds", Kind::gauge, "When the program was started.",
      [](const Known &known) { return when(known.moments.started); }},
@@ -88,7 +91,7 @@ void tell_metrics(const Counters &counters, const Moments &moments, Exposition &
             to.sample(*value);
     }
     if (!counters.hidden.empty())
-        to.metric("hidden_total", Kind::counter, "Reports hidden on request, and by what.");
+        to.metric("hidden_total", Kind::counter, "Reports hidden by an option; the label says which.");
     for (const auto &[by, reports] : counters.hidden) to.sample(reports, {{"by", by}});
     to.metric("build_info", Kind::gauge, "The version of the program; always 1.");
     to.sample(1, {{"version", program_version}});

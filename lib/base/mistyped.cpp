@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "base/nearest.hpp"
+#include "base/other_names.hpp"
 
 namespace ble {
 namespace {
@@ -139,10 +140,11 @@ std::vector<std::string> names_of_all(std::span<const std::string> own) {
 std::string no_such_option(std::string_view word, std::span<const std::string> names) {
     const std::string typed(word.substr(0, word.find('=')));
     std::string text = "there is no option " + printable(typed);
-    const std::string meant = typed.starts_with("--") ? nearest(typed, names) : "";
+    std::string meant = by_other_name(typed, names);
+    if (meant.empty() && typed.starts_with("--")) meant = nearest(typed, names);
     if (meant.empty()) return text;
     text += "; did you mean " + meant + "?";
-    if (meant == typed + "-file")
+    if (meant.ends_with("-file") && !typed.ends_with("file"))
         text += " A secret is read from a file: other users of this machine can read what is typed";
     return text;
 }
@@ -166,6 +168,18 @@ std::vector<std::string> strange_environment(const char *const *environment,
         warnings.push_back(std::move(text));
     }
     return warnings;
+}
+
+std::string shown_word(std::string_view word) {
+    constexpr std::string_view hidden = "...", scheme = "://", keyword = "password";
+    std::string shown(word);
+    if (const auto at = shown.find('=', std::min(shown.find(keyword), shown.size())); at != shown.npos)
+        shown.replace(at + 1, shown.npos, hidden);
+    const auto begin = shown.find(scheme), end = shown.rfind('@');
+    if (begin == shown.npos || end == shown.npos || end < begin) return printable(shown);
+    const auto colon = shown.find(':', begin + scheme.size());
+    if (colon < end) shown.replace(colon + 1, end - colon - 1, hidden);
+    return printable(shown);
 }
 
 bool is_number(std::string_view word) {

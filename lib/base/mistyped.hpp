@@ -16,6 +16,9 @@ std::string no_such_option(std::string_view word, std::span<const std::string> n
 std::vector<std::string> strange_environment(const char *const *environment,
                                              std::span<const std::string> own);
 
+// A word that was typed, for a message: printable, and without the password that a URL or a list of PostgreSQL's keywords may hold.
+std::string shown_word(std::string_view word);
+
 // For CommandLine::stray(): what kind of word it is.
 bool is_number(std::string_view word);
 bool is_url(std::string_view word);

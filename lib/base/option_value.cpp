@@ -14,7 +14,7 @@ std::int64_t to_number(const std::string &text, std::int64_t least, std::int64_t
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-        throw "a whole number from " + std::to_string(least) + " to " + std::to_string(most) + " is wanted";
+        throw "a whole number from " + std::to_string(least) + " to " + std::to_string(most) + " is expected";
     return value;
 }
 
@@ -28,7 +28,7 @@ milliseconds to_duration(const std::string &text) {
     const auto found =
         std::find_if(std::begin(units), std::end(units), [&](const auto &u) { return unit == u.first; });
     if (error != std::errc() || found == std::end(units) || !(value >= 0) || value * found->second > longest)
-        throw std::string("seconds are wanted, as in 10, 0.5, 250ms, 2m, 24h or 90d");
+        throw std::string("seconds are expected, as in 10, 0.5, 250ms, 2m, 24h or 90d");
     const milliseconds rounded(std::llround(value * found->second));
     return value > 0 ? std::max(rounded, milliseconds(1)) : rounded;  // 0 may mean: never
 }
@@ -39,7 +39,8 @@ Time to_moment(const std::string &text) {
     try {
         return now() - to_duration(text);
     } catch (const std::string &) {
-        throw std::string("a time is wanted, as 2026-11-22T06:30:00Z or 2026-11-22, or how long ago, as 24h");
+        throw std::string(
+            "a time is expected, as 2026-11-22T06:30:00Z or 2026-11-22, or how long ago, as 24h");
     }
 }
 
@@ -49,7 +50,7 @@ milliseconds to_days(const std::string &text) {
     try {
         return to_duration(bare ? text + "d" : text);
     } catch (const std::string &) {
-        throw std::string("days are wanted, as in 90 or 0.5; or hours, as in 12h");
+        throw std::string("days are expected, as in 90 or 0.5; or hours, as in 12h");
     }
 }
 
@@ -60,7 +61,7 @@ bool to_bool(std::string text) {
         if (text == yes) return true;
     for (const auto *no : {"false", "no", "off", "0"})
         if (text == no) return false;
-    throw std::string("true or false is wanted");
+    throw std::string("true or false is expected");
 }
 
 std::string duration_text(milliseconds value) {
@@ -77,7 +78,7 @@ LogLevel to_log_level(std::string text) {
     if (text == "info") return LogLevel::info;
     if (text == "warning" || text == "warn") return LogLevel::warning;
     if (text == "error" || text == "critical") return LogLevel::error;
-    throw std::string("debug, info, warning or error is wanted");
+    throw std::string("debug, info, warning or error is expected");
 }
 
 }  // namespace ble

@@ -1,4 +1,4 @@
-// The values of options as text. All readers throw a std::string that says what would be right: "true or false is wanted".
+// The values of options as text. All readers throw a std::string that says what would be right: "true or false is expected".
 #pragma once
 
 #include <chrono>

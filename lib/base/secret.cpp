@@ -56,7 +56,7 @@ std::string first_line(const Source &source) {
     const auto say = [&](const char *what) { log_warning(source.name + " " + what); };
     if (!line.empty() && line.back() == '\r') {
         line.pop_back();
-        say("has line ends of Windows (CRLF): they are not taken for a part of the secret");
+        say("has Windows line ends (CRLF): they are not part of the secret");
     }
     if (line.empty())
         throw Error(
@@ -66,9 +66,9 @@ std::string first_line(const Source &source) {
     if (end + 1 < source.text.size()) say("has more than one line: only the first is the secret");
     constexpr std::string_view blanks = " \t";
     if (blanks.find(line.front()) != std::string_view::npos)
-        say("begins with a blank: it counts as a part of the secret");
+        say("begins with a blank, which is part of the secret");
     if (blanks.find(line.back()) != std::string_view::npos)
-        say("ends with a blank: it counts as a part of the secret");
+        say("ends with a blank, which is part of the secret");
     return line;
 }
 

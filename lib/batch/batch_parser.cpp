@@ -439,7 +439,7 @@ Reason read_hole(dom::element value, Gap &gap, Names &others) {
 ParsedLine read_gap(MemberReader &members, Names &others) {
     Gap gap;
     members.optional(Member::format, read_format);
-    if (members.has(Member::detections)) members.refuse("gap: not in one line with detections");
+    if (members.has(Member::detections)) members.refuse("gap: a line with a gap cannot have detections too");
     members.identifier(Member::device_id, 3, 50, gap.device_id);
     members.identifier(Member::run_id, 1, 64, gap.run_id);
     read_sender(members, gap.sender);
@@ -515,7 +515,7 @@ ParsedLine BatchParser::parse(std::string_view line) {
     }
     if (reader.has(Member::archive)) {
         if (impl_->takes != Takes::archives) {
-            reader.refuse("archive: a line of bleexport, which bleingest --import takes");
+            reader.refuse("archive: this is a line of bleexport: use bleingest --import");
             return refuse(reader, false);
         }
         if (!reader.has(Member::detections)) return read_state(line);

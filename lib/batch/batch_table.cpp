@@ -16,7 +16,8 @@ std::string time_of_day(Time time) {
 
 std::string head(const Batch &batch, const Look &look) {
     std::string line = batch.timestamp ? time_of_day(*batch.timestamp) : "            ";
-    line += "  " + fit(batch.device_id, std::min<std::size_t>(batch.device_id.size(), 50), look.utf8);
+    line += "  " + fit(batch.device_id, std::min<std::size_t>(columns_of(batch.device_id, look.utf8), 50),
+                       look.utf8);
     if (batch.position) line += "  seq " + std::to_string(batch.position->seq);
     char window[32];
     std::snprintf(window, sizeof window, "  window %g s", batch.window_ms.value_or(0) / 1000.0);

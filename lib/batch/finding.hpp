@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/exit_code.hpp"
@@ -38,6 +40,10 @@ struct Finding {
     static Finding unknown(std::string check, std::string found = {});
 };
 using Findings = std::vector<Finding>;
+
+// What was found at each of several servers, of which one is enough: all of it, in order. Where one works, what failed at the others is a
+// warning, if it is one of `checks`.
+Findings where_one_is_enough(std::vector<Findings> servers, std::initializer_list<std::string_view> checks);
 
 // How a report ends.
 struct Conclusion {

@@ -1,4 +1,4 @@
-// The names of one object's members, to find one that is there twice.
+// The names of one object's members, to find one that is given twice.
 #pragma once
 
 #include <algorithm>

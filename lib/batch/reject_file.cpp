@@ -113,8 +113,8 @@ bool RejectFile::has_share(const std::string &from, std::size_t bytes) {
     if (!shares_) read_shares();
     if (share_of(from) + bytes <= max_bytes_ / shares) return true;
     if (share_said_.due())
-        log_warning("the share of " + (from.empty() ? "lines without a sender" : printable(from)) + " in " +
-                    path_ + " is full: they are only counted from now on");
+        log_warning("the space for " + (from.empty() ? "lines without a sender" : printable(from)) + " in " +
+                    path_ + " is used up: further lines are only counted");
     return false;
 }
 
@@ -146,7 +146,7 @@ void RejectFile::sync() {
 
 bool RejectFile::write(const std::string &record) {
     if (size_ + record.size() > max_bytes_) {
-        if (!full_said_) log_warning(path_ + " is full: such lines are only counted from now on");
+        if (!full_said_) log_warning(path_ + " is full: further lines are only counted");
         full_said_ = true;
         return false;
     }

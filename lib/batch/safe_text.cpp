@@ -69,7 +69,7 @@ std::string_view why_unsafe(std::string_view text) {
     const auto found = find_unsafe(text);
     if (found.at == std::string_view::npos) return {};
     if (is_line_separator(found.character)) return "holds a line separator";
-    return is_direction(found.character) ? "holds a control of the writing direction"
+    return is_direction(found.character) ? "holds a character that changes the writing direction"
                                          : "holds a control character";
 }
 

@@ -28,14 +28,26 @@ Character first_of(std::string_view text) {
     return {text.substr(0, length), code};
 }
 
-// In columns; -1: it must not be shown as it is.
+// In columns of a terminal; -1: it must not be shown as it is.
 int width_of(const Character &one, bool utf8) {
     if (one.code == no_character || find_unsafe(one.bytes).at != std::string_view::npos) return -1;
     if (one.code < 0x80) return 1;
     return utf8 ? ::wcwidth(static_cast<wchar_t>(one.code)) : -1;
 }
 
+std::size_t columns_of(const Character &one, bool utf8) {
+    const int wide = width_of(one, utf8);
+    return wide < 0 ? 1 : static_cast<std::size_t>(wide);
+}
+
 }  // namespace
+
+std::size_t columns_of(std::string_view text, bool utf8) {
+    std::size_t columns = 0;
+    for (; !text.empty(); text.remove_prefix(first_of(text).bytes.size()))
+        columns += columns_of(first_of(text), utf8);
+    return columns;
+}
 
 std::string fit(std::string_view text, std::size_t columns, bool utf8, Align align) {
     const std::string_view more = utf8 ? "…" : "~";

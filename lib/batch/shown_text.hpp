@@ -13,4 +13,7 @@ enum class Align { left, right };
 // (batch/safe_text.hpp), that cannot be shown, or are no UTF-8 become "?"; those without a width of their own go.
 std::string fit(std::string_view text, std::size_t columns, bool utf8, Align align = Align::left);
 
+// How wide fit() shows a text that is not too long.
+std::size_t columns_of(std::string_view text, bool utf8);
+
 }  // namespace ble

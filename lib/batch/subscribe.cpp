@@ -87,8 +87,7 @@ std::variant<Subscription, std::string> parse_subscribe(std::string_view message
             if (in_range) filter.rssi_min_ = value.get<int>();
             if (!in_range && !value.is_null()) reason = "rssi_min: not an integer in -127 to 20";
         } else {
-            reason =
-                printable(name) + ": not known; what can be chosen by is device_id, device_hash, rssi_min";
+            reason = printable(name) + ": not known; use device_id, device_hash or rssi_min";
         }
         if (!reason.empty()) return reason;
     }

@@ -41,19 +41,19 @@ ApiKeys::ApiKeys(std::string_view text, std::string_view source) : asked_(true) 
         if (parse_hex(behind, key.hash)) {
             key.device = trimmed(line.substr(0, colon));
             if (const auto reason = why_no_key_device(key.device); !reason.empty())
-                refuse("has no device_id, nor *, before its hash: " + reason);
+                refuse("has no device_id and no * before its hash: " + reason);
         } else if (behind.size() >= suspicious_digits && is_hex(behind)) {
             refuse("has a hash of " + std::to_string(behind.size()) +
                    " digits instead of 64: copy it anew, or make another with --make-key");
         } else if (std::any_of(line.begin(), line.end(), [](char c) { return c <= ' ' || c > '~'; })) {
-            refuse("is no key: blanks and characters beyond ASCII cannot be sent in a header");
+            refuse("is not a key: a header cannot have blanks and characters that are not ASCII");
         } else {
             key = {sha256(line), std::string(every_device)};
             plain_++;
             too_short_ += line.size() < short_key;
         }
         if (std::any_of(keys_.begin(), keys_.end(), [&](const Key &other) { return other.hash == key.hash; }))
-            refuse("holds a key that is there already: each device needs one of its own");
+            refuse("holds a key for the second time: each device needs its own key");
         keys_.push_back(std::move(key));
     }
 }

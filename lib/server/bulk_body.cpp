@@ -38,8 +38,8 @@ std::optional<BulkRefusal> add_line(Bulk &bulk, std::string_view line, const std
     if (has_sender(parsed))
         return BulkRefusal{422, where + "sender: only a receiver may say who has sent a line"};
     if (!only.empty() && device_id != only)
-        return BulkRefusal{403, where + "the key is for the device " + printable(only) + ", and this is of " +
-                                    printable(device_id) +
+        return BulkRefusal{403, where + "the key is for the device " + printable(only) +
+                                    ", and this batch is of " + printable(device_id) +
                                     ": use the key of that device, or make one with blerecv --make-key"};
     if (bulk.lines.empty()) bulk.device_id = device_id;
     bulk.lines.push_back(line);
@@ -62,7 +62,8 @@ std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit) {
     do {
         const std::size_t have = unpacked.size();
         if (have > limit)
-            return BulkRefusal{413, "the body unpacks to more than " + std::to_string(limit) + " bytes"};
+            return BulkRefusal{413, "the body is too long: after decompression it is longer than " +
+                                        std::to_string(limit) + " bytes"};
         unpacked.resize(have + unpacked_piece);
         got = packed.unpack(reinterpret_cast<std::uint8_t *>(unpacked.data()) + have, unpacked_piece);
         unpacked.resize(have + got);
@@ -78,7 +79,7 @@ std::variant<Bulk, BulkRefusal> read_bulk(std::string &body, bool ndjson, BatchP
     Bulk bulk;
     if (body.starts_with(gzip_magic))
         return BulkRefusal{415,
-                           "the body is packed by gzip: send the header 'Content-Encoding: gzip' with it"};
+                           "the body is compressed by gzip: send the header 'Content-Encoding: gzip' too"};
     if (!ndjson) {
         // Each byte is written, so that the compiler takes many at once.
         std::transform(body.begin(), body.end(), body.begin(),

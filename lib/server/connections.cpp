@@ -79,7 +79,7 @@ void Connections::note_refused(const Connection &connection) {
     const std::string advice = !option_.empty() ? " at the address of " + option_
                                : of_all         ? "; allow more with --max-clients"
                                                 : "; allow more with --max-clients-per-address";
-    log_warning("refusing connections (503): " + all + " stand already" + advice);
+    log_warning("refusing connections (503): " + all + " are open already" + advice);
 }
 
 }  // namespace ble

@@ -63,8 +63,8 @@ HttpReply Doorkeeper::unknown(lws *wsi, bool shown) {
     if (shown) loop_.note_guess(wsi, gate_.client(wsi));
     refusals_.note(Refusals::Kind::key,
                    "answering 401 to " + gate_.client(wsi) +
-                       (shown ? ", whose key is none of those that are known"
-                              : ", which shows no key: clients send it in the header X-API-Key"));
+                       (shown ? ", whose key is not known"
+                              : ", which sent no key: clients send it in the header X-API-Key"));
     HttpReply reply = http_error(401, "a valid key is needed in the header X-API-Key",
                                  "www-authenticate: Bearer realm=\"blepipe\"\r\n");
     reply.close = true;

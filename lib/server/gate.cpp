@@ -19,9 +19,9 @@ bool says_https(lws *wsi) {
 std::string advice_on_origin(std::string_view origin) {
     if (const std::string option = Access::nameable(origin); !option.empty())
         return "if the page is yours, allow it with --origin " + option +
-               "; behind nginx, 'proxy_set_header Host $http_host' does it as well";
+               "; behind nginx, 'proxy_set_header Host $http_host' works too";
     if (origin == "null")
-        return "it has no origin, as a file and a frame in a sandbox have none; --origin '*' allows every "
+        return "it has no origin (a local file or a sandboxed frame has none); --origin '*' allows every "
                "page";
     return "that is no origin, and --origin cannot name it";
 }
@@ -38,7 +38,7 @@ std::optional<HttpReply> Gate::too_often(lws *wsi, const std::string &name) {
     const std::string who = name.empty() ? network_of(client(wsi)) : name;
     if (requests_.take(who)) return std::nullopt;
     refusals_.note(Refusals::Kind::rate, "answering 429 to " + printable(who) +
-                                             ", which asks too often; allow more with --max-rate");
+                                             ", which sends too many requests; allow more with --max-rate");
     return http_error(429, "too many requests: ask again later", "retry-after: 1\r\n");
 }
 
@@ -48,11 +48,11 @@ std::optional<HttpReply> Gate::foreign(lws *wsi) {
         const std::string option = Access::nameable((says_https(wsi) ? "https://" : "http://") + host);
         refusals_.note(Refusals::Kind::host,
                        "refusing (403) a request that calls this server '" + printable(host) +
-                           "', since a page could have made that name point here" +
-                           (option.empty() ? "" : ": if the name is yours, say --origin " + option));
-        return http_error(403,
-                          "called by the name " + printable(host) +
-                              ", which is none of this machine: use localhost, or allow it with --origin");
+                           "', because a web page could have made that name point here" +
+                           (option.empty() ? "" : ": if the name is yours, add --origin " + option));
+        return http_error(
+            403, "called by the name " + printable(host) +
+                     ", which is not a name of this machine: use localhost, or allow the name with --origin");
     }
     if (!access_.origin_allowed(origin, host)) {
         refusals_.note(Refusals::Kind::origin, "refusing (403) a page of '" + printable(origin) +
@@ -74,8 +74,8 @@ std::string Gate::client(lws *wsi) const {
 }
 
 HttpReply Gate::guesses(const std::string &client) {
-    refusals_.note(Refusals::Kind::rate, "answering 429 to " + printable(client) +
-                                             ", from where too many wrong keys or tokens have come");
+    refusals_.note(Refusals::Kind::rate,
+                   "answering 429 to " + printable(client) + ", which sent too many wrong keys or tokens");
     HttpReply reply =
         http_error(429, "too many wrong keys or tokens have come from your address: ask again later",
                    "retry-after: 10\r\n");
@@ -84,10 +84,9 @@ HttpReply Gate::guesses(const std::string &client) {
 }
 
 HttpReply Gate::unauthorized(lws *wsi) {
-    refusals_.note(Refusals::Kind::token,
-                   "refusing (401) a client at " + client(wsi) +
-                       " that does not know the token: programs send the header 'Authorization: Bearer "
-                       "TOKEN', browsers log in");
+    refusals_.note(Refusals::Kind::token, "refusing (401) a client at " + client(wsi) +
+                                              " that sent no valid token: programs send the header "
+                                              "'Authorization: Bearer TOKEN', browsers log in");
     return http_error(401, "send the header 'Authorization: Bearer TOKEN', or log in with a browser",
                       "www-authenticate: Bearer realm=\"blepipe\"\r\n");
 }

@@ -56,7 +56,7 @@ std::shared_ptr<const History::Answer> answer_of(std::string line) {
     const bool valid =
         line.size() > digits + 1 && line[digits] == ' ' &&
         std::all_of(line.begin(), line.begin() + digits, [](char c) { return c >= '0' && c <= '9'; });
-    if (!valid) return problem(500, "the answer of blequery was not understood");
+    if (!valid) return problem(500, "the answer of blequery cannot be read");
     const int status = std::stoi(line.substr(0, digits));
     line.erase(0, digits + 1);
     std::string tag = status == 200 ? "W/\"" + hex(sha256(line)).substr(0, 32) + "\"" : "";
@@ -76,7 +76,7 @@ std::variant<std::string, HttpReply> History::question_of(std::string_view name,
         if (!about && !has(arguments, argument))
             return http_error(400, "there is no such argument here: " + list(arguments) +
                                        (name == "track" ? ", hash" : ""));
-        if (has(seen, argument)) return http_error(400, argument + " is there twice");
+        if (has(seen, argument)) return http_error(400, argument + " is given twice");
         seen.push_back(argument);
         if (about ? !is_hash(value) : !is_value(value))
             return http_error(400, argument + " has no value that can be used");
@@ -89,7 +89,7 @@ std::variant<std::string, HttpReply> History::question_of(std::string_view name,
     }
     if (!has(seen, "limit")) question += "\t--limit=" + std::to_string(usual_rows);
     if (name == "track" && hash.empty())
-        return http_error(400, "hash is missing: of the advertiser, or its beginning");
+        return http_error(400, "hash is missing: give the hash of the advertiser, or its first digits");
     return hash.empty() ? question : question + "\t" + hash;
 }
 
@@ -138,7 +138,7 @@ void History::answered(const std::string &question, Workers::Outcome outcome, st
                        ? problem(504, "the answer took too long: ask for a shorter time")
                    : outcome == Outcome::too_long
                        ? problem(400, "the answer is too long: ask for a shorter time or a smaller limit")
-                       : problem(503, "the database cannot be asked for now: the log of blews says why");
+                       : problem(503, "the database cannot be read now: see the log of blews");
     const auto answer = asked.answer;
     const auto waiting = std::exchange(asked.waiting, {});
     std::size_t kept = 0;

@@ -86,7 +86,8 @@ std::chrono::milliseconds HttpReceiver::oldest() const {
 std::string HttpReceiver::unable() const {
     if (stopping_) return "blerecv is stopping";
     if (const auto age = oldest(); age >= options_.stalled_after)
-        return "the program that blerecv writes to has not taken what it got " + in_seconds(age) + " ago";
+        return "the program that blerecv writes to has not read the batches that blerecv wrote " +
+               in_seconds(age) + " ago";
     if (writer_.unwritten() + body_bytes_ > options_.max_waiting_bytes) return "too many requests at once";
     return "";
 }
@@ -94,7 +95,7 @@ std::string HttpReceiver::unable() const {
 HttpReply HttpReceiver::health(lws *wsi) const {
     const std::string method = http_method(wsi);
     if (method != "GET" && method != "HEAD")
-        return http_error(405, "GET /health is what there is", "allow: GET, HEAD\r\n");
+        return http_error(405, "only GET /health is possible", "allow: GET, HEAD\r\n");
     const std::string reason = unable();
     HttpReply reply;
     reply.status = reason.empty() ? 200 : 503;
@@ -151,11 +152,11 @@ int HttpReceiver::begin(lws *wsi) {
     if (!number)
         request.decided = http_error(400, "the Content-Length is no number");
     else if (!counted)
-        request.decided = http_error(413, "the body is longer than anything that is taken");
+        request.decided = http_error(413, "the body is too long");
     if ((chunked || length_text.empty()) && post && (!request.decided || request.decided->status == 503))
         request.decided = http_error(411, "send the body with a Content-Length, not in chunks");
     if (post && length == 0 && !request.decided)
-        request.decided = http_error(411, "the body is empty: something on the way has taken it");
+        request.decided = http_error(411, "the body is empty: a proxy may have removed it");
     if (!expectation.empty() && expectation != "100-continue")
         request.decided = http_error(417, "only 'Expect: 100-continue' is known");
 

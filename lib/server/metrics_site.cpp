@@ -56,7 +56,7 @@ LwsLoop::Config config_of(const MetricsSite::Options &options) {
 
 void declare_metrics_address(std::string &address, CommandLine &line) {
     line.text(std::string(option) + " ADDRESS:PORT", address,
-              "serve the counters at http://ADDRESS:PORT/metrics, for Prometheus; port 0: any free one");
+              "serve the counters at http://ADDRESS:PORT/metrics, for Prometheus; port 0: any free port");
 }
 
 void check_metrics_address(const std::string &address, const CommandLine &line) {
@@ -64,7 +64,7 @@ void check_metrics_address(const std::string &address, const CommandLine &line) 
     throw Error(
         line.on_command_line(option) ? ExitCode::usage : ExitCode::config,
         std::string(option) + " '" + printable(address) +
-            "': an address and a port are wanted, as in 127.0.0.1:8001 or [::1]:8001; for all addresses "
+            "': an address and a port are expected, as in 127.0.0.1:8001 or [::1]:8001; for all addresses "
             "0.0.0.0:8001 or [::]:8001");
 }
 
@@ -115,7 +115,7 @@ HttpReply MetricsSite::judge(lws *wsi) const {
     if (http_path(wsi) != "/metrics")
         return http_error(404, "there is nothing here; the counters are at GET /metrics");
     if (method != "GET" && method != "HEAD")
-        return http_error(405, "GET /metrics is what there is", "allow: GET, HEAD\r\n");
+        return http_error(405, "only GET /metrics is possible", "allow: GET, HEAD\r\n");
     HttpReply reply;
     reply.body = text_();
     reply.content_type = Exposition::content_type;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/unique_fd.hpp"
 #include "server/listener.hpp"
 
@@ -80,6 +81,11 @@ Findings examine_server(const ServerPlace &place, const TlsFiles &tls) {
     Findings all{examine_port(place, !tls.cert.empty())};
     if (!tls.cert.empty()) all.push_back(examine_certificate(tls));
     return all;
+}
+
+Finding examine_server_clock() {
+    if (kernel_clock_synced()) return examine_clock();
+    return Finding::unknown("clock", "a sandbox does not let us ask the kernel");
 }
 
 }  // namespace ble

@@ -109,9 +109,9 @@ void load_tls(ssl_ctx_st *context, const TlsFiles &files) {
     // OpenSSL keeps a pair for each kind of key, and would go on showing the old one.
     if (const EVP_PKEY *old = SSL_CTX_get0_privatekey(context);
         old != nullptr && EVP_PKEY_get_base_id(old) != EVP_PKEY_get_base_id(key))
-        throw Error(ExitCode::config,
-                    "the key " + files.key +
-                        " is of another kind than the one in use (RSA, EC): that takes a restart");
+        throw Error(
+            ExitCode::config,
+            "the key " + files.key + " is of another kind than the one in use (RSA, EC): restart to use it");
     if (SSL_CTX_use_cert_and_key(context, certificate, key, chain, 1) != 1)
         refuse("the certificate " + files.cert, files.cert);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);

@@ -177,7 +177,7 @@ int WebSite::begin(lws *wsi) {
     if (path == "/ws") return refuse(no_upgrade(wsi));
     if (path.starts_with(HistorySite::root))
         return history_ ? history_->begin(wsi, path, reply.close, head_only)
-                        : refuse(http_error(404, "blews was started without --db: it knows no history"));
+                        : refuse(http_error(404, "blews was started without --db, so it has no history"));
     return begin_file(wsi, path, std::move(reply), head_only);
 }
 
@@ -224,7 +224,7 @@ int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
     } else if (length.find_first_not_of("0123456789") != std::string::npos) {
         reply = http_error(400, "the Content-Length is no number");
     } else if (length.size() > 4 || std::stoul(length) > max_login) {
-        reply = http_error(413, "that is no token");
+        reply = http_error(413, "that is not a token");
     } else {
         Open &open = open_[wsi];
         open.reply.close = http_wants_close(wsi);

@@ -83,8 +83,12 @@ class SpawnManner {
 
 std::vector<std::string> environment_without(std::string_view prefix) {
     std::vector<std::string> kept;
-    for (char **entry = environ; *entry != nullptr; ++entry)
-        if (!std::string_view(*entry).starts_with(prefix)) kept.emplace_back(*entry);
+    for (char **entry = environ; *entry != nullptr; ++entry) {
+        const auto begins = [entry](std::string_view with) {
+            return std::string_view(*entry).starts_with(with);
+        };
+        if (!begins(prefix) && !begins("NOTIFY_SOCKET=") && !begins("WATCHDOG_")) kept.emplace_back(*entry);
+    }
     return kept;
 }
 
@@ -98,7 +102,7 @@ void Workers::check(const Options &options) {
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        throw Error(ExitCode::config, command.front() + " does not take these settings");
+        throw Error(ExitCode::config, command.front() + " rejects these settings");
 }
 
 Workers::Workers(Options options)

@@ -23,7 +23,7 @@
 
 namespace ble {
 
-// Ours, without the entries that begin so.
+// Ours, without the entries that begin so, and without those by which systemd is told how we are: that is no word of a child's.
 std::vector<std::string> environment_without(std::string_view prefix);
 
 class Workers {

@@ -98,7 +98,8 @@ std::size_t DurableSpool::push(std::span<const std::string_view> lines, WhenFull
     if (!has_room()) {
         commit_removals();
         if (!has_room()) {
-            disk_.wait("the disk of " + path_ + " is nearly full: the rest is kept for removals");
+            disk_.wait("the disk of " + path_ +
+                       " is nearly full: the space that is left is kept for removing delivered batches");
             return 0;
         }
     }

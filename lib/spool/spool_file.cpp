@@ -71,6 +71,7 @@ void SpoolFile::lock() {
     for (;;) {
         UniqueFd fd = open_own(path_, O_RDWR | O_CREAT, 0666);
         if (!fd) fail_to_open(path_);
+        check_regular("the spool", path_);  // SQLite would wait for it to become one
         if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK) throw system_error("lock the spool " + path_);
             throw Error(ExitCode::unavailable,
@@ -115,7 +116,8 @@ void SpoolFile::set_aside(const std::string &why) {
     ::unlink((path_ + "-shm").c_str());
     lock_ = UniqueFd();
     log_error("the spool " + path_ + " is damaged (" + why + "): set aside as " + aside +
-              ", and begun anew. What it held is not sent; sqlite3's .recover may find it");
+              ", and a new spool is begun. The batches in the old one are not sent; sqlite3's .recover may "
+              "find them");
 }
 
 }  // namespace ble

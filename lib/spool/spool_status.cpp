@@ -59,4 +59,15 @@ SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds
         "the spool " + path + " is damaged: " + error.what() + "; the next start sets it aside");
 }
 
+void check_spool(const std::string &path) {
+    check_place("the spool", path);
+    check_regular("the spool", path);
+    if (path.empty() || ::access(path.c_str(), R_OK) != 0) return;
+    try {
+        Database database(path, std::chrono::milliseconds(0), Database::Access::look);
+        spool_version(database);
+    } catch (const SqliteError &) {  // of a damaged one too: the next start sets that aside
+    }
+}
+
 }  // namespace ble

@@ -23,4 +23,7 @@ struct SpoolStatus {
 // spool, and changes nothing. With a max_age of 0 nothing is too old.
 SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds max_age = {});
 
+// For --check: Error(config) when SpoolFile would refuse what is at this path. Makes and locks nothing. Nothing to object to in one that cannot be read.
+void check_spool(const std::string &path);
+
 }  // namespace ble

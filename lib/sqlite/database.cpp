@@ -1,8 +1,11 @@
 #include "sqlite/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 #include <string_view>
@@ -66,15 +69,33 @@ void check_rights(const std::string &path) {
             "unable to open the database " + path + ": no right to write the file or its folder");
 }
 
+// As SQLite wants a path in a URI (RFC 3986): "#", "?" and "%" would end it or mean another character.
+std::string uri_to_look(const std::string &path) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string uri = "file:";
+    for (const char c : std::filesystem::absolute(path).string()) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (std::isalnum(byte) != 0 || c == '/')
+            uri += c;
+        else
+            (uri += '%').append({digits[byte >> 4], digits[byte & 15]});
+    }
+    return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Database::Database(const std::string &path, std::chrono::milliseconds busy_timeout, Access access)
     : path_(path) {
+    if (path != memory) check_regular("the database", path);
     if (access == Access::write) check_rights(path);
-    // SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
-    const int flags =
-        access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    const std::string place = access == Access::write && path != memory ? own_place(path) : path;
+    // Else SQLITE_OPEN_URI is not set: a path is a path, whatever characters it holds.
+    const int flags = access == Access::write  ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                      : access == Access::look ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                                               : SQLITE_OPEN_READONLY;
+    const std::string place = access == Access::look                      ? uri_to_look(path)
+                              : access == Access::write && path != memory ? own_place(path)
+                                                                          : path;
     const int result = ::sqlite3_open_v2(place.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (result != SQLITE_OK) {
         const int cause = handle_ == nullptr ? ENOMEM : ::sqlite3_system_errno(handle_);
@@ -131,6 +152,18 @@ void Database::interrupt_when(std::function<bool()> stop) {
     ::sqlite3_progress_handler(
         handle_, instructions, [](void *self) { return static_cast<Database *>(self)->stop_() ? 1 : 0; },
         this);
+}
+
+void Database::keep_log() {
+    int keep = 1;
+    ::sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    const char *const name = ::sqlite3_db_filename(handle_, "main");  // none, or empty: in memory
+    const std::string file = name == nullptr ? "" : name;
+    struct stat status {};
+    if (file.empty() || ::stat(file.c_str(), &status) != 0) return;
+    // SQLite gives it to those that it makes. To open them here would end this process's locks on them.
+    for (const char *ending : {"-wal", "-shm"})
+        ::fchmodat(AT_FDCWD, (file + ending).c_str(), status.st_mode & 0777, AT_SYMLINK_NOFOLLOW);
 }
 
 std::int64_t Database::last_insert_id() const {

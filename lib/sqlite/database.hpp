@@ -28,8 +28,9 @@ class Database {
     enum class Access {
         write,  // opens or creates the file
         read,   // opens it; nothing in it is changed
+        look,   // reads it as it stands in the file alone, without its log; makes and locks nothing
     };
-    // ":memory:" is a database of its own that dies with the connection.
+    // ":memory:" is a database of its own that dies with the connection. Error(config): a device, a FIFO.
     explicit Database(const std::string &path,
                       std::chrono::milliseconds busy_timeout = std::chrono::milliseconds(1000),
                       Access access = Access::write);
@@ -49,6 +50,10 @@ class Database {
     // From now on `stop` is asked some hundred times a second while a statement works: true ends that one with SqliteError(trouble). Empty: never.
     // It must not throw.
     void interrupt_when(std::function<bool()> stop);
+
+    // The log and its index stay beside the file when the last connection closes: whoever may not write there can read the database then, too. They
+    // have the mode that the file has now.
+    void keep_log();
 
     std::int64_t last_insert_id() const;
     std::int64_t changes() const;  // rows that the last INSERT, UPDATE or DELETE touched

@@ -367,11 +367,18 @@ void BatchStore::insert_batch(const Batch &batch, std::int64_t device, const Run
     else
         catalog_.batch_stored(batch, id, taken_at_ms, row.sender);
     if (row.timestamp && batch.window_ms)
-        coverage_.add({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
-                       batch.interval_ms.value_or(0)});
+        add_window({series_of(batch, device, row.place), *row.timestamp, *batch.window_ms,
+                    batch.interval_ms.value_or(0)},
+                   batch.archive.has_value());
     const auto heard = insert_detections(batch, id, received_at_ms);
     if (!batch.archive || !roll_up_.was_merged(device, row.place.value_or(0), heard))
         roll_up_.stored(id, batch.detections.size());
+}
+
+// An archive may bring back what retention deleted, and whose time is known still.
+void BatchStore::add_window(const Window &window, bool archived) {
+    if (archived && !roll_up_.is_whole(window.end / day_ms) && coverage_.holds(window)) return;
+    coverage_.add(window);
 }
 
 // Returns what an archived one heard.

@@ -58,6 +58,7 @@ class BatchStore : public Store {
     void watch(const Batch &batch, std::int64_t device, const RunLedger::Run &run, StoreResult &result);
     void insert_batch(const Batch &batch, std::int64_t device, const RunLedger::Run *run,
                       std::optional<std::string_view> digest);
+    void add_window(const Window &window, bool archived);
     std::vector<Heard> insert_detections(const Batch &batch, std::int64_t id, std::int64_t received_at_ms);
     void flush();
     void forget();

@@ -1,12 +1,28 @@
 #include "store/coverage.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ble {
 namespace {
 
 std::int64_t reach_of(std::int64_t window_ms, std::int64_t interval_ms) {
     return std::max(window_ms, interval_ms) * 3 / 2;
+}
+
+// Its windows are spread evenly over a stretch.
+Stretch part_of(const Stretch &stretch, std::int64_t from, std::int64_t until) {
+    Stretch part = stretch;
+    part.begin = from;
+    part.last = until;
+    if (from > stretch.begin) part.first = std::max(from, stretch.first);
+    part.first = std::min(part.first, until);
+    const double share =
+        static_cast<double>(until - from) / static_cast<double>(stretch.last - stretch.begin);
+    const auto of = [&](std::int64_t all) { return std::llround(static_cast<double>(all) * share); };
+    part.windows = std::max<std::int64_t>(of(stretch.windows), 1);
+    part.listened_ms = of(stretch.listened_ms);
+    return part;
 }
 
 }  // namespace
@@ -73,62 +89,18 @@ void Coverage::add(const Window &window) {
     hand.next = rows_.after(series, joined.first);
 }
 
-void Coverage::remove(const Window &window) {
-    Hand &hand = take(window);
-    if (!hand.stretch || window.end > hand.stretch->last) return;  // somebody has edited the table
-    --hand.stretch->windows;
-    hand.stretch->listened_ms -= window.window_ms;
-    hand.dirty = true;
-    if (hand.stretch->windows > 0) {
-        shrink(window, hand);
-    } else {
-        hand.stretch.reset();
-    }
+bool Coverage::holds(const Window &window) {
+    const auto &stretch = take(window).stretch;
+    return stretch && window.end <= stretch->last;
 }
 
-// Its first or its last window may be the one that went, or one between which holds it together.
-void Coverage::shrink(const Window &window, Hand &hand) {
-    Stretch &stretch = *hand.stretch;
-    const bool was_first = window.end == stretch.first, was_last = window.end == stretch.last;
-    if (!was_first && !was_last) return split(window, hand);
-    if (was_first) {
-        const auto found = rows_.first_window(window.series, stretch.first, stretch.last);
-        if (!found) {
-            hand.stretch.reset();
-            return;
-        }
-        stretch.first = found->end;
-        stretch.begin = found->end - found->window_ms;
-        stretch.reach = reach_of(found->window_ms, found->interval_ms);
+void Coverage::cut(std::int64_t from, std::int64_t until) {
+    forget();
+    for (const auto &[series, stretch] : rows_.within(from, until)) {
+        rows_.erase(series, stretch.first);
+        if (stretch.begin < from) rows_.put(series, part_of(stretch, stretch.begin, from));
+        if (until < stretch.last) rows_.put(series, part_of(stretch, until, stretch.last));
     }
-    if (was_last) {
-        if (const auto found = rows_.last_window(window.series, stretch.first, stretch.last))
-            stretch.last = found->end;
-    }
-}
-
-// Its neighbours may be too far from each other now: then the hand keeps what follows.
-void Coverage::split(const Window &window, Hand &hand) {
-    Stretch &stretch = *hand.stretch;
-    const auto before = rows_.last_window(window.series, stretch.first, window.end);
-    const auto after = rows_.first_window(window.series, window.end, stretch.last);
-    if (!before || !after) return;  // somebody has edited the table
-    const auto reach = reach_of(after->window_ms, after->interval_ms);
-    if (after->end - before->end <= reach) return;
-    Stretch left = stretch;
-    left.last = before->end;
-    // Windows go in the order in which they came, so what is left of it are the few that were kept back.
-    const auto sum = rows_.sum(window.series, left.first, left.last);
-    left.windows = sum.windows;
-    left.listened_ms = sum.listened_ms;
-    stretch.first = after->end;
-    stretch.begin = after->end - after->window_ms;
-    stretch.windows -= left.windows;
-    stretch.listened_ms -= left.listened_ms;
-    stretch.reach = reach;
-    if (hand.stored && *hand.stored != left.first) rows_.erase(window.series, *hand.stored);
-    hand.stored.reset();
-    rows_.put(window.series, left);
 }
 
 }  // namespace ble

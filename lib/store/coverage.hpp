@@ -1,5 +1,5 @@
-// When each Pi's radio was listening: stretches of windows that follow each other, kept up with what is stored and
-// deleted, so that to ask for some of them costs as much as is asked for, however many batches there are.
+// When each Pi's radio was listening: stretches of windows that follow each other, kept up with what is stored,
+// so that to ask for some of them costs as much as is asked for, however many batches there are.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,10 @@ class Coverage {
     explicit Coverage(StretchRows &rows);
 
     void add(const Window &window);
-    // Its row in batches is gone already. A stretch that it held together is two from then on.
-    void remove(const Window &window);
+    bool holds(const Window &window);  // is its time part of a stretch?
+    // Takes that time out of all stretches; what is left of one keeps its share of windows. They stay as long as rollups do: of a time whose
+    // details are deleted it is still known who listened.
+    void cut(std::int64_t from, std::int64_t until);
     void flush();   // writes what changed; before each commit and release
     void forget();  // a transaction begins, or a part of one was rolled back
 
@@ -31,8 +33,6 @@ class Coverage {
 
     Hand &take(const Window &window);
     void write(const Series &series, Hand &hand);
-    void shrink(const Window &window, Hand &hand);
-    void split(const Window &window, Hand &hand);
 
     StretchRows &rows_;
     std::map<Series, Hand> hands_;

@@ -8,6 +8,8 @@
 
 namespace ble {
 
+constexpr std::int64_t day_ms = 86'400'000;
+
 inline std::int64_t to_milliseconds(Time time) {
     return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }

@@ -85,7 +85,7 @@ void map(const Columns &row, const Asked &asked, TrackPoint &point) {
     point.zone = zone(row, 10);
 }
 
-// Step, name, location, near, medium, far of advertisers, the same of numbers alone, Pis, listened_ms
+// Step, name, location, near, medium, far of advertisers, the same of numbers alone
 void map(const Columns &row, const Asked &asked, Occupied &occupied) {
     const auto step = row.number(0).value_or(0);
     const auto most = [&](int column) {
@@ -98,8 +98,6 @@ void map(const Columns &row, const Asked &asked, Occupied &occupied) {
     occupied.near = most(3);
     occupied.medium = most(4);
     occupied.far = most(5);
-    occupied.pis = row.number(9).value_or(0);
-    occupied.listened_ms = row.number(10).value_or(0);
 }
 
 // Spot, clock, first, begin, last, windows, listened_ms, reach

@@ -23,7 +23,7 @@ struct GapRow {
 void map(const Columns &row, const Asked &asked, PiState &pi);  // but for its state
 void map(const Columns &row, const Asked &asked, Presence &presence);
 void map(const Columns &row, const Asked &asked, TrackPoint &point);
-void map(const Columns &row, const Asked &asked, Occupied &occupied);
+void map(const Columns &row, const Asked &asked, Occupied &occupied);  // but for who listened
 void map(const Columns &row, const Asked &asked, StretchRow &stretch);
 void map(const Columns &row, const Asked &asked, GapRow &gap);
 void map(const Columns &row, const Asked &asked, Missing &missing);

@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "batch/device_hash.hpp"
+#include "store/crowds.hpp"
 #include "store/listening.hpp"
 #include "store/milliseconds.hpp"
 #include "store/moment.hpp"
@@ -16,7 +17,10 @@
 namespace ble {
 namespace {
 
-constexpr std::int64_t most_pis = 100'000;  // whose names are looked up for other questions
+// Of what other questions are answered with.
+constexpr std::int64_t most_pis = 100'000, most_stretches = 1'000'000;
+// Who was heard over a longer time is told by rollups: then times are those at which five minutes began.
+constexpr std::int64_t long_ms = 3'600'000;
 
 // Rows came the latest first, so that a limit keeps those; they are read in order.
 template <class Row>
@@ -108,7 +112,7 @@ Answers<PiState> Questions::pis(const Scope &scope) {
 Answers<Presence> Questions::presence(const Scope &scope) {
     return within([&] {
         const auto asked = asked_of(scope);
-        auto answers = all<Presence>(Question::presence, asked);
+        auto answers = all<Presence>(Question::presence, heard_by(asked));
         tell_silence(answers, asked);
         return answers;
     });
@@ -142,19 +146,32 @@ std::vector<std::int64_t> Questions::advertisers(const std::vector<std::string> 
     return ids;
 }
 
+bool Questions::are_deleted(const Asked &asked, std::int64_t bucket) {
+    auto one = asked;
+    one.since = bucket;
+    bool found = false;
+    rows_->ask(Question::deleted, one, [&](const Columns &) { found = true; });
+    return found;
+}
+
 // Of five minutes that are asked for in part, and whose detections are deleted, all is told that is known: the time is widened to them.
 void Questions::use_rollups(Asked &asked) {
-    const auto is_deleted = [&](std::int64_t bucket) {
-        auto one = asked;
-        one.since = bucket;
-        bool found = false;
-        rows_->ask(Question::deleted, one, [&](const Columns &) { found = true; });
-        return found;
-    };
     const auto first = beginning_of_bucket(asked.since), last = beginning_of_bucket(asked.until);
-    if (first != asked.since && is_deleted(first)) asked.since = first;
-    if (last != asked.until && is_deleted(last)) asked.until = last + rollup_ms;
+    if (first != asked.since && are_deleted(asked, first)) asked.since = first;
+    if (last != asked.until && are_deleted(asked, last)) asked.until = last + rollup_ms;
     set_whole_parts(asked);
+}
+
+// Who was heard in that time, whose steps do not matter.
+Asked Questions::heard_by(Asked asked) {
+    const bool is_long = asked.until - asked.since > long_ms;
+    if (!is_long && !are_deleted(asked, beginning_of_bucket(asked.since)) &&
+        !are_deleted(asked, beginning_of_bucket(asked.until - 1)))
+        return asked;
+    asked.reads = asked.device ? Reads::of_pi : asked.place ? Reads::few : Reads::rollups;
+    asked.every = day_ms;
+    use_rollups(asked);
+    return asked;
 }
 
 Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, const Scope &scope) {
@@ -190,9 +207,22 @@ Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, con
 
 Answers<Occupied> Questions::occupancy(const Scope &scope) {
     return within([&] {
-        const auto asked = asked_of(scope);
-        auto answers = all<Occupied>(Question::occupancy, asked);
-        in_order(answers);
+        auto asked = asked_of(scope);
+        if (has_rolled_up_steps(asked)) {
+            asked.reads = asked.device               ? Reads::of_pi
+                          : has_counted_steps(asked) ? Reads::counts
+                          : asked.place              ? Reads::few
+                                                     : Reads::rollups;
+            use_rollups(asked);
+        }
+        std::vector<Occupied> counted;
+        rows_->ask(Question::occupancy, asked,
+                   [&](const Columns &row) { map(row, asked, counted.emplace_back()); });
+        auto around = asked;
+        around.most = most_stretches;
+        auto stretches = all<StretchRow>(Question::stretches, around).rows;
+        std::erase_if(stretches, [&](const auto &one) { return !is_at(one.spot, scope.place); });
+        auto answers = occupancy_of(std::move(counted), stretches, asked);
         if (answers.rows.empty()) answers.anybody_listened = false;
         return answers;
     });
@@ -230,7 +260,7 @@ Answers<Missing> Questions::missing(const Scope &scope) {
 Answers<TopAdvertiser> Questions::top(const Scope &scope) {
     return within([&] {
         const auto asked = asked_of(scope);
-        auto answers = all<TopAdvertiser>(Question::top, asked);
+        auto answers = all<TopAdvertiser>(Question::top, heard_by(asked));
         tell_silence(answers, asked);
         return answers;
     });

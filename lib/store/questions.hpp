@@ -56,8 +56,9 @@ class Questions {
 
     void limit_rows(std::int64_t rows) { limits_.rows = rows; }  // of each question from then on
 
-    Answers<PiState> pis(const Scope &scope);        // by name; its times do not matter
-    Answers<Presence> presence(const Scope &scope);  // the strongest first
+    Answers<PiState> pis(const Scope &scope);  // by name; its times do not matter
+    // The strongest first. Of more than an hour, times are those at which five minutes began, as far as rollups tell them; so in top().
+    Answers<Presence> presence(const Scope &scope);
     // One advertiser, by its hash or a beginning of it that no other has (else Ambiguous); several hashes, of which some may be unknown: one
     // whose key changes.
     Answers<TrackPoint> track(const std::vector<std::string> &hashes, const Scope &scope);
@@ -76,7 +77,9 @@ class Questions {
     template <class Row>
     void tell_silence(Answers<Row> &answers, const Asked &asked);
     std::vector<std::int64_t> advertisers(const std::vector<std::string> &hashes, Asked asked);
+    bool are_deleted(const Asked &asked, std::int64_t bucket);
     void use_rollups(Asked &asked);
+    Asked heard_by(Asked asked);
     Answers<PiState> states(const Asked &asked, Time present);
     Answers<CoverageStretch> stretches(Asked asked, Time present);
 

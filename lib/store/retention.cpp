@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "store/milliseconds.hpp"
+#include "store/rows/rollup_rows.hpp"
 #include "store/used.hpp"
 
 namespace ble {
@@ -56,13 +57,11 @@ Expired Retention::step(const Keep &keep, const Clocks &clocks) {
 Expired Retention::delete_old(const Keep &keep, const Clocks &clocks) {
     Expired result;
     Work work(tables_, true);
-    coverage_.forget();
     const auto seen_s = age_.look(clocks), lived_s = seen_s - age_.ahead_s();
     const auto older_than = [&](seconds time) {
         return Old{lived_s - time.count(), to_milliseconds(clocks.wall - time), to_milliseconds(clocks.wall)};
     };
     result.more = delete_batches(older_than(keep.batches), left_of_hour(lived_s, keep.batches), result);
-    coverage_.flush();
     if (!result.more && keep.rollups)
         result.more = delete_rollups(lived_s, *keep.rollups, older_than(*keep.rollups));
     if (rows_.erase_advertisers() > 0) rows_.new_epoch();
@@ -93,7 +92,6 @@ bool Retention::delete_batches(const Old &old, std::int64_t left, Expired &resul
     const auto found = rolled_up(old_ones);
     for (auto batch = found.begin(); batch != found.end() && rows < rows_a_step; ++batch) {
         rows += rows_.erase(*batch);
-        if (batch->window) coverage_.remove(*batch->window);
         const Time received = from_milliseconds(batch->received_at);
         result.first = result.batches == 0 ? received : std::min(result.first, received);
         result.last = result.batches == 0 ? received : std::max(result.last, received);
@@ -128,7 +126,10 @@ bool Retention::delete_rollups(std::int64_t lived_s, seconds keep, const Old &ol
         hour = {lived_s, std::max(share_of(days, keep), days_always_allowed)};
     }
     const bool allowed = hour.left > 0;
-    if (allowed && rows_.erase_rollups(*day, rows_a_step)) --hour.left;
+    if (allowed && rows_.erase_rollups(*day, rows_a_step)) {
+        --hour.left;
+        coverage_.cut(*day * day_ms, (*day + 1) * day_ms);
+    }
     rows_.set_rollup_hour(hour);
     return allowed;
 }

@@ -17,8 +17,7 @@ constexpr std::int64_t batches_a_step = 400;
 RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()) {}
 
 void RollUp::stored(std::int64_t batch, std::size_t detections) {
-    if (detections == 0) return;
-    const auto count = static_cast<std::int64_t>(detections);
+    const auto count = static_cast<std::int64_t>(std::max<std::size_t>(detections, 1));
     if (!stored_.empty() && stored_.back().to + 1 == batch) {
         stored_.back().to = batch;
         stored_.back().detections += count;

@@ -18,13 +18,15 @@ class RollUp {
   public:
     explicit RollUp(Tables &tables);
 
-    // In the transaction that stores it; until flush() it is only remembered.
+    // In the transaction that stores it; until flush() it is only remembered. One without detections tells of its window.
     void stored(std::int64_t batch, std::size_t detections);
     void flush();
     void forget();
     // Of a batch of an archive that is new here: was it merged before retention deleted it, as far as can be told? That is so when details of
     // its day were deleted, and the rollups have all that it heard.
     bool was_merged(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard);
+
+    bool is_whole(std::int64_t day);  // nothing that went into it was deleted
 
     // As Store::roll_up() says. Makes its own transaction.
     RolledUp step(std::chrono::minutes occupancy);
@@ -35,7 +37,6 @@ class RollUp {
 
   private:
     void note(const std::vector<Touched> &touched);
-    bool is_whole(std::int64_t day);
     bool count_some(std::chrono::minutes occupancy);
 
     Tables &tables_;

@@ -83,9 +83,9 @@ std::string RunLedger::replace(const Run &run, const std::vector<Piece> &old, co
             before - static_cast<std::int64_t>(old.size()) + static_cast<std::int64_t>(now.size());
         if (holes > before && holes > most_holes)
             return "this device has " + std::to_string(before) +
-                   " holes already, and a line that makes more is not stored: find out what it loses; the "
-                   "view "
-                   "missing has them, and --retain ends those of runs that are over";
+                   " holes in its sequence numbers already, and a line that makes another hole is not "
+                   "stored. The view missing shows the holes: find out what loses these batches. --retain "
+                   "deletes the holes of runs that have ended";
         holes_of_[run.device] = std::max<std::int64_t>(holes, 0);
     }
     for (const auto &piece : old) rows_.delete_gap(run.id, piece.from);

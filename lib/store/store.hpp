@@ -168,4 +168,8 @@ std::unique_ptr<Store> make_store(const std::string &name, const std::function<b
 // What can be told without opening anything: why `name` means no store that we have; empty: it does.
 std::string why_no_store(const std::string &name);
 
+// For --check, of a name that why_no_store() takes: Error(config) when what is at this path is no database of ours, or of a newer version. Makes and
+// locks nothing; of a server, a file that is not there, and one that cannot be read, there is nothing to object to.
+void check_store(const std::string &name);
+
 }  // namespace ble

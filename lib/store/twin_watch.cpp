@@ -1,4 +1,5 @@
 #include "store/twin_watch.hpp"
+#include "store/milliseconds.hpp"
 
 #include <algorithm>
 
@@ -7,7 +8,7 @@ namespace {
 
 constexpr std::int64_t enough = 3, told = enough + 1;  // of runs.returns
 constexpr std::int64_t never = -1;                     // the run has not had the turn yet
-constexpr std::int64_t day_ms = 86'400'000;            // later than this, it is another occasion
+constexpr std::int64_t another_occasion_ms = day_ms;   // later than this
 constexpr std::int64_t ahead_ms = 300'000;  // later than now by more: the word of a clock that was ahead
 
 }  // namespace
@@ -48,7 +49,7 @@ std::optional<std::string> TwinWatch::meet(std::int64_t device, std::int64_t run
                                            std::int64_t other) {
     const auto of_other = rows_.returns(other).value_or(never);
     if (returns < enough || of_other < enough) return {};
-    rows_.meet({device, other, now_ms_, day_ms, ahead_ms});
+    rows_.meet({device, other, now_ms_, another_occasion_ms, ahead_ms});
     if (returns == told && of_other == told) return {};
     rows_.set_returns(run, told);
     rows_.set_returns(other, told);

@@ -1,4 +1,5 @@
 #include "store/whole_parts.hpp"
+#include "store/milliseconds.hpp"
 
 #include <algorithm>
 
@@ -6,8 +7,6 @@
 
 namespace ble {
 namespace {
-
-constexpr std::int64_t day_ms = rollup_ms * buckets_a_day;
 
 std::int64_t round_down(std::int64_t at, std::int64_t unit) {
     const auto rest = at % unit;
@@ -22,6 +21,10 @@ std::int64_t round_up(std::int64_t at, std::int64_t unit) {
 
 bool has_rolled_up_steps(const Asked &asked) {
     return asked.every % rollup_ms == 0;
+}
+
+bool has_counted_steps(const Asked &asked) {
+    return asked.every == rollup_ms || asked.every == rollup_ms * buckets_an_hour || asked.every == day_ms;
 }
 
 std::int64_t beginning_of_bucket(std::int64_t at) {

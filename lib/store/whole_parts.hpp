@@ -9,6 +9,9 @@ namespace ble {
 // Are its steps made of whole five minutes?
 bool has_rolled_up_steps(const Asked &asked);
 
+// Are they those of which numbers are kept?
+bool has_counted_steps(const Asked &asked);
+
 // `at` or the latest beginning of five minutes before it.
 std::int64_t beginning_of_bucket(std::int64_t at);
 

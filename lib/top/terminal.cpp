@@ -149,7 +149,7 @@ Terminal::Terminal(const Look &look) : impl_(std::make_unique<Impl>()) {
     if (!impl_->out) throw system_error("use the terminal", ExitCode::io);
     impl_->screen = ::newterm(nullptr, impl_->out.get(), impl_->keys.get());
     if (impl_->screen == nullptr)
-        throw Error(ExitCode::io, "unable to use the terminal: TERM says nothing that is known");
+        throw Error(ExitCode::io, "unable to use the terminal: the terminal type in TERM is not known");
     ::set_escdelay(25);
     ::cbreak();
     ::noecho();

@@ -14,16 +14,16 @@ const std::vector<PageLine> &help_lines() {
     static const std::vector<PageLine> lines = [] {
         std::vector<PageLine> made;
         for (const char *text : {
-                 "1 to 9         sort by that column; again: the other way round",
+                 "1 to 9         sort by that column; again: sort in the opposite order",
                  "< >            sort by the column to the left or right",
-                 "r              the other way round",
+                 "r              sort in the opposite order",
                  "up, down       choose a row (also k, j; page up, page down, home, end)",
                  "Enter          the chosen advertiser large, with its history at each Pi",
                  "Esc            back; ends a choice or a filter",
                  "Tab, p         Pis, or advertisers",
                  "/              filter as you type: hash, name, beacon, zone, Pi, place",
                  "space          freeze what is shown; again: go on. Nothing is lost meanwhile",
-                 "Ctrl-L         draw the screen anew",
+                 "Ctrl-L         redraw the screen",
                  "q, Ctrl-C      end",
                  "",
                  "dBm            the RSSI (median of the last window) at the Pi that hears it best,",
@@ -31,8 +31,8 @@ const std::vector<PageLine> &help_lines() {
                  "strength       from -100 dBm to -40 dBm; trend: its last 8 windows there",
                  "rep/s          reports a second in the last window there",
                  "heard          how long ago it was heard last",
-                 "missing        batches whose numbers did not come; lost: told to be lost (gaps)",
-                 "clock          ok: the Pi's clock is synchronised; +3 s: its last batch came so late",
+                 "missing        batches whose numbers did not come; lost: reported as lost (gaps)",
+                 "clock          ok: the Pi's clock is synchronised; +3 s: its last batch came this late",
              })
             made.push_back({{text, Style::plain}});
         return made;

@@ -15,7 +15,7 @@ thread_local Guard *active = nullptr;
 }  // namespace
 
 // As of the C library (LSB 5.0, Core, __assert_fail).
-// NOLINTBEGIN(bugprone-reserved-identifier)
+// NOLINTBEGIN(clang-diagnostic-reserved-identifier)
 extern "C" [[noreturn]] void __assert_fail(const char *assertion, const char *file, unsigned line,
                                            const char *function) noexcept;
 void __assert_fail(const char *assertion, const char *file, unsigned line, const char *function) noexcept {
@@ -26,7 +26,7 @@ void __assert_fail(const char *assertion, const char *file, unsigned line, const
     std::snprintf(active->text, sizeof active->text, "%s:%u: assertion `%s' failed", file, line, assertion);
     std::longjmp(active->where, 1);
 }
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND(clang-diagnostic-reserved-identifier)
 
 namespace ble {
 

@@ -37,6 +37,7 @@ struct Answers {
     std::optional<int> published;                   // PUBACK's reason
     std::optional<bool> subscribed;
     std::string subscription_text;
+    bool heard = false;  // something on what is subscribed to
     bool five = false;
 };
 
@@ -47,10 +48,10 @@ class Visit {
 
     Answers make() {
         connection_.start();
-        const auto end = Clock::now() + patience;
-        while (!done() && Clock::now() < end) {
+        end_ = Clock::now() + patience;
+        while (!done() && Clock::now() < end_) {
             const auto due = connection_.timeout();
-            connection_.wait(due.count() < 0 ? end : std::min(end, Clock::now() + due));
+            connection_.wait(due.count() < 0 ? end_ : std::min(end_, Clock::now() + due));
             for (const auto &event : connection_.step()) take(event);
         }
         return std::move(answers_);
@@ -66,7 +67,9 @@ class Visit {
 
     bool done() const {
         if (!answers_.connected) return attempts_ >= (options_.version == "auto" ? 2 : 1) || answers_.refused;
-        return lost_ || ((what_.publish.empty() || answers_.published) &&
+        const bool listens =
+            answers_.subscribed.value_or(false) && what_.listen.count() > 0 && !answers_.heard;
+        return lost_ || (!listens && (what_.publish.empty() || answers_.published) &&
                          (what_.subscribe.empty() || answers_.subscribed));
     }
 
@@ -93,8 +96,10 @@ class Visit {
             case MqttEvent::Kind::denied:
                 answers_.subscribed = event.kind == MqttEvent::Kind::subscribed;
                 answers_.subscription_text = event.text;
+                end_ = std::max(end_, Clock::now() + what_.listen);
                 break;
             case MqttEvent::Kind::message:
+                answers_.heard = true;
                 break;
         }
     }
@@ -103,6 +108,7 @@ class Visit {
     const BrokerVisit &what_;
     MqttConnection connection_;
     Answers answers_;
+    Clock::time_point end_{};
     int attempts_ = 0;
     bool lost_ = false;
 };
@@ -162,20 +168,31 @@ Finding judge_publish(const std::string &topic, const Answers &answers) {
     return Finding::ok(name, topic + ": the broker takes it, and somebody is subscribed");
 }
 
-Finding judge_subscribe(const std::vector<std::string> &filters, const Answers &answers) {
+// A grant is no proof: mosquitto grants every subscription, and just does not deliver what its acl_file forbids.
+Finding judge_subscribe(const BrokerVisit &visit, const Answers &answers) {
     constexpr const char *name = "subscribe";
     std::string text;
-    for (const auto &filter : filters) text += (text.empty() ? "" : ", ") + filter;
+    for (const auto &filter : visit.subscribe) text += (text.empty() ? "" : ", ") + filter;
+    const std::string advice =
+        "give this account the right at the broker: acl_file, \"topic read\"; see examples/mosquitto.acl";
     if (!answers.connected) return Finding::unknown(name);
-    if (answers.subscribed.value_or(false))
-        return Finding::ok(
+    if (!answers.subscribed.value_or(false))
+        return Finding::failed(
             name,
-            text + ": granted (by mosquitto to everybody: what its acl_file forbids just does not come)");
-    return Finding::failed(
+            text + ": " +
+                (answers.subscribed ? answers.subscription_text : answers.trouble.value_or("no answer")),
+            advice);
+    text += ": granted";
+    if (answers.heard) return Finding::ok(name, text + ", and something came");
+    if (visit.listen.count() == 0)
+        return Finding::unknown(
+            name,
+            text + "; whether this account may read there, not every broker tells (mosquitto does not)");
+    return Finding::warning(
         name,
-        text + ": " +
-            (answers.subscribed ? answers.subscription_text : answers.trouble.value_or("no answer")),
-        "give this account the right at the broker: acl_file, \"topic read\"; see examples/mosquitto.acl");
+        text + ", but nothing came in " + std::to_string(visit.listen.count()) +
+            " s: either nobody sends, or this account may not read there, which mosquitto does not tell",
+        "does a Pi send? there: blesend --doctor. If it does, " + advice);
 }
 
 }  // namespace
@@ -196,25 +213,34 @@ Finding examine_name(const std::string &host) {
     return Finding::ok("name", found.size() == 1 && found.front() == host ? host : text);
 }
 
-Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit) {
-    Findings all;
-    for (const auto &server : options.servers) {
-        all.push_back(examine_name(server.next_hop().first));
-        Answers answers;
-        if (all.back().verdict == Finding::Verdict::ok) {
-            MqttOptions one = options;
-            one.servers = {server};
-            answers = Visit(one, visit).make();
-            judge_way(all, one, server, answers);
-        } else {
-            all.push_back(Finding::unknown("broker"));
-            if (options.tls) all.push_back(Finding::unknown("tls"));
-            all.push_back(Finding::unknown("login"));
-        }
-        if (!visit.publish.empty()) all.push_back(judge_publish(visit.publish, answers));
-        if (!visit.subscribe.empty()) all.push_back(judge_subscribe(visit.subscribe, answers));
+namespace {
+
+Findings examine_broker(const MqttOptions &options, const MqttServer &server, const BrokerVisit &visit) {
+    Findings all{examine_name(server.next_hop().first)};
+    Answers answers;
+    if (all.back().verdict == Finding::Verdict::ok) {
+        MqttOptions one = options;
+        one.servers = {server};
+        answers = Visit(one, visit).make();
+        judge_way(all, one, server, answers);
+    } else {
+        all.push_back(Finding::unknown("broker"));
+        if (options.tls) all.push_back(Finding::unknown("tls"));
+        all.push_back(Finding::unknown("login"));
     }
+    if (!visit.publish.empty()) all.push_back(judge_publish(visit.publish, answers));
+    if (!visit.subscribe.empty()) all.push_back(judge_subscribe(visit, answers));
     return all;
+}
+
+}  // namespace
+
+Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit) {
+    std::vector<Findings> all;
+    all.reserve(options.servers.size());
+    for (const auto &server : options.servers) all.push_back(examine_broker(options, server, visit));
+    // One that refuses the account, or a topic, may be the one that is chosen.
+    return where_one_is_enough(std::move(all), {"name", "broker", "tls"});
 }
 
 }  // namespace ble

@@ -1,6 +1,7 @@
 // --doctor of what speaks to a broker: how far the leg goes, step by step, and what to type where it ends.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,12 @@ struct BrokerVisit {
     std::string publish;
     std::vector<std::string>
         subscribe;  // filters; what comes there meanwhile is not kept, and nobody else misses it
+    // Something is awaited there for so long: only that shows that it may be read, since a broker may grant what it then does not deliver.
+    std::chrono::seconds listen{0};
 };
 
 // For each server: "name" (its address is found), "broker" (it answers), "tls", "login", and as far as asked "publish" and "subscribe".
-// Takes up to half a minute a server.
+// A server that is not reached, while another one works, is a warning. Takes up to half a minute a server.
 Findings examine_brokers(const MqttOptions &options, const BrokerVisit &visit);
 
 // "name": does it have an address?

@@ -26,8 +26,8 @@ ConfirmedPublisher::ConfirmedPublisher(const TransportOptions &options)
       publisher_(options.mqtt, options.inflight, options.status_topic) {
     if (!key_)
         log_warning("without --confirm-key anybody who may publish on " + told_on_ +
-                    " can say that a batch is stored: give blesend and blesub --confirm one key, made by "
-                    "openssl rand -hex 32 >FILE");
+                    " can say that a batch is stored: give blesend and blesub --confirm the same key, made "
+                    "by openssl rand -hex 32 >FILE");
 }
 
 void ConfirmedPublisher::renew(const TransportOptions &options) {
@@ -159,7 +159,8 @@ void ConfirmedPublisher::confirm(const MqttPublisher::Heard &heard) {
     if (key_ && !is_sealed(text, topic, *key_)) return warn_of_forgery(topic);
     const auto confirmation = parse_confirmation(text);
     if (!confirmation) {
-        log_debug("what came on the topic of confirmations is none: " + printable(text.substr(0, 200)));
+        log_debug("a message on the topic of confirmations is not a confirmation: " +
+                  printable(text.substr(0, 200)));
         return;
     }
     const auto take = [&](bool is_gap, const Confirmation::Line &line) {
@@ -188,7 +189,7 @@ void ConfirmedPublisher::warn_of_forgery(const std::string &topic) {
     ++forged_;
     if (forgery_said_.due())
         log_warning("a confirmation on " + printable(topic) +
-                    " is not sealed with our key, and is ignored (" + std::to_string(forged_) +
+                    " is not signed with our key, and is ignored (" + std::to_string(forged_) +
                     " since the start): does blesub --confirm have the same --confirm-key? Who else may "
                     "publish there?");
 }

@@ -26,7 +26,27 @@ void init_once() {
     check_curl(code);
 }
 
+// Whether an exchange by TLS fails at TLS, libcurl does not always know: a server that wants a certificate of ours and gets none may
+// just hang up.
+bool may_be_tls(CURLcode code) {
+    constexpr CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
+                                   CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
+                                   CURLE_RECV_ERROR,        CURLE_GOT_NOTHING};
+    return std::find(std::begin(of_tls), std::end(of_tls), code) != std::end(of_tls);
+}
+
+// Of an exchange without TLS: what answers may want it, or be no server of HTTP.
+bool may_be_other(CURLcode code) {
+    constexpr CURLcode strange[] = {CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING,
+                                    CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY};
+    return std::find(std::begin(strange), std::end(strange), code) != std::end(strange);
+}
+
 }  // namespace
+
+bool worth_a_look(int code, bool tls) {
+    return tls ? may_be_tls(static_cast<CURLcode>(code)) : may_be_other(static_cast<CURLcode>(code));
+}
 
 void CurlEasyDeleter::operator()(void *easy) const {
     curl_easy_cleanup(easy);

@@ -22,6 +22,9 @@ struct CurlTls {
     bool insecure = false;
 };
 
+// Of a transfer that failed with this code of libcurl: may TLS be what is wrong, or, of one without TLS, the port?
+bool worth_a_look(int code, bool tls);
+
 // A transfer (CURL). It outlives the CurlMulti that it was begun in.
 struct CurlEasyDeleter {
     void operator()(void *easy) const;

@@ -9,6 +9,8 @@
 #include "base/error.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "transport/http.hpp"
+#include "transport/proxy.hpp"
 
 namespace ble {
 namespace {
@@ -49,7 +51,8 @@ void EventStreamParser::take_line(std::vector<std::string> &events) {
     const std::string_view field = std::string_view(line).substr(0, colon);
     std::string_view value = colon == std::string::npos ? "" : std::string_view(line).substr(colon + 1);
     if (value.starts_with(' ')) value.remove_prefix(1);
-    if (field == "id") id_ = value;
+    if (field == "id" && value.size() <= longest_id_ && value.find('\0') == std::string_view::npos)
+        id_ = value;
     if (field != "data") return;
     too_long_ = too_long_ || data_.size() + value.size() > longest_;
     if (std::exchange(has_data_, true)) data_ += '\n';
@@ -62,6 +65,7 @@ void EventStreamParser::take_line(std::vector<std::string> &events) {
 void EventStreamParser::begin_anew() {
     line_.clear();
     data_.clear();
+    id_ = last_id_;
     has_data_ = too_long_ = after_cr_ = false;
 }
 
@@ -120,6 +124,7 @@ std::size_t EventStream::take(const char *bytes, std::size_t size) {
     if (status != 200 || type == nullptr || !std::string_view(type).starts_with("text/event-stream"))
         return 0;  // ends the transfer: end() says what this is
     connected_ = true;
+    looked_ = false;
     backoff_.reset();
     set_status("connected");
     parser_.take({bytes, size}, events_);
@@ -131,19 +136,32 @@ void EventStream::check_answer(long status) const {
     if (status == 401 || status == 403)
         throw Error(ExitCode::permission,
                     options_.url + " answers " + std::to_string(status) +
-                        (options_.token ? ": the token of --token-file is another one than the server's"
-                                        : ": it wants a token; give it with --token-file"));
+                        (options_.token ? ": the server does not accept the token of --token-file"
+                                        : ": it needs a token; give it with --token-file"));
     if (status == 404 || status == 200)
         throw Error(ExitCode::protocol,
                     options_.url + " answers " + std::to_string(status) +
-                        ", but with no events; of blews they are at http://HOST:PORT/events");
+                        ", but not with events; blews serves them at http://HOST:PORT/events");
+}
+
+// What is wrong, libcurl says in its own words; so once for each server that is not reached the port is looked at.
+void EventStream::look_at(int code) {
+    const TlsPeer peer = http_peer(options_.url, options_.tls);
+    if (!worth_a_look(code, peer.tls) || !proxy_of_environment(peer.tls, peer.name).empty()) return;
+    if (std::exchange(looked_, true)) return;
+    look_at_tls_later(peer, [url = options_.url](const std::string &found) {
+        if (!found.empty()) log_warning(url + ": " + found);
+    });
 }
 
 void EventStream::end(int code) {
     long status = 0, error = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &error);
-    if (!std::exchange(connected_, false)) check_answer(status);
+    if (!std::exchange(connected_, false)) {
+        check_answer(status);
+        look_at(code);
+    }
     parser_.begin_anew();
     const auto pause = backoff_.next();
     retry_ = Clock::now() + pause;

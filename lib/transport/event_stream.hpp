@@ -31,6 +31,8 @@ class EventStreamParser {
   private:
     void take_line(std::vector<std::string> &events);
 
+    static constexpr std::size_t longest_id_ = 1000;  // it goes into a header
+
     std::size_t longest_;
     std::string line_, data_, id_, last_id_;
     bool has_data_ = false, too_long_ = false, after_cr_ = false;
@@ -66,6 +68,7 @@ class EventStream {
     std::size_t take(const char *bytes, std::size_t size);
     void end(int code);
     void check_answer(long status) const;
+    void look_at(int code);
     void set_status(const std::string &text);
 
     const Options options_;
@@ -76,7 +79,7 @@ class EventStream {
     CurlMulti multi_;
     Backoff backoff_;
     std::optional<Clock::time_point> retry_;
-    bool connected_ = false;
+    bool connected_ = false, looked_ = false;
     std::string status_;
 };
 

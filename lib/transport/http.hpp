@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "transport/curl_multi.hpp"
+#include "transport/tls_diagnosis.hpp"
 #include "transport/transport.hpp"
 
 namespace ble {
@@ -31,6 +33,7 @@ struct HttpOptions {
     std::optional<std::string> api_key;  // set by validate_http_options(); never logged
 };
 
+CurlTls tls_of(const HttpOptions &options);
 // Declares --api-key-file and --timeout. --url, and the TLS options, which MQTT has too, are the tool's to declare.
 void declare_http_options(HttpOptions &options, CommandLine &line);
 // Checks what can be checked without connecting, reads the key.
@@ -48,6 +51,8 @@ struct HttpServerName {
     bool tls = false;
 };
 HttpServerName server_of(const std::string &url);
+// For a look at what is there; its address is not looked for.
+TlsPeer http_peer(const std::string &url, const CurlTls &tls);
 
 class HttpTransport final : public Transport {
   public:

@@ -33,8 +33,8 @@ std::string strange(const HttpAnswer &answer) {
     const bool json = is(media_type(answer.type), "application/json");
     if (answer.too_long) return "more than 1 MiB";
     if (answer.body.empty())
-        return json ? "nothing, cut off before its end" : "nothing, and no Content-Type: application/json";
-    if (json) return "what is no whole JSON object";
+        return json ? "a body that is cut off" : "nothing, and no Content-Type: application/json";
+    if (json) return "a JSON object that is not whole";
     return answer.type.empty() ? "no JSON object" : printable(answer.type);
 }
 
@@ -44,10 +44,11 @@ std::string advice(const HttpAnswer &answer) {
     if (status == 401 || status == 403) return "; does --api-key-file (HTTP_API_KEY) hold the right key?";
     if (status == 404 || status == 405) return "; does --url (HTTP_BASE_URL) name the right server and path?";
     if (status == 407)
-        return "; the proxy wants a login: give it in http_proxy or https_proxy, "
+        return "; the proxy needs a login: give it in http_proxy or https_proxy, "
                "http://USER:PASSWORD@HOST:PORT";
-    if (status == 415) return "; is it the right server? One that knows no NDJSON wants --coalesce 1";
-    if (status == 511) return "; this network wants a login first, by a page that a browser shows";
+    if (status == 415)
+        return "; is it the right server? A server that does not know NDJSON needs --coalesce 1";
+    if (status == 511) return "; this network needs a login first: open a web page in a browser";
     if (status >= 300 && status < 400)
         return (answer.location.empty() ? "" : ", to " + printable(answer.location)) +
                "; redirects are not followed: log in if that is a login page of the network, else set --url "

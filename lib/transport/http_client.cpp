@@ -17,22 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-// Whether an exchange by TLS fails at TLS, libcurl does not always know: a server that wants a certificate of ours and gets none may
-// just hang up.
-bool may_be_tls(CURLcode code) {
-    constexpr CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
-                                   CURLE_SSL_CERTPROBLEM,   CURLE_SEND_ERROR,
-                                   CURLE_RECV_ERROR,        CURLE_GOT_NOTHING};
-    return std::find(std::begin(of_tls), std::end(of_tls), code) != std::end(of_tls);
-}
-
-// Of an exchange without TLS: what answers may want it, or be no server of HTTP.
-bool may_be_other(CURLcode code) {
-    constexpr CURLcode strange[] = {CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING,
-                                    CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY};
-    return std::find(std::begin(strange), std::end(strange), code) != std::end(strange);
-}
-
 }  // namespace
 
 struct HttpClient::Impl {
@@ -96,14 +80,13 @@ HttpEnd HttpClient::Impl::end_of(HttpRequest &request, CURLcode code) {
 
 // Not where a proxy leads there.
 std::function<void()> HttpClient::Impl::look_at(const HttpRequest &request, CURLcode code) const {
-    const HttpServerName server = server_of(request.base);
-    if (request.proxied() ||
-        !(server.tls ? may_be_tls(code) : may_be_other(code) && have_answered.count(request.server) == 0))
+    TlsPeer peer = http_peer(request.base, tls_of(options));
+    if (request.proxied() || !worth_a_look(code, peer.tls) ||
+        (!peer.tls && have_answered.count(request.server) > 0))
         return {};
     // The address is looked for anew: newer libcurls do not tell that of a connection that came to nothing.
-    TlsPeer peer{server.host,  "",          server.port,      options.cafile,          options.capath,
-                 options.cert, options.key, options.insecure, TlsPeer::Protocol::http, server.tls};
-    return [peer = std::move(peer), what = request.base, by = server.tls ? ": TLS: " : ": "] {
+    const bool tls = peer.tls;
+    return [peer = std::move(peer), what = request.base, by = tls ? ": TLS: " : ": "] {
         look_at_tls_later(peer, [what, by](const std::string &found) {
             if (!found.empty()) log_warning(what + by + found);
         });

@@ -6,8 +6,9 @@
 
 namespace ble {
 
-// For each server: "name" (its address is found), "server" (/health is answered as a backend does), "key" (it lets us in). Nothing is
-// posted: with a wrong key blerecv refuses every other path as well. Takes up to `options.timeout` for each question.
+// For each server: "name" (its address is found), "server" (/health is answered as a backend does; else what is at this port), "key" (it lets
+// us in). Nothing is posted: with a wrong key blerecv refuses every other path as well, which is not known of another server. Takes up to
+// `options.timeout` for each question, and 5 s for the look at a port that is another one.
 Findings examine_http_servers(const HttpOptions &options);
 
 }  // namespace ble

@@ -37,7 +37,7 @@ std::string fault_of_url(const std::string &text) {
     if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
         return "a password does not belong there, the key goes to --api-key-file or HTTP_API_KEY";
     if (!part(url.get(), CURLUPART_QUERY).empty() || !part(url.get(), CURLUPART_FRAGMENT).empty())
-        return "it must end with a path, since paths are appended to it";
+        return "it must end with a path, because blesend appends paths to it";
     return {};
 }
 
@@ -61,8 +61,8 @@ void check_readable(const CommandLine &line, const std::string &option, const st
 
 void declare_http_options(HttpOptions &options, CommandLine &line) {
     line.text("--api-key-file FILE", options.api_key_file,
-              "the file that holds the API key (X-API-Key); else HTTP_API_KEY holds it, or HTTP_API_KEY_FILE "
-              "names it",
+              "file that holds the API key, sent as X-API-Key (or HTTP_API_KEY, or HTTP_API_KEY_FILE names "
+              "the file)",
               "-");
     line.duration("--timeout", options.timeout, "give up a request after this long", "HTTP_TIMEOUT");
 }
@@ -74,14 +74,15 @@ void validate_http_options(HttpOptions &options, const CommandLine &line) {
         if (const auto fault = fault_of_url(url); !fault.empty())
             throw wrong(
                 line, "--url",
-                "unable to use --url (HTTP_BASE_URL): " + fault + "; it reads http[s]://HOST[:PORT][/PATH]");
+                "unable to use --url (HTTP_BASE_URL): " + fault + "; write http[s]://HOST[:PORT][/PATH]");
         while (url.ends_with('/')) url.pop_back();
     }
     if (options.timeout < std::chrono::milliseconds(1))
         throw wrong(line, "--timeout", "--timeout (HTTP_TIMEOUT) must be longer than 0");
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
-        throw wrong(line, "--insecure",
-                    "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+        throw wrong(
+            line, "--insecure",
+            "--insecure checks no certificate: leave out --cafile and --capath, or leave out --insecure");
     for (const auto &url : options.urls) {
         if (server_of(url).tls) continue;  // whoever names one of these expects a secret to stay one
         for (const auto *option : {"--tls", "--cafile", "--capath", "--cert", "--key", "--insecure"})
@@ -110,9 +111,28 @@ void warn_of_plain_key(const HttpOptions &options) {
     for (const auto &url : options.urls) {
         const HttpServerName server = server_of(url);
         if (!server.tls && !is_own_machine(server.host))
-            log_warning("the API key crosses the network to " + server.host +
-                        " for everybody to read: let the server have a certificate, and use https://");
+            log_warning(
+                "the API key goes over the network to " + server.host +
+                " unencrypted, where others can read it: give the server a certificate, and use https://");
     }
+}
+
+CurlTls tls_of(const HttpOptions &options) {
+    return {options.cafile, options.capath, options.cert, options.key, options.insecure};
+}
+
+TlsPeer http_peer(const std::string &url, const CurlTls &tls) {
+    HttpServerName server = server_of(url);
+    return {std::move(server.host),
+            "",
+            server.port,
+            tls.cafile,
+            tls.capath,
+            tls.cert,
+            tls.key,
+            tls.insecure,
+            TlsPeer::Protocol::http,
+            server.tls};
 }
 
 HttpServerName server_of(const std::string &text) {

@@ -45,7 +45,7 @@ HttpRequest::HttpRequest(const HttpOptions &options) {
     set(easy, CURLOPT_WRITEFUNCTION, +on_body);
     set(easy, CURLOPT_WRITEDATA, this);
     if (!options.proxy.empty()) set(easy, CURLOPT_PROXY, options.proxy.c_str());
-    set_curl_tls(easy, {options.cafile, options.capath, options.cert, options.key, options.insecure});
+    set_curl_tls(easy, tls_of(options));
 }
 
 void HttpRequest::prepare(std::size_t server_given, const std::string &base_given,
@@ -117,6 +117,8 @@ std::string HttpRequest::describe(int code, bool has_certificate) const {
         if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error) == CURLE_OK &&
             error != 0)
             why += ": " + std::system_category().message(static_cast<int>(error));
+        if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY)
+            why = "what answers there does not speak HTTP: " + why;
         return what + printable(why);
     }
     std::string why = answer.describe();

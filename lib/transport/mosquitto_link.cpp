@@ -30,8 +30,8 @@ constexpr milliseconds care_period(1000);  // keep-alive is looked after so ofte
 constexpr int packets_at_once = 100;
 constexpr std::string_view share_prefix = "$share/";
 constexpr char unknown_whether_it_shares[] =
-    "it speaks MQTT 3.1.1 only, which cannot tell whether it knows shared subscriptions (--share); of "
-    "a broker that does, say so by --mqtt-version 3.1.1; at others part the load by topics (--shards)";
+    "it speaks MQTT 3.1.1 only, and so cannot say whether it has shared subscriptions (--share). If this "
+    "broker has them, use --mqtt-version 3.1.1; if not, divide the load by topics (--shards)";
 constexpr int packets_in_a_row = 2000;  // more than a window
 
 std::string text_of(const mosquitto_property *properties, int name) {

@@ -35,7 +35,8 @@ bool is_lasting(int reason) {
 
 const char *advice_on_refusal(int reason) {
     if (is_lasting(reason))
-        return "; mend the user name or the password (SIGHUP reads it again), or the account at the broker";
+        return "; correct the user name or the password (SIGHUP reads it again), or the account at the "
+               "broker";
     return "";
 }
 
@@ -192,8 +193,8 @@ std::vector<MqttEvent> MqttConnection::step() {
     if (impl_->state == Impl::State::up && impl_->contest.on() &&
         Clock::now() >= impl_->since + ClientIdContest::won_after) {
         impl_->contest.held();
-        log_info("the link to the broker " + impl_->address() + " holds: nobody else uses the client id " +
-                 impl_->options.client_id + " now");
+        log_info("the link to the broker " + impl_->address() +
+                 " is stable: no other client uses the client id " + impl_->options.client_id + " now");
     }
     return events;
 }
@@ -243,7 +244,7 @@ void MqttConnection::Impl::fail(const MqttEvent &event) {
     if (event.text != std::exchange(broker.trouble, event.text)) broker.failure_said.reset();
     if (event.server.empty() && broker.failure_said.due())
         log_warning("unable to connect to the broker " + address() + ": " + event.text +
-                    advice_on_refusal(event.reason) + "; trying on");
+                    advice_on_refusal(event.reason) + "; trying again");
     retry_later(event);
 }
 
@@ -270,13 +271,13 @@ void MqttConnection::Impl::lose(const MqttEvent &event) {
 
 void MqttConnection::Impl::tell_of_contest(const std::string &why) const {
     const std::string where = options.client_id + " at the broker " + address();
-    log_warning((contest.told() ? "another client uses our client id " + where +
-                                      ": each throws the other off (" + why + ")"
-                                : "does another client use our client id " + where +
-                                      "? The link is ended each time soon after it is made") +
-                "; give every client a --client-id of its own (this is process " +
-                std::to_string(::getpid()) + " on " + host_name() + "); said again in " +
-                std::to_string(ClientIdContest::reminded_after.count()) + " hours if it goes on");
+    log_warning(
+        (contest.told()
+             ? "another client uses our client id " + where + ": each one disconnects the other (" + why + ")"
+             : "does another client use our client id " + where + "? Each link ends soon after it is made") +
+        "; give every client a --client-id of its own (this is process " + std::to_string(::getpid()) +
+        " on " + host_name() + "); this is repeated in " +
+        std::to_string(ClientIdContest::reminded_after.count()) + " hours if it goes on");
 }
 
 void MqttConnection::Impl::retry_later(const MqttEvent &event) {
@@ -299,7 +300,7 @@ bool MqttConnection::Impl::follow(const MqttEvent &event) {
     const bool for_good = event.reason == mqtt::server_moved;
     if (referral_said.due())
         log(followed && !for_good ? LogLevel::info : LogLevel::warning,
-            text + (for_good ? ", for good: name that one with --broker or --url" : ""));
+            text + (for_good ? ", for good: name the new broker with --broker or --url" : ""));
     if (followed && options.password && !options.tls && is_own_machine(from.host) &&
         !is_own_machine(choice.now().server.host))
         warn_of_plain_password(choice.now().server);

@@ -77,14 +77,14 @@ void settle_proxies(MqttOptions &options, const CommandLine &line) {
 std::vector<MqttServer> parse_brokers(const std::string &text, const CommandLine &line) {
     const auto bad = [&](const std::string &why) { return wrong(line, "--broker", why); };
     if (text.find("://") != std::string::npos)
-        throw bad("what was given with --broker is a URL: give it with --url");
+        throw bad("the value of --broker is a URL: give it with --url");
     if (text.find('@') != std::string::npos)
-        throw bad("what was given with --broker has a user name in it: give that with --username");
+        throw bad("the value of --broker has a user name in it: give the user name with --username");
     try {
         return parse_mqtt_servers(text);
     } catch (const std::string &why) {
         throw bad("unable to use --broker: " + why +
-                  "; it reads NAME[:PORT], or several with commas between");
+                  "; write NAME[:PORT], or several of them with commas between");
     }
 }
 
@@ -121,7 +121,8 @@ void apply_mqtt_url(MqttOptions &options, Common &common, MqttUrl url, const Com
         if (said.empty()) return;
         once(option);
         if (!present.empty() && present != said)
-            throw "the URLs name two values for " + std::string(option) + ", which they share";
+            throw "the URLs have two different values for " + std::string(option) +
+                ", which must be the same in all";
         present = said;
     };
     once("--broker");
@@ -145,28 +146,33 @@ void apply_mqtt_url(MqttOptions &options, Common &common, MqttUrl url, const Com
 
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help) {
     line.group("Broker");
-    line.text("--host,--broker NAME", options.brokers,
-              "the broker's host name or address; of several, NAME[:PORT],NAME[:PORT]…, the one that answers",
-              "MQTT_BROKER");
-    line.number("-p,--port", options.port, 1, 65'535, "its port; with TLS 8883 unless set", "MQTT_PORT");
+    line.text(
+        "--host,--broker NAME", options.brokers,
+        "the broker's host name or address. With several, NAME[:PORT],NAME[:PORT]…, one that answers is used",
+        "MQTT_BROKER");
+    line.number("-p,--port", options.port, 1, 65'535, "the broker's port; with TLS the default is 8883",
+                "MQTT_PORT");
     line.text("-t,--topic TOPIC", options.topic, topic_help, "MQTT_TOPIC");
     line.text("-u,--username NAME", options.username, "user name at the broker", "MQTT_USERNAME");
     line.text("--password-file FILE", options.password_file,
               "file that holds the password (or MQTT_PASSWORD, or MQTT_PASSWORD_FILE names the file)", "-");
     line.text("-i,--client-id ID", options.client_id, "client identifier; without it a random one");
-    line.duration("--keepalive", options.keepalive, "longest silence before the broker takes us for dead");
+    line.duration("--keepalive", options.keepalive,
+                  "longest silence on the connection; after that the broker ends it");
     line.choice("--mqtt-version", options.version, {"auto", "5", "3.1.1"},
                 "protocol version; auto: 5, or 3.1.1 when the broker refuses 5");
     line.group("TLS");
-    line.flag("--tls", options.tls, "encrypt; port 8883, mqtts:// and any option below do the same");
+    line.flag("--tls", options.tls,
+              "encrypt the connection; port 8883, mqtts:// and each option below do the same");
     line.text("--cafile FILE", options.cafile, "trust the authorities in this PEM file, not the system's");
     line.text("--capath FOLDER", options.capath,
               "trust the authorities in this folder, prepared by c_rehash");
     line.text("--cert FILE", options.cert, "our certificate, PEM");
     line.text("--key FILE", options.key, "the key of our certificate, PEM");
     line.text("--alpn NAME", options.alpn,
-              "name the protocol in the handshake, for brokers on port 443 beside HTTPS");
-    line.flag("--insecure", options.insecure, "accept any certificate from anyone: for experiments only");
+              "name of the protocol in the TLS handshake, for a broker that shares port 443 with HTTPS");
+    line.flag("--insecure", options.insecure,
+              "do not check the broker's or server's certificate: for tests only");
 }
 
 void apply_mqtt_urls(MqttOptions &options, const std::vector<std::string> &urls, const CommandLine &line) {
@@ -174,10 +180,9 @@ void apply_mqtt_urls(MqttOptions &options, const std::vector<std::string> &urls,
     try {
         for (const auto &url : urls) apply_mqtt_url(options, common, parse_mqtt_url(url), line);
     } catch (const std::string &why) {
-        throw wrong(
-            line, "--url",
-            "unable to use --url: " + why +
-                "; it reads mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]");
+        throw wrong(line, "--url",
+                    "unable to use --url: " + why +
+                        "; write mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]");
     }
     if (!common.topic.empty()) options.topic = common.topic;
     if (!common.user.empty()) options.username = common.user;
@@ -191,8 +196,9 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line) {
         throw wrong(line, "--alpn", "--alpn: the name of a protocol has at most 255 bytes");
     if (!options.key.empty() && options.cert.empty()) throw wrong(line, "--key", "--key needs --cert");
     if (options.insecure && !(options.cafile.empty() && options.capath.empty()))
-        throw wrong(line, "--insecure",
-                    "--insecure looks at no certificate: leave out --cafile and --capath, or it");
+        throw wrong(
+            line, "--insecure",
+            "--insecure checks no certificate: leave out --cafile and --capath, or leave out --insecure");
     check_readable(line, "--cafile", options.cafile);
     check_readable(line, "--capath", options.capath);
     check_readable(line, "--cert", options.cert);
@@ -217,8 +223,9 @@ void warn_of_plain_password(const MqttOptions &options) {
 }
 
 void warn_of_plain_password(const MqttServer &server) {
-    log_warning("the password crosses the network to " + server.address() +
-                " for everybody to read: let the broker have a certificate, and use --tls or mqtts://");
+    log_warning(
+        "the password goes over the network to " + server.address() +
+        " unencrypted, where others can read it: give the broker a certificate, and use --tls or mqtts://");
 }
 
 std::optional<std::string> find_confirm_key(const std::string &file) {
@@ -243,7 +250,7 @@ void check_topic_name(const std::string &topic, const CommandLine &line) {
     if (rest.find('{') != std::string::npos)
         throw wrong(line, "--topic",
                     "the topic '" + topic +
-                        "' has '{' in it: {device_id} and {shard}, once each, are all that can stand there");
+                        "' has '{' in it: only {device_id} and {shard} are possible there, once each");
 }
 
 void check_topic_filter(const std::string &topic, const CommandLine &line) {

@@ -236,8 +236,8 @@ void MqttPublisher::Impl::take(MqttEvent event) {
             break;
         case MqttEvent::Kind::denied:
             if (deafness_said.due())
-                log_warning("the broker refuses us a subscription: " + event.text +
-                            "; what is said there does not reach us, and it is asked again");
+                log_warning("the broker refuses a subscription: " + event.text +
+                            "; we get no message of this topic, and ask again");
             subscriptions.answer(true);
             break;
         case MqttEvent::Kind::subscribed:

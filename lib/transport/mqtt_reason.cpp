@@ -68,7 +68,7 @@ std::string mqtt_reason_advice(int reason, const std::string &server) {
             return server.empty() ? "; ask whoever runs it for the new name, and set --broker to it"
                                   : ": " + printable(server);
         case mqtt::sharing_not_supported:
-            return "; leave out --share, and part the load by topics (--shards)";
+            return "; leave out --share, and divide the load by topics (--shards)";
         default:
             return "";
     }

@@ -174,9 +174,8 @@ void MqttSubscriber::Impl::grant(int qos) {
     ready = true;
     if (!std::exchange(granted, true) && shared && version.starts_with("MQTT 3"))
         log_warning(
-            "by MQTT 3.1.1 a broker does not say whether it knows shared subscriptions (--share): of "
-            "one that does not, as nats-server, nothing would come. There, part the load by topics "
-            "(--shards)");
+            "with MQTT 3.1.1 a broker does not say whether it has shared subscriptions (--share). A broker "
+            "without them, as nats-server, would send nothing: there, divide the load by topics (--shards)");
     log(connection.contested() ? LogLevel::debug : LogLevel::info, "subscribed to " + what + " at " +
                                                                        connection.address() + " (" + version +
                                                                        (options.tls ? ", TLS)" : ")"));
@@ -190,7 +189,7 @@ void MqttSubscriber::Impl::deny(const MqttEvent &event) {
     if (granted || !std::all_of(options.servers.begin(), options.servers.end(), [this](const auto &server) {
             return refused_by.contains(server.address());
         })) {
-        if (denial_said.due()) log_warning(text + "; trying on");
+        if (denial_said.due()) log_warning(text + "; trying again");
         return connection.leave(event.reason, "the subscription is refused");
     }
     const bool rights = event.reason == mqtt::not_authorised || event.reason == mqtt::first_failure;

@@ -64,7 +64,7 @@ std::string encoded(std::string_view login) {
 
 Error bad(const std::string &why) {
     return Error(ExitCode::config,
-                 "unable to use the proxy: " + why + "; it reads [http://][USER[:PASSWORD]@]HOST[:PORT]");
+                 "unable to use the proxy: " + why + "; write [http://][USER[:PASSWORD]@]HOST[:PORT]");
 }
 
 }  // namespace

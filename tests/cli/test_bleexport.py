@@ -210,8 +210,8 @@ class ExitCodes(Export):
         self.assertEqual(self.export("--version")[0], 0)
 
     def test_usage(self):
-        for words, said in ((("--since", "soon"), "a time is wanted"), (("--db", "mysql://x/y"), "there is no store"), (("stray",), "stray"),
-                            (("--db", ":memory:"), "in memory"), (("--db", "postgresql://h/d", "--resume", "f"), "numbers batches in blocks")):
+        for words, said in ((("--since", "soon"), "a time is expected"), (("--db", "mysql://x/y"), "there is no store"), (("stray",), "stray"),
+                            (("--db", ":memory:"), "in memory"), (("--db", "postgresql://h/d", "--resume", "f"), "works only with SQLite")):
             code, _, err = self.export(*words)
             self.assertEqual(code, 64, words)
             self.assertIn(said, err)

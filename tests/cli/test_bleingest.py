@@ -728,7 +728,7 @@ class Store(Ingest):
         told = [event["data"] for event in events if event["type"] == "two_at_once_event"]
         self.assertEqual([(data["device_id"], sorted(data["run_ids"])) for data in told], [("pi-test", ["one", "two"])])
         self.assertEqual(tool.err.count("two at once"), 1)
-        self.assertRegex(tool.err, "two at once are called pi-test .*--device-id")
+        self.assertRegex(tool.err, "two Pis use one device_id at the same time: pi-test .*--device-id")
         self.assertEqual(self.database.rows("SELECT device_id FROM device_status WHERE two_at_once IS NOT NULL"), [("pi-test",)])
         self.assertEqual(self.database.rows("SELECT what, device_id, since FROM missing WHERE reason = 'two at once'"),
                          [("device", "pi-test", told[0]["timestamp"])])
@@ -802,7 +802,7 @@ class Clocks(Ingest):
         tool.close_stdin()
         self.assertEqual(tool.wait(), 0, tool.err)
         self.assertIn(f"deleted 90 batches, received from {first}Z to {last}Z", tool.err)
-        self.assertNotIn("holds back", tool.err)
+        self.assertNotIn("--retain waits", tool.err)
 
     def test_rollups_are_there_when_the_input_has_ended(self):
         self.assertEqual(self.run_with(make_batches(20))[0], 0)
@@ -867,19 +867,19 @@ class Clocks(Ingest):
         for shift in ("+31d", "+366d"):
             said = self.run_under_clock(shift, "--retain", "30")
             self.assertEqual(self.database.count(), 200)
-            self.assertEqual(said.count("holds back"), 1)
+            self.assertEqual(said.count("--retain waits"), 1)
             self.assertIn("--clock-is-right", said)
             self.assertIn("the clock was set from", said)
-        self.assertNotIn("holds back", self.run_under_clock("+0d", "--retain", "30"))
+        self.assertNotIn("--retain waits", self.run_under_clock("+0d", "--retain", "30"))
 
     def test_retain_deletes_nothing_that_was_stored_under_a_clock_that_was_behind(self):
         self.store_under_clock("-300d", make_batches(200), "--retain", "30")
         said = self.run_under_clock("+0d", "--retain", "30")
         self.assertEqual(self.database.count(), 200)
-        self.assertIn("holds back", said)
+        self.assertIn("--retain waits", said)
         # Another start of the machine, so that no clock tells how much time has passed.
         self.change("UPDATE age SET boot = 'another'")
-        self.assertIn("holds back", self.run_under_clock("+0d", "--retain", "30"))
+        self.assertIn("--retain waits", self.run_under_clock("+0d", "--retain", "30"))
         self.assertEqual(self.database.count(), 200)
 
     def test_an_operator_may_say_that_the_clock_is_right(self):
@@ -888,7 +888,7 @@ class Clocks(Ingest):
         self.assertEqual(self.run_with([], "--clock-is-right")[0], 64)
         said = self.run_under_clock("+31d", "--retain", "30", "--clock-is-right")
         self.assertIn("deleted 100 batches", said)  # so many at most in an hour
-        self.assertNotIn("holds back", said)
+        self.assertNotIn("--retain waits", said)
         self.assertNotIn("deleted", self.run_under_clock("+31d", "--retain", "30"))
         self.assertEqual(self.database.count(), 100)
 

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import unicodedata
 import unittest
 
 from harness import Database, FolderTest, Tool, as_other_user, make_batches, tool_path
@@ -116,7 +117,7 @@ class Questions(Query):
     def test_occupancy(self):
         found = self.rows("occupancy", "--since", START, "--until", "2026-11-23", "--every", "10")
         self.assertEqual([(one["from"], one["near"], one["medium"], one["far"], one["pis"], one["listened_s"]) for one in found],
-                         [("2026-11-22T00:00:00.000Z", 3, 3, 3, 1, 3.0), ("2026-11-22T00:00:10.000Z", 2, 2, 2, 1, 2.0)])
+                         [("2026-11-22T00:00:00.000Z", 3, 3, 3, 2, 3.0), ("2026-11-22T00:00:10.000Z", 2, 2, 2, 1, 1.9)])
 
     def test_coverage(self):
         found = self.rows("coverage", "--since", START, "--until", "2026-11-22T00:01:00Z", "--device", "pi-test")
@@ -181,6 +182,18 @@ class Forms(Query):
         self.assertNotIn("two_at_once", lines[0])  # nothing to tell
         self.assertTrue(self.on_terminal("pis", "--format", "json")[1].startswith("{"))
 
+    def test_wide_characters_shift_no_column(self):
+        """Each of these takes two columns of a terminal, and the accent none of its own."""
+        self.change("UPDATE devices SET name = '研究室🔑', location = 'cafe' || char(769)")
+        for env, name in (({"LC_ALL": "C.UTF-8"}, "研究室🔑"), ({"LC_ALL": "C"}, "????")):
+            code, out, _ = self.ask("pis", "--format", "table", env=env)
+            self.assertEqual(code, 0)
+            head, row = out.decode().splitlines()
+            self.assertIn(name, row)
+            before = row[:row.index("listening")]
+            columns = sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) == "W" else 1 for c in before)
+            self.assertEqual(columns, head.index("state"), out.decode())
+
     def test_times_of_a_table_are_local(self):
         words = ("track", HASH, "--since", START, "--until", "2026-11-22T00:01:00Z", "--format", "table")
         code, out, _ = self.ask(*words, env={"TZ": "<+02>-2"})
@@ -229,11 +242,11 @@ class ExitCodes(Query):
         self.assertEqual(self.ask("--version")[0], 0)
 
     def test_usage(self):
-        for words, said in (((), "a question is wanted"), (("wher",), "'wher' is no question"), (("pis", "more"), "'more'"),
+        for words, said in (((), "a question is expected"), (("wher",), "'wher' is no question"), (("pis", "more"), "'more'"),
                             (("track",), "the hash of one advertiser"), (("track", "aa", "bb"), "'bb'"),
                             (("track", "aa", "--address", SAMPLE_ADDRESS), "or --address"), (("top", "--address", SAMPLE_ADDRESS), "for track"),
-                            (("track", "--address", "zz"), "an address is wanted"), (("pis", "--since", "soon"), "a time is wanted"),
-                            (("pis", "--since", "1h", "--until", "2h"), "is not before"), (("pis", "--db", ":memory:"), "in memory"),
+                            (("track", "--address", "zz"), "an address is expected"), (("pis", "--since", "soon"), "a time is expected"),
+                            (("pis", "--since", "1h", "--until", "2h"), "must be before"), (("pis", "--db", ":memory:"), "in memory"),
                             (("pis", "--db", "mysql://x/y"), "there is no store"), (("pis", "--format", "xml"), "auto|table|json|csv"),
                             (("occupancy", "--every", "10ms"), "a second"), (("pis", "--limit", "0"), "a whole number"),
                             (("pis", "--timeout", "0"), "some time"),
@@ -314,8 +327,14 @@ class ExitCodes(Query):
             return done.returncode, done.stderr
 
         self.assertEqual(as_other()[0], 77)
-        # It may read the file, and SQLite would make another one beside it.
-        os.chmod(self.folder / "ble.db", 0o644)
+        # The files beside it stay when nobody has it open any more, so that the right to read is enough.
+        for path in self.folder.glob("ble.db*"):
+            os.chmod(path, 0o644)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["ble.db", "ble.db-shm", "ble.db-wal"])
+        self.assertEqual(as_other(), (0, ""))
+        # Without them SQLite would make them.
+        for name in ("ble.db-shm", "ble.db-wal"):
+            (self.folder / name).unlink()
         code, err = as_other()
         self.assertEqual(code, 77)
         self.assertIn("SQLite needs the right to write in its folder", err)

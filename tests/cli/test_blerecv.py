@@ -717,7 +717,7 @@ class Stalls(unittest.TestCase):
                 refused = server.post(batch(3))
                 self.assertEqual(refused.status, 503)
                 self.assertGreater(int(refused.headers["Retry-After"]), 0)
-                self.assertIn("has not taken", refused.json()["detail"])
+                self.assertIn("has not read", refused.json()["detail"])
                 self.assertEqual(waiting.wait().status, 503)
                 self.assertGreaterEqual(time.monotonic() - begun, 8)
                 self.assertGreater(int(waiting.result.headers["Retry-After"]), 0)
@@ -968,7 +968,7 @@ class Keys(unittest.TestCase):
             with Server("--trusted-proxy", "127.0.0.1", "--api-keys-file", f.name, env={"API_KEY": "not-this-one"}).ready() as server:
                 self.check(server, ["key-of-pi-lab-1", "key-of-pi-lab-02"])
                 self.assertEqual(server.err.count("blerecv --make-key DEVICE"), 2)
-                self.assertIn("holds 2 keys as they are, each of which may send for every device", server.err)
+                self.assertIn("holds 2 keys that may send for every device", server.err)
                 self.assertIn("less than 16 characters", server.err)
 
     def test_a_key_in_the_environment(self):
@@ -1039,7 +1039,7 @@ class DeviceKeys(unittest.TestCase):
             for body, headers in ((strange, JSON), (line + "\n" + strange, NDJSON)):
                 answer = server.post(body, {**headers, "X-API-Key": key})
                 self.assertEqual(answer.status, 403, body)
-                self.assertIn("the key is for the device pi-lab-1, and this is of pi-lab-2", answer.json()["detail"])
+                self.assertIn("the key is for the device pi-lab-1, and this batch is of pi-lab-2", answer.json()["detail"])
         self.assertEqual(server.standing(), 0)
         server.wait_err("answering 403 to 127.0.0.1")
         self.assertEqual(server.err.count("answering 403"), 1)
@@ -1107,7 +1107,7 @@ class DeviceKeys(unittest.TestCase):
         self.assertEqual(self.post(server, later, batch()).wait().status, 201)
         self.put("# all are taken back\n")
         server.signal(signal.SIGHUP)
-        server.wait_err("there is no key any more: nobody may send")
+        server.wait_err("there is no key any more: nobody can send")
         self.assertEqual(self.post(server, later, batch()).wait().status, 401)
 
     def test_a_file_that_is_no_good_is_78_and_names_the_line(self):

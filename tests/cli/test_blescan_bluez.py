@@ -383,11 +383,11 @@ class Passive(LiveTest):
 
     def test_monitors_that_are_refused(self):
         tool = self.scan_passively(refused=2)
-        tool.wait_err("does not take all advertisement monitors")
+        tool.wait_err("does not accept all advertisement monitors")
         self.assertTrue(tool.running())
         self.bluez.do("experimental", refused=1000)
-        self.assertIn("takes no advertisement monitor", self.ends(69, "--passive"))
-        self.assertEqual(tool.err.count("does not take"), 1)
+        self.assertIn("accepts no advertisement monitor", self.ends(69, "--passive"))
+        self.assertEqual(tool.err.count("does not accept"), 1)
 
     def test_monitors_that_are_refused_once_are_tried_again(self):
         self.bluez.do("experimental", refused=1000)

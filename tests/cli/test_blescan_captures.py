@@ -49,7 +49,7 @@ class LeftOut(FolderTest):
 
     def test_interfaces_that_are_not_read_are_refused_without_any_packet(self):
         _, err = replay(capture=pcapng([], links=[self.ETHERNET]), code=65)
-        self.assertIn("holds nothing that is understood: of link type 1;", err)
+        self.assertIn("has nothing that blescan can read: link type 1;", err)
         self.assertEqual([], replay("--strict", capture=pcapng([], links=[self.ETHERNET, 187]))[0])
 
     def test_a_cut_capture_of_nothing_that_is_read_is_refused_too(self):

@@ -106,7 +106,7 @@ class Reload(FolderTest):
         self.reload(tool, "the filters stay as they were: ")
         for text in (f"the hash keys stay as they were: a secret: {key} is empty",
                      f"the keys of --irk stay as they were: unable to read keys from {keys}: No such file",
-                     f"the filters stay as they were: {denied}, line 2: an address is wanted"):
+                     f"the filters stay as they were: {denied}, line 2: an address is expected"):
             self.assertIn(text, tool.err)
         self.hear(tool, (12, ONE), (13, TWO), (14, PRIVATE))
         denied.write_text(f"address:{TWO}\n")

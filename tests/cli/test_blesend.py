@@ -594,13 +594,13 @@ class Http(Case):
         strange = [((status, *page), f"answers {status} with text/html; charset=utf-8: a login page or another server in between?")
                    for status in (200, 201)]
         strange += [((200, {"Content-Type": "text/plain"}, b""), "answers 200 with nothing"),
-                    ((201, {}, b"[]"), "answers 201 with what is no whole JSON object"),
+                    ((201, {}, b"[]"), "answers 201 with a JSON object that is not whole"),
                     ((200, {"Content-Type": "text/plain"}, b"OK"), "answers 200 with text/plain"),
                     ((200, {"Content-Type": "application/captive+json"}, b'{"captive": true}'), "answers 200 with application/captive+json"),
                     ((302, {"Location": "http://portal.invalid/login"}, b""),
                      "status 302, to http://portal.invalid/login; redirects are not followed"),
                     ((307, {"Location": "/login"}, b"<html>"), "log in if that is a login page"),
-                    ((511, *page), "; this network wants a login first"), ((407, *page), "; the proxy wants a login"),
+                    ((511, *page), "; this network needs a login first"), ((407, *page), "; the proxy needs a login"),
                     ((202, {}, b"{}"), "status 202"), ((204, {}, b""), "status 204"), ((207, {}, b"{}"), "status 207")]
         for answer, text in strange:
             with self.subTest(answer, when="posting"):

@@ -545,7 +545,7 @@ class Rights(unittest.TestCase):
         for version in ("5", "3.1.1"):
             for words, env in [([], {}), (["-u", "backend"], {"MQTT_PASSWORD": "wr0ng"})]:
                 with subscribe(self.broker, "--mqtt-version", version, *words, env=env, ready=False) as tool:
-                    tool.wait_err("not authorised; mend the user name or the password")
+                    tool.wait_err("not authorised; correct the user name or the password")
                     tool.signal(signal.SIGTERM)
                     self.assertEqual(tool.wait(), 0)
                     self.assertNotIn("wr0ng", tool.err)
@@ -583,7 +583,7 @@ class Rights(unittest.TestCase):
         with MqttServer() as server, subscribe(server) as tool:
             server.suback = lambda level, topic: 0x80
             server.hang_up()
-            tool.wait_err(f"refuses the subscription to {TOPIC}: refused without a reason; trying on")
+            tool.wait_err(f"refuses the subscription to {TOPIC}: refused without a reason; trying again")
             server.suback = lambda level, topic: 1
             wait_until(lambda: tool.err.count("subscribed to") == 2, "the next subscription")
 
@@ -608,7 +608,7 @@ class Rights(unittest.TestCase):
                 with subscribe(server, "--share", "g", "--mqtt-version", "5", ready=False) as tool:
                     self.assertEqual(tool.wait(), 78, tool.err)
                     self.assertIn("refuses the subscription to $share/g/tfg/detections/raw: shared subscriptions not supported; "
-                                  "leave out --share, and part the load by topics (--shards)", tool.err)
+                                  "leave out --share, and divide the load by topics (--shards)", tool.err)
                 self.assertEqual(server.topics, [] if properties else ["$share/g/tfg/detections/raw"])
 
     def test_a_broker_of_3_1_1_is_not_taken_for_one_that_shares_unless_that_is_said(self):
@@ -616,10 +616,10 @@ class Rights(unittest.TestCase):
             server.connack = lambda level: 0x84 if level == 5 else 0
             with subscribe(server, "--share", "g", ready=False) as tool:
                 self.assertEqual(tool.wait(), 78, tool.err)
-                self.assertIn("--mqtt-version 3.1.1; at others part the load by topics (--shards)", tool.err)
+                self.assertIn("--mqtt-version 3.1.1; if not, divide the load by topics (--shards)", tool.err)
             self.assertEqual(server.topics, [])  # it would be a member for a moment
             with subscribe(server, "--share", "g", "--mqtt-version", "3.1.1") as tool:
-                self.assertIn("does not say whether it knows shared subscriptions", tool.err)
+                self.assertIn("does not say whether it has shared subscriptions", tool.err)
 
     def test_a_group_that_was_joined_once_is_joined_again_by_mqtt_5(self):
         """A broker that hangs up once is taken for an old one, for one link."""
@@ -659,7 +659,7 @@ class Rights(unittest.TestCase):
             with self.subTest(reason=reason), MqttServer() as server:
                 server.connack = lambda level, reason=reason: reason
                 with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
-                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it; trying on")
+                    tool.wait_err(f"{text}; ask whoever runs it for the new name, and set --broker to it; trying again")
                     server.connack = lambda level: 0
                     tool.wait_err("subscribed to")
                     server.send_raw(bytes([0xE0, len(answer)]) + answer)
@@ -673,7 +673,7 @@ class Rights(unittest.TestCase):
             answer = bytes([0x9D, len(where)]) + where
             with subscribe(first, "--mqtt-version", "5") as tool:
                 first.send_raw(bytes([0xE0, len(answer)]) + answer)
-                tool.wait_err(f"sends us to {name.decode()}, for good: name that one with --broker")
+                tool.wait_err(f"sends us to {name.decode()}, for good: name the new broker with --broker")
                 tool.wait_err(f"subscribed to tfg/detections/raw at {name.decode()}")
                 first.connack = lambda level: bytes([0x20, 1 + len(answer), 0]) + answer
                 second.send_raw(bytes([0xE0, 1, 0x8B]))
@@ -684,10 +684,10 @@ class Rights(unittest.TestCase):
         with MqttServer() as server:
             server.connack = lambda level: 0x88
             with subscribe(server, "--mqtt-version", "5", ready=False) as tool:
-                tool.wait_err("server unavailable; trying on")
+                tool.wait_err("server unavailable; trying again")
                 wait_until(lambda: len(server.levels) >= 3, "further attempts")
                 server.connack = lambda level: 0x89
-                tool.wait_err("server busy; trying on")
+                tool.wait_err("server busy; trying again")
                 self.assertEqual(tool.err.count("server unavailable"), 1)
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Tool, free_port, standing, wait_until
+from harness import Tool, free_port, self_signed, standing, wait_until
 from harness.process import run
 from harness.tmux import Tmux
 
@@ -359,6 +359,36 @@ class FromBlews(unittest.TestCase):
                     code, _, err = run("bletop", "--url", f"http://127.0.0.1:{port}/events", *more)
                     self.assertEqual(code, 77, err)
                     self.assertIn("--token-file", err)
+
+    def test_by_https(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = self_signed(folder)
+            port = free_port()
+            url = f"https://localhost:{port}/events"
+            with self.server(port, "--cert", certificate, "--key", key) as server:
+                server.write(text(AIR[0]))
+                with Tool("bletop", "--url", url, "--cafile", certificate, "--every", "0.1") as top:
+                    next_with(top, "2 advertisers, 1 Pi ")
+                with Tool("bletop", "--url", url, "--insecure", "--every", "0.1") as top:
+                    next_with(top, "2 advertisers, 1 Pi ")
+                with Tool("bletop", "--url", url, "--every", "0.1") as top:
+                    top.wait_err("its certificate is not trusted")
+                    next_with(top, "no connection")
+                    self.assertEqual(top.err.count("not trusted"), 1)
+                with Tool("bletop", "--url", url.replace("https:", "http:")) as top:
+                    top.wait_err("this port wants TLS: write https:// in the URL")
+
+    def test_by_https_with_a_certificate_of_ours(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = self_signed(folder)
+            port = free_port()
+            words = ("--url", f"https://localhost:{port}/events", "--cafile", certificate, "--every", "0.1")
+            with self.server(port, "--cert", certificate, "--key", key, "--client-ca", certificate) as server:
+                server.write(text(AIR[0]))
+                with Tool("bletop", *words, "--cert", certificate, "--key", key) as top:
+                    next_with(top, "2 advertisers, 1 Pi ")
+                with Tool("bletop", *words) as top:
+                    top.wait_err("it asks for a certificate of ours")
 
     def test_what_is_current_is_as_old_as_it_is(self):
         port = free_port()

@@ -1,10 +1,15 @@
 """--doctor of each command but blescan looks at its own leg, on real servers, and says what to type."""
 import contextlib
 import json
+import os
+import socket
+import socketserver
 import sqlite3
+import subprocess
+import threading
 import unittest
 
-from harness import (DEADLINE_S, Broker, Database, ExampleBroker, FolderTest, HttpServer, NatsBroker, Postgres, TlsBrokers, Tool, end_pipeline,
+from harness import (DEADLINE_S, Broker, Database, ExampleBroker, FolderTest, HttpServer, NatsBroker, Postgres, TlsBrokers, Tool, as_other_user, end_pipeline,
                      free_port, make_batches, pipeline, self_signed, wait_port)
 
 RAW = "tfg/detections/raw"
@@ -47,12 +52,23 @@ class AtABroker(Doctor):
             pair[0].wait_err("subscribed")
             report = self.report("blesend", *self.at(broker))
             self.assertEqual(self.verdicts(report, *self.way, "publish", "spool"), ["ok"] * 5)
-            self.assertEqual(self.verdicts(self.report("blesub", *self.at(broker)), *self.way, "subscribe", "reject"), ["ok"] * 5)
+            with self.sending(broker):
+                report = self.report("blesub", *self.at(broker))
+            self.assertEqual(self.verdicts(report, *self.way, "subscribe", "reject"), ["ok"] * 5)
+            self.assertIn("granted, and something came", report[1]["subscribe"]["found"])
             self.send(broker, make_batches(3))
             database.wait_count(3)
             end_pipeline(pair)
             self.assertRegex(pair[1].err, "stored 3 batches .* 0 rejected, 0 torn")
             self.assertFalse((self.folder / "blesub.rejected.ndjson").exists())
+
+    @contextlib.contextmanager
+    def sending(self, broker):
+        """Somebody publishes again and again what blesub takes for nothing."""
+        words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", RAW, "-n", "--repeat", "1000", "--repeat-delay", "0.1"]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL) as process:
+            yield
+            process.terminate()
 
     def send(self, broker, lines):
         with Tool("blesend", *self.at(broker), cwd=self.folder) as sender:
@@ -70,7 +86,7 @@ class AtABroker(Doctor):
             words = self.at(broker, "--client-id", "backend")
             with Tool("blesub", *words, cwd=self.folder) as tool:
                 tool.wait_err("subscribed")
-                self.assertEqual(self.verdicts(self.report("blesub", *words), "subscribe"), ["ok"])
+                self.assertEqual(self.verdicts(self.report("blesub", *words), "subscribe"), ["warning"])
                 self.send(broker, make_batches(2))
                 self.assertEqual([json.loads(tool.line())["seq"] for _ in range(2)], [0, 1])
                 self.assertNotIn("lost", tool.err)
@@ -80,6 +96,27 @@ class AtABroker(Doctor):
             report = self.report(name, "--host", "127.0.0.1", "--port", free_port(), code=69)
             self.assertEqual(self.verdicts(report, *self.way), ["ok", "failed", "unknown"])
             self.assertIn("refused", report[1]["broker"]["found"])
+
+    def several(self, code, *words):
+        """The verdicts of --doctor, in order."""
+        with Tool(*words, "--doctor", "--json", stdin=None, cwd=self.folder) as tool:
+            lines = tool.lines()
+            self.assertEqual(tool.wait(), code, (lines, tool.err))
+        return [(check["check"], check["verdict"]) for check in json.loads(lines[0])["checks"]]
+
+    def test_one_of_several_is_enough(self):
+        with Broker() as broker:
+            alive, dead = f"127.0.0.1:{broker.port}", f"127.0.0.1:{free_port()}"
+            for name, last in (("blesend", "publish"), ("blesub", "subscribe")):
+                found = self.several(0, name, "--broker", f"nowhere.invalid,{dead},{alive}")
+                self.assertEqual(found[:12], [("name", "warning"), ("broker", "unknown"), ("login", "unknown"), (last, "unknown"),
+                                              ("name", "ok"), ("broker", "warning"), ("login", "unknown"), (last, "unknown"),
+                                              ("name", "ok"), ("broker", "ok"), ("login", "ok"), (last, found[11][1])])
+                found = self.several(69, name, "--broker", f"{dead},127.0.0.1:{free_port()}")
+                self.assertEqual([found[1], found[5]], [("broker", "failed")] * 2)
+        with HttpServer(answer=lambda request: (200 if request.path == "/health" else 404, {}, b'{"service":"blerecv"}')) as server:
+            found = self.several(0, "blesend", "--url", f"http://{dead}", "--url", server.url)
+        self.assertEqual(found[:6], [("name", "ok"), ("server", "warning"), ("key", "unknown"), ("name", "ok"), ("server", "ok"), ("key", "ok")])
 
     def test_a_name_that_does_not_exist(self):
         report = self.report("blesub", "--host", "nowhere.invalid", code=69)
@@ -91,7 +128,11 @@ class AtABroker(Doctor):
             backend.wait_err("subscribed")
             mine = broker.tool("blesend", "pi-lab-1", "--topic", RAW + "/{device_id}", "--confirm", "stored")[1:]
             self.assertEqual(self.verdicts(self.report("blesend", *mine, env={"DEVICE_ID": "pi-lab-1"}), "broker", "tls", "login", "publish", "subscribe"),
-                             ["ok"] * 5)
+                             ["ok", "ok", "ok", "ok", "unknown"])
+            # What it may not read, mosquitto grants.
+            report = self.report("blesub", *broker.tool("blesub", "pi-lab-1", "--topic", RAW + "/+")[1:])
+            self.assertEqual(self.verdicts(report, "login", "subscribe"), ["ok", "warning"])
+            self.assertIn("may not read there", report[1]["subscribe"]["found"])
             report = self.report("blesend", *mine, env={"DEVICE_ID": "pi-lab-2"}, code=69)
             self.assertEqual(self.verdicts(report, "tls", "login", "publish"), ["ok", "ok", "failed"])
             self.assertIn("not authorised", report[1]["publish"]["found"])
@@ -123,6 +164,14 @@ class AtATlsBroker(TlsBrokers, Doctor):
             self.assertEqual(self.verdicts(report, "broker", "tls", "login"), verdicts, report[1])
 
 
+class Greeter(socketserver.BaseRequestHandler):
+    """Speaks first, as SSH and SMTP do."""
+
+    def handle(self):
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        self.request.recv(4096)
+
+
 class ByHttp(Doctor):
     def test_blesend_and_blerecv(self):
         made = self.folder / "keys"
@@ -143,10 +192,41 @@ class ByHttp(Doctor):
             self.assertEqual(self.verdicts(self.report("blesend", *to, code=69), "server", "key"), ["ok", "failed"])
             self.assertEqual({server.stats()[name] for name in ("in", "rejected", "torn")}, {0})
 
+    def test_a_server_of_another_make(self):
+        """Of a key only 404 in the words of blerecv says that it counts."""
+        answers = {}
+        with HttpServer(answer=lambda request: answers[request.path == "/health"]) as server:
+            blerecv = (200, {}, b'{"status":"healthy","service":"blerecv"}')
+            missing = (404, {}, b'{"detail":"not found"}')
+            for health, other, key in ((blerecv, missing, "ok"), (blerecv, (404, {"Content-Type": "text/html"}, b"<p>no"), "warning"),
+                                       (blerecv, (429, {}, b'{"detail":"too many"}'), "warning"), (blerecv, (502, {}, b""), "warning"),
+                                       (blerecv, (200, {}, b"{}"), "warning"), ((200, {}, b'{"status":"ok"}'), missing, "unknown"),
+                                       (blerecv, (403, {}, b""), "failed")):
+                answers = {True: health, False: other}
+                with self.subTest(health=health, other=other):
+                    report = self.report("blesend", "--url", server.url, code=69 if key == "failed" else 0)
+                    self.assertEqual(self.verdicts(report, "server", "key"), ["ok", key], report[1])
+
+    def test_a_port_of_another_kind(self):
+        certificate = self_signed(self.folder)
+        greeting = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter)
+        self.stack.callback(greeting.server_close)
+        self.stack.callback(greeting.shutdown)
+        threading.Thread(target=greeting.serve_forever, daemon=True).start()
+        with Broker() as broker, HttpServer(certificate=certificate) as secure, socket.create_server(("127.0.0.1", 0)) as silent:
+            for port, scheme, found in ((broker.port, "http", "this is no HTTP server: it speaks MQTT"),
+                                        (broker.port, "https", "there is no TLS at this port, and this is no HTTP server: it speaks MQTT"),
+                                        (secure.port, "http", "this port wants TLS: write https:// in the URL"),
+                                        (greeting.server_address[1], "http", "does not speak HTTP"),
+                                        (silent.getsockname()[1], "http", "GET http://127.0.0.1:")):
+                with self.subTest(found=found):
+                    report = self.report("blesend", "--url", f"{scheme}://127.0.0.1:{port}", code=69)
+                    self.assertIn(found, report[1]["server"]["found"])
+
     def test_a_certificate_that_nobody_vouches_for(self):
         pair = self_signed(self.folder)
         with HttpServer(certificate=pair) as server:
-            self.assertEqual(self.verdicts(self.report("blesend", "--url", server.url, "--cafile", pair[0]), "server", "key"), ["ok", "ok"])
+            self.assertEqual(self.verdicts(self.report("blesend", "--url", server.url, "--cafile", pair[0]), "server", "key"), ["ok", "warning"])
             report = self.report("blesend", "--url", server.url, code=69)
         self.assertIn("TLS: ", report[1]["server"]["found"])
 
@@ -191,6 +271,39 @@ class OfADatabase(Doctor):
         lock.execute("PRAGMA user_version = 1000")
         self.assertEqual(self.verdicts(self.report("bleingest", "--db", path, code=69), *checks), ["failed", "unknown", "unknown", "ok"])
         lock.close()
+
+    def test_a_file_that_the_page_asks(self):
+        path = self.folder / "ble.db"
+        where = ["--port", free_port(), "--db", path]
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "port", "database"), ["ok", "warning"])
+        self.assertIn("is not there", report[1]["database"]["found"])
+        self.assertFalse(path.exists())
+        self.store(path)
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "database"), ["ok"])
+        self.assertIn("1 of its 1 Pis listen now", report[1]["database"]["found"])
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE devices SET last_received = last_received - 86400000")
+        report = self.report("blews", *where)
+        self.assertEqual(self.verdicts(report, "database"), ["warning"])
+        self.assertIn("bleingest --doctor", report[1]["database"]["advice"])
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 1000")
+        report = self.report("blews", *where, code=69)
+        self.assertIn("has version 1000", report[1]["database"]["found"])
+        path.write_text("no database at all, but some text that is long enough for a header " * 20, encoding="ascii")
+        self.assertEqual(self.verdicts(self.report("blews", *where, code=69), "database"), ["failed"])
+
+    @unittest.skipIf(os.geteuid() != 0, "another user is needed")
+    def test_a_file_that_the_user_of_the_page_may_not_read(self):
+        path = self.folder / "ble.db"
+        self.store(path)
+        os.chmod(self.folder, 0o755)
+        words = as_other_user("blews", "--doctor", "--json", "--port", str(free_port()), "--db", str(path), beside=["blequery"])
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (69, ""))
+        self.assertIn("Permission denied", done.stdout)
 
     def test_what_is_rejected_may_be_kept_nowhere(self):
         report = self.report("bleingest", "--db", self.folder / "ble.db", "--reject", "")

@@ -37,6 +37,14 @@ class DropIns(FolderTest):
             self.file("bleingest.service.d/override.conf", drop_in)
             self.assertEqual(self.verify("bleingest.service"), "", page)
 
+    def test_the_drop_in_of_the_page(self):
+        self.assertEqual(self.verify("blews.service"), "")
+        drop_in = displays("blews.1", "The service")[0]
+        self.assertIn("BLEPIPE_DB=postgresql://ble_reader@", drop_in)
+        (self.folder / "blews.service.d").mkdir()
+        self.file("blews.service.d/override.conf", drop_in)
+        self.assertEqual(self.verify("blews.service"), "")
+
     def test_the_shared_live_view(self):
         for name in ("events-to-broker.service", "view-pipeline.service"):
             self.file(name, pathlib.Path(source_path("examples", "systemd", name)).read_text(encoding="ascii"))

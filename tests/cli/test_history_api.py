@@ -9,7 +9,7 @@ import threading
 import unittest
 from urllib.parse import urlencode
 
-from harness import DEADLINE_S, EventStream, FolderTest, Tool, make_batches, wait_until
+from harness import DEADLINE_S, EventStream, FolderTest, Notify, Tool, make_batches, wait_until
 from harness.process import run
 
 TOKEN = "0123456789abcdef"
@@ -122,6 +122,17 @@ class Questions(Api):
     def test_clients_are_told_that_there_is_history(self):
         self.serve("--db", "ble.db", "--stay")
         self.assertIs(self.first_status()["history"], True)
+
+    def test_systemd_is_told_nothing_by_its_processes(self):
+        with Notify() as notify:
+            server = self.serve("--db", "ble.db", "--stats", "0.1", env=notify.env)
+            self.assertEqual(self.ask("pis")[0], 200)
+            notify.until("STATUS=")
+            self.assertEqual(self.ask("top")[0], 200)
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), 0)
+            said = notify.standing()
+        self.assertEqual([message for message in said if "answering" in message or "READY" in message], [])
 
     def test_without_a_database(self):
         self.serve("--stay")

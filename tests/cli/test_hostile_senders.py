@@ -94,8 +94,8 @@ class OtherNames(Hostile):
         self.assertEqual(code, 65)
         self.assertIn("stored 1 batches", err)
         self.assertIn("; 2 were known already, 3 in conflict, 3 rejected", err)
-        self.assertEqual(err.count("two batches are called"), 1)
-        self.assertRegex(err, r"two batches are called \S+, run_id \S+, seq 0: the one from key pi-test is stored, the other, from key pi-9")
+        self.assertEqual(err.count("two different batches have the same device_id"), 1)
+        self.assertRegex(err, r"two different batches have the same device_id \S+, run_id \S+, seq 0: the one from key pi-test is stored; the other, from key pi-9")
         self.assertIn('blepipe_conflicts_total{tool="bleingest",instance="m"} 3', (self.folder / "m.prom").read_text())
         self.assertEqual(self.database.batches(), positions(real))
         self.assertEqual([(one["from"], one["line"]) for one in self.rejected()],
@@ -141,7 +141,7 @@ class Shown(Hostile):
         reasons = {one["reason"] for one in self.rejected()}
         self.assertIn("stored without name: holds a control character", reasons)
         self.assertIn("run_id: holds a line separator", reasons)
-        self.assertIn("device_id: holds a control of the writing direction", reasons)
+        self.assertIn("device_id: holds a character that changes the writing direction", reasons)
 
     def test_nor_do_events_with_members_that_nobody_knows(self):
         tricks = "".join(trick for trick in TRICKS if ord(trick[0]) >= 0x7f)
@@ -181,7 +181,7 @@ class GoneMad(Hostile):
         own = {position[0] for position in positions(honest)}
         self.assertEqual([row for row in self.database.batches() if row[0] in own], positions(honest))
         # The gap lines beyond what one may change, and the names, are told of; the junk has no more than its share.
-        self.assertIn("is full: they are only counted from now on", tool.err)
+        self.assertIn("is used up: further lines are only counted", tool.err)
         by = {}
         for one in self.rejected():
             by[one.get("from", "")] = by.get(one.get("from", ""), 0) + len(json.dumps(one))

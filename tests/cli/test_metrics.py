@@ -141,7 +141,7 @@ class Devices(FolderTest):
         text = self.stored(*batches, make_batches(1, device_id="pi-0", run_id="00000000000000ac")[0])
         self.assertEqual(text.count("\nblepipe_device_last_received_timestamp_seconds{"), 1000)
         self.assertIsNotNone(value(text, "device_last_received_timestamp_seconds", device_id="pi-0"))
-        self.assertIn("the metrics tell of 1000 Pis, and not of pi-1000", self.err)
+        self.assertIn("the metrics show 1000 Pis, and not pi-1000", self.err)
         self.assertEqual(value(text, "out_total"), 1003)
 
     def test_what_was_deleted_is_a_metric_where_anything_is_deleted(self):

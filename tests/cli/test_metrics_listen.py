@@ -169,7 +169,7 @@ class Listen(unittest.TestCase):
             for code, words, env in ((64, ["--metrics-listen", wrong], {}), (78, [], {"BLEPIPE_METRICS_LISTEN": wrong})):
                 got, _, err = run(name, "--port", "0", "--check", *words, env=env)
                 self.assertEqual(got, code, wrong)
-                self.assertIn(f"--metrics-listen '{wrong}': an address and a port are wanted, as in 127.0.0.1:8001", err)
+                self.assertIn(f"--metrics-listen '{wrong}': an address and a port are expected, as in 127.0.0.1:8001", err)
         for right in ("127.0.0.1:0", "[::1]:8001", "host.example:65535", "[fe80::1%eth0]:9100"):
             self.assertEqual(run(name, "--port", "0", "--check", "--metrics-listen", right)[0], 0, right)
 
@@ -191,7 +191,7 @@ class Listen(unittest.TestCase):
         server = self.start(name)
         waiting = [self.enterContext(contextlib.closing(server.connect())) for _ in range(16)]
         wait_until(lambda: server.status() == 503, "too many connections")
-        server.wait_err("16 of 127.0.0.1 stand already at the address of --metrics-listen")
+        server.wait_err("16 of 127.0.0.1 are open already at the address of --metrics-listen")
         self.assertEqual(server.status("/health", port=server.port), 200)
         waiting.pop().close()
         wait_until(lambda: server.status() == 200, "room again")

@@ -44,7 +44,7 @@ class ScriptsTest(FolderTest):
         shutil.copy(source_path("scripts", "test"), self.top / "scripts")
         bin_folder = self.folder / "bin"
         bin_folder.mkdir()
-        for name, text in (("cmake", "#!/bin/sh\n"), ("ctest", CTEST)):
+        for name, text in (("cmake", '#!/bin/sh\necho "$*" >>"$ASKED.cmake"\n'), ("ctest", CTEST)):
             (bin_folder / name).write_text(text)
             (bin_folder / name).chmod(0o755)
         self.env = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "ASKED": str(self.asked), "BLEPIPE_SHARED": ""}
@@ -89,6 +89,18 @@ class ScriptsTest(FolderTest):
     def test_named_labels_and_presets_are_run_whatever_is_there(self):
         self.run_script("--preset", "dev", "--preset", "asan", "others", "unit")
         self.assertEqual(self.ran(), ["dev ^(others)$", "dev ^(unit)$", "asan ^(others)$", "asan ^(unit)$"])
+
+    def test_only_what_is_run_is_built(self):
+        built = self.folder / "asked.cmake"
+        for labels, targets in ((["unit"], "unit_programs"), (["cli", "contract"], "tools/all preloads"),
+                                (["unit", "cli"], "tools/all preloads unit_programs")):
+            self.run_script(*labels)
+            self.assertEqual(built.read_text(), f"--preset dev\n--build --preset dev --target {targets}\n")
+            built.unlink()
+
+    def test_headers_are_precompiled_when_that_is_asked_for(self):
+        self.run_script("--precompile", "unit")
+        self.assertEqual((self.folder / "asked.cmake").read_text().splitlines()[0], "--preset dev -DBLEPIPE_PRECOMPILE=ON")
 
     def test_a_failure_is_named_and_stops_nothing(self):
         out = self.run_script(FAILING="pipeline", code=1)

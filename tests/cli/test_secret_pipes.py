@@ -94,7 +94,7 @@ class Pipes(FolderTest):
             path = self.secret()
             server = self.start(argv[0], "--port", "0", *argv[1:], path)
             url = self.url(server)
-            self.reloaded(server, path, f"the {what} stay as they were: a secret: {path} is no regular file")
+            self.reloaded(server, path, f"the {what} stay as they were: a secret: {path} is not a regular file")
             key = {"Authorization": "Bearer " + SECRET}
             self.assertEqual(self.status(url + "/nothing", **key), 404)
             self.assertEqual(self.status(url + "/nothing"), 401)
@@ -113,7 +113,7 @@ class Pipes(FolderTest):
                     path = self.secret()
                     tool = self.start(*argv, path, "--verbose")
                     tool.wait_err("ready: ")
-                    self.reloaded(tool, path, f"the secrets stay as they were: a secret: {path} is no regular file")
+                    self.reloaded(tool, path, f"the secrets stay as they were: a secret: {path} is not a regular file")
                     self.assertEqual(tool.stats()["tool"], argv[0])
 
     def test_files_of_tls_are_files(self):

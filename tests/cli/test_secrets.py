@@ -127,7 +127,7 @@ class Secrets(unittest.TestCase):
                 for argv, count in ((where, 0), ([*where, *secret], warned)):
                     with self.subTest(argv):
                         code, _, err = run(*argv)
-                        self.assertEqual((code, err.count("for everybody to read")), (0, count), err)
+                        self.assertEqual((code, err.count("where others can read it")), (0, count), err)
                         self.assertNotIn(SECRET, err)
         err = run("blesend", "--host", "peer.invalid", "--tls", *mqtt, "--run-for", "0.1")[2]
         self.assertNotIn("for everybody", err)

@@ -88,7 +88,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(server.status("/health"), 200)
             status, headers, _ = server.ask()
             self.assertEqual((status, headers["retry-after"]), (503, "1"))
-            server.wait_err("10 of 127.0.0.1 stand already; allow more with --max-clients-per-address")
+            server.wait_err("10 of 127.0.0.1 are open already; allow more with --max-clients-per-address")
             self.assertEqual(server.err.count("--max-clients-per-address"), 1)
             self.assertGreaterEqual(server.health(ELSEWHERE)["refused"]["clients"], 1)
 
@@ -98,7 +98,7 @@ class Limits(unittest.TestCase):
             for name in ("blerecv", "blews"):
                 server = self.start(name, "--cert", cert, "--key", key, "--max-clients-per-address", "10")
                 self.silent(server, 20)
-                server.wait_err("10 of 127.0.0.1 stand already")
+                server.wait_err("10 of 127.0.0.1 are open already")
                 for source in (HERE, ELSEWHERE):
                     self.assertEqual(subprocess.run(["curl", "-sf", "-o", "/dev/null", "--cacert", cert, "--interface", source,
                                                      f"https://127.0.0.1:{server.port}/health"], timeout=DEADLINE_S, check=False).returncode, 0)
@@ -119,7 +119,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(server.status("/health", THIRD), 200)
             self.assertEqual(server.status("/health", HERE), 200)
             self.assertEqual(server.status(source=THIRD), 503)
-            server.wait_err("20 stand already; allow more with --max-clients")
+            server.wait_err("20 are open already; allow more with --max-clients")
             wait_until(lambda s=server: s.status(source=THIRD) == 404, "the silent ones to be disconnected")
 
     def test_a_proxy_that_is_named_may_have_all(self):
@@ -205,7 +205,7 @@ class Limits(unittest.TestCase):
             for _ in range(20):
                 self.assertEqual(server.status(**guess), 401)  # of a proxy that names nobody
             self.assertEqual(server.health()["refused"]["rate"], 2)
-            server.wait_err("answering 429 to 2001:db8::7, from where too many wrong keys or tokens have come")
+            server.wait_err("answering 429 to 2001:db8::7, which sent too many wrong keys or tokens")
             wait_until(lambda a=ask, r=right: a("2001:db8::7", **r)[0] == 404, "another try")
 
     def test_who_had_a_right_key_is_not_kept_out_by_those_who_guess_beside_it(self):

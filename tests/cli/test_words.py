@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
@@ -37,11 +38,20 @@ class Typed(Case):
                                    ("blews", "--tokne-file", "--token-file"), ("blescan", "--recrod", "--record"), ("blerecv", "--bin", "--bind")):
             self.says(64, f"there is no option {typed.split('=')[0]}; did you mean {meant}?", tool, typed, "x")
 
+    def test_what_other_programs_call_an_option(self):
+        for tool, typed, meant in (("bleingest", "--database", "--db"), ("blesend", "--server", "--broker"), ("blerecv", "--host", "--bind"),
+                                   ("bletop", "--host", "--url"), ("blequery", "--from", "--since"), ("blesub", "--cacert", "--cafile"),
+                                   ("blescan", "--iface", "--adapter"), ("blews", "--ssl", "--cert"), ("blequery", "--csv", "--format csv"),
+                                   ("blesend", "--http", "--mode http"), ("blescan", "--monitor", "--source monitor")):
+            self.says(64, f"there is no option {typed}; did you mean {meant}?", tool, typed, "x")
+
     def test_an_option_that_is_like_none_suggests_nothing(self):
         self.assertNotIn("did you mean", self.says(64, "there is no option --no-such-thing (try blescan --help)", "blescan", "--no-such-thing"))
 
     def test_a_secret_is_not_typed(self):
-        self.says(64, "did you mean --password-file? A secret is read from a file", "blesend", "--password", "x")
+        for typed in ("--password", "--pasword", "--pwd"):
+            self.says(64, "did you mean --password-file? A secret is read from a file", "blesend", typed, "x")
+        self.assertNotIn("A secret", self.says(64, "did you mean --password-file?", "blesend", "--pasword-file", "x"))
 
     def test_a_stray_word_says_where_it_belongs(self):
         for words, meant in ((["blescan", "walk.pcap"], "--replay walk.pcap"), (["blescan", "hci1"], "--adapter hci1"),
@@ -56,10 +66,37 @@ class Typed(Case):
         made = self.folder / "made"
         self.assertEqual(run("bleingest", "--db", made)[0], 0)
         for word in (made, "ble.db", "postgresql://db.example/ble"):
-            self.says(64, f"{word} is a database, and no file of batches; did you mean --db {word}?", "bleingest", word)
+            self.says(64, f"{word} is a database, not a file of batches; did you mean --db {word}?", "bleingest", word)
 
     def test_retain_wants_days(self):
-        self.says(64, "--retain '3weeks': days are wanted, as in 90 or 0.5; or hours, as in 12h", "bleingest", "--retain", "3weeks", "--check")
+        self.says(64, "--retain '3weeks': days are expected, as in 90 or 0.5; or hours, as in 12h", "bleingest", "--retain", "3weeks", "--check")
+
+
+class Passwords(Case):
+    """What was typed is told again in messages, and so may stand in a log; a password in it is not."""
+
+    def says_no_secret(self, code, text, *words):
+        self.assertNotIn("geheim", self.says(code, text, *words))
+
+    def test_keywords_of_libpq_are_no_path(self):
+        for keywords in ("host=db.example.org user=ble password=geheim", " dbname = ble password = 'geheim'", "port=5432", "service=ble password=geheim"):
+            for words in (["bleingest"], ["bleingest", "--doctor"], ["bleexport"], ["blequery", "pis"]):
+                with self.subTest(keywords=keywords, words=words):
+                    self.says_no_secret(64, "write postgresql://[USER@]HOST[:PORT]/NAME", *words, "--db", keywords)
+            self.says_no_secret(78, "write postgresql://[USER@]HOST[:PORT]/NAME", "blews", "--db", keywords)
+            self.says_no_secret(64, "a database is no file of batches", "bleingest", keywords)
+        self.assertEqual(os.listdir(self.folder), [])
+        self.says(0, "", "bleingest", "--check", "--db", "hosts=x.db")  # no keyword
+        self.says(0, "", "bleingest", "--check", "--db", "./host=x.db")
+
+    def test_of_urls_and_words(self):
+        for words, text in ((["blews", "postgresql://u:geheim@h/db"], "--db postgresql://u:...@h/db"), (["blesend", "mqtt://u:geheim@h"], "--url mqtt://u:...@h"),
+                            (["blesub", "mqtts://u:geh/geheim@x@h"], "--url mqtts://u:...@h"), (["bleexport", "postgresql://u:geheim@h/db"], "did you mean"),
+                            (["blequery", "postgresql://u:geheim@h/db"], "is no question"), (["blequery", "pis", "postgresql://u:geheim@h/db"], "one question"),
+                            (["blequery", "pis", "host=h password=geheim"], "host=h password=..."), (["blerecv", "http://u:geheim@h/"], "belongs to no option"),
+                            (["bleingest", "postgresql://u:geheim@h/db"], "PGPASSFILE"), (["bletop", "--url", "http://u:geheim@h/events"], "--token-file")):
+            with self.subTest(words=words):
+                self.says_no_secret(64, text, *words)
 
 
 class Environment(Case):
@@ -113,6 +150,34 @@ class Places(Case):
         self.assertEqual(run(*send, "--spool", self.folder / "new")[0], 0)
         self.assertEqual(os.listdir(self.folder), ["file"])  # it makes nothing
 
+    def test_check_finds_a_place_that_is_taken(self):
+        """As the tool itself does: by another kind of file, another program, a newer version of ours."""
+        null, fifo, other, text, newer = (self.folder / name for name in ("null", "fifo", "other.db", "text", "newer?#%41.db"))
+        null.symlink_to("/dev/null")
+        os.mkfifo(fifo)
+        with contextlib.closing(sqlite3.connect(other)) as database:
+            database.execute("CREATE TABLE theirs (a)")
+        text.write_bytes(b"no database, " * 100)
+        run("bleingest", "--db", newer, input=b"")
+        with contextlib.closing(sqlite3.connect(newer)) as database:
+            database.execute("PRAGMA user_version = 1000")
+        there = sorted(os.listdir(self.folder))
+        send = ["blesend", "--url", "http://127.0.0.1:1", "--spool"]
+        wrong = [(place, objected, words) for place, objected in ((null, "it is no regular file"), (fifo, "it is no regular file"),
+                                                                  (other, "a database of another program"), (text, "not a database"),
+                                                                  (newer, "has version 1000"))
+                 for words in (["bleingest", "--db"], ["blequery", "pis", "--db"], ["bleexport", "--db"], send)
+                 if words is not send or place in (null, fifo, other)]
+        for place, objected, words in wrong:
+            with self.subTest(words=words, place=place):
+                self.says(78, objected, *words, place, "--check")
+        self.says(0, "", *send, text, "--check")  # it would be set aside
+        self.says(0, "", "bleingest", "--db", self.folder / "new", "--check")
+        self.assertEqual(sorted(os.listdir(self.folder)), there)
+        for place, objected, words in wrong:
+            with self.subTest(words=words, place=place):
+                self.says(78, objected, *words, place, input=b"")
+
     def test_who_checks_is_not_who_runs(self):
         """So a missing right is nothing to object to."""
         os.chmod(self.folder, 0o555)
@@ -164,7 +229,7 @@ class Pipes(Case):
         with Tool("blews", "--port", "0") as tool:
             tool.wait_err("listening on ")
             port = int(re.search(r":(\d+)$", tool.err).group(1))
-            for query, named in (("device=pi-1", "device: not known; what can be chosen by is device_id"), ("rssi_min=near", "rssi_min: not an integer"),
+            for query, named in (("device=pi-1", "device: not known; use device_id"), ("rssi_min=near", "rssi_min: not an integer"),
                                  ("rssi_min=01", "rssi_min: not an integer")):
                 with socket.create_connection(("127.0.0.1", port)) as client:
                     client.sendall(f"GET /events?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())

@@ -454,7 +454,7 @@ class Answers(unittest.TestCase):
             tool.write(lines(1))
             tool.close_stdin()
             wait_until(lambda: len(server.levels) >= 2, "further attempts")
-            self.assertIn("not authorised; mend the user name or the password (SIGHUP reads it again)", tool.err)
+            self.assertIn("not authorised; correct the user name or the password (SIGHUP reads it again)", tool.err)
             server.connack = lambda level: 0
             self.assertEqual(tool.wait(), 0)
 

@@ -53,6 +53,12 @@ def subscriptions():
             yield line({"subscribe": wanted}) + b"\n" + event
 
 
+def streams():
+    yield b"\x05: hello\nid: 7\ndata: {\"a\":1}\n\nevent: x\ndata:y\r\ndata: z\r\n\r\n"
+    yield b"\x01data\n\nid\ndata: x\n\nid: a\0b\ndata: half\r"
+    yield b"\xffdata: " + bytes(70) + b"\n\ndata: after\n\n"
+
+
 def websockets():
     key = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     head = f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n".encode()
@@ -150,7 +156,7 @@ def captures():
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    targets = {"batches": map(line, batches()), "bodies": bodies(), "broker": broker(), "captures": captures(), "files": files(),
+    targets = {"batches": map(line, batches()), "bodies": bodies(), "broker": broker(), "captures": captures(), "events": streams(), "files": files(),
                "requests": requests(), "sockets": sockets(), "spools": spools(), "subscribe": subscriptions(),
                "websocket": websockets()}
     for target, seeds in targets.items():

@@ -47,7 +47,7 @@ class Setup(Installed):
             self.assertIn(word, run.stdout)
 
     def test_setup_says_what_is_wrong(self):
-        for words, code, said in ((["--brokr"], 64, "unknown word '--brokr'"), (["--wait", "x"], 64, "no number of seconds"), (["--broker"], 64, "needs a value"),
+        for words, code, said in ((["--brokr"], 64, "unknown word '--brokr'"), (["--wait", "x"], 64, "is not a number of seconds"), (["--broker"], 64, "needs a value"),
                                   (["--broker", "a b"], 64, "'a b' is no name of a host")):
             run = self.machine.try_run("blepipe-setup", *words)
             self.assertEqual((run.returncode, said in run.stdout), (code, True), run.stdout)

@@ -1,4 +1,5 @@
 """The units under a real systemd: who may what, secrets, watchdog, reload."""
+import json
 import time
 import unittest
 
@@ -91,6 +92,54 @@ class Units(Installed):
         self.assertEqual([self.health(8000), self.health(8765)], ["healthy", "healthy"])
         self.assertEqual(self.state("blepipe-agent.target"), "active")
         self.assertEqual(self.state("blepipe-server.target"), "active")
+
+    def test_the_page_has_the_history(self):
+        """It reads what bleingest stores, also while that is stopped, and may not write it."""
+        def pis():
+            answer = json.loads(self.fetch(8765, "/api/v1/pis"))
+            return [row["device_id"] for row in answer.get("rows", [])]
+
+        self.machine.run("systemctl", "restart", "blews.service")  # it keeps a token that was taken away
+        self.wait_more()
+        self.machine.wait(lambda: pis() == ["pi-test"], "the history")
+        self.assertIn("1 of its 1 Pis listen now", self.machine.try_run("blepipe-setup", "--doctor").stdout)
+        self.machine.run("systemctl", "stop", "bleingest.service")
+        self.addCleanup(self.machine.run, "systemctl", "start", "bleingest.service")
+        time.sleep(2.5)  # an answer is good for two seconds
+        self.assertEqual(pis(), ["pi-test"])
+        pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "blews.service").strip()
+        for test, code in (("-r", 0), ("-w", 1)):
+            words = ("nsenter", "--target", pid, "--mount", "setpriv", "--reuid=65432", "--regid=65432", "--groups=blepipe")
+            for name in ("ble.db", "ble.db-wal", "ble.db-shm"):
+                run = self.machine.try_run(*words, "test", test, f"/var/lib/blepipe/bleingest/{name}")
+                self.assertEqual(run.returncode, code, f"{test} {name}: {run.stdout}")
+
+    def test_its_password_for_postgresql(self):
+        self.machine.run("sh", "-c", f"umask 077; echo 'db:5432:*:ble_reader:secret' >{SECRETS}/server/blews_pgpass; systemctl reload blews")
+        self.addCleanup(self.machine.run, "sh", "-c", f"rm {SECRETS}/server/blews_pgpass; systemctl reload blews")
+        pid = self.machine.run("systemctl", "show", "-p", "MainPID", "--value", "blews.service").strip()
+        environment = dict(entry.split("=", 1) for entry in self.machine.run("cat", f"/proc/{pid}/environ").split("\0") if entry)
+        self.machine.run("cmp", f"{SECRETS}/server/blews_pgpass", environment["PGPASSFILE"])
+        self.assertEqual(self.machine.run("stat", "-c", "%a", environment["PGPASSFILE"]).strip(), "400")
+        # blepipe-setup looks at a service with its secrets, too.
+        drop_in = "/etc/systemd/system/blews.service.d/look.conf"
+        self.machine.write(drop_in, "[Service]\nExecStart=\nExecStart=/bin/sh -c \"cat ${PGPASSFILE}; false\"\n")
+        self.addCleanup(self.machine.run, "sh", "-c", f"rm {drop_in}; systemctl daemon-reload")
+        self.machine.run("systemctl", "daemon-reload")
+        self.assertIn("db:5432:*:ble_reader:secret", self.machine.try_run("blepipe-setup", "--check").stdout)
+
+    def test_without_a_database_the_page_is_served(self):
+        self.machine.run("systemctl", "stop", "bleingest.service", "blews.service")
+        self.machine.run("mv", "/var/lib/blepipe/bleingest", "/var/lib/blepipe/elsewhere")
+        try:
+            self.machine.run("systemctl", "start", "blews.service")
+            self.assertEqual(self.health(8765), "healthy")
+            self.assertIn("No such file", json.loads(self.fetch(8765, "/api/v1/pis"))["detail"])
+            self.assertIn("the page has no history", self.machine.try_run("blepipe-setup", "--doctor").stdout)
+        finally:
+            self.machine.run("mv", "/var/lib/blepipe/elsewhere", "/var/lib/blepipe/bleingest")
+            self.machine.run("systemctl", "start", "bleingest.service")
+        self.machine.wait(lambda: "rows" in json.loads(self.fetch(8765, "/api/v1/pis")), "the history")
 
     def test_reload_brings_a_changed_secret(self):
         """Each service's, also one that was not there when it was started."""

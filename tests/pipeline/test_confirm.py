@@ -299,7 +299,7 @@ class Patience(unittest.TestCase):
                        confirmation(lines, key=key, topic=TOPIC + "/stored/pi-other"), b'"' * 300, b"",
                        confirmation([line.replace("00ab", "00ac") for line in lines])):
             self.server.send(STORED, forged)
-        tool.wait_err(f"a confirmation on {STORED} is not sealed with our key, and is ignored (1 since")
+        tool.wait_err(f"a confirmation on {STORED} is not signed with our key, and is ignored (1 since")
         self.server.send(STORED, confirmation(lines[:1], key=key, topic=STORED))
         wait_until(lambda: tool.stats()["out"] == 1, "the one that is sealed")
         self.assertEqual(tool.stats()["queued"], 3)
@@ -316,7 +316,7 @@ class Patience(unittest.TestCase):
             tool = self.blesend("--confirm-key", file.name, lines=lines)
             sealed = confirmation(lines, key=new, topic=STORED)
             self.server.send(STORED, sealed)
-            tool.wait_err("is not sealed with our key")
+            tool.wait_err("is not signed with our key")
             self.assertEqual(tool.stats()["out"], 0)
             file.seek(0)
             file.write(new)
@@ -339,9 +339,9 @@ class Patience(unittest.TestCase):
         lines = [json.dumps({"device_id": f"pi-old-{n}", "detections": []}) for n in range(5)]
         tool = self.blesend(lines=lines)
         wait_until(lambda: len(self.server.topics) == 5, "the subscriptions")
-        tool.wait_err("refuses us a subscription")
+        tool.wait_err("refuses a subscription")
         self.assertEqual(tool.stats()["queued"], 5)
-        self.assertEqual(tool.err.count("refuses us a subscription"), 1)
+        self.assertEqual(tool.err.count("refuses a subscription"), 1)
         self.server.suback = lambda level, topic: 1
         before = len(self.server.topics)
         wait_until(lambda: len(self.server.topics) >= before + 5, "it to ask for them again")

@@ -122,7 +122,7 @@ class Group(Backends):
 
     def test_by_mqtt_3_1_1_as_well_with_a_word_about_what_it_cannot_tell(self):
         self.start_members("--mqtt-version", "3.1.1")
-        self.members["backend-1"][0][0].wait_err("does not say whether it knows shared subscriptions")
+        self.members["backend-1"][0][0].wait_err("does not say whether it has shared subscriptions")
         self.start_agents(2)
         self.kill_at_random(self.some(3))
         self.check_all_is_stored_once()

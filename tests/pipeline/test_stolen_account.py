@@ -77,7 +77,7 @@ class StolenAccount(unittest.TestCase):
         self.finish((sub, ingest), sender, lines)
         self.assertNotIn("another batch", sender.err)
         reasons = {record["reason"] for record in records(self.folder / "blesub.rejected.ndjson")}
-        self.assertEqual(reasons, {f"topic {RAW}/{STOLEN} may not speak for {HONEST}"})
+        self.assertEqual(reasons, {f"topic {RAW}/{STOLEN} may not carry batches of {HONEST}"})
         senders = self.database.rows("SELECT DISTINCT device_id FROM batches JOIN devices ON devices.id = batches.device")
         self.assertEqual(senders, [(HONEST,)])
 
@@ -99,7 +99,7 @@ class StolenAccount(unittest.TestCase):
                 wait_until(lambda: broker.log_text().count("Sending PUBACK to blesend") == 20, "the broker to have all")
                 subprocess.run(["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-t", f"{RAW}/stored/{HONEST}", "-s"],
                                input=forge(lines), check=True, timeout=DEADLINE_S)
-                sender.wait_err("is not sealed with our key" if words else "another batch under this name")
+                sender.wait_err("is not signed with our key" if words else "another batch under this name")
                 self.assertEqual(sender.stats()["queued"], 20)
                 ingest.signal(signal.SIGCONT)
                 self.finish((sub, ingest), sender, lines)

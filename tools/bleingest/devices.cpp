@@ -27,8 +27,8 @@ Devices::Device *Devices::find(const std::string &device_id) {
     if (const auto found = devices_.find(device_id); found != devices_.end()) return &found->second;
     if (devices_.size() < most) return &devices_[device_id];
     if (crowd_said_.due())
-        log_warning("the metrics tell of " + std::to_string(most) + " Pis, and not of " +
-                    printable(device_id) + ": when you have not so many, somebody makes up names");
+        log_warning("the metrics show " + std::to_string(most) + " Pis, and not " + printable(device_id) +
+                    ": if you have fewer Pis, somebody sends invented names");
     return nullptr;
 }
 
@@ -53,7 +53,7 @@ void Devices::note(const Gap &hole) {
 
 void Devices::tell(Exposition &to) const {
     to.metric("missing_batches_total", Kind::counter,
-              "Batches noticed to be missing; counts again when the reason is told later.");
+              "Batches found missing; counted again when the reason becomes known later.");
     for (std::size_t i = 0; i < reasons.size(); ++i) to.sample(missing_[i], {{"reason", reasons[i]}});
     if (devices_.empty()) return;
     to.metric("device_last_received_timestamp_seconds", Kind::gauge,
@@ -61,14 +61,14 @@ void Devices::tell(Exposition &to) const {
     for (const auto &[id, device] : devices_)
         if (device.received > 0) to.sample(static_cast<std::uint64_t>(device.received), label(id));
     to.metric("device_newest_window_timestamp_seconds", Kind::gauge,
-              "End of the scan window of this Pi's batch that was stored last, by the Pi's clock.");
+              "End of the scan window of the last stored batch of this Pi, by the Pi's clock.");
     for (const auto &[id, device] : devices_)
         if (device.window) to.seconds(*device.window, label(id));
     to.metric("device_clock_synchronised", Kind::gauge, "Does this Pi say that its clock is synchronised?");
     for (const auto &[id, device] : devices_)
         if (device.synced) to.sample(*device.synced ? 1 : 0, label(id));
     to.metric("device_missing_batches_total", Kind::counter,
-              "Batches of this Pi noticed to be missing; counts again when the reason is told later.");
+              "Batches of this Pi found missing; counted again when the reason becomes known later.");
     for (const auto &[id, device] : devices_) to.sample(device.missing, label(id));
 }
 

@@ -47,7 +47,7 @@ void Expiry::step(Store &store) {
             tell();
         }
     } catch (const StoreTrouble &trouble) {
-        if (trouble_said_.due()) log_warning(std::string(trouble.what()) + "; old rows stay for now");
+        if (trouble_said_.due()) log_warning(std::string(trouble.what()) + "; old batches are deleted later");
     }
 }
 
@@ -55,17 +55,17 @@ void Expiry::note(const Expired &expired) {
     if (expired.step)
         log_warning("the clock was set from " + format_ms(expired.step->from) + " to " +
                     format_ms(expired.step->to) + " while " + in_words(expired.step->passed) +
-                    " passed: --retain goes by the time that passed");
+                    " passed: --retain counts the time that passed");
     if (expired.held_back && !held_back_)
-        log_warning("--retain holds back: by the clock (" + format_ms(now()) +
-                    ") batches are old that were received at " + format_ms(expired.held_back->received) +
-                    ", but for all this machine ran meanwhile they have been here for " +
-                    in_words(expired.held_back->here) +
-                    ". They stay until they are as old by that. If it was off, or the database comes from"
-                    " elsewhere, and both times are right, start once with --clock-is-right");
+        log_warning(
+            "--retain waits: by the clock (" + format_ms(now()) + ") the batches received at " +
+            format_ms(expired.held_back->received) + " are too old, but this machine has run for only " +
+            in_words(expired.held_back->here) +
+            " since then. It keeps them until it has run long enough. If the machine was off or the database "
+            "comes from another machine, and both times are right, start once with --clock-is-right");
     if (!expired.devices.empty())
-        log_info("--retain: forgot " + std::to_string(expired.devices.size()) +
-                 " Pis, of which nothing was heard for long: " + printable(expired.devices.front()) +
+        log_info("--retain: deleted " + std::to_string(expired.devices.size()) +
+                 " Pis that have sent nothing for long: " + printable(expired.devices.front()) +
                  (expired.devices.size() > 1 ? ", …" : ""));
     if (!expired.more) held_back_ = expired.held_back.has_value();
     if (expired.batches == 0) return;

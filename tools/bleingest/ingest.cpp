@@ -146,7 +146,7 @@ std::optional<std::size_t> Ingest::take(LookingReader &reader, std::span<const L
     const auto events = events_.heard() ? intake_.events(result) : std::vector<std::string>();
     const auto counts = intake_.counts(result);
     stored_ += counts;
-    rolling_.stored(counts.detections);
+    rolling_.stored(std::max(counts.detections, counts.batches));
     if (result.collisions > 0) counters_.collisions += result.collisions;
     devices_.note(intake_.items(), result, std::time(nullptr));
     count();

@@ -30,30 +30,31 @@ bool is_database(const std::string &word) {
 
 void declare_ingest_options(IngestOptions &o, CommandLine &line) {
     line.words("FIFO|FILE", o.inputs,
-               "what to read; several are read side by side; - is standard input, the default");
+               "what to read; several are read at the same time; -, the default, is standard input");
     line.group("Input");
-    line.flag("--hold", o.hold, "keep FIFOs open when their writers end: writers may come and go");
+    line.flag("--hold", o.hold, "keep a FIFO open when its writer ends, and wait for the next writer");
     line.number("-n,--count N", o.count, 0, INT64_MAX, "end after storing N batches; 0: never");
-    line.flag("--strict", o.strict, "exit 65 at the end when anything was rejected or torn");
+    line.flag("--strict", o.strict, "exit 65 at the end if a line was rejected or cut off");
     line.flag("--import", o.import,
-              "take lines of bleexport too, with their times; only of a database that you trust");
+              "accept lines of bleexport too, and keep their times; only from a database that you trust");
     line.group("Store");
     line.text("-d,--db PATH", o.db,
-              "an SQLite database, :memory: to try things out; or postgresql://[USER@]HOST[:PORT]/NAME");
-    line.days("--retain", o.retain, "delete what was received longer ago: 90, 12h; 0: never");
+              "an SQLite database (:memory: for a test), or postgresql://[USER@]HOST[:PORT]/NAME");
+    line.days("--retain", o.retain, "delete batches received longer ago than this: 90 (days), 12h; 0: never");
     line.days("--retain-rollups", o.retain_rollups,
               "with --retain: delete the rollups later, after 730 days as an example; 0: never");
     line.flag("--rebuild-rollups", o.rebuild_rollups,
               "make the rollups anew of the detections that are there, and end; reads no input");
     line.flag("--clock-is-right", o.clock_is_right,
-              "for one start: you have looked, the clock is right; --retain may go by it again");
+              "for one start: you have checked that the clock is right, and --retain may use it again");
     line.number("--max-advertisers-per-batch N", o.most_advertisers, 1, INT64_MAX,
-                "set a batch aside that has more detections");
-    line.text("--reject FILE", o.reject, "where lines go that are no valid batch");
-    line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "how large that file may grow");
+                "reject a batch that has more detections");
+    line.text("--reject FILE", o.reject, "file for rejected lines: not a valid batch");
+    line.number("--reject-max BYTES", o.reject_max, 0, INT64_MAX, "largest size of this file");
     line.group("Output");
-    line.duration("--event-timeout", o.event_timeout,
-                  "wait this long for a stalled reader of the events before dropping them; 0: for ever");
+    line.duration(
+        "--event-timeout", o.event_timeout,
+        "wait this long for a reader that does not take the events, then drop them; 0: wait for ever");
     declare_doctor(o.doctor, line, "the database, its disk and the clock");
     line.epilogue(
         "Examples:\n"
@@ -68,16 +69,20 @@ void validate_ingest_options(IngestOptions &o, const CommandLine &line) {
     if (const auto problem = why_no_store(o.db); !problem.empty())
         throw Error(line.on_command_line("--db") ? ExitCode::usage : ExitCode::config, "--db: " + problem);
     if (o.clock_is_right && o.retain.count() == 0)
-        throw Error(ExitCode::usage, "--clock-is-right is about --retain, which is not given");
+        throw Error(ExitCode::usage, "--clock-is-right needs --retain, which is not given");
     if (o.common.check) {
         if (!is_url(o.db) && o.db != ":memory:") check_place("the database", o.db);
+        check_store(o.db);
         check_place("the reject file", o.reject);
     }
-    for (const auto &word : o.inputs)
+    for (const auto &word : o.inputs) {
+        if (const auto problem = why_no_store(word); !word.empty() && !problem.empty())
+            throw Error(ExitCode::usage, "a database is no file of batches; and as a --db: " + problem);
         if (is_database(word))
             throw Error(ExitCode::usage, printable(word) +
-                                             " is a database, and no file of batches; did you mean --db " +
+                                             " is a database, not a file of batches; did you mean --db " +
                                              printable(word) + "?");
+    }
     if (!line.given("--retain-rollups")) o.retain_rollups = o.retain;
     if (o.retain.count() == 0 && o.retain_rollups.count() > 0)
         throw Error(ExitCode::usage, "--retain-rollups goes with --retain, which is not given");

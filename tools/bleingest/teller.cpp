@@ -21,21 +21,20 @@ void Teller::write(const std::vector<std::string> &events) {
 void Teller::warn_of(const std::vector<Twins> &twins) {
     if (twins.empty() || !twins_said_.due()) return;
     const auto &[device_id, run_ids, noticed_at] = twins.front();
-    log_warning(
-        "two at once are called " + printable(device_id) + " (run_id " + printable(run_ids[0]) + " and " +
-        printable(run_ids[1]) +
-        "), as when a card was copied: give each Pi a --device-id of its own. Until then neither can be seen "
-        "to fail; the view device_status shows whom it concerns");
+    log_warning("two Pis use one device_id at the same time: " + printable(device_id) + " (run_id " +
+                printable(run_ids[0]) + " and " + printable(run_ids[1]) +
+                "). Was a card copied? Give each Pi its own --device-id. Until then nobody can see when one "
+                "of the two fails; the view device_status shows these Pis");
 }
 
 void Teller::warn_of(const std::vector<Conflict> &conflicts) {
     if (conflicts.empty() || !conflicts_said_.due()) return;
     const auto &[device_id, position, stored_sender, sender] = conflicts.front();
     const auto by = [](const std::string &name) { return name.empty() ? "somebody" : printable(name); };
-    log_warning("two batches are called " + printable(device_id) + ", run_id " + printable(position.run_id) +
-                ", seq " + std::to_string(position.seq) + ": the one from " + by(stored_sender) +
-                " is stored, the other, from " + by(sender) +
-                ", is set aside. No honest Pi makes two: somebody else writes in its name. The view "
+    log_warning("two different batches have the same device_id " + printable(device_id) + ", run_id " +
+                printable(position.run_id) + ", seq " + std::to_string(position.seq) + ": the one from " +
+                by(stored_sender) + " is stored; the other, from " + by(sender) +
+                ", is rejected. One Pi never makes two: somebody else sends under its name. The view "
                 "device_status counts conflicts for each Pi (" +
                 std::to_string(counters_.conflicts.get().value_or(0)) + " since the start)");
 }

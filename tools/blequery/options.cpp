@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "blequery/asking.hpp"
 #include "radio/window/address_hasher.hpp"
@@ -21,19 +22,19 @@ void check_words(QueryOptions &o) {
     if (o.serve && !o.words.empty())
         throw Error(ExitCode::usage, "--serve: the questions come on standard input, a line each");
     if (o.serve) return;
-    if (o.words.empty()) throw Error(ExitCode::usage, "a question is wanted: " + all_questions());
+    if (o.words.empty()) throw Error(ExitCode::usage, "a question is expected: " + all_questions());
     o.question = o.words[0];
     if (!is_question(o.question))
-        throw Error(ExitCode::usage, "'" + printable(o.question) + "' is no question: " + all_questions());
+        throw Error(ExitCode::usage, "'" + shown_word(o.question) + "' is no question: " + all_questions());
     const bool track = o.question == "track";
     const std::size_t most = track ? 2 : 1;
     if (o.words.size() > most)
-        throw Error(ExitCode::usage, "'" + printable(o.words[most]) + "': one question at a time" +
+        throw Error(ExitCode::usage, "'" + shown_word(o.words[most]) + "': one question at a time" +
                                          (track ? ", about one advertiser" : ""));
     if (!track && !o.address.empty()) throw Error(ExitCode::usage, "--address is for track");
     if (track && (o.words.size() == 2) == !o.address.empty())
         throw Error(ExitCode::usage,
-                    "track wants the hash of one advertiser, or the beginning of it, or --address");
+                    "track needs the hash of one advertiser or its first digits, or --address");
     if (o.words.size() == 2) o.hashes = {o.words[1]};
 }
 
@@ -46,12 +47,11 @@ void set_scope(QueryOptions &o, const CommandLine &line) {
     o.scope.since = o.since.value_or(std::min(o.scope.until, o.scope.present) - usual_span(o.question));
     o.scope.device = one(o.device);
     o.scope.place = one(o.place);
-    if (o.scope.since >= o.scope.until)
-        throw Error(wrong(line, "--since"), "--since is not before --until: no time is between them");
+    if (o.scope.since >= o.scope.until) throw Error(wrong(line, "--since"), "--since must be before --until");
     if (o.scope.every < seconds(1))
-        throw Error(wrong(line, "--every"), "--every: a second at least is wanted");
+        throw Error(wrong(line, "--every"), "--every: a second at least is expected");
     if (o.limits.longest.count() == 0)
-        throw Error(wrong(line, "--timeout"), "--timeout: some time is wanted, as 10s");
+        throw Error(wrong(line, "--timeout"), "--timeout: some time is expected, as 10s");
 }
 
 // With --hash-epoch an advertiser has another hash in each epoch.
@@ -61,11 +61,11 @@ void hash_address(QueryOptions &o, const CommandLine &line) {
     const auto address = parse_address(o.address);
     if (!address)
         throw Error(wrong(line, "--address"), "--address '" + printable(o.address) +
-                                                  "': an address is wanted, as in c4:f7:c1:4c:c1:c0");
+                                                  "': an address is expected, as in c4:f7:c1:4c:c1:c0");
     const auto key = find_key(o.hash_key, "BLEPIPE_HASH_KEY");
     if (o.hash_epoch.count() > 0 && (!key || o.hash_epoch.count() % 1000 != 0))
         throw Error(wrong(line, "--hash-epoch"),
-                    "--hash-epoch: whole seconds are wanted, and a key: --hash-key FILE");
+                    "--hash-epoch: whole seconds are expected, and a key: --hash-key FILE");
     AddressHasher hasher(key, std::chrono::duration_cast<seconds>(o.hash_epoch));
     for (Time time = o.scope.since; time < o.scope.until; time = hasher.epoch_end(time)) {
         if (o.hashes.size() == most)
@@ -80,28 +80,29 @@ void hash_address(QueryOptions &o, const CommandLine &line) {
 
 void declare_query_options(QueryOptions &o, CommandLine &line) {
     line.words(all_questions(), o.words,
-               "the question; behind track the hash of an advertiser, or the beginning of it");
+               "the question; after track, the hash of an advertiser or its first digits");
     line.group("Where and when");
     line.text("-d,--db PATH", o.db, "an SQLite database, or postgresql://[USER@]HOST[:PORT]/NAME");
     line.moment("--since", o.since,
-                "from then on: 2026-11-22T06:30:00Z, 2026-11-22, or 24h ago; without it the last 24h, of "
-                "presence the "
-                "last minute");
-    line.moment("--until", o.until, "before then; without it until now");
-    line.text("--device ID", o.device, "of this Pi only");
-    line.text("--place PLACE", o.place, "where the name or the location is this one");
+                "from TIME on: 2026-11-22T06:30:00Z, 2026-11-22, or 24h (ago); default: the last 24h, for "
+                "presence the last minute");
+    line.moment("--until", o.until, "before TIME; default: now");
+    line.text("--device ID", o.device, "only this Pi");
+    line.text("--place PLACE", o.place, "only Pis with this name or location");
     line.duration("--every", o.scope.every, "steps of track and occupancy, as 5m or 1h");
     line.group("The advertiser of track");
-    line.text("--address ADDRESS", o.address, "by its address, which is hashed as blescan does it", "-");
-    line.text("--hash-key FILE", o.hash_key, "hash it with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
-    line.duration("--hash-epoch TIME", o.hash_epoch, "hashes change this often, as in 24h; 0: never");
+    line.text("--address ADDRESS", o.address, "its address; it is hashed as blescan hashes it", "-");
+    line.text("--hash-key FILE", o.hash_key, "hash the address with the key in FILE",
+              "BLEPIPE_HASH_KEY_FILE");
+    line.duration("--hash-epoch TIME", o.hash_epoch,
+                  "time after which blescan changes the hashes, as 24h; 0: never");
     line.group("Answer");
     line.choice("--format", o.format, {"auto", "table", "json", "csv"},
-                "auto is a table on a terminal, and else one JSON object a line");
-    line.number("--limit N", o.limits.rows, 1, 1'000'000, "rows at most; of more, the latest");
-    line.flag("--serve", o.serve, "answer the questions on standard input, a line each, for another program",
+                "auto: a table on a terminal, one JSON object a line otherwise");
+    line.number("--limit N", o.limits.rows, 1, 1'000'000, "most rows; of more, only the latest");
+    line.flag("--serve", o.serve, "answer questions from standard input, one a line, for another program",
               "-");
-    line.duration("--timeout", o.limits.longest, "give up when the database takes longer");
+    line.duration("--timeout", o.limits.longest, "give up when the database needs longer");
     line.epilogue(
         "Examples:\n"
         "  blequery pis\n"
@@ -118,6 +119,7 @@ void validate_query_options(QueryOptions &o, const CommandLine &line) {
         throw Error(wrong(line, "--db"), "--db: a database in memory is another program's alone");
     check_words(o);
     if (o.serve) return;
+    if (o.common.check) check_store(o.db);
     set_scope(o, line);
     hash_address(o, line);
 }

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "batch/json_text.hpp"
 #include "batch/safe_text.hpp"
+#include "batch/shown_text.hpp"
 
 namespace ble {
 namespace {
@@ -54,19 +55,13 @@ std::string cell(const Field &field) {
     return field.name == "device_hash" ? text.substr(0, digits) : text;
 }
 
-// In characters, of UTF-8.
-std::size_t width(const std::string &text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 struct Column {
     std::vector<std::string> cells;  // the name first
-    std::size_t widest = 0;
+    std::size_t widest = 0;          // in columns of a terminal
     bool number = false, used = false;
 };
 
-std::vector<Column> columns_of(const std::vector<Fields> &rows) {
+std::vector<Column> filled(const std::vector<Fields> &rows, bool utf8) {
     std::vector<Column> columns(rows.front().size());
     for (std::size_t i = 0; i < columns.size(); ++i) {
         auto &column = columns[i];
@@ -78,7 +73,7 @@ std::vector<Column> columns_of(const std::vector<Fields> &rows) {
             column.cells.push_back(cell(row[i]));
             column.used |= !column.cells.back().empty();
         }
-        for (const auto &text : column.cells) column.widest = std::max(column.widest, width(text));
+        for (const auto &text : column.cells) column.widest = std::max(column.widest, columns_of(text, utf8));
     }
     std::erase_if(columns, [](const auto &column) { return !column.used; });
     return columns;
@@ -106,17 +101,15 @@ std::vector<std::string> csv_lines(const std::vector<Fields> &rows) {
     return lines;
 }
 
-std::vector<std::string> table_lines(const std::vector<Fields> &rows) {
+std::vector<std::string> table_lines(const std::vector<Fields> &rows, bool utf8) {
     std::vector<std::string> lines;
     if (rows.empty()) return lines;
-    const auto columns = columns_of(rows);
+    const auto columns = filled(rows, utf8);
     for (std::size_t at = 0; at <= rows.size(); ++at) {
         std::string line;
-        for (const auto &column : columns) {
-            const std::string &text = column.cells[at];
-            const std::string room(column.widest - width(text), ' ');
-            line += (line.empty() ? "" : "  ") + (column.number ? room + text : text + room);
-        }
+        for (const auto &column : columns)
+            line += (line.empty() ? "" : "  ") +
+                    fit(column.cells[at], column.widest, utf8, column.number ? Align::right : Align::left);
         line.erase(line.find_last_not_of(' ') + 1);
         lines.push_back(std::move(line));
     }

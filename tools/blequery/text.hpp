@@ -13,6 +13,7 @@ std::vector<std::string> json_lines(const std::vector<Fields> &rows);
 // RFC 4180, with CR, the names first. A text that a spreadsheet would calculate has a ' before it.
 std::vector<std::string> csv_lines(const std::vector<Fields> &rows);
 // Columns side by side, those without any value left out; times in the local time zone, hashes by their first 12 digits.
-std::vector<std::string> table_lines(const std::vector<Fields> &rows);
+// `utf8`: as Look has it.
+std::vector<std::string> table_lines(const std::vector<Fields> &rows, bool utf8);
 
 }  // namespace ble

@@ -16,38 +16,40 @@ namespace ble {
 void declare_serve_options(ServeOptions &o, CommandLine &line) {
     line.group("Listening");
     line.text("-b,--bind ADDRESS", o.bind,
-              "address to listen on; others than loopback need a key or --insecure");
-    line.number("-p,--port N", o.port, 0, 65535,
-                "port to listen on; 0: the system chooses, the log says which");
+              "address to listen on; an address other than loopback needs a key or --insecure");
+    line.number("-p,--port N", o.port, 0, 65535, "port to listen on; 0: any free port, which is logged");
     line.text("--cert FILE", o.tls.cert, "PEM file with the certificate chain: serve HTTPS");
     line.text("--key FILE", o.tls.key, "PEM file with the certificate's private key");
     line.text("--client-ca FILE", o.tls.client_ca,
-              "PEM file of authorities: clients need a certificate that one of them has issued");
-    line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blerecv, as /ble");
+              "PEM file of authorities: clients need a certificate issued by one of them");
+    line.text("--prefix PATH", o.prefix, "path that a proxy puts before the paths of blerecv, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
                "address of a proxy; it may say who the client is (X-Forwarded-For)");
     line.number("--max-clients", o.max_clients, 1, 65000,
-                "connections at once; further ones are answered 503");
+                "most connections at the same time; more get the answer 503");
     line.number("--max-clients-per-address", o.share, 0, 65000,
-                "of them, from one address; 0: a quarter, 16 at least");
+                "most of them from one address; 0: a quarter, but at least 16");
     line.number("--max-rate", o.rate, 0, 1'000'000,
-                "requests a second of one key, or of one address; 0: any number");
+                "most requests a second with one key, or from one address; 0: no limit");
     line.duration("--client-timeout", o.client_timeout,
-                  "a client that takes longer than this to send a request is disconnected");
+                  "disconnect a client that needs longer than this to send a request");
     declare_metrics_address(o.metrics, line);
     line.group("Who may send");
     line.text("--api-keys-file FILE", o.keys_file,
-              "lines DEVICE:HASH of the keys that clients show as X-API-Key (or one key in the environment: "
-              "API_KEY)");
+              "file of keys that clients send as X-API-Key; lines DEVICE:HASH, made by --make-key (or one "
+              "key in the environment: API_KEY)");
     declare_doctor(o.doctor, line, "the port, the certificate and the keys");
-    line.text("--make-key DEVICE", o.new_key,
-              "print such a line, and the new key itself on standard error, and end; '*': for all devices",
-              "-");
+    line.text(
+        "--make-key DEVICE", o.new_key,
+        "make a key: print its line, and the key itself on standard error, and end; '*': for all devices",
+        "-");
     line.texts("--origin ORIGIN", o.origins,
-               "clients may call it by this name too, as https://board.example.org; '*': by any name");
-    line.flag("--insecure", o.insecure, "take batches from anybody, on an address that others can reach");
+               "clients may also use this name for the server, as https://board.example.org; '*': any name");
+    line.flag("--insecure", o.insecure,
+              "accept batches from anybody, also on an address that others can reach");
     line.group("Ending");
-    line.number("-n,--count N", o.count, 0, INT64_MAX, "end when this many batches were consumed; 0: never");
+    line.number("-n,--count N", o.count, 0, INT64_MAX,
+                "end when the reader has consumed N batches; 0: never");
     line.stray([](const std::string &word) {
         if (is_number(word)) return "--port " + word;
         return is_file(word) || is_url(word) ? std::string() : "--bind " + word;
@@ -69,7 +71,7 @@ ApiKeys read_keys(const ServeOptions &o) {
     ApiKeys keys(*text, source);
     if (file && keys.plain() > 0)
         log_warning(source + " holds " + std::to_string(keys.plain()) +
-                    " keys as they are, each of which may send for every device: make one for each by "
+                    " keys that may send for every device: make a key for each device by "
                     "blerecv --make-key DEVICE >>FILE");
     if (keys.too_short() > 0)
         log_warning(source +

@@ -31,7 +31,7 @@ std::string status(const std::string &adapters, const Counters &counters) {
 
 ExitCode run_live(const ScanOptions &options, Counters &counters, Lifecycle &life, LineWriter &writer) {
     const auto output = make_output(options, writer, counters, life);
-    life.reads_no_input("reports come from a radio; --replay - reads a capture from there");
+    life.reads_no_input("reports come from a radio; use --replay - to read a capture from standard input");
     const std::string expect = options.each ? "" : ", first batch in " + seconds_text(options.window);
     const bool monitor = options.source == "monitor";
     BluezScanner bluez({options.adapters, options.watchdog, !monitor, options.passive}, counters,

@@ -26,30 +26,33 @@ void check_text(const std::string &value, const CommandLine &line, const std::st
                 std::size_t least, std::size_t most) {
     if (is_text(value, least, most)) return;
     throw Error(wrong(line, option), option + " " + printable(value) + ": " + std::to_string(least) + " to " +
-                                         std::to_string(most) + " characters of UTF-8 are wanted");
+                                         std::to_string(most) + " characters of UTF-8 are expected");
 }
 
 void declare_source_and_output(ScanOptions &o, CommandLine &line) {
     line.group("Radio");
-    line.choice(
-        "--source", o.source, {"bluez", "monitor"},
-        "bluez: bluetoothd tells of reports over D-Bus; monitor: the kernel shows each one (CAP_NET_RAW)",
-        "SCAN_SOURCE");
+    line.choice("--source", o.source, {"bluez", "monitor"},
+                "bluez: bluetoothd sends reports over D-Bus; monitor: read every report from the kernel "
+                "(needs CAP_NET_RAW)",
+                "SCAN_SOURCE");
     line.texts("--adapter NAME|ADDRESS", o.adapters,
-               "hci0, its address, or any, the default; may be repeated");
-    line.flag("--passive", o.passive, "ask advertisers for nothing (bluetoothd must be experimental)");
-    line.duration("--watchdog SECONDS", o.watchdog, "silence until the scan is restarted; 0: never");
-    line.text("--record FILE", o.record, "keep what is heard as a btsnoop capture (--source monitor)");
+               "hci0, its address, or any (the default); may be repeated");
+    line.flag("--passive", o.passive,
+              "only listen, send no scan requests (bluetoothd needs Experimental = true)");
+    line.duration("--watchdog SECONDS", o.watchdog,
+                  "restart the scan after this long without an advertisement; 0: never");
+    line.text("--record FILE", o.record, "write all reports into a btsnoop capture (--source monitor)");
     line.group("Capture");
     line.text("--replay FILE", o.replay, "read a capture: btsnoop, pcap or pcapng; - is standard input");
-    line.text("--speed N", o.speed, "pace: 1 as recorded, 10 ten times as fast, max without waiting");
-    line.flag("--now", o.now, "shift all times, so that the last one is now when the replay ends");
+    line.text("--speed N", o.speed,
+              "speed of the replay: 1 as recorded, 10 ten times as fast, max without waiting");
+    line.flag("--now", o.now, "shift all times, so that the capture ends when the replay ends");
     line.flag("--strict", o.strict, "exit 65 when the capture is cut short or damaged");
     line.group("Output");
     line.flag("--each", o.each, "print every advertising report instead of batches");
     line.choice("--format", o.format, {"json", "table"},
-                "json: a line each, for pipes; table: columns for people");
-    line.flag("--counts", o.counts, "count the advertisers in each zone, and write nothing else of them");
+                "json: one line each, for pipes; table: columns for people");
+    line.flag("--counts", o.counts, "write only how many advertisers were in each zone");
     line.flag("--detail", o.profile.detail, "add what advertisers say: services, beacons, TX power …");
     line.flag("--addresses", o.profile.addresses, "add addresses (personal data)");
     line.flag("--names", o.profile.names, "add local names (personal data)");
@@ -61,27 +64,27 @@ void declare_source_and_output(ScanOptions &o, CommandLine &line) {
 void declare_identity_and_windows(ScanOptions &o, CommandLine &line) {
     line.group("This scanner");
     line.text("--device-id ID", o.device_id,
-              "3 to 50 characters; by default the host name, with a part of the machine's id where many "
-              "machines have that name",
+              "name of this scanner, 3 to 50 characters; default: the host name. If the host name is a "
+              "common one, a part of the machine's id is added",
               "DEVICE_ID");
-    line.text("--name TEXT", o.name, "name, for people", "DEVICE_NAME");
-    line.text("--location TEXT", o.location, "where it is, for people", "DEVICE_LOCATION");
+    line.text("--name TEXT", o.name, "name of this scanner for people", "DEVICE_NAME");
+    line.text("--location TEXT", o.location, "place of this scanner for people", "DEVICE_LOCATION");
     line.text("--hash-key FILE", o.hash_key, "hash addresses with the key in FILE", "BLEPIPE_HASH_KEY_FILE");
     line.duration("--hash-epoch TIME", o.hash_epoch,
-                  "change all hashes this often, as in 24h: then at midnight UTC; 0: never");
+                  "change all hashes after this time, as 24h (at midnight UTC); 0: never");
     line.group("Who is reported");
     line.text("--irk FILE", o.irk,
-              "recognise private addresses by the keys in FILE; its lines: NAME KEY [ADDRESS]");
+              "recognise private addresses with the keys in FILE; each line is NAME KEY [ADDRESS]");
     line.texts("--allow FILTER", o.allow, "report only these advertisers; may be repeated");
     line.texts("--deny FILTER", o.deny,
-               "do not report these, even if an --allow names them. FILTER is address:c4:f7:*, name:Ruuvi*, "
-               "identity:*, uuid:feaa, company:0x0499, or @FILE with one a line");
+               "do not report these advertisers, even if --allow names them. FILTER is address:c4:f7:*, "
+               "name:Ruuvi*, identity:*, uuid:feaa, company:0x0499, or @FILE with one filter a line");
     line.group("Scan windows");
     line.duration("--window SECONDS", o.window, "length of a window", "SCAN_DURATION");
-    line.duration("--interval SECONDS", o.interval, "pause between windows; in a replay 0 unless set",
+    line.duration("--interval SECONDS", o.interval, "pause between windows; default for a replay: 0",
                   "SCAN_INTERVAL");
-    line.number("--near DBM", o.near_dbm, -127, 20, "zone near: this strong or stronger", "NEAR_THRESHOLD");
-    line.number("--medium DBM", o.medium_dbm, -127, 20, "zone medium: this strong or stronger",
+    line.number("--near DBM", o.near_dbm, -127, 20, "the zone is near from this RSSI on", "NEAR_THRESHOLD");
+    line.number("--medium DBM", o.medium_dbm, -127, 20, "the zone is medium from this RSSI on",
                 "MEDIUM_THRESHOLD");
     line.number("--min-rssi DBM", o.min_rssi_dbm, -127, 20, "hide weaker reports");
 }
@@ -111,15 +114,15 @@ void check_hash_epoch(const ScanOptions &o, const CommandLine &line) {
     if (o.hash_epoch.count() == 0) return;
     const auto bad = [&](const char *what) { return Error(wrong(line, "--hash-epoch"), what); };
     if (o.hash_epoch < least || o.hash_epoch > most)
-        throw bad("--hash-epoch: 1 minute to 366 days are wanted, or 0");
-    if (o.hash_epoch.count() % 1000 != 0) throw bad("--hash-epoch: whole seconds are wanted");
+        throw bad("--hash-epoch: 1 minute to 366 days are expected, or 0");
+    if (o.hash_epoch.count() % 1000 != 0) throw bad("--hash-epoch: whole seconds are expected");
     if (!o.rules.key) throw bad("--hash-epoch needs a key: --hash-key FILE");
 }
 
 void check_hash(const ScanOptions &o) {
     if (!parse_address(o.hash))
         throw Error(ExitCode::usage,
-                    "--hash " + printable(o.hash) + ": an address is wanted, as in c4:f7:c1:4c:c1:c0");
+                    "--hash " + printable(o.hash) + ": an address is expected, as in c4:f7:c1:4c:c1:c0");
 }
 
 // Radio or capture: each has options that say nothing of the other.
@@ -141,8 +144,8 @@ void settle_windows(ScanOptions &o, const CommandLine &line) {
     constexpr milliseconds least(100), most(7 * 86'400'000);
     if (!line.given("--interval") && !o.replay.empty()) o.interval = milliseconds(0);
     if (o.window < least || o.window > most)
-        throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are wanted");
-    if (o.interval > most) throw Error(wrong(line, "--interval"), "--interval: at most 7 days are wanted");
+        throw Error(wrong(line, "--window"), "--window: 100 milliseconds to 7 days are expected");
+    if (o.interval > most) throw Error(wrong(line, "--interval"), "--interval: at most 7 days are expected");
     if (o.near_dbm < o.medium_dbm)
         throw Error(wrong(line, line.on_command_line("--near") ? "--near" : "--medium"),
                     "--near must not be below --medium");
@@ -175,13 +178,14 @@ void validate_scan_options(ScanOptions &o, const CommandLine &line) {
     const auto factor = parse_speed(o.speed);
     if (!factor)
         throw Error(wrong(line, "--speed"),
-                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is wanted");
+                    "--speed " + printable(o.speed) + ": max, or a number from 0.001 to 1000000 is expected");
     o.speed_factor = *factor;
     check_source(o, line);
     settle_windows(o, line);
     if (o.counts && (o.each || o.profile.any()))
         throw Error(wrong(line, "--counts"),
-                    "--counts: not with --each, --detail, --addresses or --names, which tell of advertisers");
+                    "--counts cannot be used with --each, --detail, --addresses or --names, which show "
+                    "single advertisers");
     settle_names(o, line);
     if (o.common.check) check_place("the recording", o.record);
 }

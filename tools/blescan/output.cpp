@@ -69,7 +69,7 @@ void say_hidden(const Counters &counters) {
 void tell_default_id(const DefaultDeviceId &made) {
     if (made.shared)
         log_warning("device_id is " + made.id +
-                    ", the host name, which many machines have, and this one has no id of its own in "
+                    ", the host name, which many machines have, and this machine has no id in "
                     "/etc/machine-id: give it a --device-id");
     else
         log_info("device_id is " + made.id + ", of " + made.made_of);
@@ -110,8 +110,8 @@ class BatchOutput : public Output {
           identification_(options.rules.identities, windows_) {
         if (!options.rules.key && !options.counts && options.live())
             log_warning(
-                "addresses are hashed without a key: anybody can find them again by trying all; give a key "
-                "with --hash-key");
+                "addresses are hashed without a key: anybody can find an address by trying all addresses; "
+                "give a key with --hash-key");
         if (options.default_id) tell_default_id(*options.default_id);
     }
 
@@ -139,7 +139,7 @@ class BatchOutput : public Output {
         const auto rested = std::chrono::floor<std::chrono::milliseconds>(windows_.rested());
         if (rested.count() > 0)
             log_info("for " + in_seconds(rested) +
-                     " of the windows the radio did not scan; window_ms leaves them out");
+                     " of the windows the radio did not scan; window_ms does not count this time");
     }
 
     void print(Batch &batch) {

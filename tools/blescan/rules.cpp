@@ -24,7 +24,7 @@ void read_filters(const std::vector<std::string> &arguments, const std::string &
     for (const auto &argument : arguments) {
         try {
             if (!is_text(argument, 1, 4096) || std::any_of(argument.begin(), argument.end(), is_control))
-                throw std::string("UTF-8 without control characters is wanted");
+                throw std::string("UTF-8 without control characters is expected");
             read(argument);
         } catch (const std::string &wanted) {
             throw Error(wrong, option + " '" + printable(argument) + "': " + wanted);

@@ -7,6 +7,7 @@
 #include "base/file.hpp"
 #include "base/mistyped.hpp"
 #include "batch/topic.hpp"
+#include "spool/spool_status.hpp"
 #include "transport/transport.hpp"
 
 namespace ble {
@@ -22,13 +23,12 @@ void declare_destination(SendOptions &options, CommandLine &line) {
     line.choice("--mode", options.mode, transport_modes(), "how to deliver", "COMMUNICATION_MODE");
     line.texts("--url URL", options.urls,
                "mqtt[s]://HOST[:PORT][/TOPIC], ws[s]://HOST[:PORT][/PATH] or http[s]://HOST[:PORT][/PATH]; "
-               "implies --mode; http has http://localhost:8000 by default. Given several times, one of them "
-               "that answers",
+               "sets --mode too. Default with --mode http: http://localhost:8000. May be repeated: one "
+               "server that answers is used",
                "HTTP_BASE_URL");
-    declare_mqtt_options(
-        options.transport.mqtt, line,
-        "the topic of the batches; {device_id} in it stands for each batch's own, {shard} for its "
-        "sixteenth of all devices");
+    declare_mqtt_options(options.transport.mqtt, line,
+                         "the topic of the batches; {device_id} in it is replaced by the batch's device_id, "
+                         "{shard} by the device's shard (one of 16)");
     line.group("HTTP, and MQTT over WebSocket");
     line.text("--proxy URL", options.transport.mqtt.proxy_url,
               "HTTP proxy, http://HOST:PORT, for URLs of ws, wss, http and https (else https_proxy, "
@@ -40,48 +40,48 @@ void declare_destination(SendOptions &options, CommandLine &line) {
 void declare_spool(SendOptions &options, CommandLine &line) {
     line.group("Delivery");
     line.text("--spool FILE", options.spool,
-              "keep the spool on disk: a kill or a power cut loses nothing of it; empty: in memory. Under "
-              "systemd by default $STATE_DIRECTORY/blesend.spool");
-    line.number("--spool-max", options.spool_max, 1, 1'000'000'000, "batches the spool on disk holds");
-    line.number("--spool-max-bytes", options.spool_max_bytes, 1, INT64_MAX, "bytes the spool on disk holds");
+              "keep the spool in FILE, safe from a kill and a power cut; empty: in memory. Default under "
+              "systemd: $STATE_DIRECTORY/blesend.spool");
+    line.number("--spool-max", options.spool_max, 1, 1'000'000'000, "most batches in the spool on disk");
+    line.number("--spool-max-bytes", options.spool_max_bytes, 1, INT64_MAX,
+                "most bytes in the spool on disk");
     line.flag("--status", options.status, "print what the spool on disk holds, as JSON, and end", "-");
     line.number("--buffer", options.buffer, 0, 100'000'000,
-                "batches the spool in memory holds; 0, in http mode only: no spool, one try for each batch, "
-                "then it is dropped",
+                "most batches in the spool in memory. 0, for http only: no spool; each batch is tried once "
+                "and then dropped",
                 "MQTT_BUFFER_SIZE");
-    line.choice("--policy", options.policy, {"drop-oldest", "block"},
-                "when the spool is full: drop the oldest, or leave the input waiting; block when the input "
-                "is a file");
-    line.duration("--drop-after", options.drop_after, "drop nothing before this long without any delivery");
+    line.choice(
+        "--policy", options.policy, {"drop-oldest", "block"},
+        "when the spool is full: drop the oldest batch, or let the input wait (the default for a file)");
+    line.duration("--drop-after", options.drop_after,
+                  "when the spool is full, wait this long for a delivery before dropping");
     line.duration("--max-age", options.max_age,
-                  "drop a batch that waited in the spool for longer than this; 0: never");
+                  "drop batches that waited in the spool for longer than this; 0: never");
 }
 
 void declare_delivery(SendOptions &options, CommandLine &line) {
     line.number("--inflight", options.inflight, 1, 65'535,
-                "send at most so many messages that are not yet acknowledged; http: 1 by default; with more, "
+                "send at most N messages without acknowledgement; http: the default is 1, and with more, "
                 "batches may arrive in another order");
     line.number("--coalesce", options.coalesce, 1, 65'535,
-                "put up to so many batches that wait, and 256 KiB of them, into one message");
+                "put up to N waiting batches, and at most 256 KiB, into one message");
     line.choice("--confirm", options.transport.confirm, {"received", "stored"},
-                "a batch is delivered when the broker has received it, or when the backend has stored it, as "
-                "blesub --confirm tells; http: always stored");
+                "when a batch is delivered: when the broker has received it, or when the backend has stored "
+                "it (needs blesub --confirm); http: always stored");
     line.text("--confirm-key FILE", options.transport.confirm_key_file,
               "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
-              "file), the "
-              "same as that of blesub: nobody else can confirm",
+              "file). The same key as for blesub; nobody without it can confirm",
               "-");
     line.duration("--confirm-timeout", options.transport.confirm_timeout,
-                  "send again what was not confirmed for this long");
+                  "send a batch again when it was not confirmed for this long");
     line.duration(
         "--drain-timeout", options.drain_timeout,
         "at the end of input, wait this long for the spool to empty; 0: for ever (5 s after SIGTERM)");
     line.text("--reject FILE", options.reject,
-              "where lines go that are no batch, or that the server refuses for good");
+              "file for rejected lines: not a batch, or refused by the server or broker for good");
     line.text("--status-topic TOPIC", options.transport.status_topic,
               "keep a retained \"online\" or \"offline\" on this topic");
-    line.number("-n,--count N", options.count, 0, INT64_MAX,
-                "end after so many batches; 0: at the end of input");
+    line.number("-n,--count N", options.count, 0, INT64_MAX, "end after N batches; 0: at the end of input");
     declare_doctor(options.doctor, line, "the way to the broker or server, the spool and the clock");
 }
 
@@ -128,8 +128,7 @@ void settle_mode(SendOptions &options, const CommandLine &line) {
         const auto mode = mode_of(options.urls.front());
         for (const auto &url : options.urls)
             if (mode_of(url) != mode)
-                throw Error(ExitCode::usage,
-                            "one --url is of MQTT and another of HTTP: name servers of one kind");
+                throw Error(ExitCode::usage, "one --url is for MQTT and another for HTTP: use one kind only");
         if (line.given("--mode") && options.mode != mode)
             throw Error(ExitCode::usage,
                         "--url begins with " +
@@ -148,7 +147,7 @@ void check_status_topic(const std::string &topic, const CommandLine &line) {
         if (topic.find(name) != std::string::npos)
             throw Error(line.on_command_line("--status-topic") ? ExitCode::usage : ExitCode::config,
                         "--status-topic '" + topic + "' has " + std::string(name) +
-                            " in it, and no batch tells it yet: write the Pi's own there");
+                            " in it, which is possible only in --topic: write the Pi's device_id there");
 }
 
 void settle_confirm_key(SendOptions &options, const CommandLine &line) {
@@ -165,21 +164,20 @@ void settle_inflight(SendOptions &options, const CommandLine &line) {
     if (options.mode == "http" && options.one_try() && options.inflight > 1)
         throw Error(line.on_command_line("--buffer") || line.on_command_line("--inflight") ? ExitCode::usage
                                                                                            : ExitCode::config,
-                    "--buffer 0 (MQTT_BUFFER_SIZE) asks the server before each batch whether it is well, one "
-                    "after the other: it contradicts --inflight of more than 1");
+                    "--buffer 0 (MQTT_BUFFER_SIZE) sends one batch after the other: it contradicts "
+                    "--inflight of more than 1");
     options.transport.inflight = static_cast<std::size_t>(options.inflight);
 }
 
 void settle_spool(SendOptions &options, const CommandLine &line) {
     if (options.status && options.spool.empty())
         throw Error(ExitCode::usage,
-                    "--status needs --spool FILE: a spool in memory is not seen from outside");
+                    "--status needs --spool FILE: another process cannot see a spool in memory");
     if (options.status || !options.one_try()) return;
     if (options.max_age.count() > 0)
         throw Error(line.on_command_line("--max-age") || line.on_command_line("--buffer") ? ExitCode::usage
                                                                                           : ExitCode::config,
-                    "--buffer 0 (MQTT_BUFFER_SIZE) sends without a spool, where nothing gets old: it "
-                    "contradicts --max-age");
+                    "--buffer 0 (MQTT_BUFFER_SIZE) sends without a spool: it contradicts --max-age");
     const bool typed = line.on_command_line("--spool") || line.on_command_line("--buffer");
     if (line.given("--spool") && !options.spool.empty())
         throw Error(typed ? ExitCode::usage : ExitCode::config,
@@ -194,14 +192,13 @@ void validate_send_options(SendOptions &options, const CommandLine &line) {
     settle_spool(options, line);
     if (options.status) return;
     if (options.common.check) {
-        check_place("the spool", options.spool);
+        check_spool(options.spool);
         check_place("the reject file", options.reject);
     }
     if (options.one_try() && options.coalesce > 1)
         throw Error(line.on_command_line("--buffer") || line.on_command_line("--coalesce") ? ExitCode::usage
                                                                                            : ExitCode::config,
-                    "--buffer 0 (MQTT_BUFFER_SIZE) tries each batch once, by itself: it contradicts "
-                    "--coalesce");
+                    "--buffer 0 (MQTT_BUFFER_SIZE) sends each batch alone: it contradicts --coalesce");
     settle_mode(options, line);
     settle_inflight(options, line);
     MqttOptions &mqtt = options.transport.mqtt;

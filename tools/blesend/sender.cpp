@@ -179,7 +179,7 @@ void Sender::leave_behind() const {
     const std::string text = std::to_string(spool_.size()) + " batches and gap lines are left undelivered";
     if (!spool_.durable())
         throw Error(ExitCode::temporary,
-                    text + ", and gone with the spool in memory; --spool FILE would keep them");
+                    text + ", and are lost with the spool in memory; --spool FILE would keep them");
     const std::string kept = text + "; they stay in " + options_.spool;
     if (options_.drain_timeout.count() > 0) throw Error(ExitCode::temporary, kept);
     log_info(kept);

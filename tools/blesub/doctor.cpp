@@ -10,6 +10,7 @@ namespace ble {
 ExitCode print_receive_diagnosis(const ReceiveOptions &options) {
     if (log_level() < LogLevel::debug) set_log_level(LogLevel::error);  // the report has what they would say
     BrokerVisit visit;
+    visit.listen = std::chrono::seconds(12);  // a Pi sends every ten, unless it was told otherwise
     visit.subscribe = filters_of(options.mqtt.topic, options.part.shards);
     auto findings = examine_brokers(options.mqtt, visit);
     findings.push_back(examine_room("reject", options.reject));

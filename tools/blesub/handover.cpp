@@ -49,13 +49,14 @@ bool Handover::settle() {
 
 // Why a line is set aside; empty: it may pass.
 std::optional<std::string> Handover::fault_of(std::string_view topic, const ParsedLine &parsed) const {
-    if (has_sender(parsed)) return "it has a member \"sender\", which only a receiver may write";
+    if (has_sender(parsed)) return "it has a member \"sender\", which only blesub and blerecv may write";
     if (believes_ == Believes::anybody) return {};
     const std::string by = "topic " + std::string(topic) + " ";
     if (const auto *invalid = std::get_if<InvalidLine>(&parsed))
-        return by + "may speak for its device only, and nobody knows whose this is: " + invalid->reason;
+        return by + "may carry batches of its own device only, and the device of this line is not known: " +
+               invalid->reason;
     if (device_of(parsed) == last_level(topic)) return {};
-    return by + "may not speak for " + std::string(device_of(parsed));
+    return by + "may not carry batches of " + std::string(device_of(parsed));
 }
 
 }  // namespace ble

@@ -34,7 +34,7 @@ void settle_part(ReceiveOptions &options, const CommandLine &line) {
         if (place)
             throw wrong(
                 line, {"--topic", "--url"},
-                "the topic '" + options.mqtt.topic + "' has {shard} in it: say which of them with --shards");
+                "the topic '" + options.mqtt.topic + "' has {shard} in it: choose the shards with --shards");
         return;
     }
     options.part.shards = parse_shards(options.shards);
@@ -59,45 +59,40 @@ std::string instead_of(const std::string &word) {
 void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
     line.group("Where from");
     line.texts("--url URL", options.urls,
-               "mqtt[s]://[USER@]HOST[:PORT][/TOPIC], or ws[s]://[USER@]HOST[:PORT][/PATH]: several of the "
-               "options below in one");
+               "mqtt[s]://[USER@]HOST[:PORT][/TOPIC], or ws[s]://[USER@]HOST[:PORT][/PATH]; sets several of "
+               "the options below at once");
     line.text("--proxy URL", options.mqtt.proxy_url,
               "HTTP proxy, http://HOST:PORT, for URLs of ws and wss (else https_proxy, http_proxy, no_proxy)",
               "-");
-    declare_mqtt_options(
-        options.mqtt, line,
-        "the topic of the batches, + and # allowed; with --topic-device it ends in /+, by default "
-        "tfg/detections/raw/+");
+    declare_mqtt_options(options.mqtt, line,
+                         "the topic of the batches; + and # are allowed. With --topic-device it must end in "
+                         "/+, and the default is tfg/detections/raw/+");
     line.group("Delivery");
-    line.choice(
-        "--ack", options.ack, {"consumed", "received"},
-        "when the broker may forget a message: when the reader has consumed it, or once it is written");
+    line.choice("--ack", options.ack, {"consumed", "received"},
+                "when to acknowledge a message to the broker: when the reader has consumed it, or when it is "
+                "written");
     line.number("--window N", options.window, 1, 1000,
-                "take at most so many messages, wait until the reader has consumed them all, and acknowledge "
+                "take at most N messages, wait until the reader has consumed all of them, and acknowledge "
                 "them together");
     line.flag("--confirm", options.confirm,
-              "tell blesend --confirm stored which batches are stored; all blesub that do must have the same "
-              "database");
+              "tell blesend --confirm stored which batches are stored; all blesub with --confirm must write "
+              "to one database");
     line.text("--confirm-key FILE", options.confirm_key_file,
               "the file that holds the key of confirmations (or CONFIRM_KEY, or CONFIRM_KEY_FILE names the "
-              "file), the "
-              "same as that of blesend: nobody else can confirm",
+              "file). The same key as for blesend; nobody without it can confirm",
               "-");
     line.flag("--topic-device", options.topic_device,
-              "take from a topic only batches of the device that its last level names, and write behind each "
-              "line who "
-              "sent it");
+              "the last level of a topic is a device_id: take only batches of this device from it, and add "
+              "the sender to each line");
     line.text(
         "--share GROUP", options.part.group,
-        "share the topic's messages with all who name the same group, of which all write to one database");
+        "share the messages of the topic with all blesub of the same group; all must write to one database");
     line.text("--shards LIST", options.shards,
-              "take only these sixteenths of all devices, as 0-4,a, which {shard} in the topic stands for; "
-              "by default of "
-              "tfg/detections/raw/{shard}/+");
-    line.text(
-        "--reject FILE", options.reject,
-        "where lines go that are too long, name their own sender, or are of another device than their topic");
-    line.number("-n,--count N", options.count, 0, INT64_MAX, "end after so many batches; 0: never");
+              "take only these sixteenths of all devices, as 0-4,a; the topic needs {shard} in it, and the "
+              "default is tfg/detections/raw/{shard}/+");
+    line.text("--reject FILE", options.reject,
+              "file for rejected lines: too long, with a member sender, or of another device than the topic");
+    line.number("-n,--count N", options.count, 0, INT64_MAX, "end after N batches; 0: never");
     declare_doctor(options.doctor, line, "the way to the broker and the rights there");
     line.stray(instead_of);
     line.epilogue(
@@ -107,7 +102,8 @@ void declare_receive_options(ReceiveOptions &options, CommandLine &line) {
         "  blesub --url mqtts://backend@broker.example --client-id backend --topic-device | bleingest\n"
         "  blesub --url mqtts://backend@broker.example --share backends --confirm | bleingest --db "
         "postgresql://…\n"
-        "With --client-id the broker keeps what arrives while blesub is away; without, it does not.");
+        "With --client-id the broker keeps the messages that arrive while blesub does not run. Without it "
+        "they are lost.");
 }
 
 bool disabled_by_environment() {
@@ -130,13 +126,13 @@ void validate_receive_options(ReceiveOptions &options, const CommandLine &line) 
     settle_part(options, line);
     if (options.topic_device && !options.mqtt.topic.ends_with("/+"))
         throw wrong(line, {"--topic", "--topic-device", "--url"},
-                    "--topic-device takes the last level of a topic for the device: the topic '" +
+                    "with --topic-device the last level of the topic is the device: the topic '" +
                         options.mqtt.topic + "' must end in /+");
     if (options.common.check) check_place("the reject file", options.reject);
     if (options.confirm && options.ack != "consumed")
         throw wrong(line, {"--confirm", "--ack"},
-                    "--confirm promises that batches are stored, and --ack received does not wait for that: "
-                    "leave out one of them");
+                    "--confirm says that batches are stored, but --ack received does not wait until they "
+                    "are: leave out one of the two");
     if (options.confirm)
         options.confirm_key = find_confirm_key(options.confirm_key_file);
     else if (line.on_command_line("--confirm-key"))

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/host.hpp"
 #include "base/log.hpp"
+#include "base/mistyped.hpp"
 #include "base/secret.hpp"
 #include "top/tables.hpp"
 #include "transport/http.hpp"
@@ -17,32 +18,36 @@ using namespace std::chrono_literals;
 
 void declare_top_options(TopOptions &o, CommandLine &line) {
     line.group("Where lines come from");
-    line.text("--url URL", o.url, "events of blews, as http://HOST:8765/events; else standard input is read");
-    line.text("--token-file FILE", o.token_file, "file with the token that blews wants");
-    line.text("--cafile FILE", o.tls.cafile, "authorities (PEM) for https://; default: the system's");
-    line.text("--cert FILE", o.tls.cert, "certificate of ours (PEM), where blews wants one");
+    line.text("--url URL", o.url,
+              "read the events of blews, as http://HOST:8765/events; without it, read standard input");
+    line.text("--token-file FILE", o.token_file, "file with the token of blews");
+    line.text("--cafile FILE", o.tls.cafile,
+              "file of authorities (PEM) for https://; default: those of the system");
+    line.text("--cert FILE", o.tls.cert, "our certificate (PEM), if blews asks for one");
     line.text("--key FILE", o.tls.key, "its private key (PEM)");
-    line.flag("--insecure", o.tls.insecure, "look at no certificate of the server");
+    line.flag("--insecure", o.tls.insecure, "do not check the certificate of the server");
     line.group("What is shown");
-    line.flag("--pis", o.pis, "begin with the Pis");
+    line.flag("--pis", o.pis, "show the table of Pis first");
     line.text("--sort COLUMN", o.sort,
               "hash, name, rssi, strength, trend, rate, zone, pi, heard; with --pis: pi, place, came, "
               "window, batches, "
               "heard, "
               "missing, lost, clock");
-    line.flag("--reverse", o.reverse, "the other way round");
-    line.text("--filter TEXT", o.filter, "only those with this in hash, name, beacon, zone or Pi");
-    line.duration("--forget", o.forget, "an advertiser goes when it was not heard for so long");
-    line.number("--most N", o.most, 16, 1'000'000, "advertisers at once; past it those heard longest ago go");
+    line.flag("--reverse", o.reverse, "sort in the opposite order");
+    line.text("--filter TEXT", o.filter,
+              "show only advertisers that have this text in hash, name, beacon, zone or Pi");
+    line.duration("--forget", o.forget, "remove an advertiser that was not heard for this long");
+    line.number("--most N", o.most, 16, 1'000'000,
+                "keep at most N advertisers; then remove those heard longest ago");
     line.group("Without a terminal");
-    line.flag("--plain", o.plain, "print the table again and again, as it is done without a terminal");
-    line.duration("--every", o.every, "print it so often");
-    line.number("--rows N", o.rows, 1, 1'000'000, "rows to print");
+    line.flag("--plain", o.plain, "print plain tables, one after the other, as without a terminal");
+    line.duration("--every", o.every, "time between two tables");
+    line.number("--rows N", o.rows, 1, 1'000'000, "rows of each table");
     line.epilogue(
         "Examples:\n"
-        "  blescan --detail --window 2 --interval 0 | bletop      what is on the air here\n"
+        "  blescan --detail --window 2 --interval 0 | bletop      what this computer hears\n"
         "  blesub --broker HOST | bletop                          what the Pis hear\n"
-        "  bletop --url http://127.0.0.1:8765/events              what blews tells\n"
+        "  bletop --url http://127.0.0.1:8765/events              the events of blews\n"
         "  bletop --url http://127.0.0.1:8765/events --pis --every 60 >>pis.log");
 }
 
@@ -51,7 +56,7 @@ namespace {
 void check_url(const TopOptions &o, const CommandLine &line) {
     const auto wrong = [&](const std::string &why) {
         return Error(line.on_command_line("--url") ? ExitCode::usage : ExitCode::config,
-                     "--url " + printable(o.url) + ": " + why);
+                     "--url " + shown_word(o.url) + ": " + why);
     };
     if (!o.url.starts_with("http://") && !o.url.starts_with("https://"))
         throw wrong("it does not begin with http:// or https://");
@@ -59,11 +64,11 @@ void check_url(const TopOptions &o, const CommandLine &line) {
     if (authority.substr(0, authority.find('/')).find('@') != std::string_view::npos)
         throw wrong("a password does not belong there; the token goes to --token-file");
     const HttpServerName server = server_of(o.url);
-    if (server.host.empty()) throw wrong("http[s]://HOST[:PORT]/events is wanted");
+    if (server.host.empty()) throw wrong("http[s]://HOST[:PORT]/events is expected");
     if (!o.tls.key.empty() && o.tls.cert.empty()) throw Error(ExitCode::usage, "--key needs --cert");
     if (o.token && !server.tls && !is_own_machine(server.host))
-        log_warning("the token crosses the network to " + server.host +
-                    " for everybody to read: use https://");
+        log_warning("the token goes over the network to " + server.host +
+                    " unencrypted, where others can read it: use https://");
 }
 
 }  // namespace

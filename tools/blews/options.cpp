@@ -15,44 +15,46 @@ using namespace std::chrono_literals;
 void declare_broadcast_options(BroadcastOptions &o, CommandLine &line) {
     line.group("Where to serve");
     line.text("-b,--bind ADDRESS", o.bind, "address or host name to listen on");
-    line.number("-p,--port", o.port, 0, 65535, "TCP port; 0: any free one, which is logged");
+    line.number("-p,--port", o.port, 0, 65535, "port to listen on; 0: any free port, which is logged");
     line.text("--cert FILE", o.tls.cert, "certificate chain (PEM): serve https and wss");
     line.text("--key FILE", o.tls.key, "its private key (PEM)");
     line.text("--client-ca FILE", o.tls.client_ca,
-              "authorities (PEM): clients need a certificate that one of them has issued");
+              "authorities (PEM): clients need a certificate issued by one of them");
     line.text("--www FOLDER", o.www, "folder of the pages at /; default: the page that comes with blews");
     line.text(
         "-d,--db PATH", o.db,
-        "answer questions about this database at /api/v1/ too (blequery(1)): SQLite, or postgresql://…");
+        "also answer questions about this database at /api/v1/ (see blequery(1)): SQLite, or postgresql://…");
     line.duration("--question-timeout", o.question_timeout,
-                  "give up a question that takes the database longer");
-    line.text("--prefix PATH", o.prefix, "path that a proxy passes on before those of blews, as /ble");
+                  "give up when the database needs longer for an answer");
+    line.text("--prefix PATH", o.prefix, "path that a proxy puts before the paths of blews, as /ble");
     line.texts("--trusted-proxy ADDRESS", o.proxies,
                "address of a proxy; it may say that a browser came by https (X-Forwarded-Proto)");
     declare_metrics_address(o.metrics, line);
     line.group("Who may listen");
     line.text("--token-file FILE", o.token_file, "file with the token that every client must know");
     line.texts("--origin ORIGIN", o.origins,
-               "pages of this origin may listen too, as https://board.example.org; '*': any");
+               "web pages of this origin may listen too, as https://board.example.org; '*': any");
     line.flag("--insecure", o.insecure, "listen on other addresses than loopback without a token");
     line.number("--max-clients", o.max_clients, 1, 1'000'000,
-                "connections at once; further ones are answered 503");
+                "most connections at the same time; more get the answer 503");
     line.number("--max-clients-per-address", o.share, 0, 1'000'000,
-                "of them, from one address; 0: a quarter, 16 at least");
-    line.number("--max-rate", o.rate, 0, 1'000'000, "requests a second of one address; 0: any number");
+                "most of them from one address; 0: a quarter, but at least 16");
+    line.number("--max-rate", o.rate, 0, 1'000'000, "most requests a second from one address; 0: no limit");
     line.duration("--client-timeout", o.client_timeout,
-                  "a client that takes longer than this to send a request is disconnected");
+                  "disconnect a client that needs longer than this to send a request");
     line.group("Delivery");
-    line.number("--queue", o.queue, 1, 65536, "events that a client may be behind");
+    line.number("--queue", o.queue, 1, 65536, "most events that may wait for a client");
     line.choice("--slow", o.slow, {"drop", "close"},
-                "a client further behind: skip to the newest, or close it");
-    line.duration("--ping", o.ping, "look for dead clients so often; 0: never");
-    line.duration("--stats-update", o.stats_update, "tell clients the counters so often; 0: never");
+                "for a client that is further behind: skip to the newest event, or close the connection");
+    line.duration("--ping", o.ping, "look for dead clients at this interval; 0: never");
+    line.duration("--stats-update", o.stats_update,
+                  "send the counters to clients at this interval; 0: never");
     line.group("When to end");
     line.flag("--stay", o.stay, "go on serving after the end of the input");
-    line.duration("--linger", o.linger, "give clients so long to take what waits for them at the end");
-    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after so many events; 0: no limit");
-    declare_doctor(o.doctor, line, "the port, the certificate and the token");
+    line.duration("--linger", o.linger,
+                  "at the end, wait this long for clients to read the events that wait");
+    line.number("-n,--count N", o.count, 0, INT64_MAX, "end after N events; 0: no limit");
+    declare_doctor(o.doctor, line, "the port, the certificate, the token and the database");
     line.stray([](const std::string &word) {
         if (is_number(word)) return "--port " + word;
         if (word.starts_with("postgres") || (is_file(word) && word.ends_with(".db"))) return "--db " + word;

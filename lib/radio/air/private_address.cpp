@@ -71,17 +71,17 @@ void IdentityResolver::add(std::string_view line) {
     const auto address = parse_address(word);
     if (address) word = last_word(line);
     const auto key = parse_key(word);
-    if (!key) throw std::string("a name, a key of 32 hex digits and perhaps an address are wanted");
+    if (!key) throw std::string("a name, a key of 32 hex digits and perhaps an address are expected");
     const auto name = trimmed(line);
-    if (!is_text(name, 1, 255)) throw std::string("a name of 1 to 255 characters of UTF-8 is wanted");
+    if (!is_text(name, 1, 255)) throw std::string("a name of 1 to 255 characters of UTF-8 is expected");
     if (std::all_of(key->begin(), key->end(), [](auto byte) { return byte == 0; }))
-        throw std::string("a key of zeros says that a device has none");
+        throw std::string("a key of zeros means that the device has no key");
     const std::string_view bytes(reinterpret_cast<const char *>(key->data()), key->size());
     Identity identity{std::string(name), address, "IRK:" + hex(sha256(bytes)),
                       std::uint64_t{1} << 63 | identities_.size()};
     const auto same = [&](const Identity &other) { return other.hashed == identity.hashed; };
     if (std::any_of(identities_.begin(), identities_.end(), same))
-        throw std::string("this key is there twice");
+        throw std::string("this key is in the file twice");
     if (identities_.size() == most_keys) throw "at most " + std::to_string(most_keys) + " keys are possible";
     identities_.push_back(std::move(identity));
     keys_.emplace_back(*key);

@@ -145,7 +145,7 @@ void AdapterScan::ask_features() {
             answer.failed() ? std::vector<std::string>() : read_variant_words(answer.message);
         if (std::find(features.begin(), features.end(), "controller-patterns") != features.end())
             throw Error(ExitCode::unavailable, label_ +
-                                                   " looks for advertisements itself and tells of each "
+                                                   " filters advertisements itself, and reports each "
                                                    "advertiser only once; scan without --passive");
         register_monitors();
     });
@@ -167,8 +167,7 @@ void AdapterScan::register_monitors() {
 void AdapterScan::registration_refused(const std::string &error, const std::string &text) {
     if (error == "org.freedesktop.DBus.Error.UnknownMethod")
         throw Error(ExitCode::unavailable,
-                    "--passive needs the advertisement monitors of bluetoothd, which offers none on " +
-                        label_ +
+                    "--passive needs advertisement monitors, which bluetoothd does not offer on " + label_ +
                         "; try: Experimental = true in /etc/bluetooth/main.conf and systemctl restart "
                         "bluetooth, or scan without --passive");
     if (error != "org.bluez.Error.AlreadyExists") return refuse(error, text);
@@ -205,7 +204,7 @@ void AdapterScan::scanning() {
     patience_ = std::max(options_.watchdog, std::min(patience_ * 2, most));
     heard_ = Clock::now();
     rung_ = Rung::none;
-    log_info(label_ + " answers and scans; if nothing is heard it is asked again in " +
+    log_info(label_ + " answers and scans; if it stays silent, it is checked again in " +
              in_seconds(patience_));
 }
 
@@ -215,14 +214,14 @@ void AdapterScan::monitors_refused(bool all_are) {
     if (!all_are) {
         if (!std::exchange(incomplete_, true))
             log_warning(label_ +
-                        " does not take all advertisement monitors: not every advertiser is heard; scan "
-                        "without --passive");
+                        " does not accept all advertisement monitors, so some advertisers are not heard; "
+                        "scan without --passive");
         return;
     }
     constexpr unsigned tolerated = 1;
     if (++refusals_ > tolerated)
         throw Error(ExitCode::unavailable,
-                    label_ + " takes no advertisement monitor; scan without --passive");
+                    label_ + " accepts no advertisement monitor; scan without --passive");
     refused_ = true;
     try_later();
 }
@@ -294,12 +293,12 @@ void AdapterScan::look_after() {
 
 void AdapterScan::restart() {
     const auto borne = std::chrono::duration_cast<milliseconds>(bears_until() - heard_);
-    log_warning(label_ + ": no advertisement for " + in_seconds(borne) +
-                (in_a_crowd()
-                     ? " after so many (bluetoothd falls behind in a crowd: set net.core.rmem_default, "
-                       "see --doctor)"
-                     : "") +
-                "; restarting " + (options_.passive ? "the passive scan" : "discovery"));
+    log_warning(
+        label_ + ": no advertisement for " + in_seconds(borne) +
+        (in_a_crowd()
+             ? " after very many (bluetoothd cannot keep up: set net.core.rmem_default, see blescan --doctor)"
+             : "") +
+        "; restarting " + (options_.passive ? "the passive scan" : "discovery"));
     crowd_ = 0;
     rung_ = Rung::restarting;
     state_ = State::starting;
@@ -311,7 +310,7 @@ void AdapterScan::restart() {
 // Whatever bluetoothd says of the stop (the session may be gone already), it is the start that tells of the adapter.
 void AdapterScan::start_again(const std::string &error, const std::string &text) {
     log_info(label_ + " does not stop discovery: " + printable(text.empty() ? error : text) +
-             "; starting it all the same");
+             "; starting it anyway");
     set_filter();
 }
 

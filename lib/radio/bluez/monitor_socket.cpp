@@ -59,7 +59,7 @@ MonitorSocket::MonitorSocket() : buffer_(longest) {
                     "AmbientCapabilities=CAP_NET_RAW, or scan without it: --source bluez");
     }
     if (::setsockopt(socket_.get(), SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on) != 0)
-        throw system_error("have the kernel's times of Bluetooth packets");
+        throw system_error("get the kernel's times of Bluetooth packets");
     enlarge_buffer(socket_.get());
 }
 

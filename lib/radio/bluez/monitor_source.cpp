@@ -69,7 +69,8 @@ void MonitorSource::look_for_drops() {
     dropped_ = dropped;
     if (dropped_ == 0 || Clock::now() < complain_ || dropped_ == told_) return;
     log_warning(std::to_string(dropped_ - told_) +
-                " Bluetooth packets lost, since they came faster than they were read; reports are missing");
+                " Bluetooth packets lost, because they came faster than blescan could read them; reports are "
+                "missing");
     told_ = dropped_;
     complain_ = Clock::now() + pause;
 }

@@ -88,8 +88,8 @@ void CaptureFile::Format::refuse_what_is_not_understood() const {
     const bool packets =
         std::any_of(left_out_.begin(), left_out_.end(), [](auto &of) { return of.second > 0; });
     if (packets || !any_known_)
-        throw Error(ExitCode::data, source_.name() + " holds nothing that is understood: of link type " +
-                                        std::to_string(left_out_.begin()->first) + "; read are " +
+        throw Error(ExitCode::data, source_.name() + " has nothing that blescan can read: link type " +
+                                        std::to_string(left_out_.begin()->first) + "; blescan reads " +
                                         known_link_types + ", of known versions");
 }
 

@@ -113,7 +113,7 @@ Pcapng::Step Pcapng::step(HciPacket &packet) {
     }
     if (!wanted) {
         if (source_.skip(length)) return Step::go_on;
-        if (!source_.given_up()) damaged(record, "the block does not end before the file does");
+        if (!source_.given_up()) damaged(record, "the file ends within the block");
         return Step::end;
     }
     const auto *block = need(length, record);
@@ -130,7 +130,7 @@ Pcapng::Step Pcapng::step(HciPacket &packet) {
     }
     packet = HciPacket{};
     if (!read_packet({type, body}, packet)) {
-        damaged(record, "a packet block that contradicts itself");
+        damaged(record, "a packet block whose lengths do not agree");
         return Step::end;
     }
     const auto link = interfaces_[packet.interface - interfaces_before_].link;

@@ -105,27 +105,28 @@ FilterRule::FilterRule(std::string_view rule) {
     if (name == "address" && value.ends_with('*')) {
         kind = Kind::prefix;
         text = or_say(prefix_digits(value.substr(0, value.size() - 1)),
-                      "the first digits of an address are wanted before the *, as in address:c4:f7:*");
+                      "the first digits of an address are expected before the *, as in address:c4:f7:*");
     } else if (name == "address") {
         address =
-            or_say(parse_address(value),
-                   "an address is wanted, as in address:c4:f7:c1:4c:c1:c0, or its beginning: address:c4:f7:*")
+            or_say(
+                parse_address(value),
+                "an address is expected, as in address:c4:f7:c1:4c:c1:c0, or its beginning: address:c4:f7:*")
                 .number();
     } else if (name == "name" || name == "identity") {
         kind = name == "name" ? Kind::name : Kind::identity;
         text = value;
         if (!is_text(text, 1, 255))
-            throw std::string("1 to 255 characters of UTF-8 are wanted after the colon");
+            throw std::string("1 to 255 characters of UTF-8 are expected after the colon");
     } else if (name == "uuid") {
         kind = Kind::uuid;
-        uuid =
-            or_say(parse_uuid(value), "a service UUID is wanted, of 4, 8 or 32 hex digits, as in uuid:feaa");
+        uuid = or_say(parse_uuid(value),
+                      "a service UUID is expected, of 4, 8 or 32 hex digits, as in uuid:feaa");
     } else if (name == "company") {
         kind = Kind::company;
         company = or_say(parse_company(value),
-                         "a company identifier is wanted, as in company:0x0499 or company:1177");
+                         "a company identifier is expected, as in company:0x0499 or company:1177");
     } else {
-        throw std::string("address:, name:, identity:, uuid: or company: and a value is wanted, or @FILE");
+        throw std::string("address:, name:, identity:, uuid: or company: and a value is expected, or @FILE");
     }
 }
 
@@ -196,7 +197,8 @@ void Filter::add(std::string_view text, Place place) {
         return;
     }
     if (patterns_.size() == most_patterns)
-        throw "at most " + std::to_string(most_patterns) + " filters are possible that are no whole address";
+        throw "at most " + std::to_string(most_patterns) +
+            " filters that are not a whole address are possible";
     data_ |= rule.kind == FilterRule::Kind::name || rule.kind == FilterRule::Kind::uuid ||
              rule.kind == FilterRule::Kind::company;
     patterns_.push_back({std::move(rule), place});

@@ -21,9 +21,9 @@ std::int64_t Answer::changed() const {
 // Of an answer that always has a row, unless somebody deleted what the schema was made with.
 void Answer::need(int row) const {
     if (row >= rows())
-        throw Error(ExitCode::io,
-                    "the database has lost its state: rows are gone that nothing of this program deletes; "
-                    "restore a backup");
+        throw Error(
+            ExitCode::io,
+            "the database has lost its state: rows are missing that blepipe never deletes; restore a backup");
 }
 
 bool Answer::is_null(int row, int column) const {

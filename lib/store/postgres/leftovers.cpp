@@ -1,4 +1,5 @@
 #include "store/postgres/leftovers.hpp"
+#include "store/milliseconds.hpp"
 
 #include <map>
 #include <string>
@@ -10,7 +11,6 @@
 namespace ble {
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
 // Of the present table more may come, also late.
 constexpr std::int64_t quiet_ms = day_ms;
 constexpr int tables_a_step = 8;
@@ -68,7 +68,7 @@ Purged Leftovers::step(std::int64_t present_ms) {
         if (!passes(error)) throw;
         wait_.failed();
         if (said_.due())
-            log_warning(std::string("what --retain leaves behind is deleted later: ") + error.what());
+            log_warning(std::string("the rest of what --retain deletes is deleted later: ") + error.what());
         in_the_way_ = true;
     }
     stage_ = Stage::part;

@@ -23,9 +23,8 @@ constexpr Query count_all{
     " WHERE oid = 'batches'::regclass"};
 constexpr Query find_first{"SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"};
 constexpr Query find_old{
-    "SELECT id, oldest, newest, received_at, device, coalesce(place, 0), coalesce(clock, -1), timestamp, "
-    "window_ms, interval_ms"
-    " FROM batches WHERE lived_s < $1::bigint AND (received_at < $2::bigint OR received_at > $3::bigint)"
+    "SELECT id, oldest, newest, received_at, device, timestamp FROM batches WHERE lived_s < $1::bigint AND "
+    "(received_at < $2::bigint OR received_at > $3::bigint)"
     " ORDER BY lived_s LIMIT $4::bigint"};
 constexpr Query lock_devices_of{
     "SELECT 1 FROM devices WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"};
@@ -69,8 +68,7 @@ constexpr Query erase_rollup_day{"DELETE FROM rollup_days WHERE day = $1::bigint
 // Of a batch whose detections are not far apart, the first and the last one tell all days.
 constexpr Query part_days{
     "UPDATE rollup_days SET is_whole = 0 WHERE is_whole <> 0 AND day = ANY (SELECT unnest(times || "
-    "ARRAY[oldest,"
-    " newest]) / 86400000 FROM batches WHERE id = $1::bigint)"};
+    "ARRAY[oldest, newest, timestamp]) / 86400000 FROM batches WHERE id = $1::bigint)"};
 constexpr Query find_runs{
     "SELECT id, device FROM runs WHERE used_s < $1::bigint ORDER BY used_s LIMIT $2::bigint"};
 constexpr Query erase_gaps{"DELETE FROM gaps WHERE run = $1::bigint"};
@@ -82,6 +80,8 @@ constexpr Query erase_run_row{"DELETE FROM runs WHERE id = $1::bigint"};
 constexpr Query find_devices{
     "SELECT id, device_id FROM devices WHERE used_s < $1::bigint"
     " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT $2::bigint"};
+constexpr Query erase_stretches{"DELETE FROM stretches WHERE device = $1::bigint"};
+constexpr Query erase_places_of{"DELETE FROM device_places WHERE device = $1::bigint"};
 constexpr Query erase_device_row{"DELETE FROM devices WHERE id = $1::bigint"};
 constexpr Query erase_old_places{
     "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < $1::bigint LIMIT $2::bigint)"};
@@ -92,15 +92,8 @@ constexpr Query erase_old_senders{"DELETE FROM senders WHERE used_s < $1::bigint
 constexpr Query grow_epoch{"UPDATE state SET epoch = epoch + 1"};
 
 OldBatch batch_of(const Answer &answer, int row) {
-    OldBatch batch{
-        answer.integer(row, 0), answer.integer(row, 3), answer.number(row, 1), answer.number(row, 2), {},
-        answer.integer(row, 4)};
-    if (!answer.is_null(row, 7) && !answer.is_null(row, 8))
-        batch.window = Window{{batch.device, answer.integer(row, 5), answer.integer(row, 6)},
-                              answer.integer(row, 7),
-                              answer.integer(row, 8),
-                              answer.number(row, 9).value_or(0)};
-    return batch;
+    return {answer.integer(row, 0), answer.integer(row, 3), answer.number(row, 1),
+            answer.number(row, 2),  answer.number(row, 5),  answer.integer(row, 4)};
 }
 
 }  // namespace
@@ -148,7 +141,7 @@ std::vector<OldBatch> PostgresOld::batches(const Old &old, std::int64_t most) {
 
 std::int64_t PostgresOld::erase(const OldBatch &batch) {
     const std::int64_t rows = 1 + (batch.oldest ? erase_detections(batch) : 0);
-    if (batch.oldest) connection_.queue(part_days, Values::of(batch.id));
+    connection_.queue(part_days, Values::of(batch.id));
     connection_.queue(unlink_batch, Values::of(batch.id, batch.device));
     connection_.queue(erase_batch, Values::of(batch.id));
     return rows;
@@ -247,6 +240,8 @@ std::vector<std::pair<std::int64_t, std::string>> PostgresOld::devices(std::int6
 }
 
 void PostgresOld::erase_device(std::int64_t device) {
+    connection_.queue(erase_stretches, Values::of(device));
+    connection_.queue(erase_places_of, Values::of(device));
     connection_.queue(erase_device_row, Values::of(device));
 }
 

@@ -11,7 +11,6 @@
 namespace ble {
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
 // A sender chooses its times: it cannot have more tables made than these days hold.
 constexpr std::int64_t most_days_ago = 366, most_days_ahead = 2;
 // Above that a day, each has a table of its own.

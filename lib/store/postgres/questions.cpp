@@ -30,11 +30,6 @@ const string from_detections =
     " FROM detections JOIN batches ON batches.id = detections.batch"
     " WHERE detections.timestamp >= $1::bigint AND detections.timestamp < $2::bigint AND " +
     chosen_batches;
-const string from_windows =
-    " FROM batches WHERE batches.timestamp >= $1::bigint AND batches.timestamp < $2::bigint AND window_ms IS "
-    "NOT NULL AND " +
-    chosen_batches;
-
 const string one_device = " SELECT id FROM devices WHERE device_id = $8::text";
 
 const string any_place =
@@ -46,7 +41,10 @@ const string some_advertisers =
     "|| 'g'"
     " ORDER BY device_hash LIMIT $5::bigint";
 
-const string any_window = " SELECT 1" + from_windows + " LIMIT 1";
+const string any_stretch =
+    " SELECT 1 FROM stretches WHERE last > $1::bigint AND stretches.begin < $2::bigint"
+    " AND ($3::bigint IS NULL OR device = $3::bigint) AND ($4::text IS NULL OR place IN"
+    " (SELECT id FROM places WHERE name = $4::text OR location = $4::text)) LIMIT 1";
 
 const string all_pis =
     " SELECT device_id, devices.name, devices.location, is_active, first_seen, heard_ms, "
@@ -63,18 +61,16 @@ const string all_pis =
     " ORDER BY device_id LIMIT $5::bigint";
 
 const string who_is_where =
-    ", each AS (SELECT advertiser, batches.device, batches.place, max(rssi) AS rssi, min(zone) AS zone,"
-    " max(detections.timestamp) AS last, count(*) AS detections" +
-    from_detections +
-    " GROUP BY 1, 2, 3),"
-    " ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
-    " sum(detections) OVER own AS detections_of_all,"
+    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
+    " (sum(detections) OVER own)::bigint AS detections_of_all,"
     " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
     " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
     " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM ranked JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id "
-    "= place"
-    " WHERE nth = 1 ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
+    " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) "
+    "AS "
+    "first_ones"
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = place"
+    " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -91,27 +87,11 @@ const string one_track =
     "$5::bigint";
 
 const string how_many =
-    ", listened AS (SELECT batches.timestamp / $6::bigint AS step, coalesce(place, 0) AS place, "
-    "count(DISTINCT device) AS pis,"
-    " sum(window_ms) AS listened_ms, max(near) AS near, max(medium) AS medium, max(far) AS far" +
-    from_windows +
-    " GROUP BY 1, 2),"
-    " each AS (SELECT detections.timestamp / $6::bigint AS step, coalesce(batches.place, 0) AS place, "
-    "advertiser,"
-    " min(zone) AS zone" +
-    from_detections +
-    " GROUP BY 1, 2, 3),"
-    " heard AS (SELECT step, place, count(*) FILTER (WHERE zone = 0) AS near,"
-    " count(*) FILTER (WHERE zone = 1) AS medium, count(*) FILTER (WHERE zone = 2) AS far FROM each GROUP BY "
-    "1, 2),"
-    " together AS (SELECT step, place, 0 AS near, 0 AS medium, 0 AS far, near AS told_near, medium AS "
-    "told_medium,"
-    " far AS told_far, pis, listened_ms FROM listened"
-    " UNION ALL SELECT step, place, near, medium, far, 0, 0, 0, 0, 0 FROM heard)"
-    " SELECT step, name, location, sum(near), sum(medium), sum(far), sum(told_near), sum(told_medium),"
-    " sum(told_far), sum(pis), sum(listened_ms) FROM together LEFT JOIN places ON places.id = place"
-    " GROUP BY step, place, name, location ORDER BY step DESC, name DESC NULLS LAST, location DESC LIMIT "
-    "$5::bigint";
+    " SELECT step, name, location, sum(near)::bigint, sum(medium)::bigint, sum(far)::bigint,"
+    " sum(told_near)::bigint, sum(told_medium)::bigint, sum(told_far)::bigint"
+    " FROM together LEFT JOIN places ON places.id = place"
+    " GROUP BY step, place, name, location ORDER BY step DESC"
+    " LIMIT $5::bigint + 1 + (SELECT count(*) FROM places)";
 
 const string all_stretches =
     " SELECT device_id, places.name, places.location, clock, stretches.first, stretches.begin, "
@@ -142,33 +122,48 @@ const string all_missing =
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT $5::bigint";
 
 const string most_heard =
-    ", each AS (SELECT advertiser, count(*) AS detections, count(DISTINCT batches.device) AS pis, max(rssi) "
-    "AS rssi,"
-    " min(detections.timestamp) AS first, max(detections.timestamp) AS last" +
-    from_detections +
+    ", all_of AS (SELECT advertiser, sum(detections)::bigint AS detections, max(rssi) AS rssi,"
+    " min(first) AS first, max(last) AS last FROM each GROUP BY 1),"
+    " pis_of AS (SELECT advertiser, count(*) AS pis FROM (SELECT DISTINCT advertiser, device FROM each) AS "
+    "own"
     " GROUP BY 1)"
-    " SELECT device_hash, each.detections, pis, rssi, each.first, each.last"
-    " FROM each JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT "
-    "$5::bigint";
+    " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
+    " FROM (SELECT * FROM all_of ORDER BY detections DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) AS all_of"
+    " JOIN pis_of USING (advertiser)"
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT $5::bigint";
+
+using Key = std::pair<Question, Reads>;
+
+std::map<Key, string> all_statements() {
+    std::map<Key, string> all;
+    const auto put = [&](Question question, const string &sql, Reads reads = Reads::details) {
+        all.emplace(Key(question, reads), asked + sql);
+    };
+    put(Question::device, one_device);
+    put(Question::place, any_place);
+    put(Question::advertisers, some_advertisers);
+    put(Question::listened, any_stretch);
+    put(Question::pis, all_pis);
+    put(Question::track, one_track);
+    put(Question::track_by_rollups, postgres_rolled::track());
+    put(Question::deleted, postgres_rolled::deleted());
+    put(Question::stretches, all_stretches);
+    put(Question::gaps, all_gaps);
+    put(Question::losses, all_missing);
+    for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
+        put(Question::presence, postgres_rolled::each(reads) + who_is_where, reads);
+        put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
+    }
+    for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
+        put(Question::occupancy, postgres_rolled::occupancy(reads) + how_many, reads);
+    return all;
+}
 
 // Connection knows a statement by its text's place.
-Query query_of(Question question) {
-    static const std::map<Question, string> all{
-        {Question::device, asked + one_device},
-        {Question::place, asked + any_place},
-        {Question::advertisers, asked + some_advertisers},
-        {Question::listened, asked + any_window},
-        {Question::pis, asked + all_pis},
-        {Question::presence, asked + who_is_where},
-        {Question::track, asked + one_track},
-        {Question::track_by_rollups, asked + postgres_rolled::track()},
-        {Question::deleted, asked + postgres_rolled::deleted()},
-        {Question::occupancy, asked + how_many},
-        {Question::stretches, asked + all_stretches},
-        {Question::gaps, asked + all_gaps},
-        {Question::losses, asked + all_missing},
-        {Question::top, asked + most_heard}};
-    return {all.at(question).c_str()};
+Query query_of(Question question, Reads reads) {
+    static const auto all = all_statements();
+    const auto found = all.find({question, reads});
+    return {(found != all.end() ? found->second : all.at({question, Reads::details})).c_str()};
 }
 
 constexpr Query set_time{"SELECT set_config('statement_timeout', $1::text, true)"};
@@ -213,10 +208,11 @@ class PostgresQuestions final : public QuestionRows {
             std::chrono::ceil<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now()).count();
         const Connection::Patient patient(connection_);
         connection_.queue(set_time, Values::of(std::to_string(std::max<std::int64_t>(left, 1))));
-        const Answer answer = connection_.ask(
-            query_of(question), Values::of(what.since, what.until, what.device, what.place, what.most,
-                                           what.every, what.advertisers, what.text, what.whole_since,
-                                           what.whole_until, what.days_since, what.days_until));
+        const Answer answer =
+            connection_.ask(query_of(question, what.reads),
+                            Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
+                                       what.advertisers, what.text, what.whole_since, what.whole_until,
+                                       what.days_since, what.days_until));
         PostgresColumns columns(answer);
         for (int row = 0; row < answer.rows(); ++row) {
             columns.go_to(row);

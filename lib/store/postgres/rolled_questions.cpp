@@ -7,7 +7,6 @@ using std::string;
 
 // The parts are those of SQLite (lib/store/sqlite/rolled_questions.cpp). LATERAL with OFFSET: a look into an index for each row on the left,
 // whatever the server thinks of their number.
-const string columns = "at, advertiser, device, place, strongest, rssi_sum, detections, zone";
 const string of_detection =
     "detections.timestamp AS at, advertiser, batches.device, coalesce(batches.place, 0) AS place,"
     " rssi AS strongest, rssi AS rssi_sum, 1 AS detections, zone";
@@ -41,11 +40,15 @@ string from_detections(const string &since, const string &until) {
            since + "::bigint AND detections.timestamp < " + until + "::bigint" + chosen_batches;
 }
 
-const string of_these = "advertiser = ANY ($7::bigint[])";
-
-string heard_of_detections(const string &from) {
-    return " UNION ALL SELECT " + of_detection + from + " AND " + of_these;
+// The same of all three: of batches to be merged, and before and after the whole five minutes.
+string of_details(const string &columns, const string &more = "") {
+    string sql;
+    for (const auto &from : {from_due, from_detections("$1", "$9"), from_detections("$10", "$2")})
+        sql += " UNION ALL SELECT " + columns + from + more;
+    return sql;
 }
+
+const string of_these = "advertiser = ANY ($7::bigint[])";
 
 const string wanted =
     ", wanted AS MATERIALIZED (SELECT DISTINCT day, place, advertiser FROM rollups_day WHERE " + of_these +
@@ -65,13 +68,67 @@ const string of_days =
     " FROM rollups_day WHERE " +
     of_these + " AND day >= $11::bigint / 86400000 AND day < $12::bigint / 86400000" + chosen;
 
+const string of_that_place = " AND ($4::text IS NULL OR place" + chosen_places + ")";
+const string their_places =
+    ", their AS MATERIALIZED (SELECT DISTINCT place FROM device_places WHERE true" + chosen + ")";
+
+string from_rollups(Reads reads, const string &table, const string &number, const string &from,
+                    const string &until) {
+    if (reads == Reads::rollups)
+        return " FROM " + table + " AS part WHERE " + number + " >= " + from + " AND " + number + " < " +
+               until;
+    return " FROM generate_series(" + from + ", " + until +
+           " - 1) AS n CROSS JOIN their CROSS JOIN LATERAL"
+           " (SELECT * FROM " +
+           table + " WHERE " + number + " = n AND " + table +
+           ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
+}
+
+const string unsettled =
+    ", unsettled AS MATERIALIZED (SELECT number AS step FROM occupancy_due"
+    " WHERE minutes = $6::bigint / 60000"
+    " AND number BETWEEN $9::bigint / $6::bigint AND $10::bigint / $6::bigint"
+    " UNION SELECT bucket * 300000 / $6::bigint FROM due_buckets"
+    " UNION SELECT timestamp / $6::bigint FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND "
+    "to_batch WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
+    " UNION SELECT $1::bigint / $6::bigint WHERE $1::bigint % $6::bigint <> 0"
+    " UNION SELECT $2::bigint / $6::bigint WHERE $2::bigint % $6::bigint <> 0)";
+// The five minutes of `table` in these steps.
+string of_unsettled(const string &table, const string &where) {
+    return " FROM unsettled CROSS JOIN LATERAL (SELECT * FROM " + table + " WHERE " + where +
+           " >= greatest(step * $6::bigint, $9::bigint) / 300000 AND " + where.substr(where.rfind(' ') + 1) +
+           " < least((step + 1) * $6::bigint, $10::bigint) / 300000 OFFSET 0) AS part WHERE true" +
+           of_that_place;
+}
+
+string told_by_batches(const string &since, const string &until, const string &from = "batches") {
+    return "SELECT batches.timestamp / $6::bigint, coalesce(place, 0), near, medium, far FROM " + from +
+           " WHERE near IS NOT NULL AND batches.timestamp >= " + since + "::bigint AND batches.timestamp < " +
+           until + "::bigint" + chosen_batches;
+}
+
+string told(Reads reads) {
+    if (reads == Reads::details || reads == Reads::of_pi) return told_by_batches("$1", "$2");
+    const string merged = reads == Reads::counts
+                              ? "SELECT step, place, told_near, told_medium, told_far" +
+                                    of_unsettled("occupancy_rollups", "minutes = 5 AND number")
+                              : "SELECT number * 300000 / $6::bigint, place, told_near, told_medium, told_far"
+                                " FROM occupancy_rollups WHERE minutes = 5 AND number >= $9::bigint / 300000"
+                                " AND number < $10::bigint / 300000" +
+                                    of_that_place;
+    return merged + " UNION ALL " + told_by_batches("$1", "$9") + " UNION ALL " +
+           told_by_batches("$10", "$2") + " UNION ALL " +
+           told_by_batches("$9", "$10",
+                           "rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch");
+}
+
 }  // namespace
 
 const string &track() {
     static const string sql =
-        due_batches + wanted + ", heard (" + columns + ") AS (" + of_buckets + of_days +
-        heard_of_detections(from_due) + heard_of_detections(from_detections("$1", "$9")) +
-        heard_of_detections(from_detections("$10", "$2")) +
+        due_batches + wanted +
+        ", heard (at, advertiser, device, place, strongest, rssi_sum, detections, zone) AS (" + of_buckets +
+        of_days + of_details(of_detection, " AND " + of_these) +
         "), each AS (SELECT at / $6::bigint AS step, advertiser, device, place, max(strongest) AS rssi,"
         " sum(rssi_sum)::bigint AS rssi_sum, sum(detections)::bigint AS detections, min(zone) AS zone FROM "
         "heard"
@@ -95,6 +152,60 @@ const string &deleted() {
         " (SELECT count(*) FROM detections WHERE timestamp >= $1::bigint AND timestamp < $1::bigint + 300000"
         " AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))";
     return sql;
+}
+
+string each(Reads reads) {
+    const string details =
+        "detections.timestamp, detections.timestamp, advertiser, batches.device,"
+        " coalesce(batches.place, 0), rssi, zone, 1";
+    const string heard = ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS (";
+    const string sums =
+        "), each AS (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS zone,"
+        " min(first) AS first, max(last) AS last, sum(detections)::bigint AS detections FROM heard"
+        " GROUP BY 1, 2, 3)";
+    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + sums;
+    const auto merged = [&](const string &table, const string &times, const string &number,
+                            const string &from, const string &until) {
+        return "SELECT " + times + ", advertiser, device, part.place, strongest, zone, detections" +
+               from_rollups(reads, table, number, from, until);
+    };
+    const string five = "bucket * 300000, bucket * 300000",
+                 day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
+    return due_batches + their_places + heard +
+           merged("rollups", five, "bucket", "$9::bigint / 300000", "$11::bigint / 300000") + " UNION ALL " +
+           merged("rollups", five, "bucket", "$12::bigint / 300000", "$10::bigint / 300000") + " UNION ALL " +
+           merged("rollups_day", day, "day", "$11::bigint / 86400000", "$12::bigint / 86400000") +
+           of_details(details) + sums;
+}
+
+string occupancy(Reads reads) {
+    const string details = "detections.timestamp / $6::bigint, coalesce(batches.place, 0), advertiser, zone";
+    const string merged =
+        reads == Reads::counts
+            ? "SELECT step, part.place, advertiser, zone" + of_unsettled("rollups", "bucket")
+            : "SELECT bucket * 300000 / $6::bigint, part.place, advertiser, zone" +
+                  from_rollups(reads, "rollups", "bucket", "$9::bigint / 300000", "$10::bigint / 300000");
+    const string heard = reads == Reads::details ? "SELECT " + details + from_detections("$1", "$2")
+                                                 : merged + of_details(details);
+    const string settled =
+        reads == Reads::counts
+            ? " UNION ALL SELECT number, place, near, medium, far, told_near, told_medium, told_far FROM "
+              "occupancy_rollups WHERE minutes = $6::bigint / 60000"
+              " AND number >= $9::bigint / $6::bigint AND number < $10::bigint / $6::bigint"
+              " AND number NOT IN (SELECT step FROM unsettled)" +
+                  of_that_place
+            : "";
+    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") +
+           ", heard (step, place, advertiser, zone) AS (" + heard +
+           "), each AS (SELECT step, place, advertiser, min(zone) AS zone FROM heard GROUP BY 1, 2, 3),"
+           " told (step, place, near, medium, far) AS (" +
+           told(reads) +
+           "), together (step, place, near, medium, far, told_near, told_medium, told_far) AS ("
+           "SELECT step, place, count(*) FILTER (WHERE zone = 0), count(*) FILTER (WHERE zone = 1),"
+           " count(*) FILTER (WHERE zone = 2), 0, 0, 0 FROM each GROUP BY 1, 2"
+           " UNION ALL SELECT step, place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY 1, "
+           "2" +
+           settled + ")";
 }
 
 }  // namespace ble::postgres_rolled

@@ -1,11 +1,18 @@
+// What questions read, in SQL: detections alone, or rollups and of detections what these have not.
 #pragma once
 
 #include <string>
 
+#include "store/rows/question_rows.hpp"
+
 namespace ble::postgres_rolled {
 
-// Questions that rollups answer, from the comma or SELECT after `asked` on; parameters as in questions.cpp.
+// From the comma or SELECT after `asked` on; parameters as in questions.cpp.
 const std::string &track();
 const std::string &deleted();
+// ", each (advertiser, device, place, rssi, zone, first, last, detections) AS (…)": what was heard of each advertiser by each Pi at each place.
+std::string each(Reads reads);
+// ", together (step, place, near, medium, far, told_near, told_medium, told_far) AS (…)": of a step and place, one or several rows to add up.
+std::string occupancy(Reads reads);
 
 }  // namespace ble::postgres_rolled

@@ -25,13 +25,18 @@ constexpr Query shorten{"UPDATE rollup_due SET from_batch = $2::bigint WHERE fro
 constexpr Query erase{"DELETE FROM rollup_due WHERE from_batch = $1::bigint"};
 constexpr Query some_batches{
     "SELECT id, device, coalesce(place, 0), lived_s, received_at, oldest, newest FROM batches"
-    " WHERE id BETWEEN $1::bigint AND $2::bigint AND oldest IS NOT NULL ORDER BY id LIMIT $3::bigint"};
+    " WHERE id BETWEEN $1::bigint AND $2::bigint ORDER BY id LIMIT $3::bigint"};
 
 #define ROLLUP_VALUES                                                                             \
     "count(*) AS detections, sum(coalesce(count, 1))::bigint AS reports, max(rssi) AS strongest," \
     " sum(rssi)::bigint AS rssi_sum, min(zone) AS zone"
-#define ROLLUP_SUMS \
-    "sum(detections)::bigint, sum(reports)::bigint, max(strongest), sum(rssi_sum)::bigint, min(zone)"
+#define ROLLUP_SUMS_OF_DAY                                                                             \
+    "sum(detections)::bigint, sum(reports)::bigint, max(strongest), sum(rssi_sum)::bigint, min(zone)," \
+    " min(bucket) % 288, max(bucket) % 288"
+#define PLACES                                                                                     \
+    ", their AS (INSERT INTO device_places SELECT DISTINCT device, place FROM heard ORDER BY 1, 2" \
+    " ON CONFLICT DO NOTHING) "
+#define OF_DAY "day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone, first, last"
 #define ADD_TO(TABLE)                    \
     " DO UPDATE SET detections = " TABLE \
     ".detections + excluded.detections," \
@@ -51,10 +56,11 @@ constexpr Query some_batches{
     " fine AS (INSERT INTO rollups (bucket, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)" \
     " SELECT bucket, place, advertiser, device, detections, reports, strongest, rssi_sum, zone FROM heard"  \
     " ORDER BY 1, 2, 3, 4 ON CONFLICT (bucket, place, advertiser, device)" ADD_TO("rollups") "),"            \
-    " days AS (INSERT INTO rollups_day (day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)" \
-    " SELECT bucket / 288, place, advertiser, device, " ROLLUP_SUMS " FROM heard GROUP BY 1, 2, 3, 4"       \
-    " ORDER BY 1, 2, 3, 4 ON CONFLICT (day, place, advertiser, device)" ADD_TO("rollups_day") ")"            \
-    " SELECT bucket, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 1, 2"
+    " days AS (INSERT INTO rollups_day (" OF_DAY ") SELECT bucket / 288, place, advertiser, device, "       \
+    ROLLUP_SUMS_OF_DAY " FROM heard GROUP BY 1, 2, 3, 4"                                                    \
+    " ORDER BY 1, 2, 3, 4 ON CONFLICT (day, place, advertiser, device)" ADD_TO("rollups_day")               \
+    ", first = least(rollups_day.first, excluded.first), last = greatest(rollups_day.last, excluded.last))" \
+    PLACES "SELECT bucket, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 1, 2"
 constexpr Query merge_segment{MERGE("timestamp BETWEEN $1::bigint AND $2::bigint")};
 constexpr Query merge_scattered{
     MERGE("timestamp BETWEEN $1::bigint AND $2::bigint"
@@ -73,18 +79,45 @@ constexpr Query find_occupancy_due{
     "$2::bigint"};
 constexpr Query erase_occupancy_due{
     "DELETE FROM occupancy_due WHERE minutes = $1::bigint AND number = $2::bigint AND place = $3::bigint"};
-// Each advertiser counts with its nearest zone. `WHICH`: rows.
-#define COUNT(TABLE, WHICH)                                                                                  \
-    "WITH found AS (SELECT count(*) FILTER (WHERE zone = 0) AS near, count(*) FILTER (WHERE zone = 1) AS "   \
-    "medium,"                                                                                                \
-    " count(*) FILTER (WHERE zone = 2) AS far FROM (SELECT min(zone) AS zone FROM " TABLE " WHERE " WHICH    \
-    " AND place = $3::bigint GROUP BY advertiser) AS each),"                                                 \
-    " none AS (DELETE FROM occupancy_rollups WHERE minutes = $1::bigint AND number = $2::bigint"             \
-    " AND place = $3::bigint AND (SELECT near + medium + far FROM found) = 0)"                               \
-    " INSERT INTO occupancy_rollups SELECT $1::bigint, $2::bigint, $3::bigint, near, medium, far FROM found" \
-    " WHERE near + medium + far > 0 ON CONFLICT (minutes, number, place) DO UPDATE SET near = "              \
-    "excluded.near,"                                                                                         \
-    " medium = excluded.medium, far = excluded.far"
+// Of the batches $1: the numbers that they tell. `WHICH`: batches.
+#define WINDOWS(WHICH)                                                                                      \
+    "WITH windows AS MATERIALIZED (SELECT timestamp / 300000 AS bucket, coalesce(place, 0) AS place, near," \
+    " medium, far, lived_s, received_at FROM batches WHERE timestamp IS NOT NULL AND " WHICH                \
+    "),"                                                                                                    \
+    " told AS (INSERT INTO occupancy_rollups SELECT 5, bucket, place, 0, 0, 0, max(near), max(medium), "    \
+    "max(far) FROM windows WHERE near IS NOT NULL GROUP BY 2, 3 ORDER BY 2, 3"                              \
+    " ON CONFLICT (minutes, number, place) DO UPDATE SET"                                                   \
+    " told_near = greatest(occupancy_rollups.told_near, excluded.told_near),"                               \
+    " told_medium = greatest(occupancy_rollups.told_medium, excluded.told_medium),"                         \
+    " told_far = greatest(occupancy_rollups.told_far, excluded.told_far))"                                  \
+    " SELECT bucket, place, min(lived_s), max(lived_s), max(received_at) FROM windows GROUP BY 1, 2"
+constexpr Query merge_windows{WINDOWS("id = ANY ($1::bigint[])")};
+constexpr Query windows_of_bucket{
+    WINDOWS("timestamp >= $1::bigint * 300000 AND timestamp < ($1::bigint + 1) * 300000"
+            " AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE id BETWEEN from_batch AND to_batch)")};
+#undef WINDOWS
+constexpr Query forget_told{
+    "UPDATE occupancy_rollups SET told_near = 0, told_medium = 0, told_far = 0"
+    " WHERE minutes = 5 AND number = $1::bigint"};
+
+// Each advertiser counts with its nearest zone. `WHICH`: rows. What was told is that of the parts, so many minutes each, from $5 to $6.
+#define COUNT(TABLE, WHICH)                                                                                 \
+    "WITH found AS (SELECT count(*) FILTER (WHERE zone = 0) AS near, count(*) FILTER (WHERE zone = 1) AS "  \
+    "medium,"                                                                                               \
+    " count(*) FILTER (WHERE zone = 2) AS far FROM (SELECT min(zone) AS zone FROM " TABLE " WHERE " WHICH   \
+    " AND place = $3::bigint GROUP BY advertiser) AS each),"                                                \
+    " told AS (SELECT coalesce(max(told_near), 0) AS told_near, coalesce(max(told_medium), 0) AS "          \
+    "told_medium, coalesce(max(told_far), 0) AS told_far FROM occupancy_rollups WHERE minutes = $4::bigint" \
+    " AND number BETWEEN $5::bigint AND $6::bigint AND place = $3::bigint),"                                \
+    " counted AS (SELECT *, near + medium + far + told_near + told_medium + told_far = 0 AS is_empty"       \
+    " FROM found, told),"                                                                                   \
+    " none AS (DELETE FROM occupancy_rollups WHERE minutes = $1::bigint AND number = $2::bigint"            \
+    " AND place = $3::bigint AND (SELECT is_empty FROM counted))"                                           \
+    " INSERT INTO occupancy_rollups SELECT $1::bigint, $2::bigint, $3::bigint, near, medium, far,"          \
+    " told_near, told_medium, told_far FROM counted WHERE NOT is_empty"                                     \
+    " ON CONFLICT (minutes, number, place) DO UPDATE SET near = excluded.near, medium = excluded.medium,"   \
+    " far = excluded.far, told_near = excluded.told_near, told_medium = excluded.told_medium,"              \
+    " told_far = excluded.told_far"
 constexpr Query count_bucket{COUNT("rollups", "bucket = $2::bigint")};
 constexpr Query count_hour{
     COUNT("rollups", "bucket = ANY (ARRAY(SELECT generate_series($2::bigint * 12, $2::bigint * 12 + 11)))")};
@@ -94,6 +127,7 @@ constexpr Query count_day{COUNT("rollups_day", "day = $2::bigint")};
 constexpr Query find_next_day{
     "SELECT least((SELECT min(timestamp) FROM detections WHERE timestamp >= $1::bigint * 86400000) / "
     "86400000,"
+    " (SELECT min(timestamp) FROM batches WHERE timestamp >= $1::bigint * 86400000) / 86400000,"
     " (SELECT min(day) FROM rollup_days WHERE day >= $1::bigint))"};
 constexpr Query find_whole{"SELECT is_whole FROM rollup_days WHERE day = $1::bigint"};
 constexpr Query find_missing{
@@ -102,9 +136,9 @@ constexpr Query find_missing{
     "FROM rollups WHERE rollups.bucket = asked.bucket AND rollups.place = $2::bigint"
     " AND rollups.advertiser = asked.advertiser AND rollups.device = $1::bigint) LIMIT 1"};
 constexpr Query mark_places{
-    "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT DISTINCT place FROM rollups WHERE "
-    "bucket "
-    "= $1::bigint) AS had, (VALUES (5, $1::bigint), (60, $1::bigint / 12), (1440, $1::bigint / 288)) AS each "
+    "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups WHERE "
+    "bucket = $1::bigint UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = $1::bigint)"
+    " AS had, (VALUES (5, $1::bigint), (60, $1::bigint / 12), (1440, $1::bigint / 288)) AS each "
     "(minutes, number) ON CONFLICT DO NOTHING"};
 constexpr Query erase_bucket{"DELETE FROM rollups WHERE bucket = $1::bigint"};
 constexpr Query make_bucket{
@@ -118,17 +152,18 @@ constexpr Query make_bucket{
     " made AS (INSERT INTO rollups (bucket, place, advertiser, device, detections, reports, strongest, "
     "rssi_sum, zone)"
     " SELECT $1::bigint, place, advertiser, device, detections, reports, strongest, rssi_sum, zone FROM heard"
-    " ORDER BY place, advertiser, device)"
-    " SELECT $1::bigint, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 2"};
+    " ORDER BY place, advertiser, device)" PLACES
+    "SELECT $1::bigint, place, min(first_s), max(last_s), max(received_at) FROM heard GROUP BY 2"};
 constexpr Query erase_day{"DELETE FROM rollups_day WHERE day = $1::bigint"};
 constexpr Query make_day{
-    "INSERT INTO rollups_day (day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)"
-    " SELECT $1::bigint, place, advertiser, device, " ROLLUP_SUMS
+    "INSERT INTO rollups_day (" OF_DAY ") SELECT $1::bigint, place, advertiser, device, " ROLLUP_SUMS_OF_DAY
     " FROM rollups"
     " WHERE bucket >= $1::bigint * 288 AND bucket < ($1::bigint + 1) * 288 GROUP BY 2, 3, 4 ORDER BY 2, 3, "
     "4"};
 #undef ADD_TO
-#undef ROLLUP_SUMS
+#undef ROLLUP_SUMS_OF_DAY
+#undef OF_DAY
+#undef PLACES
 #undef ROLLUP_VALUES
 
 std::vector<Touched> touched_of(const Answer &answer) {
@@ -185,25 +220,39 @@ std::vector<DueBatch> PostgresRollups::batches(const DueRange &range, std::int64
     found.reserve(static_cast<std::size_t>(answer.rows()));
     for (int row = 0; row < answer.rows(); ++row) {
         const auto number = [&](int column) { return answer.integer(row, column); };
-        found.push_back({number(0), number(1), number(2), number(3), number(4), number(5), number(6)});
+        found.push_back({number(0),
+                         number(1),
+                         number(2),
+                         number(3),
+                         number(4),
+                         answer.number(row, 5),
+                         answer.number(row, 6),
+                         {},
+                         {}});
     }
     return found;
 }
 
 std::vector<Touched> PostgresRollups::merge(const std::vector<DueBatch> &batches) {
     std::vector<Segment> segments;
+    std::vector<std::int64_t> all_ids;
     segments.reserve(batches.size());
-    for (const auto &batch : batches)
-        segments.push_back(
-            {batch.oldest, batch.newest, batch.id, batch.id, are_scattered(batch.oldest, batch.newest)});
-    std::vector<Connection::Question> questions;
+    all_ids.reserve(batches.size());
+    for (const auto &batch : batches) {
+        all_ids.push_back(batch.id);
+        if (batch.oldest && batch.newest)
+            segments.push_back({*batch.oldest, *batch.newest, batch.id, batch.id,
+                                are_scattered(*batch.oldest, *batch.newest)});
+    }
+    std::vector<Connection::Question> questions{{merge_windows, Values::of(all_ids)}};
     for (const auto &segment : join(std::move(segments))) {
         std::vector<std::int64_t> ids, devices, places, ages, received;
         for (const auto &batch : batches) {
-            const bool whole_of_it = segment.scattered
-                                         ? batch.id == segment.first_id
-                                         : batch.oldest >= segment.oldest && batch.newest <= segment.newest &&
-                                               !are_scattered(batch.oldest, batch.newest);
+            if (!batch.oldest || !batch.newest) continue;
+            const bool whole_of_it = segment.scattered ? batch.id == segment.first_id
+                                                       : *batch.oldest >= segment.oldest &&
+                                                             *batch.newest <= segment.newest &&
+                                                             !are_scattered(*batch.oldest, *batch.newest);
             if (!whole_of_it) continue;
             ids.push_back(batch.id);
             devices.push_back(batch.device);
@@ -239,9 +288,14 @@ std::vector<OccupancyDue> PostgresRollups::occupancy_due(std::int64_t longest, s
 }
 
 void PostgresRollups::count_occupancy(const OccupancyDue &due) {
-    const auto key = Values::of(due.minutes, due.number, due.place);
-    connection_.queue(due.minutes == 5 ? count_bucket : due.minutes == 60 ? count_hour : count_day, key);
-    connection_.queue(erase_occupancy_due, key);
+    const std::int64_t parts = due.minutes == 5 ? 1 : due.minutes == 60 ? buckets_an_hour : 24;
+    const std::int64_t minutes_each = due.minutes == 1440 ? 60 : 5;
+    connection_.queue(due.minutes == 5    ? count_bucket
+                      : due.minutes == 60 ? count_hour
+                                          : count_day,
+                      Values::of(due.minutes, due.number, due.place, minutes_each, due.number * parts,
+                                 (due.number + 1) * parts - 1));
+    connection_.queue(erase_occupancy_due, Values::of(due.minutes, due.number, due.place));
 }
 
 std::optional<std::int64_t> PostgresRollups::next_day(std::int64_t from) {
@@ -265,7 +319,12 @@ bool PostgresRollups::hold(std::int64_t device, std::int64_t place, const std::v
 std::vector<Touched> PostgresRollups::rebuild(std::int64_t bucket) {
     connection_.queue(mark_places, Values::of(bucket));
     connection_.queue(erase_bucket, Values::of(bucket));
-    return touched_of(connection_.ask(make_bucket, Values::of(bucket)));
+    connection_.queue(forget_told, Values::of(bucket));
+    const auto key = Values::of(bucket);
+    std::vector<Touched> all;
+    for (const auto &answer : connection_.ask({{windows_of_bucket, key}, {make_bucket, key}}))
+        for (const auto &one : touched_of(answer)) all.push_back(one);
+    return all;
 }
 
 void PostgresRollups::rebuild_day(std::int64_t day) {

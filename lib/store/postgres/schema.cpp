@@ -81,8 +81,8 @@ void check_postgres_schema(Connection &connection) {
                  ? " has no schema blepipe that we can see: bleingest has not stored anything in it, or the "
                    "role may not use it"
                  : " has version " + std::to_string(version) +
-                       ", which this program does not read: start this version's bleingest on it once, "
-                       "which brings it forward"));
+                       ", which this program cannot read: run this version of bleingest on it once, to "
+                       "upgrade the database"));
 }
 
 void open_postgres_schema(Connection &connection) {

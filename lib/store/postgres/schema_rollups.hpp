@@ -37,9 +37,17 @@ CREATE TABLE rollups_day (
     detections bigint NOT NULL,
     strongest  smallint NOT NULL,
     zone       smallint NOT NULL,
+    first      smallint NOT NULL,
+    last       smallint NOT NULL,
     PRIMARY KEY (day, place, advertiser, device)
 ) WITH (fillfactor = 80);
 CREATE INDEX rollups_day_advertiser ON rollups_day (advertiser);
+
+CREATE TABLE device_places (
+    device bigint NOT NULL,
+    place  bigint NOT NULL,
+    PRIMARY KEY (device, place)
+);
 
 CREATE TABLE rollup_days (
     day         bigint PRIMARY KEY,
@@ -54,12 +62,15 @@ ALTER TABLE age ADD COLUMN rollup_hour_began_s bigint NOT NULL DEFAULT -7200;
 ALTER TABLE age ADD COLUMN rollup_hour_left bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE occupancy_rollups (
-    minutes bigint NOT NULL,
-    number  bigint NOT NULL,
-    place   bigint NOT NULL,
-    near    bigint NOT NULL,
-    medium  bigint NOT NULL,
-    far     bigint NOT NULL,
+    minutes     bigint NOT NULL,
+    number      bigint NOT NULL,
+    place       bigint NOT NULL,
+    near        bigint NOT NULL,
+    medium      bigint NOT NULL,
+    far         bigint NOT NULL,
+    told_near   bigint NOT NULL DEFAULT 0,
+    told_medium bigint NOT NULL DEFAULT 0,
+    told_far    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (minutes, number, place)
 ) WITH (fillfactor = 80);
 CREATE TABLE occupancy_due (
@@ -91,11 +102,14 @@ SELECT devices.device_id, places.name, places.location, advertiser_totals.device
 CREATE VIEW occupancy_log AS
 SELECT occupancy_rollups.minutes, places.name, places.location,
        iso(occupancy_rollups.number * occupancy_rollups.minutes * 60000) AS since,
-       occupancy_rollups.near, occupancy_rollups.medium, occupancy_rollups.far,
-       occupancy_rollups.near + occupancy_rollups.medium + occupancy_rollups.far AS advertisers,
+       greatest(near, told_near) AS near, greatest(medium, told_medium) AS medium, greatest(far, told_far) AS far,
+       greatest(near, told_near) + greatest(medium, told_medium) + greatest(far, told_far) AS advertisers,
        occupancy_rollups.number * occupancy_rollups.minutes * 60000 AS since_ms
   FROM occupancy_rollups
   LEFT JOIN places ON places.id = occupancy_rollups.place;
+
+DROP INDEX batches_series;
+CREATE INDEX batches_told ON batches (timestamp) WHERE near IS NOT NULL;
 
 INSERT INTO rollup_due SELECT min(id), max(id), 0 FROM batches HAVING count(*) > 0;
 )sql";

@@ -32,17 +32,9 @@ constexpr Query erase_stretch{
     "DELETE FROM stretches WHERE device = $1::bigint AND place = $2::bigint AND clock = $3::bigint AND first "
     "= $4::bigint"};
 
-#define WINDOWS                                                                               \
-    " FROM batches WHERE timestamp BETWEEN $4::bigint AND $5::bigint AND device = $1::bigint" \
-    " AND place IS NOT DISTINCT FROM nullif($2::bigint, 0) AND clock IS NOT DISTINCT FROM "   \
-    "nullif($3::bigint, -1)"                                                                  \
-    " AND window_ms IS NOT NULL"
-constexpr Query find_first_window{"SELECT timestamp, window_ms, interval_ms" WINDOWS
-                                  " ORDER BY timestamp LIMIT 1"};
-constexpr Query find_last_window{"SELECT timestamp, window_ms, interval_ms" WINDOWS
-                                 " ORDER BY timestamp DESC LIMIT 1"};
-constexpr Query sum_windows{"SELECT count(*), coalesce(sum(window_ms), 0)" WINDOWS};
-#undef WINDOWS
+constexpr Query find_within{
+    "SELECT 0, false, first, begin, last, windows, listened_ms, reach, device, place, clock FROM stretches"
+    " WHERE last > $1::bigint AND begin < $2::bigint"};
 
 Values values_of(const Series &series) {
     return Values::of(series.device, series.place, series.clock);
@@ -62,11 +54,6 @@ Stretch stretch_of(const Answer &answer, int row) {
 
 std::optional<Stretch> only(const Answer &answer) {
     return answer.rows() > 0 ? std::optional(stretch_of(answer, 0)) : std::nullopt;
-}
-
-std::optional<Window> window_of(const Answer &answer, const Series &series) {
-    if (answer.rows() == 0) return {};
-    return Window{series, answer.integer(0, 0), answer.integer(0, 1), answer.number(0, 2).value_or(0)};
 }
 
 }  // namespace
@@ -113,19 +100,14 @@ void PostgresStretches::erase(const Series &series, std::int64_t first) {
     connection_.queue(erase_stretch, values_of(series, first));
 }
 
-std::optional<Window> PostgresStretches::first_window(const Series &series, std::int64_t from,
-                                                      std::int64_t to) {
-    return window_of(connection_.ask(find_first_window, values_of(series, from, to)), series);
-}
-
-std::optional<Window> PostgresStretches::last_window(const Series &series, std::int64_t from,
-                                                     std::int64_t to) {
-    return window_of(connection_.ask(find_last_window, values_of(series, from, to)), series);
-}
-
-StretchRows::Sum PostgresStretches::sum(const Series &series, std::int64_t from, std::int64_t to) {
-    const Answer answer = connection_.ask(sum_windows, values_of(series, from, to));
-    return {answer.integer(0, 0), answer.integer(0, 1)};
+std::vector<std::pair<Series, Stretch>> PostgresStretches::within(std::int64_t from, std::int64_t until) {
+    const Answer answer = connection_.ask(find_within, Values::of(from, until));
+    std::vector<std::pair<Series, Stretch>> found;
+    found.reserve(static_cast<std::size_t>(answer.rows()));
+    for (int row = 0; row < answer.rows(); ++row)
+        found.push_back({{answer.integer(row, 8), answer.integer(row, 9), answer.integer(row, 10)},
+                         stretch_of(answer, row)});
+    return found;
 }
 
 }  // namespace ble

@@ -23,9 +23,7 @@ class PostgresStretches : public StretchRows {
     std::optional<Stretch> after(const Series &series, std::int64_t time) override;
     void put(const Series &series, const Stretch &stretch) override;
     void erase(const Series &series, std::int64_t first) override;
-    std::optional<Window> first_window(const Series &series, std::int64_t from, std::int64_t to) override;
-    std::optional<Window> last_window(const Series &series, std::int64_t from, std::int64_t to) override;
-    Sum sum(const Series &series, std::int64_t from, std::int64_t to) override;
+    std::vector<std::pair<Series, Stretch>> within(std::int64_t from, std::int64_t until) override;
 
   private:
     struct Known {

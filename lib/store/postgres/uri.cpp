@@ -68,7 +68,7 @@ std::string fault_of_postgres_uri(const std::string &uri) {
     const Parsed parsed(uri);
     // What libpq says of a URI may hold a password.
     if (parsed.options == nullptr)
-        return "this is no URI that libpq reads: postgresql://[USER@]HOST[:PORT]/NAME[?OPTION=VALUE&…]";
+        return "this is not a URI that libpq can read: postgresql://[USER@]HOST[:PORT]/NAME[?OPTION=VALUE&…]";
     if (parsed.has("password") || parsed.has("sslpassword"))
         return "a password in a postgresql:// URI is seen by every user of the machine: put it into a file "
                "of mode 600, as "

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "store/rows/stretch_rows.hpp"
-
 namespace ble {
 
 // Older than may be kept by both clocks: stored before the store was so old, received before that time or, by a clock that
@@ -20,7 +18,7 @@ struct Old {
 struct OldBatch {
     std::int64_t id, received_at;
     std::optional<std::int64_t> oldest, newest;  // of its detections; none: it has none
-    std::optional<Window> window;                // when it listened, if that is told
+    std::optional<std::int64_t> timestamp;       // the end of its window
     std::int64_t device = 0;
 };
 
@@ -48,7 +46,7 @@ class OldRows {
     virtual std::int64_t count_batches() = 0;        // of many: about
     virtual std::optional<First> first_batch() = 0;  // by the store's age
     virtual std::vector<OldBatch> batches(const Old &old, std::int64_t most) = 0;
-    // With all that is kept of it but its rollups: the days that had its detections are then whole no more. Returns how much work that was,
+    // With all that is kept of it but rollups and stretches: the days of its detections and of its window are then whole no more. Returns how much work that was,
     // in rows.
     virtual std::int64_t erase(const OldBatch &batch) = 0;
     // Those that neither a detection nor a rollup refers to since erase(), erase_rollups(). Returns how many.

@@ -17,15 +17,24 @@ enum class Question {
     advertisers,  // whose hash begins with `text`
     listened,     // did anybody?
     pis,
-    presence,
+    presence,          // by `reads`
     track,             // of `advertisers`, by detections alone
     track_by_rollups,  // the same for steps of whole five minutes; without the first and last time in each
-    deleted,  // are detections of the five minutes from `since` on deleted that are still in the rollups?
-    occupancy,
+    deleted,    // are detections of the five minutes from `since` on deleted that are still in the rollups?
+    occupancy,  // by `reads`; the latest steps, and all of each but the first of these
     stretches,
     gaps,    // of which it is known when they were
     losses,  // of the view `missing`
-    top,
+    top,     // by `reads`
+};
+
+// Which rows answer how many were where, and who.
+enum class Reads : std::uint8_t {
+    details,  // detections alone
+    rollups,  // rollups as far as they go, else detections; times in them are those at which five minutes began
+    few,      // the same, of some places: rows of other places are not read
+    of_pi,    // the same, of one Pi
+    counts,  // for steps of 5, 60 or 1440 minutes of all Pis: the numbers of each place, but for steps that changed since they were counted
 };
 
 // What is asked of all rows. Times and lengths of time in milliseconds since 1970.
@@ -36,6 +45,7 @@ struct Asked {
     std::int64_t most = 1, every = 1;
     std::vector<std::int64_t> advertisers;
     std::string text;
+    Reads reads = Reads::details;
     // Of questions that rollups answer (lib/store/whole_parts.hpp): the part of the time that is whole five minutes, and of this, whole days.
     std::int64_t whole_since = 0, whole_until = 0, days_since = 0, days_until = 0;
 };

@@ -1,9 +1,11 @@
-// Stretches of windows that follow each other, and the windows that they are made of: the tables stretches and batches.
+// Stretches of windows that follow each other: the table stretches.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace ble {
 
@@ -29,10 +31,6 @@ struct Stretch {
 
 class StretchRows {
   public:
-    struct Sum {
-        std::int64_t windows = 0, listened_ms = 0;
-    };
-
     virtual ~StretchRows() = default;
 
     // The last one whose `first` is no later; the first one whose `first` is later.
@@ -40,11 +38,8 @@ class StretchRows {
     virtual std::optional<Stretch> after(const Series &series, std::int64_t time) = 0;
     virtual void put(const Series &series, const Stretch &stretch) = 0;  // over one with that `first`
     virtual void erase(const Series &series, std::int64_t first) = 0;
-
-    // Of the stored windows that ended from … to. What others have in that time costs nothing.
-    virtual std::optional<Window> first_window(const Series &series, std::int64_t from, std::int64_t to) = 0;
-    virtual std::optional<Window> last_window(const Series &series, std::int64_t from, std::int64_t to) = 0;
-    virtual Sum sum(const Series &series, std::int64_t from, std::int64_t to) = 0;
+    // Of all Pis, with a part between these times.
+    virtual std::vector<std::pair<Series, Stretch>> within(std::int64_t from, std::int64_t until) = 0;
 };
 
 }  // namespace ble

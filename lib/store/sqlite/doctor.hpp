@@ -1,4 +1,4 @@
-// What examine_store() of store/doctor.hpp finds of this kind of database.
+// What examine_store() of store/doctor.hpp finds of this kind of database, and what check_store() objects to.
 #pragma once
 
 #include <string>
@@ -8,5 +8,6 @@
 namespace ble {
 
 Findings examine_sqlite(const std::string &path);
+void check_sqlite(const std::string &path);
 
 }  // namespace ble

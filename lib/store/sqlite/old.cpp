@@ -1,4 +1,5 @@
 #include "store/sqlite/old.hpp"
+#include "store/milliseconds.hpp"
 
 #include "store/rows/rollup_rows.hpp"
 #include "store/scattered.hpp"
@@ -15,9 +16,7 @@ OldBatch batch_of(const Statement &row) {
         batch.oldest = row.integer(1);
         batch.newest = row.integer(2);
     }
-    if (!row.is_null(7) && !row.is_null(8))
-        batch.window = Window{
-            {row.integer(4), row.integer(5), row.integer(6)}, row.integer(7), row.integer(8), row.integer(9)};
+    if (!row.is_null(5)) batch.timestamp = row.integer(5);
     return batch;
 }
 
@@ -29,8 +28,7 @@ SqliteOld::SqliteOld(Database &database)
       begin_hour_(database, "UPDATE age SET hour_began_s = ?, hour_left = ?"),
       spend_hour_(database, "UPDATE age SET hour_left = hour_left - ?"),
       old_batches_(database,
-                   "SELECT id, oldest, newest, received_at, device, coalesce(place, 0), coalesce(clock, -1),"
-                   " timestamp, window_ms, interval_ms FROM batches"
+                   "SELECT id, oldest, newest, received_at, device, timestamp FROM batches"
                    " WHERE lived_s < ? AND (received_at < ? OR received_at > ?) ORDER BY lived_s LIMIT ?"),
       first_batch_(database, "SELECT lived_s, received_at FROM batches ORDER BY lived_s LIMIT 1"),
       erase_detections_(database,
@@ -78,6 +76,8 @@ SqliteOld::SqliteOld(Database &database)
           database,
           "SELECT id, device_id FROM devices WHERE used_s < ?"
           " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.device = devices.id) ORDER BY used_s LIMIT ?"),
+      erase_stretches_(database, "DELETE FROM stretches WHERE device = ?"),
+      erase_places_of_(database, "DELETE FROM device_places WHERE device = ?"),
       erase_device_(database, "DELETE FROM devices WHERE id = ?"),
       erase_places_(database,
                     "DELETE FROM places WHERE id IN (SELECT id FROM places WHERE used_s < ? LIMIT ?)"),
@@ -114,12 +114,13 @@ std::vector<OldBatch> SqliteOld::batches(const Old &old, std::int64_t most) {
 
 std::int64_t SqliteOld::erase(const OldBatch &batch) {
     std::int64_t rows = 1;
+    days_.clear();
+    if (batch.timestamp) days_.insert(*batch.timestamp / day_ms);
     if (batch.oldest) {
-        days_.clear();
         rows += erase_detections(batch.id, *batch.oldest, *batch.newest);
-        for (const auto day : days_) part_rollup_day_.run(day);
         erase_details_.run(batch.id);
     }
+    for (const auto day : days_) part_rollup_day_.run(day);
     unlink_batch_.run(batch.id);
     erase_batch_.run(batch.id);
     return rows;
@@ -148,7 +149,7 @@ std::int64_t SqliteOld::erase_detections(Statement &statement) {
     std::int64_t rows = 0;
     for (; statement.step(); ++rows) {
         ++gone_[statement.integer(0)];
-        days_.insert(statement.integer(1) / (rollup_ms * buckets_a_day));
+        days_.insert(statement.integer(1) / day_ms);
     }
     return rows;
 }
@@ -230,6 +231,10 @@ std::vector<std::pair<std::int64_t, std::string>> SqliteOld::devices(std::int64_
     old_devices_.bind(1, before_s).bind(2, most);
     while (old_devices_.step()) found.emplace_back(old_devices_.integer(0), old_devices_.text(1));
     return found;
+}
+
+void SqliteOld::erase_device(std::int64_t device) {
+    for (auto *statement : {&erase_stretches_, &erase_places_of_, &erase_device_}) statement->run(device);
 }
 
 std::int64_t SqliteOld::erase_places(std::int64_t before_s, std::int64_t most) {

@@ -32,7 +32,7 @@ class SqliteOld : public OldRows {
     std::int64_t erase_run(std::int64_t run, std::int64_t device) override;
     std::vector<std::pair<std::int64_t, std::string>> devices(std::int64_t before_s,
                                                               std::int64_t most) override;
-    void erase_device(std::int64_t device) override { erase_device_.run(device); }
+    void erase_device(std::int64_t device) override;
     std::int64_t erase_places(std::int64_t before_s, std::int64_t most) override;
     std::int64_t erase_senders(std::int64_t before_s) override;
     void new_epoch() override { new_epoch_.run(); }
@@ -49,7 +49,8 @@ class SqliteOld : public OldRows {
     Statement old_runs_, erase_gaps_, erase_turns_, erase_run_, count_holes_;
     Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_,
         erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
-    Statement old_devices_, erase_device_, erase_places_, unlink_senders_, erase_senders_;
+    Statement old_devices_, erase_stretches_, erase_places_of_, erase_device_, erase_places_, unlink_senders_,
+        erase_senders_;
     std::set<std::int64_t> days_;                // that had detections of the batch which is erased
     std::map<std::int64_t, std::int64_t> gone_;  // advertiser -> detections erased since batches()
 };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sqlite/database.hpp"
+#include "store/sqlite/crowd.hpp"
 #include "store/sqlite/rolled_questions.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/told_apart.hpp"
@@ -30,10 +31,6 @@ const string from_detections =
     " FROM detections CROSS JOIN batches ON batches.id = detections.batch"
     " WHERE detections.timestamp >= ?1 AND detections.timestamp < ?2 AND " +
     chosen_batches;
-const string from_windows =
-    " FROM batches WHERE batches.timestamp >= ?1 AND batches.timestamp < ?2 AND window_ms IS NOT NULL AND " +
-    chosen_batches;
-
 const string one_device = " SELECT id FROM devices WHERE device_id = ?8";
 
 const string any_place =
@@ -44,7 +41,9 @@ const string some_advertisers =
     " SELECT id, device_hash FROM advertisers WHERE device_hash >= ?8 AND device_hash < ?8 || 'g'"
     " ORDER BY device_hash LIMIT ?5";
 
-const string any_window = " SELECT 1" + from_windows + " LIMIT 1";
+const string any_stretch =
+    " SELECT 1 FROM stretches WHERE last > ?1 AND stretches.begin < ?2 AND (?3 IS NULL OR device = ?3)"
+    " AND (?4 IS NULL OR place IN (SELECT id FROM places WHERE name = ?4 OR location = ?4)) LIMIT 1";
 
 const string all_pis =
     " SELECT device_id, devices.name, devices.location, is_active, first_seen, heard_ms, "
@@ -59,19 +58,6 @@ const string all_pis =
     " WHERE (?3 IS NULL OR devices.id = ?3) AND (?4 IS NULL OR devices.name = ?4 OR devices.location = ?4)"
     " ORDER BY device_id LIMIT ?5";
 
-const string who_is_where =
-    ", each AS (SELECT advertiser, batches.device, batches.place, max(rssi) AS rssi, min(zone) AS zone,"
-    " max(detections.timestamp) AS last, count(*) AS detections" +
-    from_detections +
-    " GROUP BY 1, 2, 3),"
-    " ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
-    " sum(detections) OVER own AS detections_of_all,"
-    " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
-    " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
-    " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM ranked JOIN advertisers ON advertisers.id = advertiser LEFT JOIN places ON places.id = place"
-    " WHERE nth = 1 ORDER BY rssi DESC, device_hash LIMIT ?5";
-
 const string one_track =
     ", each AS (SELECT detections.timestamp / ?6 AS step, advertiser, batches.device, batches.place,"
     " min(detections.timestamp) AS first, max(detections.timestamp) AS last, max(rssi) AS rssi,"
@@ -85,25 +71,9 @@ const string one_track =
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT ?5";
 
 const string how_many =
-    ", listened AS (SELECT batches.timestamp / ?6 AS step, coalesce(place, 0) AS place, count(DISTINCT "
-    "device) AS pis,"
-    " sum(window_ms) AS listened_ms, max(near) AS near, max(medium) AS medium, max(far) AS far" +
-    from_windows +
-    " GROUP BY 1, 2),"
-    " each AS (SELECT detections.timestamp / ?6 AS step, coalesce(batches.place, 0) AS place, advertiser,"
-    " min(zone) AS zone" +
-    from_detections +
-    " GROUP BY 1, 2, 3),"
-    " heard AS (SELECT step, place, count(*) FILTER (WHERE zone = 0) AS near,"
-    " count(*) FILTER (WHERE zone = 1) AS medium, count(*) FILTER (WHERE zone = 2) AS far FROM each GROUP BY "
-    "1, 2),"
-    " together AS (SELECT step, place, 0 AS near, 0 AS medium, 0 AS far, near AS told_near, medium AS "
-    "told_medium,"
-    " far AS told_far, pis, listened_ms FROM listened"
-    " UNION ALL SELECT step, place, near, medium, far, 0, 0, 0, 0, 0 FROM heard)"
     " SELECT step, name, location, sum(near), sum(medium), sum(far), sum(told_near), sum(told_medium),"
-    " sum(told_far), sum(pis), sum(listened_ms) FROM together LEFT JOIN places ON places.id = place"
-    " GROUP BY step, place ORDER BY step DESC, name DESC NULLS LAST, location DESC LIMIT ?5";
+    " sum(told_far) FROM together LEFT JOIN places ON places.id = place"
+    " GROUP BY step, place ORDER BY step DESC LIMIT ?5 + 1 + (SELECT count(*) FROM places)";
 
 // CROSS: Pi by Pi, by the index of their latest ones.
 const string all_stretches =
@@ -133,31 +103,37 @@ const string all_missing =
     "coalesce(lost_from, lost_to) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT ?5";
 
-const string most_heard =
-    ", each AS (SELECT advertiser, count(*) AS detections, count(DISTINCT batches.device) AS pis, max(rssi) "
-    "AS rssi,"
-    " min(detections.timestamp) AS first, max(detections.timestamp) AS last" +
-    from_detections +
-    " GROUP BY 1)"
-    " SELECT device_hash, each.detections, pis, rssi, each.first, each.last"
-    " FROM each JOIN advertisers ON advertisers.id = advertiser ORDER BY 2 DESC, 1 LIMIT ?5";
+using Key = std::pair<Question, Reads>;
 
-const string &sql_of(Question question) {
-    static const std::map<Question, string> all{{Question::device, asked + one_device},
-                                                {Question::place, asked + any_place},
-                                                {Question::advertisers, asked + some_advertisers},
-                                                {Question::listened, asked + any_window},
-                                                {Question::pis, asked + all_pis},
-                                                {Question::presence, asked + who_is_where},
-                                                {Question::track, asked + one_track},
-                                                {Question::track_by_rollups, asked + sqlite_rolled::track()},
-                                                {Question::deleted, asked + sqlite_rolled::deleted()},
-                                                {Question::occupancy, asked + how_many},
-                                                {Question::stretches, asked + all_stretches},
-                                                {Question::gaps, asked + all_gaps},
-                                                {Question::losses, asked + all_missing},
-                                                {Question::top, asked + most_heard}};
-    return all.at(question);
+std::map<Key, string> all_statements() {
+    std::map<Key, string> all;
+    const auto put = [&](Question question, const string &sql, Reads reads = Reads::details) {
+        all.emplace(Key(question, reads), asked + sql);
+    };
+    put(Question::device, one_device);
+    put(Question::place, any_place);
+    put(Question::advertisers, some_advertisers);
+    put(Question::listened, any_stretch);
+    put(Question::pis, all_pis);
+    put(Question::track, one_track);
+    put(Question::track_by_rollups, sqlite_rolled::track());
+    put(Question::deleted, sqlite_rolled::deleted());
+    put(Question::stretches, all_stretches);
+    put(Question::gaps, all_gaps);
+    put(Question::losses, all_missing);
+    for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
+        put(Question::presence, sqlite_rolled::heard(reads), reads);
+        put(Question::top, sqlite_rolled::heard(reads), reads);
+    }
+    for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
+        put(Question::occupancy, sqlite_rolled::occupancy(reads) + how_many, reads);
+    return all;
+}
+
+const string &sql_of(Question question, Reads reads) {
+    static const auto all = all_statements();
+    const auto found = all.find({question, reads});
+    return found != all.end() ? found->second : all.at({question, Reads::details});
 }
 
 class SqliteColumns final : public Columns {
@@ -172,6 +148,22 @@ class SqliteColumns final : public Columns {
 
   private:
     const Statement &row_;
+};
+
+class CrowdColumns final : public Columns {
+  public:
+    explicit CrowdColumns(const SqliteCrowd::Row &row) : row_(row) {}
+    std::optional<std::int64_t> number(int column) const override { return of<std::int64_t>(column); }
+    std::optional<string> text(int column) const override { return of<string>(column); }
+
+  private:
+    template <class Type>
+    std::optional<Type> of(int column) const {
+        const auto *value = std::get_if<Type>(&row_[static_cast<std::size_t>(column)]);
+        return value != nullptr ? std::optional(*value) : std::nullopt;
+    }
+
+    const SqliteCrowd::Row &row_;
 };
 
 class SqliteQuestions final : public QuestionRows {
@@ -205,11 +197,19 @@ class SqliteQuestions final : public QuestionRows {
         for (const auto id : what.advertisers)
             advertisers += (advertisers.size() == 1 ? "" : ",") + std::to_string(id);
         advertisers += ']';
-        Statement statement(database_, sql_of(question));
+        Statement statement(database_, sql_of(question, what.reads));
         statement.bind(1, what.since).bind(2, what.until).bind(3, what.device).bind(4, what.place);
         statement.bind(5, what.most).bind(6, what.every).bind(7, advertisers).bind(8, what.text);
         statement.bind(9, what.whole_since).bind(10, what.whole_until);
         statement.bind(11, what.days_since).bind(12, what.days_until);
+        if (question == Question::presence || question == Question::top) {
+            SqliteCrowd crowd(database_);
+            while (statement.step()) crowd.add(statement);
+            const auto most = static_cast<std::size_t>(what.most);
+            for (const auto &row : question == Question::top ? crowd.top(most) : crowd.presence(most))
+                sink(CrowdColumns(row));
+            return;
+        }
         const SqliteColumns columns(statement);
         while (statement.step()) sink(columns);
     }

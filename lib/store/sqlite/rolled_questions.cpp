@@ -7,7 +7,6 @@ using std::string;
 
 // What is heard comes from four places, none of which knows what another does: days and five minutes that are merged, batches of that time that are
 // yet to be merged, and the detections before and after it. place 0: none was told. CROSS: in this order.
-const string columns = "at, advertiser, device, place, strongest, rssi_sum, detections, zone";
 const string of_detection =
     "detections.timestamp AS at, advertiser, batches.device, coalesce(batches.place, 0) AS place,"
     " rssi AS strongest, rssi AS rssi_sum, 1 AS detections, zone";
@@ -40,8 +39,12 @@ string from_detections(const string &since, const string &until) {
 
 const string of_these = "advertiser IN (SELECT value FROM json_each(?7))";
 
-string heard_of_detections(const string &from) {
-    return " UNION ALL SELECT " + of_detection + from + " AND " + of_these;
+// The same of all three: of batches to be merged, and before and after the whole five minutes.
+string of_details(const string &columns, const string &more = "") {
+    string sql;
+    for (const auto &from : {from_due, from_detections("?1", "?9"), from_detections("?10", "?2")})
+        sql += " UNION ALL SELECT " + columns + from + more;
+    return sql;
 }
 
 // Days without those that are answered as days; of each, its five minutes are looked for by their key.
@@ -63,13 +66,69 @@ const string of_days =
     " FROM rollups_day INDEXED BY rollups_day_advertiser WHERE " +
     of_these + " AND day >= ?11 / 86400000 AND day < ?12 / 86400000" + chosen;
 
+// Of a Pi or a place: its rows are looked for place by place.
+const string their_places =
+    ", their AS MATERIALIZED (SELECT DISTINCT place FROM device_places WHERE true" + chosen + ")";
+
+// Rows of a table of rollups whose `number` is from the one to before the other.
+string from_rollups(Reads reads, const string &table, const string &number, const string &from,
+                    const string &until) {
+    if (reads == Reads::rollups)
+        return " FROM " + table + " WHERE " + number + " >= " + from + " AND " + number + " < " + until;
+    return " FROM (WITH RECURSIVE span (n) AS (SELECT " + from + " WHERE " + from + " < " + until +
+           " UNION ALL SELECT n + 1 FROM span WHERE n + 1 < " + until + ") SELECT n FROM span) AS span" +
+           " CROSS JOIN their CROSS JOIN " + table + " ON " + number + " = span.n AND " + table +
+           ".place = their.place WHERE (?3 IS NULL OR device = ?3)";
+}
+
+// The steps in which something changed since they were counted, or of which only a part is asked for.
+const string unsettled =
+    ", unsettled AS MATERIALIZED (SELECT number AS step FROM occupancy_due WHERE minutes = ?6 / 60000"
+    " AND number BETWEEN ?9 / ?6 AND ?10 / ?6"
+    " UNION SELECT bucket * 300000 / ?6 FROM due_buckets"
+    " UNION SELECT timestamp / ?6 FROM rollup_due CROSS JOIN batches ON batches.id BETWEEN from_batch AND "
+    "to_batch WHERE near IS NOT NULL AND timestamp >= ?9 AND timestamp < ?10"
+    " UNION SELECT ?1 / ?6 WHERE ?1 % ?6 <> 0 UNION SELECT ?2 / ?6 WHERE ?2 % ?6 <> 0)";
+// Of these, the five minutes that are merged.
+const string from_unsettled =
+    " FROM unsettled CROSS JOIN rollups ON bucket >= max(step * ?6, ?9) / 300000"
+    " AND bucket < min((step + 1) * ?6, ?10) / 300000 WHERE (?4 IS NULL OR place" +
+    chosen_places + ")";
+
+// Numbers that are told alone: the rest of the statement, whose rows are of that place.
+string told_by_batches(const string &since, const string &until, const string &from = "batches") {
+    return "SELECT batches.timestamp / ?6, coalesce(place, 0), near, medium, far FROM " + from +
+           " WHERE near IS NOT NULL AND batches.timestamp >= " + since + " AND batches.timestamp < " + until +
+           chosen_batches;
+}
+string told_by_rollups(const string &step, const string &from, const string &where) {
+    return "SELECT " + step + ", place, told_near, told_medium, told_far FROM " + from + where +
+           " AND (?4 IS NULL OR place" + chosen_places + ")";
+}
+
+// With what is not in the rollups. A rollup does not know which Pi told a number.
+string told(Reads reads) {
+    if (reads == Reads::details || reads == Reads::of_pi) return told_by_batches("?1", "?2");
+    const string merged =
+        reads == Reads::counts
+            ? told_by_rollups("step", "unsettled CROSS JOIN occupancy_rollups",
+                              " ON minutes = 5 AND number >= max(step * ?6, ?9) / 300000"
+                              " AND number < min((step + 1) * ?6, ?10) / 300000 WHERE true")
+            : told_by_rollups("number * 300000 / ?6", "occupancy_rollups",
+                              " WHERE minutes = 5 AND number >= ?9 / 300000 AND number < ?10 / 300000");
+    return merged + " UNION ALL " + told_by_batches("?1", "?9") + " UNION ALL " +
+           told_by_batches("?10", "?2") + " UNION ALL " +
+           told_by_batches("?9", "?10",
+                           "rollup_due CROSS JOIN batches ON batches.id BETWEEN from_batch AND to_batch");
+}
+
 }  // namespace
 
 const string &track() {
     static const string sql =
-        due_batches + wanted + ", heard (" + columns + ") AS (" + of_buckets + of_days +
-        heard_of_detections(from_due) + heard_of_detections(from_detections("?1", "?9")) +
-        heard_of_detections(from_detections("?10", "?2")) +
+        due_batches + wanted +
+        ", heard (at, advertiser, device, place, strongest, rssi_sum, detections, zone) AS (" + of_buckets +
+        of_days + of_details(of_detection, " AND " + of_these) +
         "), each AS (SELECT at / ?6 AS step, advertiser, device, place, max(strongest) AS rssi,"
         " sum(rssi_sum) AS rssi_sum, sum(detections) AS detections, min(zone) AS zone FROM heard"
         " GROUP BY 1, 2, 3, 4)"
@@ -89,6 +148,51 @@ const string &deleted() {
         " (SELECT count(*) FROM detections WHERE timestamp >= ?1 AND timestamp < ?1 + 300000 AND NOT EXISTS"
         " (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))";
     return sql;
+}
+
+string heard(Reads reads) {
+    const string details =
+        "detections.timestamp, detections.timestamp, advertiser, batches.device,"
+        " coalesce(batches.place, 0), rssi, zone, 1";
+    if (reads == Reads::details) return " SELECT " + details + from_detections("?1", "?2");
+    const auto merged = [&](const string &table, const string &times, const string &number,
+                            const string &from, const string &until) {
+        return "SELECT " + times + ", advertiser, device, " + table + ".place, strongest, zone, detections" +
+               from_rollups(reads, table, number, from, until);
+    };
+    const string five = "bucket * 300000, bucket * 300000",
+                 day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
+    return due_batches + their_places + " " +
+           merged("rollups", five, "bucket", "?9 / 300000", "?11 / 300000") + " UNION ALL " +
+           merged("rollups", five, "bucket", "?12 / 300000", "?10 / 300000") + " UNION ALL " +
+           merged("rollups_day", day, "day", "?11 / 86400000", "?12 / 86400000") + of_details(details);
+}
+
+string occupancy(Reads reads) {
+    const string details = "detections.timestamp / ?6, coalesce(batches.place, 0), advertiser, zone";
+    const string merged = reads == Reads::counts
+                              ? "SELECT step, rollups.place, advertiser, zone" + from_unsettled
+                              : "SELECT bucket * 300000 / ?6, rollups.place, advertiser, zone" +
+                                    from_rollups(reads, "rollups", "bucket", "?9 / 300000", "?10 / 300000");
+    const string heard = reads == Reads::details ? "SELECT " + details + from_detections("?1", "?2")
+                                                 : merged + of_details(details);
+    const string settled =
+        reads == Reads::counts
+            ? " UNION ALL SELECT number, place, near, medium, far, told_near, told_medium, told_far FROM "
+              "occupancy_rollups WHERE minutes = ?6 / 60000 AND number >= ?9 / ?6 AND number < ?10 / ?6"
+              " AND number NOT IN (SELECT step FROM unsettled) AND (?4 IS NULL OR place" +
+                  chosen_places + ")"
+            : "";
+    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") +
+           ", heard (step, place, advertiser, zone) AS (" + heard +
+           "), each AS (SELECT step, place, advertiser, min(zone) AS zone FROM heard GROUP BY 1, 2, 3),"
+           " told (step, place, near, medium, far) AS (" +
+           told(reads) +
+           "), together (step, place, near, medium, far, told_near, told_medium, told_far) AS ("
+           "SELECT step, place, sum(zone = 0), sum(zone = 1), sum(zone = 2), 0, 0, 0 FROM each GROUP BY 1, 2"
+           " UNION ALL SELECT step, place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY 1, "
+           "2" +
+           settled + ")";
 }
 
 }  // namespace ble::sqlite_rolled

@@ -10,16 +10,18 @@
 namespace ble {
 namespace {
 
-std::string into(const char *table, const char *period) {
-    return std::string(table) + " (" + period +
-           ", place, advertiser, device, detections, reports, strongest, rssi_sum, zone)";
-}
+constexpr char rollups[] =
+    "rollups (bucket, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)";
+constexpr char rollups_day[] =
+    "rollups_day (day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone, first, "
+    "last)";
 
 constexpr char or_add[] =
     "ON CONFLICT DO UPDATE SET detections = detections + excluded.detections, reports = reports + "
     "excluded.reports,"
     " strongest = max(strongest, excluded.strongest), rssi_sum = rssi_sum + excluded.rssi_sum,"
     " zone = min(zone, excluded.zone)";
+constexpr char or_add_to_day[] = ", first = min(first, excluded.first), last = max(last, excluded.last)";
 
 // In the order of the table, so that an advertiser's rows of one bucket follow each other.
 std::string zones_where(const char *table, const char *where) {
@@ -28,6 +30,19 @@ std::string zones_where(const char *table, const char *where) {
 
 constexpr char columns[] =
     "SELECT detections.batch, detections.timestamp, advertiser, rssi, zone, count FROM ";
+
+std::optional<std::int64_t> number_of(const Statement &row, int column) {
+    return row.is_null(column) ? std::nullopt : std::optional(row.integer(column));
+}
+
+DueBatch batch_of(const Statement &row) {
+    DueBatch batch{row.integer(0), row.integer(1), row.integer(2), row.integer(3), row.integer(4)};
+    batch.oldest = number_of(row, 5);
+    batch.newest = number_of(row, 6);
+    batch.timestamp = number_of(row, 7);
+    if (!row.is_null(8)) batch.told = ZoneCounts{row.integer(8), row.integer(9), row.integer(10)};
+    return batch;
+}
 
 }  // namespace
 
@@ -43,8 +58,8 @@ SqliteRollups::SqliteRollups(Database &database)
       shorten_due_(database, "UPDATE rollup_due SET from_batch = ?2 WHERE from_batch = ?1"),
       erase_due_(database, "DELETE FROM rollup_due WHERE from_batch = ?"),
       batches_(database,
-               "SELECT id, device, coalesce(place, 0), lived_s, received_at, oldest, newest FROM batches"
-               " WHERE id BETWEEN ? AND ? AND oldest IS NOT NULL ORDER BY id LIMIT ?"),
+               "SELECT id, device, coalesce(place, 0), lived_s, received_at, oldest, newest, timestamp, near,"
+               " medium, far FROM batches WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"),
       segment_(database,
                std::string(columns) + "detections WHERE timestamp BETWEEN ? AND ? AND batch BETWEEN ? AND ?"),
       scattered_(database, std::string(columns) +
@@ -69,13 +84,26 @@ SqliteRollups::SqliteRollups(Database &database)
                                  " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9,"
                                  " ?1 * 12 + 10, ?1 * 12 + 11)")),
       zones_of_day_(database, zones_where("rollups_day", "day = ?1")),
-      put_occupancy_(database, "INSERT OR REPLACE INTO occupancy_rollups VALUES (?, ?, ?, ?, ?, ?)"),
+      put_place_(database, "INSERT INTO device_places VALUES (?, ?) ON CONFLICT DO NOTHING"),
+      put_told_(
+          database,
+          "INSERT INTO occupancy_rollups VALUES (5, ?, ?, 0, 0, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+          " told_near = max(told_near, excluded.told_near), told_far = max(told_far, excluded.told_far),"
+          " told_medium = max(told_medium, excluded.told_medium)"),
+      told_(database,
+            "SELECT max(told_near), max(told_medium), max(told_far) FROM occupancy_rollups"
+            " WHERE minutes = ? AND number BETWEEN ? AND ? AND place = ?"),
+      forget_told_(database,
+                   "UPDATE occupancy_rollups SET told_near = 0, told_medium = 0, told_far = 0"
+                   " WHERE minutes = 5 AND number = ?"),
+      put_occupancy_(database, "INSERT OR REPLACE INTO occupancy_rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       erase_occupancy_(database,
                        "DELETE FROM occupancy_rollups WHERE minutes = ? AND number = ? AND place = ?"),
       next_day_(
           database,
           "SELECT day FROM (SELECT min(timestamp) / 86400000 AS day FROM detections WHERE timestamp >= ?1 "
-          "* 86400000 UNION ALL SELECT min(day) FROM rollup_days WHERE day >= ?1)"
+          "* 86400000 UNION ALL SELECT min(timestamp) / 86400000 FROM batches WHERE timestamp >= ?1 * "
+          "86400000 UNION ALL SELECT min(day) FROM rollup_days WHERE day >= ?1)"
           " WHERE day IS NOT NULL ORDER BY day LIMIT 1"),
       is_whole_(database, "SELECT is_whole FROM rollup_days WHERE day = ?"),
       has_(database,
@@ -88,18 +116,23 @@ SqliteRollups::SqliteRollups(Database &database)
                           " WHERE detections.timestamp >= ?1 * 300000 AND detections.timestamp < (?1 + 1) * "
                           "300000 AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE batches.id BETWEEN "
                           "from_batch AND to_batch)")),
+      windows_(database,
+               "SELECT id, device, coalesce(place, 0), lived_s, received_at, NULL, NULL, timestamp, near,"
+               " medium, far FROM batches WHERE timestamp >= ?1 * 300000 AND timestamp < (?1 + 1) * 300000"
+               " AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE id BETWEEN from_batch AND to_batch)"),
       erase_day_(database, "DELETE FROM rollups_day WHERE day = ?"),
       make_day_(database,
                 "INSERT INTO rollups_day SELECT ?1, place, advertiser, device, sum(detections), sum(reports),"
-                " max(strongest), sum(rssi_sum), min(zone) FROM rollups"
+                " max(strongest), sum(rssi_sum), min(zone), min(bucket) % 288, max(bucket) % 288 FROM rollups"
                 " WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288 GROUP BY 2, 3, 4"),
       mark_places_(
           database,
-          "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT DISTINCT place FROM rollups "
-          "WHERE bucket = ?1), (SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
+          "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
+          "WHERE bucket = ?1 UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = ?1), "
+          "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
           "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
-      put_rollups_(database, into("rollups", "bucket"), or_add),
-      put_days_(database, into("rollups_day", "day"), or_add) {}
+      put_rollups_(database, rollups, or_add),
+      put_days_(database, rollups_day, std::string(or_add) + or_add_to_day) {}
 
 std::vector<DueRange> SqliteRollups::due(std::int64_t most) {
     std::vector<DueRange> found;
@@ -118,9 +151,7 @@ std::set<std::int64_t> SqliteRollups::due_among(const std::vector<std::int64_t> 
 std::vector<DueBatch> SqliteRollups::batches(const DueRange &range, std::int64_t most) {
     std::vector<DueBatch> found;
     batches_.bind(1, range.from).bind(2, range.to).bind(3, most);
-    const auto number = [this](int column) { return batches_.integer(column); };
-    while (batches_.step())
-        found.push_back({number(0), number(1), number(2), number(3), number(4), number(5), number(6)});
+    while (batches_.step()) found.push_back(batch_of(batches_));
     return found;
 }
 
@@ -129,9 +160,11 @@ std::vector<Touched> SqliteRollups::merge(const std::vector<DueBatch> &batches) 
     Batches known;
     std::vector<Segment> segments;
     for (const auto &batch : batches) {
+        take_window(batch);
+        if (!batch.oldest || !batch.newest) continue;
         known.emplace(batch.id, Batch{batch});
         segments.push_back(
-            {batch.oldest, batch.newest, batch.id, batch.id, are_scattered(batch.oldest, batch.newest)});
+            {*batch.oldest, *batch.newest, batch.id, batch.id, are_scattered(*batch.oldest, *batch.newest)});
     }
     for (const auto &segment : join(std::move(segments))) {
         if (segment.scattered) {
@@ -154,6 +187,13 @@ void SqliteRollups::forget() {
     touched_.clear();
 }
 
+void SqliteRollups::take_window(const DueBatch &batch) {
+    if (!batch.timestamp) return;
+    const auto bucket = *batch.timestamp / rollup_ms;
+    touch(bucket, batch);
+    if (batch.told) put_told_.run(bucket, batch.place, batch.told->near, batch.told->medium, batch.told->far);
+}
+
 // Of a segment: some may be of other batches.
 std::int64_t SqliteRollups::read(Statement &statement, Batches &batches) {
     std::int64_t rows = 0;
@@ -163,7 +203,8 @@ std::int64_t SqliteRollups::read(Statement &statement, Batches &batches) {
         const auto &batch = found->second.row;
         const auto bucket = statement.integer(1) / rollup_ms, rssi = statement.integer(3);
         rows_.push_back({bucket, batch.place, statement.integer(2), batch.device, 1,
-                         statement.is_null(5) ? 1 : statement.integer(5), rssi, rssi, statement.integer(4)});
+                         statement.is_null(5) ? 1 : statement.integer(5), rssi, rssi, statement.integer(4), 0,
+                         0});
         if (std::exchange(found->second.bucket, bucket) != bucket) touch(bucket, batch);
     }
     return rows;
@@ -180,16 +221,32 @@ void SqliteRollups::touch(std::int64_t bucket, const DueBatch &batch) {
 // Stores what was read, and forgets it.
 std::vector<Touched> SqliteRollups::put(bool days_too) {
     sum(rows_);
-    store(rows_, put_rollups_);
-    if (days_too) {
-        for (auto &row : rows_) row.bucket /= buckets_a_day;
-        sum(rows_);
-        store(rows_, put_days_);
-    }
+    put_rollups_.forget();
+    for (const auto &row : rows_)
+        put_rollups_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
+                         row.strongest, row.rssi_sum, row.zone);
+    put_rollups_.flush();
+    std::set<std::pair<std::int64_t, std::int64_t>> places;
+    for (const auto &row : rows_) places.emplace(row.device, row.place);
+    for (const auto &[device, place] : places) put_place_.run(device, place);
+    if (days_too) put_days();
     rows_.clear();
     std::vector<Touched> touched;
     for (const auto &[key, one] : std::exchange(touched_, {})) touched.push_back(one);
     return touched;
+}
+
+void SqliteRollups::put_days() {
+    for (auto &row : rows_) {
+        row.first = row.last = row.bucket % buckets_a_day;
+        row.bucket /= buckets_a_day;
+    }
+    sum(rows_);
+    put_days_.forget();
+    for (const auto &row : rows_)
+        put_days_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
+                      row.strongest, row.rssi_sum, row.zone, row.first, row.last);
+    put_days_.flush();
 }
 
 // In the order of the table, each key once.
@@ -206,16 +263,10 @@ void SqliteRollups::sum(std::vector<Row> &rows) {
         rows[last].strongest = std::max(rows[last].strongest, rows[i].strongest);
         rows[last].rssi_sum += rows[i].rssi_sum;
         rows[last].zone = std::min(rows[last].zone, rows[i].zone);
+        rows[last].first = std::min(rows[last].first, rows[i].first);
+        rows[last].last = std::max(rows[last].last, rows[i].last);
     }
     if (!rows.empty()) rows.resize(last + 1);
-}
-
-void SqliteRollups::store(const std::vector<Row> &rows, Insert &into) {
-    into.forget();
-    for (const auto &row : rows)
-        into.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
-                 row.strongest, row.rssi_sum, row.zone);
-    into.flush();
 }
 
 std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std::int64_t most) {
@@ -239,11 +290,24 @@ void SqliteRollups::count_occupancy(const OccupancyDue &due) {
     for (std::size_t i = 0; i < heard.size(); ++i)
         if (i == 0 || heard[i].first != heard[i - 1].first)
             ++counts[static_cast<std::size_t>(std::clamp<std::int64_t>(heard[i].second, 0, 2))];
-    if (heard.empty())
+    const auto told = told_in(due);
+    if (heard.empty() && told.near + told.medium + told.far == 0)
         erase_occupancy_.run(due.minutes, due.number, due.place);
     else
-        put_occupancy_.run(due.minutes, due.number, due.place, counts[0], counts[1], counts[2]);
+        put_occupancy_.run(due.minutes, due.number, due.place, counts[0], counts[1], counts[2], told.near,
+                           told.medium, told.far);
     erase_occupancy_due_.run(due.minutes, due.number, due.place);
+}
+
+// Of hours by their five minutes, of days by their hours, which are counted before them.
+ZoneCounts SqliteRollups::told_in(const OccupancyDue &due) {
+    const std::int64_t parts = due.minutes == 5 ? 1 : due.minutes == 60 ? buckets_an_hour : 24;
+    told_.bind(1, due.minutes == 1440 ? 60 : 5).bind(2, due.number * parts);
+    told_.bind(3, (due.number + 1) * parts - 1).bind(4, due.place);
+    told_.step();
+    const ZoneCounts told{told_.integer(0), told_.integer(1), told_.integer(2)};
+    told_.reset();
+    return told;
 }
 
 bool SqliteRollups::hold(std::int64_t device, std::int64_t place, const std::vector<Heard> &heard) {
@@ -256,12 +320,15 @@ std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {
     forget();
     mark_places_.run(bucket);
     erase_bucket_.run(bucket);
+    forget_told_.run(bucket);
+    windows_.bind(1, bucket);
+    while (windows_.step()) take_window(batch_of(windows_));
     bucket_.bind(1, bucket);
     while (bucket_.step()) {
         const auto number = [this](int column) { return bucket_.integer(column); };
         const DueBatch batch{number(0), number(1), number(2), number(3), number(4)};
         rows_.push_back({bucket, batch.place, number(6), batch.device, 1, bucket_.is_null(9) ? 1 : number(9),
-                         number(7), number(7), number(8)});
+                         number(7), number(7), number(8), 0, 0});
         touch(bucket, batch);
     }
     return put(false);

@@ -86,25 +86,30 @@ void check_archive_schema(Database &database) {
     check_version(database);
     const auto version = version_of(database);
     if (version < all[std::size(all) - 1].version)
-        throw Error(ExitCode::config,
-                    "the database " + database.path() + " has version " + std::to_string(version) +
-                        ", which this program does not read: start this version's bleingest on it "
-                        "once, which brings it forward");
+        throw Error(ExitCode::config, "the database " + database.path() + " has version " +
+                                          std::to_string(version) +
+                                          ", which this program cannot read: run this version of bleingest "
+                                          "on it once, to upgrade the database");
 }
 
 void check_version(Database &database, std::span<const Migration> migrations) {
     refuse_newer(database, version_of(database), migrations.back().version);
 }
 
-void open_schema(Database &database, std::span<const Migration> migrations) {
+void check_our_schema(Database &database, std::span<const Migration> migrations) {
     refuse_foreign(database);
     check_version(database, migrations);
+}
+
+void open_schema(Database &database, std::span<const Migration> migrations) {
+    check_our_schema(database, migrations);
     // A commit is durable when it returns, also through a power cut. 16 MiB of log before it is copied into the file:
     // pages that change often are then copied once. References document; checking each would cost a look-up a row.
     database.execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
         "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768; PRAGMA secure_delete=ON;"
         "PRAGMA foreign_keys=OFF");
+    database.keep_log();
     const bool is_new = version_of(database) == 0;
     // A step may sort all batches there are, which the memory of a small machine does not hold.
     database.execute("PRAGMA temp_store=FILE");

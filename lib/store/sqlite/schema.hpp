@@ -23,6 +23,9 @@ std::span<const Migration> store_migrations();
 // left untouched.
 void open_schema(Database &database, std::span<const Migration> migrations = store_migrations());
 
+// Error(config) for another program's database and for a newer version.
+void check_our_schema(Database &database, std::span<const Migration> migrations = store_migrations());
+
 // Error(config) when a file that is only to be read is not ours, or has another version than this program's.
 void check_archive_schema(Database &database);
 

@@ -26,7 +26,8 @@ CREATE TABLE rollups (
     PRIMARY KEY (bucket, place, advertiser, device)
 ) STRICT, WITHOUT ROWID;
 
--- The same for each day, by UTC: day * 86400000 is when it began.
+-- The same for each day, by UTC: day * 86400000 is when it began. first, last: the how-manieth five minutes of it (0 to 287) it was
+-- heard in first and last.
 CREATE TABLE rollups_day (
     day        INTEGER NOT NULL,
     place      INTEGER NOT NULL,
@@ -37,12 +38,21 @@ CREATE TABLE rollups_day (
     strongest  INTEGER NOT NULL,
     rssi_sum   INTEGER NOT NULL,
     zone       INTEGER NOT NULL,
+    first      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
     PRIMARY KEY (day, place, advertiser, device)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rollups_day_advertiser ON rollups_day (advertiser);
 
--- Of the batches that went into a day: the store's age when the first and the last of them were stored, and the latest time of
--- receipt. is_whole: all of them are still there with their detections.
+-- At which places each Pi was ever heard of; place 0: at none.
+CREATE TABLE device_places (
+    device INTEGER NOT NULL,
+    place  INTEGER NOT NULL,
+    PRIMARY KEY (device, place)
+) STRICT, WITHOUT ROWID;
+
+-- Of the batches that have a detection or the end of a window in a day: the store's age when the first and the last of them were stored, and the latest time of
+-- receipt. is_whole: all of them are still there.
 CREATE TABLE rollup_days (
     day         INTEGER PRIMARY KEY,
     first_s     INTEGER NOT NULL,
@@ -57,13 +67,17 @@ ALTER TABLE age ADD COLUMN rollup_hour_began_s INTEGER NOT NULL DEFAULT -7200;
 ALTER TABLE age ADD COLUMN rollup_hour_left INTEGER NOT NULL DEFAULT 0;
 
 -- How many advertisers were at a place in 5, 60 or 1440 minutes, by the nearest zone; number * minutes * 60000 is when these began.
+-- told_…: of windows that tell numbers alone, the greatest one.
 CREATE TABLE occupancy_rollups (
-    minutes INTEGER NOT NULL,
-    number  INTEGER NOT NULL,
-    place   INTEGER NOT NULL,
-    near    INTEGER NOT NULL,
-    medium  INTEGER NOT NULL,
-    far     INTEGER NOT NULL,
+    minutes     INTEGER NOT NULL,
+    number      INTEGER NOT NULL,
+    place       INTEGER NOT NULL,
+    near        INTEGER NOT NULL,
+    medium      INTEGER NOT NULL,
+    far         INTEGER NOT NULL,
+    told_near   INTEGER NOT NULL DEFAULT 0,
+    told_medium INTEGER NOT NULL DEFAULT 0,
+    told_far    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (minutes, number, place)
 ) STRICT, WITHOUT ROWID;
 -- Which of them are to be counted anew.
@@ -86,15 +100,19 @@ SELECT devices.device_id, places.name, places.location, advertisers.device_hash,
   JOIN advertisers ON advertisers.id = rollups.advertiser
   LEFT JOIN places ON places.id = rollups.place;
 
--- How many advertisers were at a place. Filter by minutes and since_ms.
+-- How many advertisers were at a place, as they were told apart or as the fullest window told. Filter by minutes and since_ms.
 CREATE VIEW occupancy_log AS
 SELECT occupancy_rollups.minutes, places.name, places.location,
        strftime('%Y-%m-%dT%H:%M:%fZ', occupancy_rollups.number * occupancy_rollups.minutes * 60, 'unixepoch') AS since,
-       occupancy_rollups.near, occupancy_rollups.medium, occupancy_rollups.far,
-       occupancy_rollups.near + occupancy_rollups.medium + occupancy_rollups.far AS advertisers,
+       max(near, told_near) AS near, max(medium, told_medium) AS medium, max(far, told_far) AS far,
+       max(near, told_near) + max(medium, told_medium) + max(far, told_far) AS advertisers,
        occupancy_rollups.number * occupancy_rollups.minutes * 60000 AS since_ms
   FROM occupancy_rollups
   LEFT JOIN places ON places.id = occupancy_rollups.place;
+
+-- Stretches are no longer made shorter batch by batch.
+DROP INDEX batches_series;
+CREATE INDEX batches_told ON batches (timestamp) WHERE near IS NOT NULL;
 
 INSERT INTO rollup_due SELECT min(id), max(id), 0 FROM batches HAVING count(*) > 0;
 )sql";

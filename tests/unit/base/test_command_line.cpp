@@ -149,6 +149,40 @@ TEST_CASE("LOG_LEVEL is read without regard to case, and a wrong one is 78") {
     ble::set_log_level(ble::LogLevel::info);
 }
 
+TEST_CASE("what was probably meant is near enough to be no joke") {
+    const std::vector<std::string> known{"--name",
+                                         "--location",
+                                         "--deny",
+                                         "--hash-key",
+                                         "--metrics",
+                                         "--version",
+                                         "--help",
+                                         "--device",
+                                         "--source",
+                                         "--confirm",
+                                         "--url",
+                                         "--username",
+                                         "--password-file",
+                                         "--max-rate",
+                                         "--confirm-timeout",
+                                         "--max-advertisers-per-batch",
+                                         "--retain",
+                                         "-t"};
+    const auto meant = [&](const char *typed) { return ble::nearest(typed, known); };
+    for (const char *typed : {"--time", "--duration", "--save", "--retries", "--session", "--http", "--keep",
+                              "--batch", "--t", "--zone"})
+        CHECK(meant(typed).empty());
+    CHECK(meant("--key") == "--hash-key");
+    CHECK(meant("--rate") == "--max-rate");
+    CHECK(meant("--srce") == "--source");
+    CHECK(meant("--usr") == "--username");
+    CHECK(meant("--uri") == "--url");
+    CHECK(meant("--pasword") == "--password-file");
+    CHECK(meant("--confrim") == "--confirm");
+    CHECK(meant("--device-id") == "--device");
+    CHECK(meant("--lokatoin") == "--location");
+}
+
 TEST_CASE("what was probably meant is the name that is begun, or differs in the fewest letters") {
     const std::vector<std::string> known{"--broker", "--port", "--retain", "--spool", "--spool-max", "--tls"};
     const auto meant = [&](const char *typed) { return ble::nearest(typed, known); };

@@ -193,7 +193,7 @@ TEST_CASE("a name that breaks the rules is left out, an identifier that does ref
     CHECK(left_out("version", std::string(65, '1')) == "version: longer than 64 characters");
     CHECK(left_out("name", "a \\\" \\\\ \u00a0 \u2027 \u200d \u065f").empty());
     const std::string control = "holds a control character", line = "holds a line separator",
-                      direction = "holds a control of the writing direction";
+                      direction = "holds a character that changes the writing direction";
     for (const auto &[text, why] : std::vector<std::pair<std::string, std::string>>{{"\\u0000", control},
                                                                                     {"\\n", control},
                                                                                     {"\\u001b[31m", control},
@@ -320,7 +320,7 @@ TEST_CASE("gap lines") {
     CHECK(refusal(R"({"device_id":"pi-1","gap":{"from_seq":3,"to_seq":3,"reason":"x"}})") ==
           "run_id: absent");
     CHECK(refusal(batch_line("", R"(,"run_id":"r","gap":{"from_seq":3,"to_seq":3,"reason":"x"})")) ==
-          "gap: not in one line with detections");
+          "gap: a line with a gap cannot have detections too");
 }
 
 TEST_CASE("a gap line tells when what it names was") {

@@ -72,7 +72,7 @@ TEST_CASE("a message that is no subscription is refused with a reason") {
     CHECK(refused(R"({"subscribe":{},"more":1})").find("not {\"subscribe\"") == 0);
     CHECK(refused(R"({"subscribe":[]})").find("not {\"subscribe\"") == 0);
     CHECK(refused(R"({"subscribe":{"device":[]}})") ==
-          "device: not known; what can be chosen by is device_id, device_hash, rssi_min");
+          "device: not known; use device_id, device_hash or rssi_min");
     CHECK(refused(R"({"subscribe":{"device_id":"pi-1"}})") == "device_id: not an array");
     CHECK(refused(R"({"subscribe":{"device_id":[1]}})") == "device_id: holds something that is no string");
     CHECK(refused(R"({"subscribe":{"device_hash":["abc"]}})") == "device_hash: not 64 hexadecimal digits");

@@ -1,5 +1,8 @@
+#include <clocale>
+
 #include "batch/batch_table.hpp"
 #include "batch/event_parts.hpp"
+#include "batch/shown_text.hpp"
 #include "batch/told.hpp"
 #include "catch.hpp"
 
@@ -33,6 +36,16 @@ TEST_CASE("a batch for people: aligned, with units, the strongest first, and har
     counted.clock_synced = false;
     CHECK(print_batch_table(counted, {}) ==
           "06:30:10.000  pi-1  seq 7  window 2.5 s  clock unsynced  near 1  medium 2  far 3");
+}
+
+TEST_CASE("the name of a Pi takes the room that it shows, not that of its bytes") {
+    Batch batch = two();
+    batch.device_id = "pi-ä研";
+    CHECK(print_batch_table(batch, {}).find("pi-??  seq 7") != std::string::npos);
+    std::setlocale(LC_CTYPE, "C.UTF-8");
+    CHECK(columns_of(batch.device_id, true) == 6);
+    CHECK(print_batch_table(batch, {false, true}).find("pi-ä研  seq 7") != std::string::npos);
+    std::setlocale(LC_CTYPE, "C");
 }
 
 TEST_CASE("a batch for people has colours only where they are wanted") {

@@ -580,7 +580,8 @@ void deletes_what_is_old(const StoreUnderTest &test) {
         Lines().batch(make_batch(seq, 20)).store(*test.store, received + seconds(seq));
     Batch keeps = make_batch(302, 1);
     keeps.detections[0].details = R"({"a":1})";
-    keeps.detections[0].timestamp += days(10);  // rollups of a day go together
+    *keeps.timestamp += days(10);  // rollups of a day go together
+    keeps.detections[0].timestamp += days(10);
     Lines().batch(keeps).store(*test.store, received + days(10));
     CHECK(expire(*test.store, days(9), received + days(10)) > 5);  // small ones
     CHECK(count(test, "batches") == 1);

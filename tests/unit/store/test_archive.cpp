@@ -106,8 +106,9 @@ Rows contents(const Side &side, bool whole = true) {
         " JOIN devices ON devices.id = runs.device");
     add("SELECT device_id, run_id, from_seq, to_seq, reason, noticed_at FROM gaps"
         " JOIN runs ON runs.id = gaps.run JOIN devices ON devices.id = runs.device");
-    add("SELECT device_id, name, location, listened_from, listened_until, windows, listened_s, clock FROM "
-        "coverage");
+    if (whole)
+        add("SELECT device_id, name, location, listened_from, listened_until, windows, listened_s, clock FROM"
+            " coverage");
     add("SELECT device_id, name, location, holes FROM devices");
     add("SELECT device_hash, detections FROM advertisers");
     add("SELECT count(*) FROM scattered");
@@ -514,5 +515,5 @@ TEST_CASE("a line of an archive is refused by who was not told") {
     const auto rejected = intake.rejected({});
     REQUIRE(rejected.size() == 3);
     for (const auto &one : rejected)
-        CHECK(one.reason == "archive: a line of bleexport, which bleingest --import takes");
+        CHECK(one.reason == "archive: this is a line of bleexport: use bleingest --import");
 }

@@ -158,11 +158,17 @@ TEST_CASE("what transactions say of advertisers is added up now and then, and al
 
 TEST_CASE("a transaction that the server undoes for another's sake is done again, and counted") {
     const std::string uri = PostgresServer::get().make_database();
+    // The writer looks for a deadlock once, when it has waited for so long: there has to be one by then.
+    Client(uri).rows(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = %L', current_database(), "
+        "'3s'); "
+        "END $$");
     const auto store = make_store(uri);
     Batch second = make_batch(0);
     second.device_id = "pi-2";
     Lines().batch(make_batch(0)).batch(second).store(*store, received);
     Client other(uri), third(uri);
+    other.rows("SET deadlock_timeout = '1h'");
     other.rows("BEGIN");
     other.rows("SELECT 1 FROM devices WHERE device_id = 'pi-2' FOR UPDATE");
     second.position->seq = 1;

@@ -184,13 +184,13 @@ TEST_CASE("an advertiser that is not one") {
 TEST_CASE("how many were at each place, also when nobody was") {
     Site site(each_database());
     for (const char *pi : {"pi-1", "pi-2"}) {
-        Batch one = Site::at_strength(Site::batch(pi, 0, 3), pi[3] == '1' ? -50 : -90,
+        Batch one = Site::at_strength(Site::batch(pi, 1, 3), pi[3] == '1' ? -50 : -90,
                                       pi[3] == '1' ? Zone::near : Zone::far);
         one.name = "Hall";
         site.take(one);
     }
     site.take(Site::batch("pi-3", 40, 0));
-    Batch counts = Site::batch("pi-4", 0, 0);
+    Batch counts = Site::batch("pi-4", 1, 0);
     counts.hash_id.reset();
     counts.occupancy = {3, 0, 12};
     site.take(counts);
@@ -203,6 +203,22 @@ TEST_CASE("how many were at each place, also when nobody was") {
     hall.place = "Hall";
     hall.device = "pi-2";
     CHECK(texts(site.ask()->occupancy(hall), {"name", "near", "far"}) == Rows{"Hall|0|3"});
+}
+
+TEST_CASE("a window is counted in each step in which it listened") {
+    Site site(each_database());
+    Batch one = Site::batch("pi-1", 0, 0);
+    *one.timestamp = start + minutes(8);
+    one.window_ms = 600'000;
+    site.take(one);
+    CHECK(texts(site.ask()->occupancy(scope()), {"from", "advertisers", "pis", "listened_s"}) ==
+          Rows{"2026-11-22T05:55:00.000Z|0|1|120.0", "2026-11-22T06:00:00.000Z|0|1|300.0",
+               "2026-11-22T06:05:00.000Z|0|1|180.0"});
+    Scope part = scope();
+    part.since = start + minutes(1);
+    part.until = start + minutes(6);
+    CHECK(texts(site.ask()->occupancy(part), {"from", "listened_s"}) ==
+          Rows{"2026-11-22T06:00:00.000Z|240.0", "2026-11-22T06:05:00.000Z|60.0"});
 }
 
 TEST_CASE("when each Pi listened, and why not") {
@@ -274,8 +290,8 @@ TEST_CASE("of many rows, the latest ones") {
     const auto some = site.ask(limits)->occupancy(asked);
     CHECK(some.more);
     CHECK(texts(some, {"from"}) ==
-          Rows{"2026-11-22T06:11:40.000Z", "2026-11-22T06:13:20.000Z", "2026-11-22T06:15:00.000Z"});
-    limits.rows = 10;
+          Rows{"2026-11-22T06:13:20.000Z", "2026-11-22T06:14:50.000Z", "2026-11-22T06:15:00.000Z"});
+    limits.rows = 20;  // of each, the ten seconds in which it listened and those in which somebody was heard
     CHECK_FALSE(site.ask(limits)->occupancy(asked).more);
     limits.rows = 3;
     const auto way = site.ask(limits)->track({hash_of(0)}, asked);

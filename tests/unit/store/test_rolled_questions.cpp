@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 #include <sstream>
 #include <tuple>
 
@@ -38,6 +39,8 @@ std::int64_t step_of(Time time, const Scope &scope) {
 class Heard {
   public:
     void add(const Batch &batch) { batches_.push_back(batch); }
+    // A rollup does not know which Pi told a number: then it is known of the batches alone, some or all of which are deleted.
+    enum class NumbersOfPis { known, some, none } numbers_of_pis = NumbersOfPis::known;
 
     Rows track(const Scope &scope) const {
         struct Point {
@@ -64,12 +67,115 @@ class Heard {
         return rows;
     }
 
+    // Rows in which somebody was heard.
+    Rows occupancy(const Scope &scope) const {
+        struct Place {
+            std::map<std::string, std::int64_t> zones;
+            std::int64_t told[3]{};
+        };
+        std::map<std::pair<std::int64_t, std::string>, Place> places;
+        each(scope, [&](const Batch &batch, const Detection &detection) {
+            auto &zones = places[{step_of(detection.timestamp, scope), batch.name.value_or("")}].zones;
+            auto &zone = zones.try_emplace(std::string(detection.device_hash.text()), 9).first->second;
+            zone = std::min(zone, static_cast<std::int64_t>(detection.zone));
+        });
+        for (const auto &batch : batches_) {
+            const Time end = *batch.timestamp;
+            if (scope.device && numbers_of_pis == NumbersOfPis::none) continue;
+            if (!batch.occupancy || !is_chosen(batch, scope) || end < scope.since || end >= scope.until)
+                continue;
+            auto &told = places[{step_of(end, scope), batch.name.value_or("")}].told;
+            told[0] = std::max<std::int64_t>(told[0], batch.occupancy->near);
+            told[1] = std::max<std::int64_t>(told[1], batch.occupancy->medium);
+            told[2] = std::max<std::int64_t>(told[2], batch.occupancy->far);
+        }
+        Rows rows;
+        for (const auto &[key, place] : places) {
+            std::int64_t counts[3]{};
+            for (const auto &[hash, zone] : place.zones) ++counts[zone];
+            for (int zone = 0; zone < 3; ++zone) counts[zone] = std::max(counts[zone], place.told[zone]);
+            if (counts[0] + counts[1] + counts[2] == 0) continue;
+            std::ostringstream row;
+            row << key.first << '|' << key.second << '|' << counts[0] << '|' << counts[1] << '|' << counts[2];
+            rows.push_back(row.str());
+        }
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
+    // For each advertiser: hash, strongest, Pis at places, detections, last; those that two hear equally well without its Pi and zone.
+    Rows presence(const Scope &scope) const {
+        struct Seat {
+            std::int64_t strongest = -1000, zone = 9;
+        };
+        struct Who {
+            std::map<std::pair<std::string, std::string>, Seat> seats;
+            std::int64_t detections = 0;
+            Time last{};
+        };
+        std::map<std::string, Who> all;
+        each(scope, [&](const Batch &batch, const Detection &detection) {
+            auto &who = all[std::string(detection.device_hash.text())];
+            auto &seat = who.seats[{batch.device_id, batch.name.value_or("")}];
+            seat.strongest = std::max<std::int64_t>(seat.strongest, detection.rssi_dbm);
+            seat.zone = std::min(seat.zone, static_cast<std::int64_t>(detection.zone));
+            ++who.detections;
+            who.last = std::max(who.last, detection.timestamp);
+        });
+        Rows rows;
+        for (const auto &[hash, who] : all) {
+            auto best = who.seats.begin();
+            for (auto seat = who.seats.begin(); seat != who.seats.end(); ++seat)
+                if (seat->second.strongest > best->second.strongest) best = seat;
+            std::ostringstream row;
+            row << hash << '|' << best->second.strongest << '|' << who.seats.size() << '|' << who.detections
+                << '|' << ms(who.last) / 300'000;
+            const auto as_strong = std::count_if(who.seats.begin(), who.seats.end(), [&](const auto &seat) {
+                return seat.second.strongest == best->second.strongest;
+            });
+            if (as_strong == 1)
+                row << '|' << best->first.first << '|' << best->first.second << '|' << best->second.zone;
+            rows.push_back(row.str());
+        }
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
+    Rows top(const Scope &scope) const {
+        struct Who {
+            std::int64_t detections = 0, strongest = -1000;
+            std::set<std::string> pis;
+            Time first = Time::max(), last{};
+        };
+        std::map<std::string, Who> all;
+        each(scope, [&](const Batch &batch, const Detection &detection) {
+            auto &who = all[std::string(detection.device_hash.text())];
+            ++who.detections;
+            who.pis.insert(batch.device_id);
+            who.strongest = std::max<std::int64_t>(who.strongest, detection.rssi_dbm);
+            who.first = std::min(who.first, detection.timestamp);
+            who.last = std::max(who.last, detection.timestamp);
+        });
+        Rows rows;
+        for (const auto &[hash, who] : all) {
+            std::ostringstream row;
+            row << hash << '|' << who.detections << '|' << who.pis.size() << '|' << who.strongest << '|'
+                << ms(who.first) / 300'000 << '|' << ms(who.last) / 300'000;
+            rows.push_back(row.str());
+        }
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
+
   private:
+    static bool is_chosen(const Batch &batch, const Scope &scope) {
+        return (!scope.device || batch.device_id == *scope.device) &&
+               (!scope.place || batch.name == scope.place);
+    }
     template <class Body>
     void each(const Scope &scope, Body body) const {
         for (const auto &batch : batches_) {
-            if (scope.device && batch.device_id != *scope.device) continue;
-            if (scope.place && batch.name != scope.place) continue;
+            if (!is_chosen(batch, scope)) continue;
             for (const auto &detection : batch.detections)
                 if (detection.timestamp >= scope.since && detection.timestamp < scope.until)
                     body(batch, detection);
@@ -94,6 +200,50 @@ Rows track(Questions &questions, const Scope &scope) {
     return rows;
 }
 
+Rows occupancy(Questions &questions, const Scope &scope) {
+    Rows rows;
+    for (const auto &one : questions.occupancy(scope).rows) {
+        if (one.near + one.medium + one.far == 0) continue;
+        std::ostringstream row;
+        row << step_of(one.from, scope) << '|' << one.name.value_or("") << '|' << one.near << '|'
+            << one.medium << '|' << one.far;
+        rows.push_back(row.str());
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
+// As Heard::presence() has them: `expected` tells which of them have no Pi and zone.
+Rows presence(Questions &questions, const Scope &scope, const Rows &expected) {
+    Rows rows;
+    for (const auto &one : questions.presence(scope).rows) {
+        std::ostringstream row, seat;
+        row << one.device_hash << '|' << one.rssi << '|' << one.pis << '|' << one.detections << '|'
+            << ms(one.last) / 300'000;
+        seat << '|' << one.spot.device_id << '|' << one.spot.name.value_or("") << '|'
+             << static_cast<int>(one.zone);
+        const bool alone = std::find(expected.begin(), expected.end(), row.str()) == expected.end();
+        rows.push_back(row.str() + (alone ? seat.str() : ""));
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
+Rows top(Questions &questions, const Scope &scope) {
+    Rows rows;
+    std::int64_t before = INT64_MAX;
+    for (const auto &one : questions.top(scope).rows) {
+        CHECK(one.detections <= before);
+        before = one.detections;
+        std::ostringstream row;
+        row << one.device_hash << '|' << one.detections << '|' << one.pis << '|' << one.rssi << '|'
+            << ms(one.first) / 300'000 << '|' << ms(one.last) / 300'000;
+        rows.push_back(row.str());
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
 void check_equal(Room &room, const Heard &heard, const Scope &scope) {
     CAPTURE(format_ms(scope.since), format_ms(scope.until), scope.every.count(), scope.device.value_or(""),
             scope.place.value_or(""));
@@ -101,6 +251,12 @@ void check_equal(Room &room, const Heard &heard, const Scope &scope) {
     limits.rows = 100'000;
     const auto questions = open_questions(room.name(), limits);
     CHECK(track(*questions, scope) == heard.track(scope));
+    Scope told = scope;
+    if (heard.numbers_of_pis == Heard::NumbersOfPis::some) told.device.reset();
+    CHECK(occupancy(*questions, told) == heard.occupancy(told));
+    const auto who = heard.presence(scope);
+    CHECK(presence(*questions, scope, who) == who);
+    CHECK(top(*questions, scope) == heard.top(scope));
 }
 
 // Of any Pi or place, and of any time; `whole`: of whole five minutes.
@@ -128,6 +284,12 @@ Batch any_batch(std::mt19937 &random, std::uint64_t seq) {
         batch.location.reset();
     }
     batch.timestamp = start + seconds(random() % span_s);
+    if (random() % 8 == 0) {
+        const auto number = [&] { return static_cast<std::uint32_t>(random() % 4); };
+        batch.hash_id.reset();
+        batch.occupancy = {number(), number(), number()};
+        return batch;
+    }
     for (auto left = random() % 6; left > 0; --left) {
         Detection one = make_batch(seq, 1).detections[0];
         one.device_hash = DeviceHash(hash_of(static_cast<int>(random() % 4)));
@@ -199,9 +361,11 @@ TEST_CASE("answers of rollups are those of the detections, whatever is merged or
     delete_older(*store, hours(60), start + hours(85), 1);  // some batches are deleted
     const auto left = std::stoi(room->text("SELECT count(*) FROM batches"));
     CHECK((left > 0 && left < 300));
+    heard.numbers_of_pis = Heard::NumbersOfPis::some;
     check_some(random, *room, heard, true);
     delete_older(*store, hours(60), start + days(9), 4);  // all are
-    CHECK(room->text("SELECT count(*) FROM detections") == "0");
+    CHECK(room->text("SELECT count(*) FROM batches") == "0");
+    heard.numbers_of_pis = Heard::NumbersOfPis::none;
     check_some(random, *room, heard, true);
 }
 

@@ -1,5 +1,6 @@
 // The rollups are what the detections give, whatever the order in which batches arrive, are merged, and go.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <random>
@@ -44,34 +45,47 @@ class Reference {
                 const auto number = table == &days_ ? bucket / 288 : bucket;
                 add((*table)[{number, batch.name.value_or(""), std::string(detection.device_hash.text()),
                               batch.device_id}],
-                    detection);
+                    detection, bucket % 288);
             }
+        }
+        if (!batch.occupancy) return;
+        const auto bucket = ms(*batch.timestamp) / 300'000;
+        for (const auto &[minutes, number] : numbers_of(bucket)) {
+            auto &told = told_[{minutes, number, batch.name.value_or("")}];
+            told[0] = std::max<std::int64_t>(told[0], batch.occupancy->near);
+            told[1] = std::max<std::int64_t>(told[1], batch.occupancy->medium);
+            told[2] = std::max<std::int64_t>(told[2], batch.occupancy->far);
         }
     }
     void forget_day(std::int64_t day) {
         std::erase_if(buckets_, [&](const auto &row) { return std::get<0>(row.first) / 288 == day; });
         std::erase_if(days_, [&](const auto &row) { return std::get<0>(row.first) == day; });
+        std::erase_if(told_, [&](const auto &row) {
+            return std::get<1>(row.first) * std::get<0>(row.first) / 1440 == day;
+        });
     }
-    Rows rollups() const { return text(buckets_); }
-    Rows rollups_day() const { return text(days_); }
+    Rows rollups() const { return text(buckets_, false); }
+    Rows rollups_day() const { return text(days_, true); }
     Rows occupancy() const {
-        std::map<std::tuple<std::int64_t, std::int64_t, std::string>, std::map<std::string, std::int64_t>>
-            zones;
+        std::map<Number, std::map<std::string, std::int64_t>> zones;
         for (const auto &[key, row] : buckets_) {
             const auto &[bucket, place, advertiser, device] = key;
-            for (const auto &[long_, number] :
-                 {std::pair{5, bucket}, {60, bucket / 12}, {1440, bucket / 288}}) {
-                auto &zone = zones[{long_, number, place}].try_emplace(advertiser, row.zone).first->second;
+            for (const auto &[minutes, number] : numbers_of(bucket)) {
+                auto &zone = zones[{minutes, number, place}].try_emplace(advertiser, row.zone).first->second;
                 zone = std::min(zone, row.zone);
             }
         }
+        for (const auto &[key, told] : told_)
+            if (told[0] + told[1] + told[2] > 0) zones[key];
         Rows rows;
         for (const auto &[key, advertisers] : zones) {
             std::int64_t counts[3]{};
             for (const auto &[advertiser, zone] : advertisers) ++counts[zone];
+            const auto told = told_.find(key);
             std::ostringstream row;
-            row << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key) << '|' << counts[0]
-                << '|' << counts[1] << '|' << counts[2];
+            row << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key);
+            for (const auto count : counts) row << '|' << count;
+            for (int zone = 0; zone < 3; ++zone) row << '|' << (told == told_.end() ? 0 : told->second[zone]);
             rows.push_back(row.str());
         }
         return sorted(std::move(rows));
@@ -85,50 +99,61 @@ class Reference {
   private:
     struct Row {
         std::int64_t detections = 0, reports = 0, strongest = -1000, rssi_sum = 0, zone = 9;
+        std::int64_t first = 999, last = -1;
     };
     using Key = std::tuple<std::int64_t, std::string, std::string, std::string>;
     using Table = std::map<Key, Row>;
 
-    static void add(Row &row, const Detection &detection) {
+    using Number = std::tuple<int, std::int64_t, std::string>;
+
+    static std::vector<std::pair<int, std::int64_t>> numbers_of(std::int64_t bucket) {
+        return {{5, bucket}, {60, bucket / 12}, {1440, bucket / 288}};
+    }
+    static void add(Row &row, const Detection &detection, std::int64_t of_day) {
         ++row.detections;
         row.reports += detection.count.value_or(1);
         row.strongest = std::max<std::int64_t>(row.strongest, detection.rssi_dbm);
         row.rssi_sum += detection.rssi_dbm;
         row.zone = std::min(row.zone, static_cast<std::int64_t>(detection.zone));
+        row.first = std::min(row.first, of_day);
+        row.last = std::max(row.last, of_day);
     }
-    static Rows text(const Table &table) {
+    static Rows text(const Table &table, bool of_days) {
         Rows rows;
         for (const auto &[key, row] : table) {
             std::ostringstream one;
             one << std::get<0>(key) << '|' << std::get<1>(key) << '|' << std::get<2>(key) << '|'
                 << std::get<3>(key) << '|' << row.detections << '|' << row.reports << '|' << row.strongest
                 << '|' << row.rssi_sum << '|' << row.zone;
+            if (of_days) one << '|' << row.first << '|' << row.last;
             rows.push_back(one.str());
         }
         return sorted(std::move(rows));
     }
 
     Table buckets_, days_;
+    std::map<Number, std::array<std::int64_t, 3>> told_;
 };
 
-Rows rollups(Room &room, const std::string &table, const std::string &number) {
+Rows rollups(Room &room, const std::string &table, const std::string &columns) {
     return Reference::sorted(room.rows(
-        "SELECT " + number +
-        ", places.name, device_hash, device_id, r.detections, reports, strongest, rssi_sum, zone FROM " +
-        table +
+        "SELECT " + columns + " FROM " + table +
         " AS r JOIN devices ON devices.id = r.device JOIN advertisers ON advertisers.id = r.advertiser"
         " LEFT JOIN places ON places.id = r.place"));
 }
 
 Rows occupancy(Room &room) {
     return Reference::sorted(
-        room.rows("SELECT minutes, number, places.name, near, medium, far FROM occupancy_rollups"
+        room.rows("SELECT minutes, number, places.name, near, medium, far, told_near, told_medium, told_far"
+                  " FROM occupancy_rollups"
                   " LEFT JOIN places ON places.id = occupancy_rollups.place"));
 }
 
 void check_equal(Room &room, const Reference &reference) {
-    CHECK(rollups(room, "rollups", "bucket") == reference.rollups());
-    CHECK(rollups(room, "rollups_day", "day") == reference.rollups_day());
+    const std::string sums =
+        ", places.name, device_hash, device_id, r.detections, reports, strongest, rssi_sum, zone";
+    CHECK(rollups(room, "rollups", "bucket" + sums) == reference.rollups());
+    CHECK(rollups(room, "rollups_day", "day" + sums + ", first, last") == reference.rollups_day());
     CHECK(occupancy(room) == reference.occupancy());
 }
 
@@ -153,6 +178,12 @@ Batch any_batch(std::mt19937 &random, std::uint64_t seq) {
         batch.location.reset();
     }
     batch.timestamp = start + seconds(random() % 14'400);
+    if (random() % 6 == 0) {
+        const auto number = [&] { return static_cast<std::uint32_t>(random() % 30); };
+        batch.hash_id.reset();
+        batch.occupancy = {number(), number(), number()};
+        return batch;
+    }
     for (auto left = random() % 6; left > 0; --left) {
         const Time time = random() % 50 == 0 ? at("1999-05-05T00:00:00Z") + hours(random() % 90)
                                              : *batch.timestamp - milliseconds(random() % 10'000);
@@ -332,6 +363,37 @@ TEST_CASE("a batch that comes late is put where it belongs", "[rollup]") {
           Rows{"1440|Lab|2026-11-22T00:00:00.000Z|2"});
 }
 
+TEST_CASE("who listened is known as long as the rollups are kept", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    const auto window = [&](int hour, int stored_at) {
+        Batch batch = make_batch(static_cast<std::uint64_t>(hour), 0);
+        batch.timestamp = start + hours(hour);
+        batch.window_ms = 600'000;
+        batch.interval_ms = 3'600'000;
+        Lines().batch(batch).store(*store, start + hours(stored_at));
+    };
+    const bool late = GENERATE(false, true);
+    CAPTURE(late);
+    const std::string stretches =
+        "SELECT listened_from, listened_until, windows, listened_s FROM coverage ORDER BY from_ms";
+    for (int hour = 0; hour <= 48; ++hour)
+        if (!late || hour != 1) window(hour, hour);
+    if (late) window(1, 49);
+    roll_up_all(*store);
+    retain_all(*store, {hours(1), days(30)}, start + hours(51));
+    CHECK(room->text("SELECT count(*) FROM batches") == "0");
+    CHECK(room->rows(stretches) == Rows{"2026-11-22T21:50:00.000Z|2026-11-24T22:00:00.000Z|49|29400.0"});
+    // Of two days, all batches are older than a day, unless one came late.
+    retain_all(*store, {hours(1), days(1)}, start + hours(51));
+    const std::string last_day = "2026-11-24T00:00:00.000Z|2026-11-24T22:00:00.000Z|22|13428.4";
+    CHECK(room->rows(stretches) ==
+          (late ? Rows{"2026-11-22T21:50:00.000Z|2026-11-23T00:00:00.000Z|2|1322.5", last_day}
+                : Rows{last_day}));
+}
+
 TEST_CASE("retention rolls up before it deletes, and rollups have their own", "[rollup]") {
     const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
     CAPTURE(kind);
@@ -407,8 +469,10 @@ TEST_CASE("rollups are made anew of the details that are there", "[rollup]") {
     // Of a day whose details are gone in part, and one whose details are there.
     Batch gone = make_batch(100), later = make_batch(101), due = make_batch(102);
     gone.device_id = later.device_id = due.device_id = "pi-old";
-    for (auto *batch : {&gone, &later})
+    for (auto *batch : {&gone, &later}) {
+        batch->timestamp = at("2020-01-01T10:00:10Z");
         for (auto &detection : batch->detections) detection.timestamp = at("2020-01-01T10:00:00Z");
+    }
     reference.add(gone);
     reference.add(later);
     Lines().batch(gone).store(*store, start - days(40));
@@ -459,11 +523,13 @@ TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
     // The database as the version before had it.
     const std::string cascade = kind == in_postgres ? " CASCADE" : "";
     for (const auto *view : {"rollup_log", "occupancy_log"}) room->rows("DROP VIEW " + std::string(view));
-    for (const auto *table :
-         {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups", "occupancy_due"})
+    for (const auto *table : {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups",
+                              "occupancy_due", "device_places"})
         room->rows("DROP TABLE " + (table + cascade));
     for (const auto *column : {"rollup_hour_began_s", "rollup_hour_left"})
         room->rows("ALTER TABLE age DROP COLUMN " + std::string(column));
+    room->rows("CREATE INDEX batches_series ON batches (device)");
+    room->rows("DROP INDEX batches_told");
     room->rows(kind == in_postgres ? "UPDATE state SET version = 1" : "PRAGMA user_version = 9");
     set_log_level(LogLevel::error);
     const auto store = make_store(room->name());

@@ -19,6 +19,21 @@ TEST_CASE("a stream's bytes become events, however they are cut") {
     }
 }
 
+TEST_CASE("an id is one that can stand in a header, and of an event that came") {
+    EventStreamParser parser(5000);
+    std::vector<std::string> events;
+    parser.take("id: 7\ndata: x\n\n", events);
+    parser.take(std::string_view("id: a\0b\ndata: x\n\n", 18), events);
+    parser.take("id: " + std::string(2000, '1') + "\ndata: x\n\n", events);
+    CHECK(parser.last_id() == "7");
+    parser.take("id: 8\ndata: cut off", events);
+    parser.begin_anew();
+    parser.take("data: x\n\n", events);
+    CHECK(parser.last_id() == "7");
+    parser.take("id\ndata: x\n\n", events);
+    CHECK(parser.last_id().empty());
+}
+
 TEST_CASE("an event without end takes bounded memory and is left out") {
     EventStreamParser parser(100);
     std::vector<std::string> events;

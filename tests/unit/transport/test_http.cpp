@@ -113,12 +113,12 @@ TEST_CASE("an answer is described with what came instead of a backend's, and wha
     };
     CHECK(answer(200, "text/html", "<html>").describe() ==
           "answers 200 with text/html: a login page or another server in between?");
-    CHECK(says(answer(201, "application/json", "{\"a\":"), "with what is no whole JSON object"));
+    CHECK(says(answer(201, "application/json", "{\"a\":"), "with a JSON object that is not whole"));
     CHECK(says(answer(201, "", ""), "with nothing, and no Content-Type: application/json"));
     CHECK(says(answer(201, "", "ok"), "with no JSON object"));
     CHECK(says(answer(200, "text/a\nb", "x"), "text/a\\x0ab"));
     CHECK(answer(503, "text/plain", "busy").describe() == "status 503 (busy)");
-    CHECK(says(answer(511, "text/html", "<html>"), "this network wants a login first"));
+    CHECK(says(answer(511, "text/html", "<html>"), "this network needs a login first"));
     CHECK(says(answer(407, "text/html", "<html>"), "http_proxy"));
     auto moved = answer(302, "", "");
     moved.location = "http://portal.example/login";

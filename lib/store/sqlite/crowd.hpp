@@ -1,0 +1,57 @@
+// Who was heard, added up here: SQLite would sort all rows for it, which takes five times as long.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "sqlite/database.hpp"
+
+namespace ble {
+
+// One answer. Memory: about 100 bytes for each advertiser, and 56 for each Pi and place that heard it.
+class SqliteCrowd {
+  public:
+    using Value = std::variant<std::monostate, std::int64_t, std::string>;
+    using Row = std::vector<Value>;
+
+    explicit SqliteCrowd(Database &database)
+        : database_(database), hash_(database, "SELECT device_hash FROM advertisers WHERE id = ?") {}
+
+    // Columns: first, last, advertiser, device, place (0: none), strongest, zone, detections.
+    void add(const Statement &heard);
+    // Rows as of Question::presence and Question::top, so many at most.
+    std::vector<Row> presence(std::size_t most);
+    std::vector<Row> top(std::size_t most);
+
+  private:
+    static constexpr std::uint32_t none = UINT32_MAX;
+    struct Seat {  // of a Pi at a place
+        std::int64_t device, place, rssi, zone, last;
+        std::uint32_t next = none;  // of the same advertiser
+    };
+    struct Advertiser {
+        std::int64_t id, first, last, detections = 0, rssi = INT64_MIN;
+        std::uint32_t seats = none;
+    };
+
+    Seat &seat_of(Advertiser &advertiser, std::int64_t device, std::int64_t place);
+    const Seat &best_of(const Advertiser &advertiser);
+    template <class Order>
+    std::vector<std::pair<Advertiser, std::string>> first_ones(std::size_t most, Order order);
+    const std::string &device_id(std::int64_t device);
+    std::string hash_of(std::int64_t advertiser);
+    Row spot_of(const Seat &seat);
+
+    Database &database_;
+    Statement hash_;
+    std::unordered_map<std::int64_t, std::uint32_t> known_;  // where each is in all_
+    std::vector<Advertiser> all_;
+    std::vector<Seat> seats_;
+    std::unordered_map<std::int64_t, std::string> device_ids_;
+};
+
+}  // namespace ble
