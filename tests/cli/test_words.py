@@ -9,6 +9,7 @@ import sqlite3
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import Broker, HttpServer, TlsBrokers, Tool, free_port, make_batches, source_path
@@ -224,6 +225,15 @@ class Pipes(Case):
                     tool.signal(signal.SIGTERM)
                     self.assertEqual(tool.wait(), 0)
                     self.assertEqual(tool.err.count("reads no input"), 1)
+
+    def test_who_reads_no_input_rests_when_its_writer_ends(self):
+        with Tool("blerecv", "--port", "0", "--verbose") as tool:
+            tool.wait_err("ready: ")
+            tool.close_stdin()
+            time.sleep(0.5)
+            before, began = tool.processor_time(), time.monotonic()
+            time.sleep(2)
+            self.assertLess(tool.processor_time() - before, (time.monotonic() - began) / 10)
 
     def test_events_name_the_parameter_that_is_wrong(self):
         with Tool("blews", "--port", "0") as tool:
