@@ -96,7 +96,7 @@ class Questions(Api):
                 (404, "no such question", "nope", {}), (404, "no Pi", "pis", {"device": "pi-nowhere"}),
                 (404, "no advertiser", "track", {"hash": "ff"}), (400, "hash is missing", "track", {}),
                 (400, "no such argument", "pis", {"db": "other.db"}), (400, "no value", "pis", {"place": "x" * 2000}),
-                (400, "--since", "pis", {"since": "yesterday"}), (400, "no time is between", "pis", {"since": END, "until": START}),
+                (400, "--since", "pis", {"since": "yesterday"}), (400, "must be before", "pis", {"since": END, "until": START}),
                 (400, "no value", "pis", {"place": "a\tb"})):
             with self.subTest(name, **arguments):
                 got, _, body = self.ask(name, **arguments)
