@@ -18,6 +18,16 @@ function fill(element, properties, children) {
   return element;
 }
 
+// A command that can be copied as a whole.
+export const command = (text) => h("pre", { tabindex: "0" }, h("code", {}, text));
+
+export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);
+export const note = (text) => h("p", { class: "note" }, text);
+
+// Where words are typed to search for.
+export const searchField = (id, label, value, on = {}) =>
+  h("input", { type: "search", id, placeholder: label, "aria-label": label, autocomplete: "off", spellcheck: "false", value, on });
+
 // Both write only what has changed: a selection stands as long as the text under it does.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -16,6 +16,7 @@ export class Feed {
     this.laggedAt = null;
     this.offset = 0;            // the server's clock less the viewer's, milliseconds
     this.viewers = null;
+    this.history = null;        // are questions about what is stored answered?
     this.retry = 0;
   }
 
@@ -103,6 +104,7 @@ export class Feed {
     const time = Date.parse(data.timestamp);
     if (!Number.isNaN(time)) this.offset = time - Date.now();
     if (Number.isInteger(data.clients)) this.viewers = data.clients;
+    if (data.status === "connected") this.history = data.history === true;
     if (data.status !== "live") return;
     this.live = this.everOpen = true;
     this.state = "open";

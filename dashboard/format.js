@@ -32,6 +32,15 @@ export function time(at, now = Date.now()) {
   return sameDay ? format("time", clock).format(at) : format("day", { month: "short", day: "numeric", ...clock }).format(at);
 }
 
+const date = { month: "short", day: "numeric" }, minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+export const day = (at) => format("date", date).format(at);
+export const clockTime = (at) => format("minutes", minutes).format(at);
+export const moment = (at) => format("moment", { ...date, ...minutes }).format(at);
+export const rangeText = (from, to) => format("range", { year: "numeric", ...date, ...minutes }).formatRange(from, to);
+// Monday first.
+export const weekdays = () => Array.from({ length: 7 }, (_, i) => format("weekday", { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + i)));
+
 export function zoneName() {
   return Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
@@ -42,6 +51,11 @@ export function span(ms) {
   if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 48 * 3600) return `${Math.floor(s / 3600)} h`;
   return `${Math.floor(s / 86400)} d`;
+}
+
+// A place of the database: a Pi's name, its location, or both.
+export function placeOf({ name, location }) {
+  return [plain(name), plain(location)].filter(Boolean).join(" · ");
 }
 
 export function dbm(rssi) {

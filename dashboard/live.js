@@ -220,6 +220,7 @@ class Live {
     this.picked.replaceChildren(
       h("dl", {}, h("div", {}, h("dt", {}, t("live.picked")), h("dd", {}, h("code", {}, hash), " ", this.pickedName)), h("div", {}, h("dt", {}, t("live.heard_by")), this.pickedBy)),
       h("button", { type: "button", on: { click: () => this.change({ q: hash, device: "", zone: "" }) } }, t("live.only")),
+      ...(this.feed.history ? [h("a", { href: `#/advertiser?${new URLSearchParams({ hash })}` }, t("live.history"))] : []),
       h("button", { type: "button", on: { click: () => this.change({ pick: "" }) } }, t("live.unpick")));
   }
 

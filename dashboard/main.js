@@ -1,14 +1,19 @@
 // The page around its views: the address, the connection's state, the language. A view is {name, open(root, page)}; what it opens has
-// draw(), called as things change, and leave(). `page`: {seen, feed, params, setParams}. The address says which view, and what it shows.
+// draw(), called as things change, and leave(). `history`: it is of a range of time; `below`: the view that leads to it.
+// `page`: {seen, feed, params, setParams}. The address says which view, and what it shows.
+import { advertiser } from "./advertiser.js";
+import { coverage } from "./coverage.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { Feed } from "./feed.js";
 import { span, time, zoneName } from "./format.js";
 import { live } from "./live.js";
 import { now } from "./now.js";
+import { occupancy } from "./occupancy.js";
+import { presence } from "./presence.js";
 import { condition, Seen } from "./seen.js";
 import { chooseLanguage, language, languages, number, t } from "./words.js";
 
-const VIEWS = [now, live];
+const VIEWS = [now, presence, occupancy, coverage, live, advertiser];
 const DRAW_EVERY_MS = 250;  // however many events come
 const RATE_OVER_MS = 2000;
 
@@ -36,18 +41,26 @@ function open() {
   const { wanted, params } = parseAddress();
   opened?.leave();
   view = wanted;
-  const page = { seen, feed, params, setParams(changed) {
+  // `push`: the one before stays reachable by "back".
+  const page = { seen, feed, params, setParams(changed, { push = false } = {}) {
     opened.params = changed;
-    history.replaceState(null, "", address(view.name, changed));
+    history[push ? "pushState" : "replaceState"](null, "", address(view.name, changed));
+    pointViews(changed);
   } };
   opened = view.open(element("view"), page);
-  for (const link of element("views").children) {
-    if (link.dataset.view === view.name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  pointViews(params);
   document.title = `${t(view.name)} – blepipe`;
   setText(element("title"), t(view.name));
   draw();
+}
+
+// The range of time goes along from one view of history to the next.
+function pointViews({ since, until }) {
+  for (const link of element("views").children) {
+    setAttribute(link, "href", address(link.dataset.view, VIEWS.find(({ name }) => name === link.dataset.view).history ? { since, until } : {}));
+    if (link.dataset.view === (view.below ?? view.name)) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 // All that stands still but for its language.
@@ -55,7 +68,7 @@ function label() {
   document.documentElement.lang = language;
   for (const one of document.querySelectorAll("[data-t]")) setText(one, t(one.dataset.t));
   element("views").setAttribute("aria-label", t("views"));
-  element("views").replaceChildren(...VIEWS.map(({ name }) => h("a", { href: `#/${name}`, "data-view": name }, t(name))));
+  element("views").replaceChildren(...VIEWS.filter(({ below }) => !below).map(({ name }) => h("a", { href: `#/${name}`, "data-view": name }, t(name))));
   element("language").setAttribute("aria-label", t("choose_language"));
   element("language").replaceChildren(...Object.keys(languages).map((tag) => h("option", { value: tag, lang: tag, selected: tag === language }, languages[tag].language)));
   setText(element("zone"), zoneName());

@@ -1,14 +1,15 @@
 // A tile for each Pi, and how many are where.
-import { h, setAttribute, setText, svg } from "./dom.js";
+import { command, h, setAttribute, setText, svg } from "./dom.js";
 import { dbm, span, time } from "./format.js";
+import { PastHour } from "./pasthour.js";
 import { condition, MINUTES, places, strongest, zoneCounts } from "./seen.js";
 import { number, t } from "./words.js";
 
 const ZONES = ["near", "medium", "far"];
 const LINE = { width: 240, height: 36 };
-
-// Makes an element for a command that can be copied as a whole.
-const command = (text) => h("pre", { tabindex: "0" }, h("code", {}, text));
+const MINUTE = 60_000;
+const NONE = [];
+const chart = (...parts) => svg("svg", { class: "line", viewBox: `0 0 ${LINE.width} ${LINE.height}`, preserveAspectRatio: "none", role: "img" }, ...parts);
 
 function emptyState() {
   return h("div", { class: "empty" },
@@ -35,19 +36,22 @@ class Tile {
     };
     this.link = h("a");
     this.line = svg("path");
+    this.past = svg("path", { class: "past" });
     this.title = svg("title");
-    this.chart = svg("svg", { class: "line", viewBox: `0 0 ${LINE.width} ${LINE.height}`, preserveAspectRatio: "none", role: "img" }, this.title, this.line);
+    this.stripTitle = svg("title");
+    this.strip = svg("svg", { class: "lane strip", role: "img" }, this.stripTitle);
+    this.chart = chart(this.title, this.past, this.line);
     this.zones = Object.fromEntries(ZONES.map((zone) => [zone, h("b", { class: zone })]));
     this.element = h("li", { class: "tile" },
       h("h3", {}, this.link), part("state", { class: "state" }), part("place", { class: "place" }), part("heard", { class: "heard" }),
       h("p", { class: "zones" }, ...ZONES.flatMap((zone) => [this.zones[zone], ` ${t(zone)} `])),
-      this.chart,
+      this.chart, this.strip,
       h("dl", {}, fact("listens"), fact("clock"), fact("strongest", { class: "unseen" })), part("trouble", { class: "trouble" }));
   }
 
-  draw(pi, now) {
+  draw(pi, now, past) {
     const state = condition(pi, now);
-    const current = ["listening", "late"].includes(state);
+    const current = ["listening", "late"].includes(state) && pi.counted;
     setAttribute(this.element, "data-state", state);
     setText(this.link, pi.name || pi.id);
     setAttribute(this.link, "href", `#/live?device=${encodeURIComponent(pi.id)}`);
@@ -63,27 +67,63 @@ class Tile {
     setText(this.clock, ["synced", "unsynced"].includes(pi.clock) ? t(`now.clock.${pi.clock}`) : t("unknown"));
     this.clock.classList.toggle("bad", pi.clock === "unsynced");
     setText(this.trouble, [pi.lost ? t("now.lost", { n: pi.lost, reason: pi.reason }) : "", pi.twoAtOnce ? t("now.two_at_once") : ""].filter(Boolean).join("; "));
-    this.drawLine(pi, now);
+    this.drawLine(pi, now, past.lines.get(pi.id) ?? NONE);
+    this.drawStrip(past.stretches.get(pi.id) ?? NONE, now);
   }
 
-  // A stretch for each run of minutes that are known: what is not known is no zero.
-  drawLine(pi, now) {
-    const last = Math.floor(now / 60_000), most = Math.max(1, ...pi.hour.values());
-    let path = "", before = null;
-    for (let i = 0; i < MINUTES; i++) {
-      const value = pi.hour.get(last - MINUTES + 1 + i);
-      const x = (i + 0.5) / MINUTES * LINE.width, y = LINE.height - 2 - (value ?? 0) / most * (LINE.height - 4);
-      if (value !== undefined) path += before === null ? `M${(x - 2).toFixed(1)} ${y.toFixed(1)}H${x.toFixed(1)}` : `L${x.toFixed(1)} ${y.toFixed(1)}`;
-      before = value ?? null;
-    }
-    setAttribute(this.line, "d", path || "M0 0");
+  // A stretch for each run of minutes that are known: what is not known is no zero. Before what this page has seen comes what is stored.
+  drawLine(pi, now, past) {
+    const oldest = Math.floor(now / MINUTE) - MINUTES + 1, seenFrom = Math.min(...pi.hour.keys()) * MINUTE;
+    const before = past.filter(({ from }) => from < seenFrom);
+    const most = Math.max(1, ...pi.hour.values(), ...before.map(({ advertisers }) => advertisers));
+    const x = (minute) => (minute - oldest + 0.5) / MINUTES * LINE.width, y = (value) => LINE.height - 2 - value / most * (LINE.height - 4);
+    const known = Array.from({ length: MINUTES }, (_, i) => pi.hour.has(oldest + i) ? { x: x(oldest + i), y: y(pi.hour.get(oldest + i)) } : null);
+    setAttribute(this.line, "d", line(known, 2));
+    setAttribute(this.past, "d", line(steps(before, oldest * MINUTE, seenFrom, x, y), 0));
     setText(this.title, t("now.hour", { n: pi.hour.size, most: pi.hour.size ? most : 0 }));
+  }
+
+  // When it listened, by what is stored.
+  drawStrip(stretches, now) {
+    const minute = Math.floor(now / MINUTE);
+    if (this.stripOf === stretches && this.stripAt === minute) return;
+    Object.assign(this, { stripOf: stretches, stripAt: minute });
+    setAttribute(this.strip, "class", stretches.length ? "lane strip" : "lane strip none");
+    const from = now - MINUTES * MINUTE, at = (time) => Math.max(0, Math.min(100, (time - from) / (now - from) * 100));
+    const sums = { listening: 0, silent: 0, gap: 0 };
+    this.strip.replaceChildren(this.stripTitle, ...stretches.filter(({ until }) => until > from).map(({ what, from: begin, until }) => {
+      sums[what] += Math.min(until, now) - Math.max(begin, from);
+      return svg("rect", { class: what, x: `${at(begin)}%`, width: `${Math.max(0.5, at(until) - at(begin))}%`, y: "0", height: "100%" });
+    }));
+    setText(this.stripTitle, stretches.length ? t("now.strip", { listening: span(sums.listening), silent: span(sums.silent), gap: span(sums.gap) }) : t("unknown"));
   }
 }
 
+// Steps of five minutes, as points of a line that is broken where nobody listened; up to `end`.
+function steps(rows, begin, end, x, y) {
+  return rows.filter(({ from, until }) => until > begin && from < end).flatMap(({ from, until, advertisers }, i, all) => {
+    const points = [from, Math.min(until, end)].map((at) => ({ x: Math.max(0, x(at / MINUTE)), y: y(advertisers) }));
+    return i && from > all[i - 1].until ? [null, ...points] : points;
+  });
+}
+
+// Each run of points becomes a stretch, which begins `lead` before its first.
+function line(points, lead) {
+  let path = "", before = null;
+  for (const point of points) {
+    if (point) path += before ? `L${point.x.toFixed(1)} ${point.y.toFixed(1)}` : `M${(point.x - lead).toFixed(1)} ${point.y.toFixed(1)}H${point.x.toFixed(1)}`;
+    before = point;
+  }
+  return path || "M0 0";
+}
+
 function placeRow() {
-  const cells = Object.fromEntries(["place", "pis", ...ZONES].map((name) => [name, h(name === "place" ? "th" : "td", name === "place" ? { scope: "row" } : { class: "number" })]));
-  return { cells, element: h("tr", {}, ...Object.values(cells)) };
+  const cells = { place: h("th", { scope: "row" }) };
+  for (const name of ["pis", ...ZONES]) cells[name] = h("td", { class: "number" });
+  const link = h("a"), path = svg("path", { class: "past" }), title = svg("title");
+  cells.place.append(link);
+  const hour = h("td", { class: "hour" }, chart(title, path));
+  return { cells, link, path, title, element: h("tr", {}, ...Object.values(cells), hour) };
 }
 
 // Puts `wanted` into `parent` in this order, moving as little as possible.
@@ -97,17 +137,18 @@ function arrange(parent, wanted) {
 class Now {
   constructor(root, { seen, feed }) {
     Object.assign(this, { seen, feed, tiles: new Map(), rows: new Map(), root, shown: null });
+    this.past = new PastHour({ seen, feed }, () => this.draw());
     this.summary = h("p", { class: "summary" });
     this.list = h("ul", { class: "tiles" });
     this.body = h("tbody");
     this.content = [
       this.summary,
       h("section", { "aria-labelledby": "pis-title", class: "pis" }, h("h2", { id: "pis-title" }, t("now.pis_title")), this.list,
-        h("p", { class: "note" }, t("now.hour_title", { time: time(seen.since) }))),
-      h("section", { "aria-labelledby": "places-title", class: "card occupancy" }, h("h2", { id: "places-title" }, t("now.places")),
+        h("p", { class: "note" }, t("now.hour_title", { time: time(seen.since) })), this.pastNote = h("p", { class: "note" }, t("now.past_title"))),
+      this.placesCard = h("section", { "aria-labelledby": "places-title", class: "card occupancy" }, h("h2", { id: "places-title" }, t("now.places")),
         h("table", { class: "places" },
           h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("now.place")), h("th", { scope: "col", class: "number" }, t("now.pis")),
-            ...ZONES.map((zone) => h("th", { scope: "col", class: "number" }, t(zone))))), this.body),
+            ...ZONES.map((zone) => h("th", { scope: "col", class: "number" }, t(zone))), h("th", { scope: "col", class: "hour" }, t("now.last_hour")))), this.body),
         h("p", { class: "note" }, t("now.places_note"))),
     ];
   }
@@ -115,10 +156,12 @@ class Now {
   // What stands here instead of tiles, while there are none.
   instead() {
     if (this.seen.pis.size) return "";
+    if (this.feed.history && !this.past.known) return "wait.connecting";
     return { open: "empty", connecting: "wait.connecting", lost: "wait.lost" }[this.feed.state];
   }
 
   draw() {
+    this.past.step();
     const instead = this.instead();
     if (instead !== this.shown) {
       this.shown = instead;
@@ -126,11 +169,13 @@ class Now {
       else this.root.replaceChildren(instead === "empty" ? emptyState() : h("p", { class: "empty" }, t(instead)));
     }
     if (instead) return;
+    this.placesCard.classList.toggle("without-hour", !this.feed.history);
+    this.pastNote.hidden = !this.feed.history;
     const now = this.feed.now();
     const pis = [...this.seen.pis.values()].sort((a, b) => (a.name || a.id).localeCompare(b.name || b.id, undefined, { numeric: true }));
     this.drawSummary(pis, now);
     this.drawTiles(pis, now);
-    this.drawPlaces(places(pis, now));
+    this.drawPlaces(places(pis, now), now);
   }
 
   drawSummary(pis, now) {
@@ -149,25 +194,36 @@ class Now {
     arrange(this.list, pis.map((pi) => {
       if (!this.tiles.has(pi.id)) this.tiles.set(pi.id, new Tile());
       const tile = this.tiles.get(pi.id);
-      tile.draw(pi, now);
+      tile.draw(pi, now, this.past);
       return tile.element;
     }));
   }
 
-  drawPlaces(list) {
+  drawPlaces(list, now) {
     const names = new Set(list.map((one) => one.place));
     for (const name of this.rows.keys()) if (!names.has(name)) this.rows.delete(name);
     arrange(this.body, list.map((one) => {
       if (!this.rows.has(one.place)) this.rows.set(one.place, placeRow());
-      const { cells, element } = this.rows.get(one.place);
-      setText(cells.place, one.place || t("now.no_place"));
+      const { cells, link, element, ...hour } = this.rows.get(one.place);
+      setText(link, one.place || t("now.no_place"));
+      if (one.place) setAttribute(link, "href", `#/occupancy?place=${encodeURIComponent(one.place)}`);
+      this.drawHour(hour, this.past.places.get(one.place) ?? [], now);
       setText(cells.pis, `${number(one.pis)} / ${number(one.all)}`);
       for (const zone of ZONES) setText(cells[zone], one.pis ? number(one[zone]) : t("unknown"));
       return element;
     }));
   }
 
-  leave() {}
+  drawHour({ path, title }, rows, now) {
+    const oldest = now - MINUTES * MINUTE, most = Math.max(1, ...rows.map(({ advertisers }) => advertisers));
+    const x = (minute) => (minute - oldest / MINUTE) / MINUTES * LINE.width, y = (value) => LINE.height - 2 - value / most * (LINE.height - 4);
+    setAttribute(path, "d", line(steps(rows, oldest, now, x, y), 0));
+    setText(title, rows.length ? t("now.place_hour", { most, last: rows.at(-1).advertisers }) : t("unknown"));
+  }
+
+  leave() {
+    this.past.leave();
+  }
 }
 
 export const now = { name: "now", open: (root, page) => new Now(root, page) };

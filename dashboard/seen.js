@@ -72,7 +72,7 @@ export class Seen {
     const told = typeof data.occupancy === "object" && data.occupancy !== null ? data.occupancy : null;
     if (told) pi.occupancy = Object.fromEntries(zones.map((zone) => [zone, (more && pi.occupancy?.[zone] || 0) + (positive(told[zone]) ?? 0)]));
     else if (!more) pi.occupancy = null;
-    Object.assign(pi, { at, stamp, run, seq, synced, clock: plain(data.clock), hashId: plain(data.hash_id), version: plain(data.version),
+    Object.assign(pi, { at, stamp, run, seq, synced, counted: true, clock: plain(data.clock), hashId: plain(data.hash_id), version: plain(data.version),
                         name: plain(data.name), place: plain(data.location), windowMs: positive(data.window_ms), intervalMs: positive(data.interval_ms) });
   }
 
@@ -83,7 +83,7 @@ export class Seen {
   pi(id) {
     let pi = this.pis.get(id);
     if (!pi) {
-      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, lost: 0, reason: "", twoAtOnce: false,
+      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, counted: false, lost: 0, reason: "", twoAtOnce: false,
              hour: new Map() };
       if (this.pis.size >= MOST_PIS) this.pis.delete(this.pis.keys().next().value);
     } else {
@@ -91,6 +91,16 @@ export class Seen {
     }
     this.pis.set(id, pi);
     return pi;
+  }
+
+  // Pis that the database knows and that have not been heard here, so that nobody has counted: rows of the question "pis".
+  know(rows) {
+    for (const row of rows) {
+      const at = milliseconds(row.last_heard);
+      if (row.state === "gone" || at === null || this.pis.has(row.device_id)) continue;
+      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock),
+                                              synced: row.clock !== "unsynced" });
+    }
   }
 
   // One minute of the last hour: the most that a batch in it had. Minutes without a batch are absent, not zero.
@@ -137,6 +147,13 @@ export class Seen {
 
   oldestRow() {
     return this.rows[this.first];
+  }
+
+  // What advertisers call themselves, by hash; what is not told now is not known, since it is not stored.
+  told() {
+    const names = new Map();
+    for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) names.set(hash, [name, beacon].filter(Boolean).join(" · "));
+    return names;
   }
 
   gap(data) {
@@ -190,7 +207,7 @@ export function places(pis, now) {
     if (!found.has(pi.place)) found.set(pi.place, { place: pi.place, pis: 0, all: 0, near: 0, medium: 0, far: 0 });
     const place = found.get(pi.place);
     place.all++;
-    if (!["listening", "late"].includes(condition(pi, now))) continue;
+    if (!["listening", "late"].includes(condition(pi, now)) || !pi.counted) continue;
     place.pis++;
     if (pi.occupancy) for (const zone of zones) place[zone] += pi.occupancy[zone];
     for (const one of pi.list) {

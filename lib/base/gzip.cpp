@@ -11,9 +11,10 @@ constexpr int with_gzip_header = 16, memory_level = 8;  // zlib.h, deflateInit2
 
 }  // namespace
 
-std::string gzip(std::string_view text) {
+std::string gzip(std::string_view text, Packing packing) {
     z_stream stream{};
-    if (::deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, MAX_WBITS + with_gzip_header, memory_level,
+    const int level = packing == Packing::smallest ? Z_BEST_COMPRESSION : Z_BEST_SPEED;
+    if (::deflateInit2(&stream, level, Z_DEFLATED, MAX_WBITS + with_gzip_header, memory_level,
                        Z_DEFAULT_STRATEGY) != Z_OK)
         throw Error(ExitCode::system, "unable to compress: there is no memory");
     std::string out(::deflateBound(&stream, static_cast<uLong>(text.size())), '\0');

@@ -6,6 +6,9 @@
 
 namespace ble {
 
-std::string gzip(std::string_view text);  // Error(system) when there is no memory
+enum class Packing { fastest, smallest };
+
+// Error(system) when there is no memory.
+std::string gzip(std::string_view text, Packing packing = Packing::fastest);
 
 }  // namespace ble

@@ -56,11 +56,12 @@ std::string stats_update(std::string_view counters) {
     return event("stats_update", counters);
 }
 
-std::string connection_status(std::string_view status, std::size_t clients, Time time) {
+std::string connection_status(std::string_view status, std::size_t clients, Time time, bool history) {
     std::string data = "{\"status\":";
     append_json_string(data, status);
-    data += ",\"clients\":" + std::to_string(clients) + ",\"timestamp\":\"" + format_ms(time) + "\"}";
-    return event("connection_status", data);
+    data += ",\"clients\":" + std::to_string(clients) + ",\"timestamp\":\"" + format_ms(time) + '"';
+    if (history) data += ",\"history\":true";
+    return event("connection_status", data + "}");
 }
 
 std::string error_event(std::string_view reason) {

@@ -28,7 +28,8 @@ std::string gap_event(std::string_view line);
 std::string two_at_once_event(const Twins &twins);
 
 // To one client. `status`: "connected".
-std::string connection_status(std::string_view status, std::size_t clients, Time time);
+// `history`: questions about what is stored are answered there.
+std::string connection_status(std::string_view status, std::size_t clients, Time time, bool history = false);
 // To one client that was too slow: how many events it missed.
 std::string lagged(std::uint64_t missed);
 // To one client whose message was refused: why.

@@ -171,7 +171,8 @@ void Broadcaster::Impl::join(Client &client, const std::string &last_id) {
     auto parsed = parse_subscribe(subscribe_message(client.wsi));
     if (auto *filter = std::get_if<Subscription>(&parsed); filter != nullptr && !filter->passes_all())
         client.subscriber.filter = std::make_unique<Subscription>(std::move(*filter));
-    feed.join(client.subscriber, connection_status("connected", clients.size(), now()), last_id);
+    feed.join(client.subscriber, connection_status("connected", clients.size(), now(), site.has_history()),
+              last_id);
     wake(client);
 }
 

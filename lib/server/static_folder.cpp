@@ -91,4 +91,10 @@ std::string find_dashboard() {
     return {};
 }
 
+std::string find_charts() {
+    const std::string folder = "/usr/share/javascript/chart.js";
+    struct stat info {};
+    return stat((folder + std::string(chart_library)).c_str(), &info) == 0 ? folder : std::string();
+}
+
 }  // namespace ble

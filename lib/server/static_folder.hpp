@@ -34,4 +34,8 @@ class StaticFolder {
 // built in; empty when neither is there.
 std::string find_dashboard();
 
+// The library that draws its charts, as Debian's libjs-chart.js installs it: its folder, empty when it is not there; its name in it.
+std::string find_charts();
+constexpr std::string_view chart_library = "/chart.min.js";
+
 }  // namespace ble

@@ -178,20 +178,34 @@ int WebSite::begin(lws *wsi) {
     if (path.starts_with(HistorySite::root))
         return history_ ? history_->begin(wsi, path, reply.close, head_only)
                         : refuse(http_error(404, "blews was started without --db, so it has no history"));
-    const auto &folder = options_.folder;
-    auto file = folder ? folder->open(path) : std::nullopt;
-    if (!file)
-        return refuse(http_error(
-            404, folder || path != "/"
+    return begin_file(wsi, path, std::move(reply), head_only);
+}
+
+std::optional<StaticFile> WebSite::find_file(const std::string &path) const {
+    auto file = options_.folder ? options_.folder->open(path) : std::nullopt;
+    return !file && options_.charts && path == chart_library ? options_.charts->open(path) : std::move(file);
+}
+
+int WebSite::begin_file(lws *wsi, const std::string &path, HttpReply reply, bool head_only) {
+    auto file = find_file(path);
+    if (!file) {
+        HttpReply none = http_error(
+            404, options_.folder || path != "/"
                      ? "there is no such page"
-                     : "no page is installed: name a folder with --www; the events are at /ws and /events"));
+                     : "no page is installed: name a folder with --www; the events are at /ws and /events");
+        none.close = reply.close;
+        return answer(wsi, std::move(none), head_only);
+    }
+    auto packed =
+        takes_gzip(http_header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING)) ? packed_.of(path, *file) : nullptr;
+    if (packed) file->tag.insert(file->tag.size() - 1, "-gzip");
     reply.content_type = file->type;
-    reply.headers = "etag: " + file->tag + "\r\ncache-control: no-cache\r\n";
+    reply.headers = "etag: " + file->tag + "\r\ncache-control: no-cache\r\nvary: accept-encoding\r\n";
     if (has_tag(http_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH), file->tag)) {
         reply.status = 304;
         return answer(wsi, std::move(reply), true);
     }
-    return send_file(wsi, std::move(*file), std::move(reply), head_only);
+    return send_file(wsi, std::move(*file), std::move(packed), std::move(reply), head_only);
 }
 
 int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
@@ -255,13 +269,19 @@ int WebSite::finish_body(lws *wsi) {
     return answer(wsi, std::move(reply));
 }
 
-int WebSite::send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only) {
+int WebSite::send_file(lws *wsi, StaticFile file, PackedFiles::Packed packed, HttpReply reply,
+                       bool head_only) {
     reply.headers += common_headers;
+    if (packed) {
+        reply.headers += "content-encoding: gzip\r\n";
+        file.size = packed->size();
+    }
     if (http_begin_answer(wsi, reply, file.size) < 0) return -1;
     if (head_only || file.size == 0) return http_end_answer(wsi, reply);
     Open &open = open_[wsi];
     open.reply = std::move(reply);
     open.file = std::move(file);
+    open.packed = std::move(packed);
     hangups_.add(wsi);
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
     lws_callback_on_writable(wsi);
@@ -278,7 +298,10 @@ int WebSite::go_on(lws *wsi) {
     const std::size_t wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(file_piece, open.file->size - open.sent));
     const ssize_t got =
-        pread(open.file->fd.get(), buffer.data() + LWS_PRE, wanted, static_cast<off_t>(open.sent));
+        open.packed
+            ? static_cast<ssize_t>(open.packed->copy(reinterpret_cast<char *>(buffer.data() + LWS_PRE),
+                                                     wanted, static_cast<std::size_t>(open.sent)))
+            : pread(open.file->fd.get(), buffer.data() + LWS_PRE, wanted, static_cast<off_t>(open.sent));
     if (got <= 0) return -1;  // it became shorter: the promise of its length cannot be kept
     open.sent += static_cast<std::uint64_t>(got);
     if (lws_write(wsi, buffer.data() + LWS_PRE, static_cast<std::size_t>(got), LWS_WRITE_HTTP) < 0) return -1;

@@ -14,6 +14,7 @@
 #include "server/history_site.hpp"
 #include "server/lws_http.hpp"
 #include "server/lws_loop.hpp"
+#include "server/packed_files.hpp"
 #include "server/path_prefix.hpp"
 #include "server/refusals.hpp"
 #include "server/static_folder.hpp"
@@ -25,6 +26,7 @@ class WebSite {
   public:
     struct Options {
         std::optional<StaticFolder> folder;  // none: there are no pages
+        std::optional<StaticFolder> charts;  // of the library that draws charts; none: it is not installed
         PathPrefix prefix;
         TrustedProxies proxies;
         double rate = 0;             // requests a second of each address, for all but /health; 0: any number
@@ -34,6 +36,7 @@ class WebSite {
     WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
             std::function<std::string()> health);
 
+    bool has_history() const { return history_.has_value(); }
     // The path of a request, without the prefix.
     std::string path(lws *wsi) const { return options_.prefix.strip(http_path(wsi)); }
     // Why the sender of these headers may not see anything; for every path but /health.
@@ -55,11 +58,14 @@ class WebSite {
         HttpReply reply;
         std::string body, client;
         std::optional<StaticFile> file;
+        PackedFiles::Packed packed;  // is sent instead of it
         std::uint64_t sent = 0;
         bool proxied_tls = false;
     };
     int begin_login(lws *wsi, const std::string &method, HttpReply reply);
-    int send_file(lws *wsi, StaticFile file, HttpReply reply, bool head_only);
+    std::optional<StaticFile> find_file(const std::string &path) const;
+    int begin_file(lws *wsi, const std::string &path, HttpReply reply, bool head_only);
+    int send_file(lws *wsi, StaticFile file, PackedFiles::Packed packed, HttpReply reply, bool head_only);
     HttpReply no_upgrade(lws *wsi) const;
     HttpReply unauthorized(lws *wsi);
     std::optional<HttpReply> stranger(lws *wsi);
@@ -72,6 +78,7 @@ class WebSite {
     Refusals &refusals_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
+    PackedFiles packed_;
     std::optional<HistorySite> history_;
 };
 

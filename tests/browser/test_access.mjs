@@ -1,6 +1,10 @@
 // For everybody: phone, dark, keyboard, screen reader, two languages, the viewer's zone; and light on a slow line.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { batch, counts, detection, findsNothing, openPage, picture, shows, startBlews, state, test, until } from "./harness.mjs";
+import { month, store } from "./site.mjs";
 
 const rows = ".rows tbody tr[data-number]";
 const before = (minutes) => ({ timestamp: new Date(Date.now() - minutes * 60_000).toISOString() });
@@ -77,7 +81,7 @@ test("Spanish for who asks for it, and the choice is kept", async () => {
   await until(async () => await page.locator(rows).count() > 0, "what is near, in Spanish");
   await shows(page, rows, /cerca/);
   const other = await openPage(blews, { locale: "fr-FR" });
-  await shows(other, "nav", /Now\s+Live/);
+  await shows(other, "nav", /Now\s+Who is where/);
 });
 
 test("both languages have the same words, and the same places in them for values", async () => {
@@ -137,11 +141,36 @@ test("a screen reader is told of the connection when it changes, and not each se
   assert.equal(await page.locator("[aria-live], [role=log]").count(), 0);
 });
 
-test("the whole page is under 200 kB, and comes from blews alone", async () => {
-  const blews = await startBlews();
+// What has come over the wire for the page, by HTTP.
+const transferred = (page) => page.evaluate("performance.getEntries().filter(({ entryType }) => ['navigation', 'resource'].includes(entryType)).map(({ name, transferSize }) => [name, transferSize])");
+const total = (sizes) => sizes.reduce((sum, [, size]) => sum + size, 0);
+
+test("the whole page is under 200 kB with its charts, and comes from blews alone", async (context) => {
+  const blews = await startBlews({ options: ["--db", await month()] });
   const page = await openPage(blews);
-  const sizes = await page.evaluate("performance.getEntries().filter(({ entryType }) => ['navigation', 'resource'].includes(entryType)).map(({ name, transferSize }) => [name, transferSize])");
-  assert.ok(sizes.length >= 9, String(sizes));
-  assert.ok(sizes.reduce((sum, [, size]) => sum + size, 0) < 200_000, String(sizes));
+  for (const view of ["presence", "occupancy", "coverage"]) {
+    await page.goto(`${blews.url}#/${view}?since=2026-10-28T00:00:00Z&until=2026-10-29T00:00:00Z`);
+    await page.locator(".history:not([hidden])").waitFor();
+  }
+  await until(() => page.evaluate("globalThis.Chart !== undefined"), "the library of charts");
+  const sizes = (await transferred(page)).filter(([name]) => !name.includes("/api/"));
+  context.diagnostic(`${total(sizes)} bytes`);
+  assert.ok(sizes.length >= 20, String(sizes));
+  assert.ok(total(sizes) < 200_000, String(sizes));
   for (const [name] of sizes) assert.ok(name.startsWith(blews.url) || name.startsWith("data:"), name);
+});
+
+test("200 Pis are there after what a line of 1 Mbit/s carries in a second", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-many-"));
+  try {
+    const all = Array.from({ length: 200 }, (_, pi) => batch(`pi-${pi}`, Array.from({ length: 15 }, (__, i) => detection(pi * 7 + i, -50 - 2 * i)), { location: `Place ${pi % 40}` }));
+    const db = await store(join(folder, "many.db"), all.map((one) => `${JSON.stringify(one)}\n`));
+    const page = await openPage(await startBlews({ options: ["--db", db] }));
+    await counts(page, ".tile[data-state=listening]", 200);
+    const bytes = total(await transferred(page));
+    context.diagnostic(`${bytes} bytes`);
+    assert.ok(bytes < 1_000_000 / 8, `${bytes} bytes`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -1,6 +1,10 @@
 // The view "Now": what each Pi does, and what is said when nothing is known.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { batch, counts, detection, openPage, shows, startBlews, state, test, until } from "./harness.mjs";
+import { lines, PIS, STEP_MS, store } from "./site.mjs";
 
 const tile = (name) => `.tile:has(h3 a:text-is("${name}"))`;
 const before = (minutes) => ({ timestamp: new Date(Date.now() - minutes * 60_000).toISOString() });
@@ -107,8 +111,8 @@ test("the line of the last hour is broken where nothing is known", async () => {
   const page = await openPage(blews);
   await blews.feed(...[40, 39, 38, 10, 9, 8, 0].map((minutes) => batch("pi-hall", [detection(1), detection(2)], before(minutes))));
   await shows(page, tile("pi-hall"), /2 medium/);
-  await until(async () => /^M[^M]+M[^M]+M[^M]+$/.test(await page.locator(`${tile("pi-hall")} path`).getAttribute("d")), "a line of three stretches");
-  assert.match(await page.locator(`${tile("pi-hall")} title`).textContent(), /7 of 60 minutes known, at most 2/);
+  await until(async () => /^M[^M]+M[^M]+M[^M]+$/.test(await page.locator(`${tile("pi-hall")} path:not(.past)`).getAttribute("d")), "a line of three stretches");
+  assert.match(await page.locator(`${tile("pi-hall")} .line title`).textContent(), /7 of 60 minutes known, at most 2/);
 });
 
 test("tiles are renewed in place, and lead to the Pi's detections", async () => {
@@ -126,4 +130,48 @@ test("tiles are renewed in place, and lead to the Pi's detections", async () => 
   await page.locator(`${tile("pi-hall")} a`).click();
   await shows(page, "#kept", /3 of 5 detections/);
   assert.match(page.url(), /#\/live\?device=pi-hall$/);
+});
+
+// A day of six Pis that ended `minutes` ago.
+async function stored(folder, minutes) {
+  const end = Math.floor((Date.now() - minutes * 60_000) / STEP_MS) * STEP_MS;
+  return store(join(folder, "day.db"), lines(end - 15 * 3600_000, 1, PIS, end));
+}
+
+test("the database adds the Pis that blews has not heard, with no numbers of theirs, and the last hour", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-now-"));
+  try {
+    const blews = await startBlews({ options: ["--db", await stored(folder, 0)] });
+    const page = await openPage(blews);
+    await counts(page, ".tile", 6);
+    await shows(page, tile("pi-cafe"), /– near\s*– medium\s*– far/);
+    await until(async () => await page.locator(".tile .past:not([d='M0 0'])").count() === 6, "a line of the last hour for each");
+    assert.match(await page.locator(`${tile("pi-cafe")} .strip title`).textContent(), /listening for 5\d min/);
+    assert.match(await page.locator(".places tr:has-text('Workshop') title").textContent(), /in each five minutes of the last hour: at most \d\d/);
+    await blews.feed(batch("pi-cafe", [detection(1, -50)], { location: "Café" }));
+    await shows(page, tile("pi-cafe"), /1 near\s*0 medium\s*0 far/);
+    await page.locator(".places a", { hasText: "Workshop" }).click();
+    await shows(page, ".place-chart", /Workshop/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("without a database there is no column of the last hour, and no question", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews);
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await blews.feed(batch("pi-hall", [detection(1)], { location: "Hall" }));
+  await shows(page, ".places tbody", /Hall/);
+  assert.ok(await page.locator(".places .hour").first().isHidden());
+  assert.deepEqual(asked.filter((url) => url.includes("/api/")), []);
+});
+
+test("a database that cannot be read takes nothing from what is live", async () => {
+  const blews = await startBlews({ options: ["--db", "/nonexistent/ble.db"] });
+  const page = await openPage(blews, { expected: /status of 503/ });
+  await shows(page, "main", /No Pi has sent anything yet\./);
+  await blews.feed(batch("pi-hall", [detection(1)]));
+  await shows(page, tile("pi-hall"), /1 medium/);
 });

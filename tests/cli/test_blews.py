@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import resource
@@ -446,6 +447,39 @@ class Pages(unittest.TestCase):
             self.assertEqual((status, len(body)), (200, 1_000_000))
             self.assertEqual(http(server.port, path="/sub/a%20b.txt")[2], b"blank")
             self.assertEqual(http(server.port, path="/app.js")[1]["content-type"], "text/javascript; charset=utf-8")
+
+    def test_text_is_packed_for_who_takes_that(self):
+        path, text = f"{self.folder.name}/www/long.js", "const word = 1;\n" * 5000
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        packing = {"Accept-Encoding": "br, gzip"}
+        with Server("--www", f"{self.folder.name}/www") as server:
+            status, plain, body = http(server.port, path="/long.js")
+            self.assertEqual((status, body.decode(), plain.get("content-encoding")), (200, text, None))
+            status, packed, body = http(server.port, path="/long.js", headers=packing)
+            self.assertEqual((status, packed["content-encoding"], packed["vary"]), (200, "gzip", "accept-encoding"))
+            self.assertEqual((gzip.decompress(body).decode(), int(packed["content-length"])), (text, len(body)))
+            self.assertLess(len(body), 1000)
+            self.assertNotEqual(packed["etag"], plain["etag"])
+            self.assertEqual(http(server.port, path="/long.js", headers=packing | {"If-None-Match": packed["etag"]})[0], 304)
+            for other in ("/app.js", "/big.bin"):  # too small, and no text
+                self.assertNotIn("content-encoding", http(server.port, path=other, headers=packing)[1])
+            with open(path, "w", encoding="ascii") as f:
+                f.write(text.replace("1", "23"))
+            _, _, body = http(server.port, path="/long.js", headers=packing)
+            self.assertEqual(gzip.decompress(body).decode(), text.replace("1", "23"))
+
+    def test_the_library_of_charts_is_served_where_it_is_installed(self):
+        library = "/usr/share/javascript/chart.js/chart.min.js"
+        with Server("--www", f"{self.folder.name}/www") as server:
+            status, headers, body = http(server.port, path="/chart.min.js")
+            if os.path.exists(library):
+                with open(library, "rb") as f:
+                    self.assertEqual((status, headers["content-type"], body), (200, "text/javascript; charset=utf-8", f.read()))
+            else:
+                self.assertEqual(status, 404)
+            for other in ("/chart.js", "/helpers.mjs", "/chunks/helpers.segment.js"):
+                self.assertEqual(http(server.port, path=other)[0], 404)
 
     def test_nothing_outside_the_folder_is_served(self):
         with Server("--www", f"{self.folder.name}/www") as server:

@@ -9,7 +9,7 @@ import threading
 import unittest
 from urllib.parse import urlencode
 
-from harness import DEADLINE_S, FolderTest, Notify, Tool, make_batches, wait_until
+from harness import DEADLINE_S, EventStream, FolderTest, Notify, Tool, make_batches, wait_until
 from harness.process import run
 
 TOKEN = "0123456789abcdef"
@@ -96,7 +96,7 @@ class Questions(Api):
                 (404, "no such question", "nope", {}), (404, "no Pi", "pis", {"device": "pi-nowhere"}),
                 (404, "no advertiser", "track", {"hash": "ff"}), (400, "hash is missing", "track", {}),
                 (400, "no such argument", "pis", {"db": "other.db"}), (400, "no value", "pis", {"place": "x" * 2000}),
-                (400, "--since", "pis", {"since": "yesterday"}), (400, "no time is between", "pis", {"since": END, "until": START}),
+                (400, "--since", "pis", {"since": "yesterday"}), (400, "must be before", "pis", {"since": END, "until": START}),
                 (400, "no value", "pis", {"place": "a\tb"})):
             with self.subTest(name, **arguments):
                 got, _, body = self.ask(name, **arguments)
@@ -115,6 +115,14 @@ class Questions(Api):
         self.assertEqual(self.ask("pis")[0], 401)
         self.assertEqual(self.ask("pis", headers={"Authorization": f"Bearer {TOKEN}"})[0], 200)
 
+    def first_status(self):
+        with EventStream(self.port) as stream:
+            return json.loads(stream.next()["data"])["data"]
+
+    def test_clients_are_told_that_there_is_history(self):
+        self.serve("--db", "ble.db", "--stay")
+        self.assertIs(self.first_status()["history"], True)
+
     def test_systemd_is_told_nothing_by_its_processes(self):
         with Notify() as notify:
             server = self.serve("--db", "ble.db", "--stats", "0.1", env=notify.env)
@@ -127,10 +135,11 @@ class Questions(Api):
         self.assertEqual([message for message in said if "answering" in message or "READY" in message], [])
 
     def test_without_a_database(self):
-        self.serve()
+        self.serve("--stay")
         status, _, body = self.ask("pis")
         self.assertEqual(status, 404)
-        self.assertIn("--db", json.loads(body)["detail"])
+        self.assertIn("blews was started without --db", json.loads(body)["detail"])
+        self.assertNotIn("history", self.first_status())
 
 
 class Trouble(Api):

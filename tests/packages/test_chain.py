@@ -56,6 +56,11 @@ class Chain(Installed):
         self.wait_more()
         self.check_all_stored(1)
 
+    def test_the_page_shows_history(self):
+        self.wait_more()
+        self.machine.wait(lambda: '"device_id"' in self.fetch(8765, "/api/v1/pis"), "the Pi, out of the database")
+        self.assertIn("Chart.js", self.fetch(8765, "/chart.min.js"))
+
     def test_by_http_with_a_key(self):
         key = self.machine.run("sh", "-c", f"umask 077; blerecv --make-key pi-test 2>{SECRETS}/key >{SECRETS}/server/api_keys; "
                                f"tail -n 1 {SECRETS}/key >{SECRETS}/agent/http_api_key; rm {SECRETS}/key")

@@ -77,8 +77,10 @@ Access access_of(const BroadcastOptions &o) {
 }
 
 WebSite::Options pages_of(const BroadcastOptions &o) {
-    const std::string path = o.www.empty() ? find_dashboard() : o.www;
-    return {path.empty() ? std::nullopt : std::optional<StaticFolder>(path), PathPrefix(o.prefix),
+    const auto folder = [](const std::string &path) {
+        return path.empty() ? std::nullopt : std::optional<StaticFolder>(path);
+    };
+    return {folder(o.www.empty() ? find_dashboard() : o.www), folder(find_charts()), PathPrefix(o.prefix),
             TrustedProxies(o.proxies), static_cast<double>(o.rate)};
 }
 

@@ -110,6 +110,8 @@ TEST_CASE("events carry the line's bytes") {
     CHECK(
         connection_status("connected", 3, *parse_rfc3339("2026-11-22T06:30:10Z")) ==
         R"({"type":"connection_status","data":{"status":"connected","clients":3,"timestamp":"2026-11-22T06:30:10.000Z"}})");
+    CHECK(connection_status("connected", 1, *parse_rfc3339("2026-11-22T06:30:10Z"), true)
+              .ends_with(R"("timestamp":"2026-11-22T06:30:10.000Z","history":true}})"));
     CHECK(detection_event(full_batch()) ==
           R"({"type":"detection_event","data":)" + print_batch(full_batch()) + "}");
 }

@@ -1,0 +1,40 @@
+// How many were there at which hour of which day of the week, in the viewer's zone: a table whose cells are coloured.
+import { h, setAttribute, setText } from "./dom.js";
+import { weekdays } from "./format.js";
+import { number, t } from "./words.js";
+
+const LEVELS = 8, HOURS = 24;
+const twoDigits = (value) => String(value).padStart(2, "0");
+
+// `samples`: [{at, value}], one for each hour in which somebody listened. → 7 × 24 means; null where nobody did.
+export function byHour(samples) {
+  const cells = Array.from({ length: 7 }, () => Array.from({ length: HOURS }, () => ({ sum: 0, n: 0 })));
+  for (const { at, value } of samples) {
+    const date = new Date(at), cell = cells[(date.getDay() + 6) % 7][date.getHours()];
+    cell.sum += value;
+    cell.n++;
+  }
+  return cells.map((row) => row.map(({ sum, n }) => n ? sum / n : null));
+}
+
+export class HeatMap {
+  constructor(label) {
+    this.cells = Array.from({ length: 7 }, () => Array.from({ length: HOURS }, () => h("td", {}, h("span"))));
+    const hours = Array.from({ length: HOURS }, (_, hour) => h("th", { scope: "col" }, h("span", {}, twoDigits(hour))));
+    this.days = weekdays().map((name) => h("th", { scope: "row" }, name));
+    this.element = h("table", { class: "heat", "aria-label": label },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, t("heat.day"))), ...hours)),
+      h("tbody", {}, ...this.cells.map((row, day) => h("tr", {}, this.days[day], ...row))));
+  }
+
+  draw(samples) {
+    const means = byHour(samples), most = Math.max(1, ...means.flat());
+    means.forEach((row, day) => row.forEach((mean, hour) => {
+      const cell = this.cells[day][hour], shown = mean === null ? t("unknown") : number(Math.round(mean * (mean < 10 ? 10 : 1)) / (mean < 10 ? 10 : 1));
+      setAttribute(cell, "class", mean === null ? "nobody" : `level-${Math.ceil(mean / most * LEVELS)}`);
+      const when = `${this.days[day].textContent} ${twoDigits(hour)}–${twoDigits(hour + 1)}`;
+      setAttribute(cell, "title", `${when}: ${mean === null ? t("heat.nobody") : t("heat.mean", { n: shown })}`);
+      setText(cell.firstChild, mean === null ? t("unknown") : number(Math.round(mean)));
+    }));
+  }
+}

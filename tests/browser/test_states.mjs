@@ -1,0 +1,161 @@
+// What the views of history say when there is no answer, or no whole one, and what a name in the database can do.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { batch, counts, findsNothing, freePort, openPage, shows, startBlews, test, until } from "./harness.mjs";
+import { lines, MONTH, month, PIS, store, TROLLEY } from "./site.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "blepipe-states-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const DAY = "since=2026-10-28T00:00:00Z&until=2026-10-29T00:00:00Z";
+const VIEWS = ["presence", "occupancy", "coverage", "advertiser"];
+const REFUSED = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INVALID_HTTP_RESPONSE|WebSocket connection to/;
+const FAILED = /status of (400|404|503|504)/;
+const address = (view, more = DAY) => `#/${view}?${view === "advertiser" ? `hash=${TROLLEY}&` : ""}${more}`;
+
+// A view whose questions are answered so.
+async function answered(view, status, body, context = {}) {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: FAILED, ...context });
+  await page.route("**/api/v1/**", (route) => route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) }));
+  await page.goto(`${page.home}${address(view)}`);
+  return page;
+}
+
+for (const view of VIEWS) {
+  test(`without a database it says how to give one: ${view}`, async () => {
+    const page = await openPage(await startBlews(), { address: address(view), expected: FAILED });
+    await shows(page, "main", /This blews has no database to ask\.[^]*bleingest --db ble\.db \| blews --db ble\.db/);
+    await findsNothing(page);
+  });
+
+  test(`an empty database says what to do next: ${view}`, async () => {
+    const db = await store(join(folder, `empty-${view}.db`), []);
+    const page = await openPage(await startBlews({ options: ["--db", db] }), { address: address(view), expected: FAILED });
+    if (view === "advertiser") await shows(page, "main", /There is nothing of that name in the database/);
+    else await shows(page, "main", /Nothing has been stored yet\.[^]*blescan --replay sample\.btsnoop --now \| bleingest --db ble\.db/);
+    await findsNothing(page);
+  });
+
+  test(`what takes too long says so, and offers less: ${view}`, async () => {
+    const page = await answered(view, 504, { detail: "the answer took too long: ask for a shorter time" });
+    await shows(page, "main", /The answer took too long/);
+    await findsNothing(page);
+    await page.getByRole("button", { name: "Show half of this time" }).click();
+    assert.match(await page.evaluate("location.hash"), /since=2026-10-28T06%3A00%3A00Z&until=2026-10-28T18%3A00%3A00Z/);
+  });
+}
+
+test("a database that is not there is told with the server's words, and asked again", async () => {
+  const db = join(folder, "later.db");
+  const page = await openPage(await startBlews({ options: ["--db", db] }), { address: address("coverage"), expected: FAILED });
+  await shows(page, "main", /The database cannot be asked for now; this page tries again[^]*later\.db/);
+  await store(db, lines(MONTH.from + 27 * 86_400_000, 1, PIS.slice(0, 2)));
+  await counts(page, ".lane-list li", 2);
+});
+
+test("nobody was heard, or nobody listened: two answers", async () => {
+  const db = join(folder, "quiet.db");
+  const empty = (at) => batch("pi-quiet", [], { timestamp: new Date(at).toISOString(), run_id: "0123456789abcdef", interval_ms: 60_000 });
+  await store(db, [Array.from({ length: 60 }, (_, i) => JSON.stringify({ ...empty(MONTH.from + i * 60_000), seq: i })).join("\n"), "\n"]);
+  const blews = await startBlews({ options: ["--db", db] });
+  const page = await openPage(blews, { address: address("presence", "since=2026-10-01T00:10:00Z&until=2026-10-01T00:40:00Z") });
+  await shows(page, "main", /Pis listened in this time, and heard nobody/);
+  await page.goto(`${blews.url}${address("presence", "since=2026-10-02T00:10:00Z&until=2026-10-02T00:40:00Z")}`);
+  await shows(page, "main", /No Pi listened in this time, so nothing is known: silence is not absence/);
+  await findsNothing(page);
+  await page.getByRole("link", { name: "See when the Pis listened" }).click();
+  await shows(page, "main", /pi-quiet/);
+});
+
+test("one advertiser that is not known, not told, or not one", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/advertiser", expected: FAILED });
+  await shows(page, "main", /Which advertiser\?/);
+  const ask = async (hash) => {
+    await page.locator("#hash").fill(hash);
+    await page.keyboard.press("Enter");
+  };
+  await ask("0123456789012345");
+  await shows(page, "main", /There is nothing of that name in the database/);
+  await ask("a");
+  await shows(page, "main", /This cannot be asked\. The server says: .*advertisers/);
+  await ask("<img src=x onerror=alert(1)>");
+  await shows(page, "main", /This cannot be asked\. The server says: hash has no value that can be used/);
+  await ask(TROLLEY.slice(0, 12).toUpperCase());
+  await until(() => page.locator(".who").isVisible(), "the one of that beginning");
+});
+
+test("an answer that is cut says that there is more", async () => {
+  const rows = Array.from({ length: 1000 }, (_, i) => ({ device_hash: String(i).padStart(64, "0"), device_id: "pi-1", rssi: -60, zone: "near", last: "2026-10-28T12:00:00.000Z", pis: 1, detections: 3 }));
+  const page = await answered("presence", 200, { rows, more: "there are more than 1000 rows" });
+  await shows(page, ".said", /Only a part is shown, the 1,000 strongest/);
+  await counts(page, ".presence tbody tr", 1000);
+});
+
+test("while it waits it says so", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live" });
+  let go;
+  const held = new Promise((resolve) => { go = resolve; });
+  await page.route("**/api/v1/coverage*", async (route) => { await held; await route.continue(); });
+  await page.goto(`${page.home}${address("coverage")}`);
+  await shows(page, ".said", /Asking the database/);
+  await findsNothing(page);
+  await shows(page, ".said", /Still asking/);
+  go();
+  await until(() => page.locator(".history").isVisible(), "the answer");
+  await shows(page, ".said", /^$/);
+});
+
+test("a lost connection is said, what is shown stays, and it comes back", async () => {
+  const port = await freePort(), options = ["--db", await month()];
+  const blews = await startBlews({ port, options });
+  const page = await openPage(blews, { address: address("coverage"), expected: REFUSED });
+  await counts(page, ".lane-list li", 6);
+  await blews.end();
+  await page.locator(".picker").getByRole("button", { name: "A longer time", exact: true }).click();
+  await shows(page, ".said", /The server cannot be reached; this page tries again[^]*What you see is of [\d:]+/);
+  await counts(page, ".lane-list li", 6);
+  await startBlews({ port, options });
+  await shows(page, ".said", /^$/);
+});
+
+test("without the library of charts there are tables, and what to install", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: FAILED });
+  await page.route("**/chart.min.js", (route) => route.fulfill({ status: 404, body: "{}" }));
+  await page.goto(`${page.home}${address("advertiser")}`);
+  await shows(page, "main", /sudo apt install libjs-chart\.js\. The table below has the same numbers/);
+  assert.equal(await page.locator("canvas:visible").count(), 0);
+  await counts(page, ".lane-list li", 6);
+  await page.locator(".behind summary").click();
+  await until(async () => await page.locator(".behind tbody tr").count() > 100, "the numbers");
+  await findsNothing(page);
+});
+
+test("names that mean harm are text, in every view and in files", async () => {
+  const HARM = "<img src=x onerror=\"window.harmed=1\">";
+  const db = await store(join(folder, "harm.db"), lines(MONTH.from + 27 * 86_400_000, 1, [{ ...PIS[3], id: HARM, location: "=HYPERLINK(\"x\")\"><script>window.harmed=1</script>", more: { name: "{{harm}}" } }, PIS[0]]));
+  const blews = await startBlews({ options: ["--db", db] });
+  const page = await openPage(blews, { address: "#/live" });
+  for (const view of VIEWS) {
+    await page.goto(`${blews.url}${address(view)}`);
+    await until(() => page.locator(".history").isVisible(), view);
+    await shows(page, "main", view === "occupancy" ? /\{\{harm\}\} · =HYPERLINK/ : /<img src=x/);
+    assert.equal(await page.evaluate("window.harmed"), undefined);
+    assert.equal(await page.locator("main img, main script, [onerror]").count(), 0);
+  }
+  await page.goto(`${blews.url}${address("occupancy")}&place=${encodeURIComponent("{{harm}}")}`);
+  await counts(page, ".place-chart", 1);
+  const { csv } = await page.evaluate("import('./csv.js').then(({ csv }) => ({ csv: csv([{ a: '=1+1', b: 'x \"y\", z', c: -5 }]) }))");
+  assert.equal(csv, "a,b,c\r\n'=1+1,\"x \"\"y\"\", z\",-5\r\n");
+});
+
+test("an address that means harm is a range and filters that are not there", async () => {
+  const harm = encodeURIComponent("\"><script>alert(1)</script>");
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: `#/coverage?since=${harm}&until=${harm}&device=${harm}&place=${harm}&__proto__=1`, expected: FAILED });
+  await shows(page, "main", /There is nothing of that name in the database/);
+  await page.goto(`${page.home}#/occupancy?since=9999d&until=0`);
+  await shows(page, "main", /No Pi listened in this time/);
+  await page.goto(`${page.home}#/coverage?since=2026-10-28T00:00:00Z&until=2026-10-27T00:00:00Z`);
+  await shows(page, ".own summary", /\d{4}/);
+});
