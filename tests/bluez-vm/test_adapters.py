@@ -200,7 +200,7 @@ class Adapters(BluezTest):
     def test_a_silent_controller_is_reset(self):
         self.step("silent")
         for name, truth in (("silent.bluez", "truth"), ("silent.monitor", "truth.second")):
-            steps = ["for 2 s", "restarting discovery", "asked again in 4 s", "for 4 s; restarting discovery", "asked again in 8 s",
+            steps = ["for 2 s", "restarting discovery", "checked again in 4 s", "for 4 s; restarting discovery", "checked again in 8 s",
                      "switching it off and on", "answers and scans"]
             rest = self.said(name)
             for step in steps:

@@ -727,7 +727,7 @@ class Store(Ingest):
         self.assertEqual(tool.wait(), 0, tool.err)
         told = [event["data"] for event in events if event["type"] == "two_at_once_event"]
         self.assertEqual([(data["device_id"], sorted(data["run_ids"])) for data in told], [("pi-test", ["one", "two"])])
-        self.assertEqual(tool.err.count("two at once"), 1)
+        self.assertEqual(tool.err.count("use one device_id at the same time"), 1)
         self.assertRegex(tool.err, "two Pis use one device_id at the same time: pi-test .*--device-id")
         self.assertEqual(self.database.rows("SELECT device_id FROM device_status WHERE two_at_once IS NOT NULL"), [("pi-test",)])
         self.assertEqual(self.database.rows("SELECT what, device_id, since FROM missing WHERE reason = 'two at once'"),

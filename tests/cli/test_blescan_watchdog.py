@@ -100,7 +100,7 @@ class Ladder(LiveTest):
         fake.do("flood", adapter="hci0", first=0, count=300)
         tool.wait_err("no advertisement for 3 s after very many")
         fake.wait_calls("StartDiscovery", 2)
-        tool.wait_err("it is asked again in 180 s")
+        tool.wait_err("it is checked again in 180 s")
         self.assertNotIn("Set", fake.methods())
 
     def haunted(self, tool, appear):

@@ -108,7 +108,7 @@ class ServerTls(TlsBrokers, unittest.TestCase):
             make("rsa", "rsa:2048")
             server.signal(signal.SIGHUP)
             server.wait_err("the certificates stay as they were: the key " + folder)
-            self.assertIn("that takes a restart", server.err)
+            self.assertIn("restart to use it", server.err)
 
     def tls_context(self):
         context = ssl.create_default_context(cafile=self.path("ca.pem"))

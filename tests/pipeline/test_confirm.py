@@ -156,7 +156,7 @@ class Confirm(unittest.TestCase):
         sub, ingest = self.backend("--confirm-key", keys[1])
         self.assertNotIn("anybody", sub.err)
         sender = self.blesend("--confirm-key", keys[0], lines=lines)
-        sender.wait_err("not sealed with our key")
+        sender.wait_err("not signed with our key")
         self.database.wait_count(20)
         self.assertEqual(sender.stats()["queued"], 20)
         sub.signal(signal.SIGTERM)
@@ -305,7 +305,7 @@ class Patience(unittest.TestCase):
         self.assertEqual(tool.stats()["queued"], 3)
         self.server.send(STORED, right)
         self.assertEqual(tool.wait(), 0, tool.err)
-        self.assertEqual(tool.err.count("not sealed"), 1)
+        self.assertEqual(tool.err.count("not signed"), 1)
         self.assertNotIn("without --confirm-key", tool.err)
 
     def test_sighup_reads_the_key_again(self):
