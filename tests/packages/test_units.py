@@ -78,7 +78,7 @@ class Units(Installed):
     def test_secrets_are_made_once_for_root_only_and_are_used(self):
         for path in ("agent/hash_key", "agent/confirm_key", "server/confirm_key"):
             self.assertEqual(self.machine.run("stat", "-c", "%a %U %s", f"{SECRETS}/{path}").strip(), "600 root 65")
-        self.assertIn("copy it to the others", self.said)
+        self.assertIn("Copy it to the others", self.said)
         self.machine.run("cmp", f"{SECRETS}/agent/confirm_key", f"{SECRETS}/server/confirm_key")
         for unit, name in (("blescan@any.service", "blepipe_hash_key"), ("blesend.service", "confirm_key"), ("blesub.service", "confirm_key")):
             with self.subTest(unit):
