@@ -103,7 +103,7 @@ constexpr Pair pairs[] = {{"database", "db"},
 std::string by_other_name(std::string_view typed, std::span<const std::string> names) {
     for (const auto &[other, ours] : pairs) {
         if (typed != std::string("--").append(other)) continue;
-        const auto option = std::string("--").append(ours);
+        auto option = std::string("--").append(ours);
         if (std::find(names.begin(), names.end(), option) != names.end()) return option;
     }
     return {};

@@ -198,7 +198,10 @@ class PostgresQuestions final : public QuestionRows {
         end_ = no_end;
         connect();
         end_ = std::chrono::steady_clock::now() + longest;
-        connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        // Answers add up hundreds of thousands of rows, and take less time than it takes to compile a plan.
+        connection_.execute(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL work_mem = "
+            "'64MB'");
     }
     void end() override { connection_.execute("COMMIT"); }
     void give_up() noexcept override { connection_.rollback(); }
