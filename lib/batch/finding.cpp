@@ -99,7 +99,7 @@ std::string print_for_people(const Findings &findings, const Conclusion &conclus
         text += padded(word(finding.verdict), 9);
         text += finding.found.empty() ? finding.check : padded(finding.check, 12) + finding.found;
         text += '\n';
-        if (!finding.advice.empty()) text += std::string(21, ' ') + "-> " + finding.advice + '\n';
+        if (!finding.advice.empty()) text.append(21, ' ').append("-> ").append(finding.advice) += '\n';
     }
     return text + (works(findings) ? conclusion.works : conclusion.no);
 }

@@ -18,7 +18,14 @@ using Place = std::pair<std::optional<std::string>, std::optional<std::string>>;
 struct Listened {
     std::set<std::string> pis;
     double ms = 0;
+    bool for_sure = false;
 };
+
+// On average between two windows.
+std::int64_t pause_of(const StretchRow &stretch) {
+    return ((stretch.last - stretch.begin) / std::chrono::milliseconds(1) - stretch.listened_ms) /
+           std::max<std::int64_t>(stretch.windows - 1, 1);
+}
 
 // From the latest step back: which stretches go on in it, and who listened at each place.
 class Steps {
@@ -42,6 +49,7 @@ class Steps {
             if (part <= std::chrono::milliseconds(0)) continue;
             auto &place = places[{stretch->spot.name, stretch->spot.location}];
             place.pis.insert(stretch->spot.device_id);
+            place.for_sure = place.for_sure || part / std::chrono::milliseconds(1) > pause_of(*stretch);
             place.ms += static_cast<double>(stretch->listened_ms) * static_cast<double>(part.count()) /
                         static_cast<double>((stretch->last - stretch->begin).count());
         }
@@ -67,7 +75,7 @@ class Steps {
 }  // namespace
 
 Answers<Occupied> occupancy_of(std::vector<Occupied> counted, const std::vector<StretchRow> &stretches,
-                               const Asked &asked) {
+                               const Asked &asked, const std::function<void()> &check_time) {
     std::map<std::pair<Time, Place>, Occupied> rows;
     for (auto &row : counted) {
         const auto key = std::pair(row.from, Place(row.name, row.location));
@@ -81,9 +89,11 @@ Answers<Occupied> occupancy_of(std::vector<Occupied> counted, const std::vector<
         return first->first.first <= from_milliseconds(step * asked.every);
     };
     for (Steps steps(stretches, asked); steps.find(asked.since / asked.every) && needed(steps.present());) {
+        check_time();
         const auto step = steps.present();
         for (const auto &[place, listened] : steps.take()) {
             const Time from = from_milliseconds(step * asked.every);
+            if (!listened.for_sure && !rows.contains({from, place})) continue;
             auto &row = rows[{from, place}];
             row.from = from;
             row.until = from_milliseconds((step + 1) * asked.every);

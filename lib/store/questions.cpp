@@ -41,7 +41,7 @@ bool is_at(const Spot &spot, const std::optional<std::string> &place) {
 
 template <class Body>
 auto Questions::within(Body body) {
-    const auto latest = std::chrono::steady_clock::now() + limits_.longest;
+    latest_ = std::chrono::steady_clock::now() + limits_.longest;
     try {
         return told_apart([&] {
             Moment moment(*rows_, limits_.longest);
@@ -50,10 +50,15 @@ auto Questions::within(Body body) {
             return answers;
         });
     } catch (const StoreTrouble &) {
-        if (std::chrono::steady_clock::now() < latest) throw;
+        check_time();
+        throw;
+    }
+}
+
+void Questions::check_time() const {
+    if (std::chrono::steady_clock::now() >= latest_)
         throw TooSlow("no answer within " + std::to_string(limits_.longest.count()) +
                       " ms: ask for a shorter time, for one Pi, or allow more time");
-    }
 }
 
 // Names that are not there are an error, not an empty answer.
@@ -164,10 +169,9 @@ void Questions::use_rollups(Asked &asked) {
 
 // Who was heard in that time, whose steps do not matter.
 Asked Questions::heard_by(Asked asked) {
-    const bool is_long = asked.until - asked.since > long_ms;
-    if (!is_long && !are_deleted(asked, beginning_of_bucket(asked.since)) &&
-        !are_deleted(asked, beginning_of_bucket(asked.until - 1)))
-        return asked;
+    bool by_rollups = asked.until - asked.since > long_ms;
+    if (!by_rollups) rows_->ask(Question::expired, asked, [&](const Columns &) { by_rollups = true; });
+    if (!by_rollups) return asked;
     asked.reads = asked.device ? Reads::of_pi : asked.place ? Reads::few : Reads::rollups;
     asked.every = day_ms;
     use_rollups(asked);
@@ -220,9 +224,11 @@ Answers<Occupied> Questions::occupancy(const Scope &scope) {
                    [&](const Columns &row) { map(row, asked, counted.emplace_back()); });
         auto around = asked;
         around.most = most_stretches;
-        auto stretches = all<StretchRow>(Question::stretches, around).rows;
+        auto found = all<StretchRow>(Question::stretches, around);
+        auto &stretches = found.rows;
         std::erase_if(stretches, [&](const auto &one) { return !is_at(one.spot, scope.place); });
-        auto answers = occupancy_of(std::move(counted), stretches, asked);
+        auto answers = occupancy_of(std::move(counted), stretches, asked, [this] { check_time(); });
+        answers.more = answers.more || found.more;
         if (answers.rows.empty()) answers.anybody_listened = false;
         return answers;
     });

@@ -71,6 +71,7 @@ class Questions {
   private:
     template <class Body>
     auto within(Body body);
+    void check_time() const;
     Asked asked_of(const Scope &scope);
     template <class Row>
     Answers<Row> all(Question question, const Asked &asked);
@@ -85,6 +86,7 @@ class Questions {
 
     std::unique_ptr<QuestionRows> rows_;
     QuestionLimits limits_;
+    std::chrono::steady_clock::time_point latest_;  // of the present question
 };
 
 // As open_archive() of archive.hpp. A file that is not there is not made.

@@ -60,8 +60,14 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
+const string pis_of =
+    ", pis_of AS (SELECT advertiser, count(*) AS pis FROM (SELECT DISTINCT advertiser, device FROM each) AS "
+    "own"
+    " GROUP BY 1)";
+
 const string who_is_where =
-    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all, count(*) OVER own AS pis,"
+    pis_of +
+    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all,"
     " (sum(detections) OVER own)::bigint AS detections_of_all,"
     " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
     " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
@@ -69,6 +75,7 @@ const string who_is_where =
     " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) "
     "AS "
     "first_ones"
+    " JOIN pis_of USING (advertiser)"
     " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = place"
     " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
 
@@ -122,11 +129,9 @@ const string all_missing =
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT $5::bigint";
 
 const string most_heard =
+    pis_of +
     ", all_of AS (SELECT advertiser, sum(detections)::bigint AS detections, max(rssi) AS rssi,"
-    " min(first) AS first, max(last) AS last FROM each GROUP BY 1),"
-    " pis_of AS (SELECT advertiser, count(*) AS pis FROM (SELECT DISTINCT advertiser, device FROM each) AS "
-    "own"
-    " GROUP BY 1)"
+    " min(first) AS first, max(last) AS last FROM each GROUP BY 1)"
     " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
     " FROM (SELECT * FROM all_of ORDER BY detections DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) AS all_of"
     " JOIN pis_of USING (advertiser)"
@@ -146,6 +151,7 @@ std::map<Key, string> all_statements() {
     put(Question::pis, all_pis);
     put(Question::track, one_track);
     put(Question::track_by_rollups, postgres_rolled::track());
+    put(Question::expired, postgres_rolled::expired());
     put(Question::deleted, postgres_rolled::deleted());
     put(Question::stretches, all_stretches);
     put(Question::gaps, all_gaps);

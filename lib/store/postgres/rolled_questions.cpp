@@ -77,10 +77,13 @@ string from_rollups(Reads reads, const string &table, const string &number, cons
     if (reads == Reads::rollups)
         return " FROM " + table + " AS part WHERE " + number + " >= " + from + " AND " + number + " < " +
                until;
-    return " FROM generate_series(" + from + ", " + until +
-           " - 1) AS n CROSS JOIN their CROSS JOIN LATERAL"
-           " (SELECT * FROM " +
-           table + " WHERE " + number + " = n AND " + table +
+    const bool days = number == "day";
+    const string each_one = days ? "known.day" : "known.day * 288 + n";
+    return " FROM (SELECT " + each_one + " AS wanted FROM rollup_days AS known" +
+           (days ? "" : " CROSS JOIN generate_series(0, 287) AS n") + " WHERE " + each_one + " >= " + from +
+           " AND " + each_one + " < " + until +
+           ") AS numbers CROSS JOIN their CROSS JOIN LATERAL (SELECT * FROM " + table + " WHERE " + number +
+           " = wanted AND " + table +
            ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
 }
 
@@ -144,13 +147,28 @@ const string &track() {
     return sql;
 }
 
+const string &expired() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_whole = 0 AND day BETWEEN $1::bigint / 86400000 AND ($2::bigint "
+        "- 1) / 86400000 LIMIT 1";
+    return sql;
+}
+
 const string &deleted() {
     static const string sql =
         " SELECT 1 WHERE EXISTS (SELECT 1 FROM rollup_days WHERE day = $1::bigint / 86400000 AND is_whole = "
         "0)"
-        " AND (SELECT sum(detections) FROM rollups WHERE bucket = $1::bigint / 300000) >"
-        " (SELECT count(*) FROM detections WHERE timestamp >= $1::bigint AND timestamp < $1::bigint + 300000"
-        " AND NOT EXISTS (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))";
+        " AND ((SELECT sum(detections) FROM rollups WHERE bucket = $1::bigint / 300000) >"
+        " (SELECT count(*) FROM detections WHERE timestamp >= $1::bigint AND timestamp < $1::bigint + 300000 "
+        "AND NOT EXISTS"
+        " (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))"
+        " OR EXISTS (SELECT 1 FROM occupancy_rollups AS told WHERE minutes = 5 AND number = $1::bigint / "
+        "300000"
+        " AND told_near + told_medium + told_far > (SELECT coalesce(max(near) + max(medium) + max(far), 0) "
+        "FROM batches"
+        " WHERE near IS NOT NULL AND batches.timestamp >= $1::bigint AND batches.timestamp < $1::bigint + "
+        "300000"
+        " AND coalesce(batches.place, 0) = told.place)))";
     return sql;
 }
 

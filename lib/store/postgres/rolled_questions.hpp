@@ -9,6 +9,7 @@ namespace ble::postgres_rolled {
 
 // From the comma or SELECT after `asked` on; parameters as in questions.cpp.
 const std::string &track();
+const std::string &expired();
 const std::string &deleted();
 // ", each (advertiser, device, place, rssi, zone, first, last, detections) AS (…)": what was heard of each advertiser by each Pi at each place.
 std::string each(Reads reads);

@@ -49,6 +49,7 @@ constexpr Query some_batches{
 constexpr Query plan_for_large_tables{
     "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true),"
     " set_config('plan_cache_mode', 'force_custom_plan', true)"};
+constexpr Query plan_as_set[]{{"RESET enable_seqscan"}, {"RESET enable_nestloop"}, {"RESET plan_cache_mode"}};
 // Of the batches $3 with their devices, places, ages and times of receipt. `WHICH`: detections.
 #define MERGE(WHICH) \
     "WITH heard AS MATERIALIZED (SELECT timestamp / 300000 AS bucket, merged.place, advertiser, " \
@@ -272,6 +273,7 @@ std::vector<Touched> PostgresRollups::merge(const std::vector<DueBatch> &batches
     std::vector<Touched> all;
     for (const auto &answer : connection_.ask(questions))
         for (const auto &one : touched_of(answer)) all.push_back(one);
+    for (const auto &query : plan_as_set) connection_.queue(query);
     return all;
 }
 

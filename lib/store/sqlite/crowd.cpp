@@ -42,11 +42,17 @@ const SqliteCrowd::Seat &SqliteCrowd::best_of(const Advertiser &advertiser) {
     return seats_[best];
 }
 
+std::int64_t SqliteCrowd::pis_of(const Advertiser &advertiser) const {
+    std::set<std::int64_t> pis;
+    for (auto at = advertiser.seats; at != none; at = seats_[at].next) pis.insert(seats_[at].device);
+    return static_cast<std::int64_t>(pis.size());
+}
+
 // By their order; of those that are alike, by their hashes.
 template <class Order>
 std::vector<std::pair<SqliteCrowd::Advertiser, std::string>> SqliteCrowd::first_ones(std::size_t most,
                                                                                      Order order) {
-    std::vector<Advertiser> found = all_;
+    std::vector<Advertiser> found = std::exchange(all_, {});
     const auto before = [&](const auto &a, const auto &b) { return order(a) < order(b); };
     if (found.size() > most && most > 0) {
         const auto last = found.begin() + static_cast<std::ptrdiff_t>(most) - 1;
@@ -96,9 +102,7 @@ std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most) {
     for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
         const Seat &best = best_of(one);
         Row row = spot_of(best);
-        std::int64_t pis = 0;
-        for (auto at = one.seats; at != none; at = seats_[at].next) ++pis;
-        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis, one.detections});
+        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis_of(one), one.detections});
         rows.push_back(std::move(row));
     }
     return rows;
@@ -108,10 +112,7 @@ std::vector<SqliteCrowd::Row> SqliteCrowd::top(std::size_t most) {
     std::vector<Row> rows;
     for (const auto &[one, hash] :
          first_ones(most, [](const Advertiser &each) { return -each.detections; })) {
-        std::set<std::int64_t> pis;
-        for (auto at = one.seats; at != none; at = seats_[at].next) pis.insert(seats_[at].device);
-        rows.push_back(
-            {hash, one.detections, static_cast<std::int64_t>(pis.size()), one.rssi, one.first, one.last});
+        rows.push_back({hash, one.detections, pis_of(one), one.rssi, one.first, one.last});
     }
     return rows;
 }

@@ -12,7 +12,8 @@
 
 namespace ble {
 
-// One answer. Memory: about 100 bytes for each advertiser, and 56 for each Pi and place that heard it.
+// One answer, of which only one of presence() and top() is asked for. Memory: about 200 bytes for each advertiser, and 56 for each Pi and place that
+// heard it.
 class SqliteCrowd {
   public:
     using Value = std::variant<std::monostate, std::int64_t, std::string>;
@@ -40,6 +41,7 @@ class SqliteCrowd {
 
     Seat &seat_of(Advertiser &advertiser, std::int64_t device, std::int64_t place);
     const Seat &best_of(const Advertiser &advertiser);
+    std::int64_t pis_of(const Advertiser &advertiser) const;
     template <class Order>
     std::vector<std::pair<Advertiser, std::string>> first_ones(std::size_t most, Order order);
     const std::string &device_id(std::int64_t device);

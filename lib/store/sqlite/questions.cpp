@@ -117,6 +117,7 @@ std::map<Key, string> all_statements() {
     put(Question::pis, all_pis);
     put(Question::track, one_track);
     put(Question::track_by_rollups, sqlite_rolled::track());
+    put(Question::expired, sqlite_rolled::expired());
     put(Question::deleted, sqlite_rolled::deleted());
     put(Question::stretches, all_stretches);
     put(Question::gaps, all_gaps);

@@ -75,10 +75,16 @@ string from_rollups(Reads reads, const string &table, const string &number, cons
                     const string &until) {
     if (reads == Reads::rollups)
         return " FROM " + table + " WHERE " + number + " >= " + from + " AND " + number + " < " + until;
-    return " FROM (WITH RECURSIVE span (n) AS (SELECT " + from + " WHERE " + from + " < " + until +
-           " UNION ALL SELECT n + 1 FROM span WHERE n + 1 < " + until + ") SELECT n FROM span) AS span" +
-           " CROSS JOIN their CROSS JOIN " + table + " ON " + number + " = span.n AND " + table +
-           ".place = their.place WHERE (?3 IS NULL OR device = ?3)";
+    const string days = " FROM (SELECT day AS of FROM rollup_days) AS known CROSS JOIN ";
+    const string found = " CROSS JOIN " + table + " ON " + table + "." + number;
+    const string rest = " AND " + table + ".place = their.place WHERE (?3 IS NULL OR device = ?3) AND " +
+                        table + "." + number + " >= " + from + " AND " + table + "." + number + " < " + until;
+    if (number == "day") return days + "their" + found + " = known.of" + rest;
+    return days +
+           "(WITH RECURSIVE five (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM five WHERE n < 287)"
+           " SELECT n FROM five) AS five CROSS JOIN their" +
+           found + " = known.of * 288 + n" + rest + " AND known.of BETWEEN " + from + " / 288 AND " + until +
+           " / 288";
 }
 
 // The steps in which something changed since they were counted, or of which only a part is asked for.
@@ -141,12 +147,24 @@ const string &track() {
     return sql;
 }
 
+const string &expired() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_whole = 0 AND day BETWEEN ?1 / 86400000 AND (?2 - 1) / 86400000 "
+        "LIMIT 1";
+    return sql;
+}
+
 const string &deleted() {
     static const string sql =
         " SELECT 1 WHERE EXISTS (SELECT 1 FROM rollup_days WHERE day = ?1 / 86400000 AND is_whole = 0)"
-        " AND (SELECT sum(detections) FROM rollups WHERE bucket = ?1 / 300000) >"
+        " AND ((SELECT sum(detections) FROM rollups WHERE bucket = ?1 / 300000) >"
         " (SELECT count(*) FROM detections WHERE timestamp >= ?1 AND timestamp < ?1 + 300000 AND NOT EXISTS"
-        " (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))";
+        " (SELECT 1 FROM rollup_due WHERE detections.batch BETWEEN from_batch AND to_batch))"
+        " OR EXISTS (SELECT 1 FROM occupancy_rollups AS told WHERE minutes = 5 AND number = ?1 / 300000"
+        " AND told_near + told_medium + told_far > (SELECT coalesce(max(near) + max(medium) + max(far), 0) "
+        "FROM batches"
+        " WHERE near IS NOT NULL AND batches.timestamp >= ?1 AND batches.timestamp < ?1 + 300000"
+        " AND coalesce(batches.place, 0) = told.place)))";
     return sql;
 }
 

@@ -221,6 +221,19 @@ TEST_CASE("a window is counted in each step in which it listened") {
           Rows{"2026-11-22T06:00:00.000Z|240.0", "2026-11-22T06:05:00.000Z|60.0"});
 }
 
+TEST_CASE("a step between two windows tells of nobody's absence") {
+    Site site(each_database());
+    for (int i = 0; i < 4; ++i) {
+        Batch one = Site::batch("pi-1", static_cast<std::uint64_t>(i), 1);
+        *one.timestamp = one.detections[0].timestamp = start + minutes(10 * i) + seconds(30);
+        one.interval_ms = 600'000;
+        site.take(one);
+    }
+    CHECK(texts(site.ask()->occupancy(scope()), {"from", "advertisers", "pis"}) ==
+          Rows{"2026-11-22T06:00:00.000Z|1|1", "2026-11-22T06:10:00.000Z|1|1", "2026-11-22T06:20:00.000Z|1|1",
+               "2026-11-22T06:30:00.000Z|1|1"});
+}
+
 TEST_CASE("when each Pi listened, and why not") {
     Site site(each_database());
     for (const std::uint64_t seq : {0U, 1U, 2U, 8U, 9U}) site.take(Site::batch("pi-1", seq, 0));

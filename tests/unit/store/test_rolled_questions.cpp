@@ -103,7 +103,7 @@ class Heard {
         return rows;
     }
 
-    // For each advertiser: hash, strongest, Pis at places, detections, last; those that two hear equally well without its Pi and zone.
+    // For each advertiser: hash, strongest, Pis, detections, last; those that two hear equally well without its Pi and zone.
     Rows presence(const Scope &scope) const {
         struct Seat {
             std::int64_t strongest = -1000, zone = 9;
@@ -128,8 +128,10 @@ class Heard {
             for (auto seat = who.seats.begin(); seat != who.seats.end(); ++seat)
                 if (seat->second.strongest > best->second.strongest) best = seat;
             std::ostringstream row;
-            row << hash << '|' << best->second.strongest << '|' << who.seats.size() << '|' << who.detections
-                << '|' << ms(who.last) / 300'000;
+            std::set<std::string> pis;
+            for (const auto &[seat, heard] : who.seats) pis.insert(seat.first);
+            row << hash << '|' << best->second.strongest << '|' << pis.size() << '|' << who.detections << '|'
+                << ms(who.last) / 300'000;
             const auto as_strong = std::count_if(who.seats.begin(), who.seats.end(), [&](const auto &seat) {
                 return seat.second.strongest == best->second.strongest;
             });
@@ -400,6 +402,58 @@ TEST_CASE("five minutes that are asked for in part are told as a whole when thei
     CHECK(detections(2, 4) == 5);
     CHECK(detections(2, 7) == 10);
     CHECK(detections(12, 18) == 6);
+}
+
+TEST_CASE("who was there within an hour is told by rollups where details of it are deleted", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    const Time begin = start + hours(1);
+    for (int i = 20; i < 40; ++i) {
+        Batch batch = make_batch(static_cast<std::uint64_t>(i), 1);
+        *batch.timestamp = batch.detections[0].timestamp = begin + minutes(i);
+        Lines().batch(batch).store(*store, start);
+    }
+    Batch numbers = make_batch(100, 0);
+    numbers.hash_id.reset();
+    *numbers.timestamp = begin + minutes(3);
+    numbers.occupancy = {5, 2, 1};
+    Lines().batch(numbers).store(*store, start);
+    roll_up_all(*store);
+    delete_older(*store, hours(24), start + days(2), 1);
+    REQUIRE(room->text("SELECT count(*) FROM batches") == "0");
+    const auto ask = open_questions(room->name());
+    for (const auto &[since, until] : {std::pair(0, 60), {18, 43}}) {
+        const Scope scope = scope_of(begin + minutes(since), begin + minutes(until));
+        const auto top = ask->top(scope).rows;
+        REQUIRE(top.size() == 1);
+        CHECK(top[0].detections == 20);
+        CHECK(ask->presence(scope).rows.size() == 1);
+    }
+    // Five minutes that are asked for in part count as a whole, also for numbers.
+    const auto told = ask->occupancy(scope_of(begin + minutes(2), begin + minutes(13))).rows;
+    REQUIRE_FALSE(told.empty());
+    CHECK(told[0].near == 5);
+}
+
+TEST_CASE("a long time costs what is known of it, also of one Pi", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    for (int i = 0; i < 3; ++i) Lines().batch(minute(i)).store(*store, start);
+    roll_up_all(*store);
+    Scope scope = scope_of(at("1970-01-02T00:00:00Z"), at("9999-01-01T00:00:00Z"));
+    scope.device = "pi-1";
+    scope.every = hours(1);
+    QuestionLimits limits;
+    limits.longest = seconds(60);
+    const auto ask = open_questions(room->name(), limits);
+    std::int64_t heard = 0;
+    for (const auto &one : ask->occupancy(scope).rows) heard += one.near + one.medium + one.far;
+    CHECK(heard == 1);
+    CHECK(ask->top(scope).rows.size() == 1);
 }
 
 TEST_CASE("a track finds its rows by keys", "[rollup]") {
