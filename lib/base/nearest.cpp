@@ -94,7 +94,7 @@ std::string nearest(std::string_view typed, std::span<const std::string> known) 
     if (word.size() < 2 || word.size() > longest) return {};
     if (auto name = shortest(known, [&](const auto &one) { return one.starts_with(typed); }); !name.empty())
         return name;
-    const auto shortened = shortest(known, [&](const auto &one) { return is_shortened(word, bare(one)); });
+    auto shortened = shortest(known, [&](const auto &one) { return is_shortened(word, bare(one)); });
     if (!shortened.empty() && word.size() < least_sure) return shortened;
     std::string found, begun;
     std::size_t least = (word.size() < medium ? 1 : word.size() < long_one ? 2 : 3) + 1;

@@ -184,7 +184,7 @@ TEST_CASE("a transaction that the server undoes for another's sake is done again
     other.rows("COMMIT");
     writer.join();
     CHECK(kinds(result) == "ss");
-    CHECK(result.collisions == 1);
+    CHECK(result.collisions >= 1);
     CHECK(other.rows("SELECT count(*) FROM batches") == Rows{"4"});
 }
 
