@@ -21,7 +21,7 @@ function emptyState() {
 }
 
 function statement(pi, state, now) {
-  if (state === "unknown") return t("now.unknown_why");
+  if (state === "unknown") return pi.stored ? t("now.unknown_since", { time: time(pi.stored.asked, now) }) : t("now.unknown_why");
   if (state === "silent") return t("now.since", { time: time(pi.at, now), span: span(now - pi.at) });
   if (state === "behind") return t("now.behind_by", { span: span(now - pi.at) });
   return t("now.heard", { ago: t("ago", { span: span(now - pi.at) }) });

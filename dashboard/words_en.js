@@ -44,6 +44,7 @@ export const en = {
   "now.behind": "catching up",
   "now.unknown": "not known",
   "now.unknown_why": "not heard since you opened this page; before that its clock was not set",
+  "now.unknown_since": "the database has not answered since {time}",
   "now.heard": "heard {ago}",
   "now.since": "silent since {time} ({span})",
   "now.behind_by": "its newest batch is {span} old",

@@ -44,6 +44,7 @@ export const es = {
   "now.behind": "poniéndose al día",
   "now.unknown": "no se sabe",
   "now.unknown_why": "no se ha oído desde que abrió esta página; antes, su reloj no estaba en hora",
+  "now.unknown_since": "la base de datos no responde desde {time}",
   "now.heard": "oído {ago}",
   "now.since": "en silencio desde {time} ({span})",
   "now.behind_by": "su lote más nuevo es de hace {span}",

@@ -157,6 +157,52 @@ test("the database adds the Pis that blews has not heard, with no numbers of the
   }
 });
 
+// In the page's own modules, with a clock of the test's.
+const inSeen = (page, body) => page.evaluate(`import("./seen.js").then(({ Seen, condition }) => {
+  let now = Date.UTC(2026, 0, 1);
+  const seen = new Seen(() => now), at = (time) => new Date(time).toISOString();
+  ${body}
+})`);
+
+test("a Pi that only the database knows is as the newest answer says", async () => {
+  const page = await openPage(await startBlews());
+  const [states, heard, ids] = await inSeen(page, `
+    const know = (state, ago) => seen.know([{ device_id: "pi", state, last_heard: at(now - ago) }]), is = () => condition(seen.pis.get("pi"), now), states = [];
+    const minutes = (n) => n * 60_000;
+    know("listening", minutes(8)); states.push(is());
+    now += minutes(4); know("listening", 0); states.push(is());
+    now += minutes(4); states.push(is());
+    now += minutes(2); states.push(is());
+    know("silent", minutes(10)); states.push(is());
+    seen.take({ type: "detection_event", data: { device_id: "pi", timestamp: at(now), detections: [] } }, { live: true });
+    know("silent", minutes(10)); states.push(is());
+    seen.know([{ device_id: "other", state: "listening", last_heard: at(now) }]);
+    const heard = [...seen.pis.values()].map(({ heard }) => heard);
+    seen.know([{ device_id: "other", state: "gone", last_heard: at(now) }]);
+    return [states, heard, [...seen.pis.keys()]];`);
+  assert.deepEqual(states, ["listening", "listening", "listening", "unknown", "silent", "listening"]);
+  assert.deepEqual(heard, [true, false]);
+  assert.deepEqual(ids, ["pi"]);
+});
+
+test("what only the database knows is not called received", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", "/nonexistent/ble.db"] }), { expected: /status of 503/ });
+  const rows = [{ device_id: "pi-slow", state: "listening", last_heard: new Date(Date.now() - 8 * 60_000).toISOString() }];
+  await page.route("**/api/v1/**", (route) => route.fulfill({ json: { rows: route.request().url().includes("/pis?") ? rows : [] } }));
+  await page.reload();
+  await tileState(page, "pi-slow", "listening");
+  await state(page, /^nothing_yet$/);
+});
+
+test("losses that are told again after a lost connection count once", async () => {
+  const page = await openPage(await startBlews());
+  const lost = await inSeen(page, `
+    for (let time = 0; time < 2; time++)
+      for (let n = 0; n < 64; n++) seen.take({ type: "gap_event", data: { device_id: "pi", run_id: "r", gap: { from_seq: 2 * n, to_seq: 2 * n, reason: "expired" } } }, { live: time === 0 });
+    return seen.pis.get("pi").lost;`);
+  assert.equal(lost, 64);
+});
+
 test("without a database there is no column of the last hour, and no question", async () => {
   const blews = await startBlews();
   const page = await openPage(blews);
