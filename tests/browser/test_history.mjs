@@ -159,6 +159,14 @@ test("occupancy: a chart for each place, hours by weekdays, and a file", async (
   await counts(page, ".place-chart", 1);
 });
 
+test("the times under a chart are midnights also where clocks change at midnight", async () => {
+  const blews = await startBlews();
+  const page = await openPage(blews, { timezoneId: "America/Santiago" });
+  const texts = await page.evaluate(`import("./axis.js").then(({ ticks }) =>
+    ticks(Date.parse("2026-09-04T04:00:00Z"), Date.parse("2026-09-10T03:00:00Z"), 8).map(({ at }) => new Date(at).toTimeString().slice(0, 5)))`);
+  assert.deepEqual(texts, ["00:00", "00:00", "01:00", "00:00", "00:00", "00:00", "00:00"]);
+});
+
 test("hours are those of the viewer", async () => {
   const blews = await startBlews({ options: ["--db", await month()] });
   const saturday = (page, hour) => page.locator(".heat tbody tr").nth(5).locator("td").nth(hour).innerText();
