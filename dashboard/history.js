@@ -16,10 +16,11 @@ export class HistoryView {
     this.range = rangeOf(this.params, usual, this.now());
     this.picker = new Picker((params) => this.zoom(params), () => this.now());
     this.filters = h("div", { class: "tools" });
+    this.wrong = h("p", { class: "said wrong", role: "status", hidden: true }, t("range.not_valid"));
     this.said = h("div", { class: "said", role: "status" });
     this.body = h("div", { class: "history", hidden: true });
     this.build();
-    root.replaceChildren(h("div", { class: "asked" }, this.filters, this.picker.element), this.said, this.body);
+    root.replaceChildren(h("div", { class: "asked" }, this.filters, this.picker.element), this.wrong, this.said, this.body);
     this.load();
     this.askPis();
   }
@@ -72,6 +73,7 @@ export class HistoryView {
     this.stop();
     const { signal } = this.aborter = new AbortController();
     this.range = rangeOf(this.params, this.usual, this.now());
+    this.wrong.hidden = !this.range.wrong;
     this.picker.draw(this.range);
     this.later(() => this.say("loading"), SAY_LOADING_MS);
     this.later(() => this.say("still_loading"), SAY_SLOW_MS);

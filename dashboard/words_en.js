@@ -127,6 +127,7 @@ export const en = {
   "range.to": "to",
   "range.apply": "Show",
   "range.wrong": "This has to be later than the beginning.",
+  "range.not_valid": "The time in the address is not valid. It has to be between five minutes and 800 days long, and to end after it begins. Shown is the usual time.",
   "zoom.keys": "Drag over it to zoom; by keyboard: arrows left and right move, plus and minus zoom",
   "chart.label": "Chart",
   "chart.missing": "There is no chart, because its library is not installed on the server: sudo apt install libjs-chart.js. The table below has the same numbers.",

@@ -127,6 +127,7 @@ export const es = {
   "range.to": "hasta",
   "range.apply": "Ver",
   "range.wrong": "Debe ser después del comienzo.",
+  "range.not_valid": "El tiempo de la dirección no es válido. Debe durar entre cinco minutos y 800 días, y terminar después de comenzar. Se ve el tiempo habitual.",
   "zoom.keys": "Arrastre encima para ampliar; con el teclado: las flechas a los lados mueven, más y menos amplían y reducen",
   "chart.label": "Gráfico",
   "chart.missing": "No hay gráfico, porque falta su biblioteca en el servidor: sudo apt install libjs-chart.js. La tabla de abajo tiene los mismos números.",

@@ -155,7 +155,11 @@ test("an address that means harm is a range and filters that are not there", asy
   const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: `#/coverage?since=${harm}&until=${harm}&device=${harm}&place=${harm}&__proto__=1`, expected: FAILED });
   await shows(page, "main", /There is nothing of that name in the database/);
   await page.goto(`${page.home}#/occupancy?since=9999d&until=0`);
-  await shows(page, "main", /No Pi listened in this time/);
+  await shows(page, "main", /The time in the address is not valid[^]*No Pi listened in this time/);
   await page.goto(`${page.home}#/coverage?since=2026-10-28T00:00:00Z&until=2026-10-27T00:00:00Z`);
+  await shows(page, "main", /The time in the address is not valid/);
   await shows(page, ".own summary", /\d{4}/);
+  await page.goto(`${page.home}#/coverage?since=24h&until=2026-10-28T00:00:00Z`);
+  await shows(page, ".own summary", /27.*28 Oct 2026/);
+  assert.ok(await page.getByText("The time in the address is not valid").isHidden());
 });
