@@ -61,7 +61,7 @@ test("nobody was heard, or nobody listened: two answers", async () => {
   await store(db, [Array.from({ length: 60 }, (_, i) => JSON.stringify({ ...empty(MONTH.from + i * 60_000), seq: i })).join("\n"), "\n"]);
   const blews = await startBlews({ options: ["--db", db] });
   const page = await openPage(blews, { address: address("presence", "since=2026-10-01T00:10:00Z&until=2026-10-01T00:40:00Z") });
-  await shows(page, "main", /Pis listened in this time, and heard nobody/);
+  await shows(page, "main", /Pis listened in this time, but no advertiser was told apart[^]*only numbers are under Occupancy/);
   await page.goto(`${blews.url}${address("presence", "since=2026-10-02T00:10:00Z&until=2026-10-02T00:40:00Z")}`);
   await shows(page, "main", /No Pi listened in this time, so nothing is known: silence is not absence/);
   await findsNothing(page);
@@ -91,6 +91,44 @@ test("an answer that is cut says that there is more", async () => {
   const page = await answered("presence", 200, { rows, more: "there are more than 1000 rows" });
   await shows(page, ".said", /Only a part is shown, the 1,000 strongest/);
   await counts(page, ".presence tbody tr", 1000);
+});
+
+const at = (minutes) => new Date(Date.UTC(2026, 9, 28, 12, minutes)).toISOString();
+
+test("of an answer that is cut nothing is drawn before it begins, and its sum is no total", async () => {
+  const rows = [{ device_id: "pi-1", what: "listening", from: at(0), until: at(12 * 60) }];
+  const lost = [{ device_id: "pi-1", what: "batches", batches: 7, reason: "expired" }];
+  const page = await answered("coverage", 200, { rows: [], more: "" });
+  await page.unroute("**/api/v1/**");
+  await page.route("**/api/v1/**", (route) => route.fulfill({ json: { rows: route.request().url().includes("/missing?") ? lost : rows, more: "there are more" } }));
+  await page.reload();
+  await shows(page, ".summary", /they listened 100 % of the time · at least 7 batches are missing/);
+  assert.equal(await page.locator(".lane rect").first().getAttribute("x"), "0.000%");
+  await shows(page, ".own summary", /28.*29 Oct 2026/);
+});
+
+test("an average is of whole steps, those that are over", async () => {
+  const row = (from, advertisers) => ({ from: at(from), until: at(from + 60), location: "Hall", near: advertisers, medium: 0, far: 0, advertisers, pis: 1, listened_s: 60 });
+  const page = await answered("occupancy", 200, { rows: [row(0, 1), row(60, 10), row(120, 20), row(180, 3)] });
+  await page.goto(`${page.home}${address("occupancy", "since=2026-10-28T12:30:00Z&until=2026-10-28T15:30:00Z")}`);
+  await shows(page, ".place-chart", /at most 20 \(.*\), 15 on average/);
+  await counts(page, ".heat td.nobody", 7 * 24 - 2);
+});
+
+test("an advertiser that was not heard is not nobody, and the last step ends now", async () => {
+  const page = await answered("advertiser", 200, { rows: [], why_empty: "somebody listened, and nobody was heard" });
+  await page.route("**/api/v1/pis?*", (route) => route.fulfill({ json: { rows: [{ device_id: "pi-1" }] } }));
+  await page.reload();
+  await shows(page, "main", /At least one Pi listened in this time, and did not hear this advertiser/);
+  const begin = Math.floor(Date.now() / 300_000) * 300_000;
+  const step = { device_hash: TROLLEY, device_id: "pi-1", what: "heard", from: new Date(begin).toISOString(), until: new Date(begin + 300_000).toISOString(), rssi: -50, mean_rssi: -50, detections: 1 };
+  await page.route("**/api/v1/track?*", (route) => route.fulfill({ json: { rows: [step] } }));
+  await page.goto(`${page.home}${address("advertiser", "since=1h")}`);
+  const facts = page.locator(".facts dd");
+  await until(async () => /^between /.test(await facts.nth(1).innerText()), "when it was heard last");
+  const [, hour, minute] = /and (\d\d):(\d\d)$/.exec(await facts.nth(1).innerText());
+  const day = 86_400_000, ago = (Date.now() - (Number(hour) * 60 + Number(minute)) * 60_000) % day;
+  assert.ok(ago < day / 2, "not in the future");
 });
 
 test("while it waits it says so", async () => {
