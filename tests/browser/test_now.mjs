@@ -36,7 +36,7 @@ test("each Pi has a tile with what it hears, its clock and how long it listens",
   await shows(page, ".summary", /2 Pis · 2 listening\. All are listening\./);
 });
 
-test("late, silent, catching up and not known are told apart", async () => {
+test("late, silent, sending old batches and not known are told apart", async () => {
   const blews = await startBlews();
   await blews.feed(batch("pi-late", undefined, before(3)), batch("pi-silent", undefined, before(90)),
                    batch("pi-unset", undefined, { ...before(3), clock: "unsynced" }));
@@ -103,7 +103,7 @@ test("losses and two of one name are told", async () => {
   const page = await openPage(blews);
   await blews.feed(batch("pi-hall"), { format: 1, device_id: "pi-hall", run_id: "r", gap: { from_seq: 17, to_seq: 23, reason: "buffer_full" } },
                    { type: "two_at_once_event", data: { device_id: "pi-hall", run_ids: ["a", "b"], timestamp: new Date().toISOString() } });
-  await shows(page, tile("pi-hall"), /7 batches lost \(buffer_full\); two run under this name/);
+  await shows(page, tile("pi-hall"), /7 batches lost \(buffer_full\); two Pis use this name/);
 });
 
 test("the line of the last hour is broken where nothing is known", async () => {
@@ -214,10 +214,11 @@ test("without a database there is no column of the last hour, and no question", 
   assert.deepEqual(asked.filter((url) => url.includes("/api/")), []);
 });
 
-test("a database that cannot be read takes nothing from what is live", async () => {
+test("a database that cannot be read is told of, and takes nothing from what is live", async () => {
   const blews = await startBlews({ options: ["--db", "/nonexistent/ble.db"] });
   const page = await openPage(blews, { expected: /status of 503/ });
-  await shows(page, "main", /No Pi has sent anything yet\./);
+  await shows(page, "main", /The database cannot be asked for now\. The server says: .*ble\.db.* blews has been given no batch/);
   await blews.feed(batch("pi-hall", [detection(1)]));
   await shows(page, tile("pi-hall"), /1 medium/);
+  await shows(page, ".said", /The database cannot be asked for now\. The server says: .*ble\.db/);
 });

@@ -33,7 +33,7 @@ for (const view of VIEWS) {
   test(`an empty database says what to do next: ${view}`, async () => {
     const db = await store(join(folder, `empty-${view}.db`), []);
     const page = await openPage(await startBlews({ options: ["--db", db] }), { address: address(view), expected: FAILED });
-    if (view === "advertiser") await shows(page, "main", /There is nothing of that name in the database/);
+    if (view === "advertiser") await shows(page, "main", /This was not found in the database/);
     else await shows(page, "main", /Nothing has been stored yet\.[^]*blescan --replay sample\.btsnoop --now \| bleingest --db ble\.db/);
     await findsNothing(page);
   });
@@ -77,11 +77,11 @@ test("one advertiser that is not known, not told, or not one", async () => {
     await page.keyboard.press("Enter");
   };
   await ask("0123456789012345");
-  await shows(page, "main", /There is nothing of that name in the database/);
+  await shows(page, "main", /This was not found in the database/);
   await ask("a");
-  await shows(page, "main", /This cannot be asked\. The server says: .*advertisers/);
+  await shows(page, "main", /The question is not valid\. The server says: .*advertisers/);
   await ask("<img src=x onerror=alert(1)>");
-  await shows(page, "main", /This cannot be asked\. The server says: hash has no value that can be used/);
+  await shows(page, "main", /The question is not valid\. The server says: hash has no value that can be used/);
   await ask(TROLLEY.slice(0, 12).toUpperCase());
   await until(() => page.locator(".who").isVisible(), "the one of that beginning");
 });
@@ -152,7 +152,7 @@ test("a lost connection is said, what is shown stays, and it comes back", async 
   await counts(page, ".lane-list li", 6);
   await blews.end();
   await page.locator(".picker").getByRole("button", { name: "A longer time", exact: true }).click();
-  await shows(page, ".said", /The server cannot be reached; this page tries again[^]*What you see is of [\d:]+/);
+  await shows(page, ".said", /The server cannot be reached; this page tries again[^]*Shown: the state of [\d:]+/);
   await counts(page, ".lane-list li", 6);
   await startBlews({ port, options });
   await shows(page, ".said", /^$/);
@@ -191,7 +191,7 @@ test("names that mean harm are text, in every view and in files", async () => {
 test("an address that means harm is a range and filters that are not there", async () => {
   const harm = encodeURIComponent("\"><script>alert(1)</script>");
   const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: `#/coverage?since=${harm}&until=${harm}&device=${harm}&place=${harm}&__proto__=1`, expected: FAILED });
-  await shows(page, "main", /There is nothing of that name in the database/);
+  await shows(page, "main", /This was not found in the database/);
   await page.goto(`${page.home}#/occupancy?since=9999d&until=0`);
   await shows(page, "main", /The time in the address is not valid[^]*No Pi listened in this time/);
   await page.goto(`${page.home}#/coverage?since=2026-10-28T00:00:00Z&until=2026-10-27T00:00:00Z`);
