@@ -2,7 +2,7 @@
 // A view has build(), once; questions(): {name: [question, arguments]}, of which the first says whether there is anything; show(answers);
 // `unheard`: what is said when there are no rows although Pis listened; remark(answers): what else is to be said.
 import { ask } from "./api.js";
-import { command, h } from "./dom.js";
+import { command, h, setText } from "./dom.js";
 import { milliseconds, placeOf, plain, time } from "./format.js";
 import { Picker } from "./picker.js";
 import { rangeOf, renewal, scaled } from "./range.js";
@@ -17,7 +17,7 @@ export class HistoryView {
     this.range = rangeOf(this.params, usual, this.now());
     this.picker = new Picker((params) => this.zoom(params), () => this.now());
     this.filters = h("div", { class: "tools" });
-    this.wrong = h("p", { class: "said wrong", role: "status", hidden: true }, t("range.not_valid"));
+    this.wrong = h("p", { class: "said wrong", role: "status" });
     this.said = h("div", { class: "said", role: "status" });
     this.body = h("div", { class: "history", hidden: true });
     this.build();
@@ -74,7 +74,7 @@ export class HistoryView {
     this.stop();
     const { signal } = this.aborter = new AbortController();
     this.range = rangeOf(this.params, this.usual, this.now());
-    this.wrong.hidden = !this.range.wrong;
+    setText(this.wrong, this.range.wrong ? t("range.not_valid") : "");
     this.picker.draw(this.range);
     this.later(() => this.say("loading"), SAY_LOADING_MS);
     this.later(() => this.say("still_loading"), SAY_SLOW_MS);
