@@ -17,7 +17,7 @@ export class HistoryView {
     this.range = rangeOf(this.params, usual, this.now());
     this.picker = new Picker((params) => this.zoom(params), () => this.now());
     this.filters = h("div", { class: "tools" });
-    this.wrong = h("p", { class: "said wrong", role: "status" });
+    this.wrong = h("p", { class: "not-valid", role: "status" });
     this.said = h("div", { class: "said", role: "status" });
     this.body = h("div", { class: "history", hidden: true });
     this.build();
