@@ -1,7 +1,7 @@
 // One advertiser: how strong it was at each Pi, and when nobody could have heard it.
 import { Legend, TimeChart } from "./chart.js";
 import { card, h, note, searchField, setText } from "./dom.js";
-import { dbm, moment, placeOf, span } from "./format.js";
+import { clockTime, day, dbm, moment, placeOf, span } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
 import { stepOf } from "./range.js";
@@ -46,6 +46,12 @@ function byPi(rows) {
   return [...pis.values()].sort((a, b) => b.detections - a.detections);
 }
 
+// A step as words, as far as it is in the range and over.
+function within({ from, until }, range, now) {
+  const begin = Math.max(from, range.from), end = Math.min(until, range.to, now);
+  return t("advertiser.between", { from: moment(begin), until: day(begin) === day(end) ? clockTime(end) : moment(end) });
+}
+
 const radius = (points, width) => POINTS_PX.find(([apart]) => width / Math.max(1, points) >= apart)[1];
 
 // The points of a line, which is broken where a step was left out.
@@ -60,6 +66,7 @@ function points(heard) {
 
 class Advertiser extends HistoryView {
   build() {
+    this.unheard = "not_heard";
     this.hash = searchField("hash", t("advertiser.hash"), this.params.hash ?? "");
     this.filters.append(h("form", { class: "tools", role: "search", on: { submit: (event) => this.choose(event) } },
       this.hash, h("button", { type: "submit" }, t("advertiser.show"))));
@@ -120,6 +127,10 @@ class Advertiser extends HistoryView {
     this.table.draw(rows);
   }
 
+  remark({ track }) {
+    return track.rows.some(({ what }) => what === "heard") ? "" : "never";
+  }
+
   // It listened whenever it is not said that it did not.
   lane(pi) {
     const { from, to } = this.range;
@@ -134,19 +145,20 @@ class Advertiser extends HistoryView {
 
   showFacts(rows, heard) {
     const best = rows.reduce((most, row) => row.rssi > (most?.rssi ?? -Infinity) ? row : most, null);
-    const times = rows.map((row) => row.from);
+    const first = rows.reduce((one, row) => row.from < (one?.from ?? Infinity) ? row : one, null);
+    const last = rows.reduce((one, row) => row.until > (one?.until ?? 0) ? row : one, null);
     const told = this.page.seen.told().get(rows[0]?.device_hash) ?? null;
     setText(this.code, rows[0]?.device_hash ?? this.params.hash);
     setText(this.name, told ?? "");
-    setText(this.facts.first, rows.length ? moment(Math.min(...times)) : t("unknown"));
-    setText(this.facts.last, rows.length ? moment(Math.max(...rows.map((row) => row.until))) : t("unknown"));
+    setText(this.facts.first, first ? within(first, this.range, this.now()) : t("unknown"));
+    setText(this.facts.last, last ? within(last, this.range, this.now()) : t("unknown"));
     setText(this.facts.strongest, best ? t("advertiser.best", { rssi: dbm(best.rssi), pi: best.device_id }) : t("unknown"));
     setText(this.facts.detections, number(rows.reduce((sum, row) => sum + row.detections, 0)));
     setText(this.facts.pis, number(heard.length));
   }
 
   summary(heard) {
-    if (!heard.length) return t("advertiser.never");
+    if (!heard.length) return t("ask.never");
     const best = (pi) => dbm(Math.max(...pi.heard.map((row) => row.rssi)));
     return `${t("advertiser.rssi")}. ${heard.map((pi) => t("advertiser.says", { pi: pi.id, n: pi.detections, best: best(pi) })).join("; ")}`;
   }

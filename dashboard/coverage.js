@@ -24,6 +24,7 @@ function byPi(rows) {
 
 class Coverage extends HistoryView {
   build() {
+    this.unheard = "nobody_listened";
     this.filter("device");
     this.filter("place");
     this.summary = h("p", { class: "summary" });
@@ -63,9 +64,10 @@ class Coverage extends HistoryView {
     const length = this.range.to - this.range.from;
     const listened = lengthOf(pis.flatMap(([, spans]) => spans.filter(({ what }) => what === "listening"))) / Math.max(1, pis.length * length);
     this.lost = missing.rows;
+    const lost = missing.more ? "coverage.lost_at_least" : "coverage.lost";
     const batches = missing.rows.reduce((sum, row) => sum + (row.batches ?? 0), 0), silent = missing.rows.filter(({ what }) => what === "device").length;
     setText(this.summary, [t("coverage.pis", { n: pis.length }), t("coverage.listened", { part: number(Math.round(listened * 1000) / 10) }),
-                           batches ? t("coverage.lost", { n: batches }) : t("coverage.none_lost"),
+                           batches || missing.more ? t(lost, { n: batches }) : t("coverage.none_lost"),
                            silent ? t("coverage.silent_now", { n: silent }) : ""].filter(Boolean).join(" · "));
     this.lanes.draw(pis.map(([id, spans]) => this.lane(id, spans)));
     this.stretches.draw(pis.flatMap(([, spans]) => spans).sort((a, b) => b.from - a.from));

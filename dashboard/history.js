@@ -1,7 +1,8 @@
 // What views of history share: the range of time and the filters in the address, the questions, and what is said while there is no answer.
-// A view has build(), once; questions(): {name: [question, arguments]}, of which the first says whether there is anything; show(answers).
+// A view has build(), once; questions(): {name: [question, arguments]}, of which the first says whether there is anything; show(answers);
+// `unheard`: what is said when there are no rows although Pis listened; remark(answers): what else is to be said.
 import { ask } from "./api.js";
-import { command, h } from "./dom.js";
+import { command, h, setText } from "./dom.js";
 import { milliseconds, placeOf, plain, time } from "./format.js";
 import { Picker } from "./picker.js";
 import { rangeOf, renewal, scaled } from "./range.js";
@@ -16,10 +17,11 @@ export class HistoryView {
     this.range = rangeOf(this.params, usual, this.now());
     this.picker = new Picker((params) => this.zoom(params), () => this.now());
     this.filters = h("div", { class: "tools" });
+    this.wrong = h("p", { class: "not-valid", role: "status" });
     this.said = h("div", { class: "said", role: "status" });
     this.body = h("div", { class: "history", hidden: true });
     this.build();
-    root.replaceChildren(h("div", { class: "asked" }, this.filters, this.picker.element), this.said, this.body);
+    root.replaceChildren(h("div", { class: "asked" }, this.filters, this.picker.element), this.wrong, this.said, this.body);
     this.load();
     this.askPis();
   }
@@ -72,6 +74,7 @@ export class HistoryView {
     this.stop();
     const { signal } = this.aborter = new AbortController();
     this.range = rangeOf(this.params, this.usual, this.now());
+    setText(this.wrong, this.range.wrong ? t("range.not_valid") : "");
     this.picker.draw(this.range);
     this.later(() => this.say("loading"), SAY_LOADING_MS);
     this.later(() => this.say("still_loading"), SAY_SLOW_MS);
@@ -93,17 +96,23 @@ export class HistoryView {
 
   tell(nothing, answers) {
     const more = Object.values(answers).find((answer) => answer.more);
-    this.say(nothing || (more ? this.cut ?? "more" : ""), { n: more?.rows.length });
+    this.answered = this.now();
+    this.say(nothing || (more ? this.cut ?? "more" : this.remark(answers)), { n: more?.rows.length });
+    this.range.from = Math.max(this.range.from, ...Object.values(answers).filter((answer) => answer.more).map(beginning));
     this.body.hidden = Boolean(nothing);
     this.shown = !nothing;
     if (!nothing) this.show(answers);
+  }
+
+  remark() {
+    return "";
   }
 
   // Why an answer has no rows: since nobody was heard, nobody listened, or nothing is stored at all.
   async nothing({ rows, listened }, signal) {
     if (rows.length) return "";
     if ((await ask("pis", { limit: 1 }, signal)).rows.length === 0) return "empty";
-    return listened ? "nobody_heard" : "nobody_listened";
+    return listened ? this.unheard : "nobody_listened";
   }
 
   fail(trouble) {
@@ -122,7 +131,6 @@ export class HistoryView {
 
   // `kind`: "" or what is to be said. The same again is not said again, to screen readers either.
   say(kind, values = {}) {
-    if (kind === "") this.answered = this.now();
     const key = JSON.stringify([kind, values, this.shown]);
     if (key === this.saidLast) return;
     this.saidLast = key;
@@ -160,6 +168,12 @@ export class HistoryView {
   leave() {
     this.stop();
   }
+}
+
+// Where the rows begin: of an answer that is cut, nothing is known of before.
+function beginning({ rows }) {
+  const times = rows.map(({ from }) => milliseconds(from)).filter((at) => at !== null);
+  return times.length ? Math.min(...times) : -Infinity;
 }
 
 // Rows whose times are numbers.

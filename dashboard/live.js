@@ -9,6 +9,7 @@ const COLUMNS = ["time", "pi", "place", "advertiser", "rssi", "zone", "count"];
 const NUMBERS = ["rssi", "count"];
 const BEYOND = 8;  // rows above and below what is in sight
 const WEAKEST = -100, STRONGEST = -40;  // dBm, the ends of the bar
+const MOST_GAPS = 50;  // in the list
 
 class Rows {
   constructor(onPick) {
@@ -197,7 +198,7 @@ class Live {
     this.gapsCard.hidden = gaps.length === 0;
     if (this.gapsDrawn === gaps) return;
     this.gapsDrawn = gaps;
-    this.gaps.replaceChildren(...gaps.map((gap) => h("li", {}, t(gap.twoAtOnce ? "live.two_at_once" : "live.gap", gap))));
+    this.gaps.replaceChildren(...gaps.slice(0, MOST_GAPS).map((gap) => h("li", {}, t(gap.twoAtOnce ? "live.two_at_once" : "live.gap", gap))));
   }
 
   // The advertiser that was picked: which Pis hear it, and how strong, each by its newest detection that is kept.

@@ -80,10 +80,11 @@ function connection() {
   if (feed.state === "connecting") return { name: "connecting" };
   if (feed.lagged()) return { name: "lagged", values: { n: feed.missed } };
   const at = feed.now();
-  const heard = [...seen.pis.values()].reduce((last, pi) => Math.max(last, pi.at ?? 0, pi.arrived ?? 0), seen.lastEvent ?? 0);
+  const pis = [...seen.pis.values()].filter((pi) => pi.heard);
+  const heard = pis.reduce((last, pi) => Math.max(last, pi.at ?? 0, pi.arrived ?? 0), seen.lastEvent ?? 0);
   if (heard === 0) return { name: "nothing_yet" };
   const values = { span: span(at - heard) };
-  const heardNow = [...seen.pis.values()].some((pi) => ["listening", "late", "behind"].includes(condition(pi, at)));
+  const heardNow = pis.some((pi) => ["listening", "late", "behind"].includes(condition(pi, at)));
   return { name: heardNow ? "receiving" : "quiet", values };
 }
 

@@ -20,8 +20,12 @@ function emptyState() {
     h("p", {}, t("empty.doctor")), command("blescan --doctor"));
 }
 
+function noAnswer(why) {
+  return h("div", { class: "empty", role: "status" }, h("h2", {}, t("now.no_answer")), h("p", {}, t("now.no_answer_why", { detail: why })), h("p", {}, t("empty.why")));
+}
+
 function statement(pi, state, now) {
-  if (state === "unknown") return t("now.unknown_why");
+  if (state === "unknown") return pi.stored ? t("now.unknown_since", { time: time(pi.stored.asked, now) }) : t("now.unknown_why");
   if (state === "silent") return t("now.since", { time: time(pi.at, now), span: span(now - pi.at) });
   if (state === "behind") return t("now.behind_by", { span: span(now - pi.at) });
   return t("now.heard", { ago: t("ago", { span: span(now - pi.at) }) });
@@ -141,8 +145,9 @@ class Now {
     this.summary = h("p", { class: "summary" });
     this.list = h("ul", { class: "tiles" });
     this.body = h("tbody");
+    this.noAnswer = h("p", { class: "said busy", role: "status", hidden: true });
     this.content = [
-      this.summary,
+      this.noAnswer, this.summary,
       h("section", { "aria-labelledby": "pis-title", class: "pis" }, h("h2", { id: "pis-title" }, t("now.pis_title")), this.list,
         h("p", { class: "note" }, t("now.hour_title", { time: time(seen.since) })), this.pastNote = h("p", { class: "note" }, t("now.past_title"))),
       this.placesCard = h("section", { "aria-labelledby": "places-title", class: "card occupancy" }, h("h2", { id: "places-title" }, t("now.places")),
@@ -157,6 +162,7 @@ class Now {
   instead() {
     if (this.seen.pis.size) return "";
     if (this.feed.history && !this.past.known) return "wait.connecting";
+    if (this.feed.state === "open" && this.past.why()) return `no_answer ${this.past.why()}`;
     return { open: "empty", connecting: "wait.connecting", lost: "wait.lost" }[this.feed.state];
   }
 
@@ -166,9 +172,13 @@ class Now {
     if (instead !== this.shown) {
       this.shown = instead;
       if (instead === "") this.root.replaceChildren(...this.content);
-      else this.root.replaceChildren(instead === "empty" ? emptyState() : h("p", { class: "empty" }, t(instead)));
+      else if (instead === "empty") this.root.replaceChildren(emptyState());
+      else this.root.replaceChildren(instead.startsWith("no_answer") ? noAnswer(this.past.why()) : h("p", { class: "empty" }, t(instead)));
     }
     if (instead) return;
+    const why = this.past.why();
+    this.noAnswer.hidden = why === "";
+    setText(this.noAnswer, why && `${t("now.no_answer")} ${t("now.no_answer_why", { detail: why })}`);
     this.placesCard.classList.toggle("without-hour", !this.feed.history);
     this.pastNote.hidden = !this.feed.history;
     const now = this.feed.now();

@@ -12,6 +12,9 @@ import { number, t } from "./words.js";
 const ZONES = ["near", "medium", "far"];
 const MOST_CHARTS = 12;  // places, those with the most first
 
+// Steps that are over and wholly in the range: others have fewer.
+const whole = (rows, range, now) => rows.filter(({ from, until }) => from >= range.from && until <= Math.min(range.to, now));
+
 function byPlace(rows) {
   const places = new Map();
   for (const row of rows) {
@@ -35,6 +38,7 @@ function points(rows, zone) {
 // One place: its zones, one on the other.
 class PlaceChart {
   constructor(view) {
+    this.view = view;
     this.title = h("h3");
     this.most = h("span", { class: "soft" });
     this.chart = new TimeChart(view, { stacked: true });
@@ -42,8 +46,9 @@ class PlaceChart {
   }
 
   draw({ name, rows, most }) {
-    const mean = rows.reduce((sum, row) => sum + row.advertisers, 0) / rows.length;
-    const says = t("occupancy.most", { n: most.advertisers, time: moment(most.from), mean: number(Math.round(mean * 10) / 10) });
+    const counted = whole(rows, this.view.range, this.view.now());
+    const mean = counted.reduce((sum, row) => sum + row.advertisers, 0) / counted.length;
+    const says = t("occupancy.most", { n: most.advertisers, time: moment(most.from), mean: counted.length ? number(Math.round(mean * 10) / 10) : t("unknown") });
     setText(this.title, name || t("now.no_place"));
     setText(this.most, says);
     this.chart.draw(`${name}: ${says}`, ZONES.map((zone, i) => ({ label: t(zone), colour: zone, data: points(rows, zone), pointRadius: 0, fill: i ? "-1" : "origin" })));
@@ -77,14 +82,14 @@ class Occupancy extends HistoryView {
   }
 
   questions() {
-    const asked = { ...this.range.asked, place: this.params.place, limit: MOST_ROWS }, every = stepOf(this.range);
+    const asked = { ...this.range.asked, place: this.params.place, limit: MOST_ROWS }, every = this.every = stepOf(this.range);
     const hours = every === "5m" ? { hours: ["occupancy", { ...asked, every: "1h" }] } : {};
     return { steps: ["occupancy", { ...asked, every }], ...hours };
   }
 
   show({ steps, hours }) {
     this.rows = steps.rows;
-    const every = stepOf(this.range), rows = timed(steps.rows), places = byPlace(rows).slice(0, MOST_CHARTS), all = byPlace(rows).length;
+    const { every } = this, rows = timed(steps.rows), places = byPlace(rows).slice(0, MOST_CHARTS), all = byPlace(rows).length;
     while (this.charts.length < places.length) {
       this.charts.push(new PlaceChart(this));
       this.places.append(this.charts.at(-1).element);
@@ -100,13 +105,14 @@ class Occupancy extends HistoryView {
     setText(this.steps, t(`occupancy.every.${every}`));
     this.table.draw(rows.toReversed());
     this.heatCard.hidden = every === "1d";
-    if (every !== "1d") this.showHeat(timed((hours ?? steps).rows));
+    if (every !== "1d") this.showHeat(hours ?? steps);
   }
 
   // The sum of all places in an hour; who was at two of them counts at each.
-  showHeat(rows) {
-    const sums = new Map();
-    for (const { from, advertisers } of rows) sums.set(from, (sums.get(from) ?? 0) + advertisers);
+  showHeat({ rows, more }) {
+    const all = timed(rows), sums = new Map();
+    const known = more ? all.filter(({ from }) => from > all[0].from) : all;  // of the first hour, places may have been cut off
+    for (const { from, advertisers } of whole(known, this.range, this.now())) sums.set(from, (sums.get(from) ?? 0) + advertisers);
     this.heat.draw([...sums].map(([at, value]) => ({ at, value })));
   }
 

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { timed } from "./history.js";
 import { plain } from "./format.js";
+import { t } from "./words.js";
 
 const EVERY_MS = 60_000, LINES_EVERY_MS = 5 * 60_000;
 const MOST_LINES = 24;  // Pis, each of which is a question
@@ -35,7 +36,7 @@ function byLocation(rows) {
 export class PastHour {
   // changed(): there is something new.
   constructor({ seen, feed }, changed) {
-    Object.assign(this, { seen, feed, changed, due: 0, linesDue: 0, known: false, aborter: new AbortController() });
+    Object.assign(this, { seen, feed, changed, due: 0, linesDue: 0, known: false, trouble: null, aborter: new AbortController() });
     Object.assign(this, { stretches: new Map(), lines: new Map(), places: new Map() });  // by Pi, by Pi, by place
   }
 
@@ -43,11 +44,17 @@ export class PastHour {
   step() {
     if (!this.feed.history || this.asking || document.hidden || Date.now() < this.due) return;
     this.asking = true;
-    this.renew().catch(() => {}).finally(() => {  // "Now" lives without it, and the views of history say what is wrong
-      this.asking = false;
-      this.known = true;
-      this.due = Date.now() + EVERY_MS;
+    const { signal } = this.aborter;
+    this.renew().then(() => null, (trouble) => trouble).then((trouble) => {
+      if (signal.aborted) return;
+      Object.assign(this, { trouble, asking: false, known: true, due: Date.now() + EVERY_MS });
+      this.changed();
     });
+  }
+
+  // Why the database cannot be asked; "" while it can, and where the connection's state says all.
+  why() {
+    return this.trouble && !["lost", "login"].includes(this.trouble.kind) ? plain(this.trouble.message) || t("unknown") : "";
   }
 
   async renew() {

@@ -11,6 +11,7 @@ const SHORT_HASH = 12, MOST_ROWS = 1000;
 class Presence extends HistoryView {
   build() {
     this.cut = "more_strongest";
+    this.unheard = "none_told_apart";
     this.q = searchField("q", t("presence.search"), this.params.q ?? "", { input: () => this.search() });
     this.filters.append(this.q);
     this.filter("device");

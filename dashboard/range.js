@@ -19,16 +19,17 @@ export function textOf(at) {
   return new Date(at).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-// {from, to, preset: "24h" of one that ends now, else "", asked: {since, until} as the API takes it}. `usual`: where the address has none.
+const possible = (length) => length >= SHORTEST && length <= LONGEST;
+
+// {from, to, preset: "24h" of one that ends now, else "", asked: {since, until} as the API takes it, wrong: has the address one that cannot
+// be}. `usual`: where the address has none. since=24h with an end: the 24 hours before it.
 export function rangeOf({ since, until }, usual, now) {
-  const from = timeOf(since), to = timeOf(until) ?? now;
-  if (from !== null && to - from >= SHORTEST) {
-    const begin = Math.max(from, to - LONGEST);
-    return { from: begin, to, preset: "", asked: { since: textOf(begin), until: textOf(to) } };
-  }
-  const length = lengthOf(since);
-  const preset = length !== null && length >= SHORTEST && length <= LONGEST ? since : usual;
-  return { from: now - lengthOf(preset), to: now, preset, asked: { since: preset } };
+  const begin = timeOf(since), end = timeOf(until), length = lengthOf(since || usual), to = end ?? now;
+  const from = begin ?? (length === null ? NaN : to - length);
+  if (!possible(to - from) || until && end === null)
+    return { from: now - lengthOf(usual), to: now, preset: usual, asked: { since: usual }, wrong: true };
+  if (begin !== null || end !== null) return { from, to, preset: "", asked: { since: textOf(from), until: textOf(to) }, wrong: false };
+  return { from, to: now, preset: since || usual, asked: { since: since || usual }, wrong: false };
 }
 
 // What an address has of a range from one time to the other, not longer than may be and not in the future.

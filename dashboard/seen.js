@@ -5,7 +5,7 @@ import { t } from "./words.js";
 export const MOST_ROWS = 50_000;          // detections kept
 export const MOST_AGE_MS = 15 * 60_000;   // and for so long
 const MOST_PIS = 1000;                    // as many as blews tells of
-const MOST_GAPS = 50;
+const MOST_GAPS = 200;                   // more than blews tells again after a lost connection, or they would count again
 const MOST_OF_A_WINDOW = 10_000;          // as bleingest takes in a batch; by a clock that stands still all windows are one
 const LONGEST_TEXT = 300;
 export const MINUTES = 60;
@@ -49,6 +49,7 @@ export class Seen {
 
   batch(data, live) {
     const pi = this.pi(data.device_id);
+    if (!pi.heard) Object.assign(pi, { heard: true, stored: null, at: null });
     const stamp = plain(data.timestamp), run = plain(data.run_id), seq = plain(data.seq);
     if (!live && pi.stamp === stamp && pi.run === run && pi.seq === seq) return;  // what is current is told again after a lost connection
     const list = Array.isArray(data.detections) ? data.detections.filter((one) => typeof one === "object" && one !== null) : [];
@@ -83,8 +84,8 @@ export class Seen {
   pi(id) {
     let pi = this.pis.get(id);
     if (!pi) {
-      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, counted: false, lost: 0, reason: "", twoAtOnce: false,
-             hour: new Map() };
+      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, counted: false, heard: false, stored: null, lost: 0, reason: "",
+             twoAtOnce: false, hour: new Map() };
       if (this.pis.size >= MOST_PIS) this.pis.delete(this.pis.keys().next().value);
     } else {
       this.pis.delete(id);
@@ -93,13 +94,19 @@ export class Seen {
     return pi;
   }
 
-  // Pis that the database knows and that have not been heard here, so that nobody has counted: rows of the question "pis".
+  // Pis that the database knows and that have not been heard here, so that nobody has counted: rows of the question "pis". How they are is
+  // what the newest answer says.
   know(rows) {
     for (const row of rows) {
-      const at = milliseconds(row.last_heard);
-      if (row.state === "gone" || at === null || this.pis.has(row.device_id)) continue;
-      Object.assign(this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock),
-                                              synced: row.clock !== "unsynced" });
+      const at = milliseconds(row.last_heard), known = this.pis.get(row.device_id);
+      if (known?.heard || at === null) continue;
+      if (row.state === "gone") {
+        if (known?.stored) this.pis.delete(row.device_id);
+        continue;
+      }
+      if (!known && this.pis.size >= MOST_PIS) continue;
+      Object.assign(known ?? this.pi(row.device_id), { at: Math.min(at, this.now()), name: plain(row.name), place: plain(row.location), clock: plain(row.clock),
+                                                       synced: row.clock !== "unsynced", stored: { state: plain(row.state), asked: this.now() } });
     }
   }
 
@@ -189,9 +196,12 @@ const LATE_INTERVALS = 3;
 const SILENT_MS = 5 * 60_000;  // as the database says it: five minutes, and three of its intervals
 const BEHIND_MS = 2 * 60_000;
 const USUAL_INTERVAL_MS = 30_000;
+const STORED_MS = 5 * 60_000;  // so long holds what the database said
 
-// How a Pi is: "listening", "late", "silent", "behind" (it sends, but of before), "unknown" (told of before, by a clock that was not set).
+// How a Pi is: "listening", "late", "silent", "behind" (it sends, but of before), "unknown" (told of before, by a clock that was not set; or
+// the database knows it, and does not answer any more).
 export function condition(pi, now) {
+  if (pi.stored) return now - pi.stored.asked <= STORED_MS ? pi.stored.state : "unknown";
   if (pi.at === null) return "unknown";
   const late = LATE_INTERVALS * (pi.intervalMs ?? USUAL_INTERVAL_MS);
   const age = now - pi.at;

@@ -57,7 +57,7 @@ test("what the server did not wait with is counted, and said", async () => {
   const large = () => batch("pi-large", Array.from({ length: 600 }, (_, n) => detection(n, -67, { local_name: "x".repeat(200) })));
   for (let n = 0; n < 120; n++) await blews.feed(large());
   await busy;
-  await shows(page, "#banner", /This page was too slow: [\d,]+ events are missing here, and only here\./);
+  await shows(page, "#banner", /This page was too slow and missed [\d,]+ events\. A database, if there is one, has them\./);
   await shows(page, "#missed", /[1-9]/);
   await blews.feed(batch("pi-after"));
   await shows(page, "main", /pi-after/);

@@ -36,7 +36,7 @@ test("each Pi has a tile with what it hears, its clock and how long it listens",
   await shows(page, ".summary", /2 Pis · 2 listening\. All are listening\./);
 });
 
-test("late, silent, catching up and not known are told apart", async () => {
+test("late, silent, sending old batches and not known are told apart", async () => {
   const blews = await startBlews();
   await blews.feed(batch("pi-late", undefined, before(3)), batch("pi-silent", undefined, before(90)),
                    batch("pi-unset", undefined, { ...before(3), clock: "unsynced" }));
@@ -103,7 +103,7 @@ test("losses and two of one name are told", async () => {
   const page = await openPage(blews);
   await blews.feed(batch("pi-hall"), { format: 1, device_id: "pi-hall", run_id: "r", gap: { from_seq: 17, to_seq: 23, reason: "buffer_full" } },
                    { type: "two_at_once_event", data: { device_id: "pi-hall", run_ids: ["a", "b"], timestamp: new Date().toISOString() } });
-  await shows(page, tile("pi-hall"), /7 batches lost \(buffer_full\); two run under this name/);
+  await shows(page, tile("pi-hall"), /7 batches lost \(buffer_full\); two Pis use this name/);
 });
 
 test("the line of the last hour is broken where nothing is known", async () => {
@@ -157,6 +157,52 @@ test("the database adds the Pis that blews has not heard, with no numbers of the
   }
 });
 
+// In the page's own modules, with a clock of the test's.
+const inSeen = (page, body) => page.evaluate(`import("./seen.js").then(({ Seen, condition }) => {
+  let now = Date.UTC(2026, 0, 1);
+  const seen = new Seen(() => now), at = (time) => new Date(time).toISOString();
+  ${body}
+})`);
+
+test("a Pi that only the database knows is as the newest answer says", async () => {
+  const page = await openPage(await startBlews());
+  const [states, heard, ids] = await inSeen(page, `
+    const know = (state, ago) => seen.know([{ device_id: "pi", state, last_heard: at(now - ago) }]), is = () => condition(seen.pis.get("pi"), now), states = [];
+    const minutes = (n) => n * 60_000;
+    know("listening", minutes(8)); states.push(is());
+    now += minutes(4); know("listening", 0); states.push(is());
+    now += minutes(4); states.push(is());
+    now += minutes(2); states.push(is());
+    know("silent", minutes(10)); states.push(is());
+    seen.take({ type: "detection_event", data: { device_id: "pi", timestamp: at(now), detections: [] } }, { live: true });
+    know("silent", minutes(10)); states.push(is());
+    seen.know([{ device_id: "other", state: "listening", last_heard: at(now) }]);
+    const heard = [...seen.pis.values()].map(({ heard }) => heard);
+    seen.know([{ device_id: "other", state: "gone", last_heard: at(now) }]);
+    return [states, heard, [...seen.pis.keys()]];`);
+  assert.deepEqual(states, ["listening", "listening", "listening", "unknown", "silent", "listening"]);
+  assert.deepEqual(heard, [true, false]);
+  assert.deepEqual(ids, ["pi"]);
+});
+
+test("what only the database knows is not called received", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", "/nonexistent/ble.db"] }), { expected: /status of 503/ });
+  const rows = [{ device_id: "pi-slow", state: "listening", last_heard: new Date(Date.now() - 8 * 60_000).toISOString() }];
+  await page.route("**/api/v1/**", (route) => route.fulfill({ json: { rows: route.request().url().includes("/pis?") ? rows : [] } }));
+  await page.reload();
+  await tileState(page, "pi-slow", "listening");
+  await state(page, /^nothing_yet$/);
+});
+
+test("losses that are told again after a lost connection count once", async () => {
+  const page = await openPage(await startBlews());
+  const lost = await inSeen(page, `
+    for (let time = 0; time < 2; time++)
+      for (let n = 0; n < 64; n++) seen.take({ type: "gap_event", data: { device_id: "pi", run_id: "r", gap: { from_seq: 2 * n, to_seq: 2 * n, reason: "expired" } } }, { live: time === 0 });
+    return seen.pis.get("pi").lost;`);
+  assert.equal(lost, 64);
+});
+
 test("without a database there is no column of the last hour, and no question", async () => {
   const blews = await startBlews();
   const page = await openPage(blews);
@@ -168,10 +214,11 @@ test("without a database there is no column of the last hour, and no question", 
   assert.deepEqual(asked.filter((url) => url.includes("/api/")), []);
 });
 
-test("a database that cannot be read takes nothing from what is live", async () => {
+test("a database that cannot be read is told of, and takes nothing from what is live", async () => {
   const blews = await startBlews({ options: ["--db", "/nonexistent/ble.db"] });
   const page = await openPage(blews, { expected: /status of 503/ });
-  await shows(page, "main", /No Pi has sent anything yet\./);
+  await shows(page, "main", /The database cannot be asked for now\. The server says: .*ble\.db.* blews has been given no batch/);
   await blews.feed(batch("pi-hall", [detection(1)]));
   await shows(page, tile("pi-hall"), /1 medium/);
+  await shows(page, ".said", /The database cannot be asked for now\. The server says: .*ble\.db/);
 });

@@ -33,7 +33,7 @@ for (const view of VIEWS) {
   test(`an empty database says what to do next: ${view}`, async () => {
     const db = await store(join(folder, `empty-${view}.db`), []);
     const page = await openPage(await startBlews({ options: ["--db", db] }), { address: address(view), expected: FAILED });
-    if (view === "advertiser") await shows(page, "main", /There is nothing of that name in the database/);
+    if (view === "advertiser") await shows(page, "main", /This was not found in the database/);
     else await shows(page, "main", /Nothing has been stored yet\.[^]*blescan --replay sample\.btsnoop --now \| bleingest --db ble\.db/);
     await findsNothing(page);
   });
@@ -61,7 +61,7 @@ test("nobody was heard, or nobody listened: two answers", async () => {
   await store(db, [Array.from({ length: 60 }, (_, i) => JSON.stringify({ ...empty(MONTH.from + i * 60_000), seq: i })).join("\n"), "\n"]);
   const blews = await startBlews({ options: ["--db", db] });
   const page = await openPage(blews, { address: address("presence", "since=2026-10-01T00:10:00Z&until=2026-10-01T00:40:00Z") });
-  await shows(page, "main", /Pis listened in this time, and heard nobody/);
+  await shows(page, "main", /Pis listened in this time, but no advertiser was told apart[^]*only numbers are under Occupancy/);
   await page.goto(`${blews.url}${address("presence", "since=2026-10-02T00:10:00Z&until=2026-10-02T00:40:00Z")}`);
   await shows(page, "main", /No Pi listened in this time, so nothing is known: silence is not absence/);
   await findsNothing(page);
@@ -77,11 +77,11 @@ test("one advertiser that is not known, not told, or not one", async () => {
     await page.keyboard.press("Enter");
   };
   await ask("0123456789012345");
-  await shows(page, "main", /There is nothing of that name in the database/);
+  await shows(page, "main", /This was not found in the database/);
   await ask("a");
-  await shows(page, "main", /This cannot be asked\. The server says: .*advertisers/);
+  await shows(page, "main", /The question is not valid\. The server says: .*advertisers/);
   await ask("<img src=x onerror=alert(1)>");
-  await shows(page, "main", /This cannot be asked\. The server says: hash has no value that can be used/);
+  await shows(page, "main", /The question is not valid\. The server says: hash has no value that can be used/);
   await ask(TROLLEY.slice(0, 12).toUpperCase());
   await until(() => page.locator(".who").isVisible(), "the one of that beginning");
 });
@@ -91,6 +91,44 @@ test("an answer that is cut says that there is more", async () => {
   const page = await answered("presence", 200, { rows, more: "there are more than 1000 rows" });
   await shows(page, ".said", /Only a part is shown, the 1,000 strongest/);
   await counts(page, ".presence tbody tr", 1000);
+});
+
+const at = (minutes) => new Date(Date.UTC(2026, 9, 28, 12, minutes)).toISOString();
+
+test("of an answer that is cut nothing is drawn before it begins, and its sum is no total", async () => {
+  const rows = [{ device_id: "pi-1", what: "listening", from: at(0), until: at(12 * 60) }];
+  const lost = [{ device_id: "pi-1", what: "batches", batches: 7, reason: "expired" }];
+  const page = await answered("coverage", 200, { rows: [], more: "" });
+  await page.unroute("**/api/v1/**");
+  await page.route("**/api/v1/**", (route) => route.fulfill({ json: { rows: route.request().url().includes("/missing?") ? lost : rows, more: "there are more" } }));
+  await page.reload();
+  await shows(page, ".summary", /they listened 100 % of the time · at least 7 batches are missing/);
+  assert.equal(await page.locator(".lane rect").first().getAttribute("x"), "0.000%");
+  await shows(page, ".own summary", /28.*29 Oct 2026/);
+});
+
+test("an average is of whole steps, those that are over", async () => {
+  const row = (from, advertisers) => ({ from: at(from), until: at(from + 60), location: "Hall", near: advertisers, medium: 0, far: 0, advertisers, pis: 1, listened_s: 60 });
+  const page = await answered("occupancy", 200, { rows: [row(0, 1), row(60, 10), row(120, 20), row(180, 3)] });
+  await page.goto(`${page.home}${address("occupancy", "since=2026-10-28T12:30:00Z&until=2026-10-28T15:30:00Z")}`);
+  await shows(page, ".place-chart", /at most 20 \(.*\), 15 on average/);
+  await counts(page, ".heat td.nobody", 7 * 24 - 2);
+});
+
+test("an advertiser that was not heard is not nobody, and the last step ends now", async () => {
+  const page = await answered("advertiser", 200, { rows: [], why_empty: "somebody listened, and nobody was heard" });
+  await page.route("**/api/v1/pis?*", (route) => route.fulfill({ json: { rows: [{ device_id: "pi-1" }] } }));
+  await page.reload();
+  await shows(page, "main", /At least one Pi listened in this time, and did not hear this advertiser/);
+  const begin = Math.floor(Date.now() / 300_000) * 300_000;
+  const step = { device_hash: TROLLEY, device_id: "pi-1", what: "heard", from: new Date(begin).toISOString(), until: new Date(begin + 300_000).toISOString(), rssi: -50, mean_rssi: -50, detections: 1 };
+  await page.route("**/api/v1/track?*", (route) => route.fulfill({ json: { rows: [step] } }));
+  await page.goto(`${page.home}${address("advertiser", "since=1h")}`);
+  const facts = page.locator(".facts dd");
+  await until(async () => /^between /.test(await facts.nth(1).innerText()), "when it was heard last");
+  const [, hour, minute] = /and (\d\d):(\d\d)$/.exec(await facts.nth(1).innerText());
+  const day = 86_400_000, ago = (Date.now() - (Number(hour) * 60 + Number(minute)) * 60_000) % day;
+  assert.ok(ago < day / 2, "not in the future");
 });
 
 test("while it waits it says so", async () => {
@@ -114,7 +152,7 @@ test("a lost connection is said, what is shown stays, and it comes back", async 
   await counts(page, ".lane-list li", 6);
   await blews.end();
   await page.locator(".picker").getByRole("button", { name: "A longer time", exact: true }).click();
-  await shows(page, ".said", /The server cannot be reached; this page tries again[^]*What you see is of [\d:]+/);
+  await shows(page, ".said", /The server cannot be reached; this page tries again[^]*Shown: the state of [\d:]+/);
   await counts(page, ".lane-list li", 6);
   await startBlews({ port, options });
   await shows(page, ".said", /^$/);
@@ -153,9 +191,13 @@ test("names that mean harm are text, in every view and in files", async () => {
 test("an address that means harm is a range and filters that are not there", async () => {
   const harm = encodeURIComponent("\"><script>alert(1)</script>");
   const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: `#/coverage?since=${harm}&until=${harm}&device=${harm}&place=${harm}&__proto__=1`, expected: FAILED });
-  await shows(page, "main", /There is nothing of that name in the database/);
+  await shows(page, "main", /This was not found in the database/);
   await page.goto(`${page.home}#/occupancy?since=9999d&until=0`);
-  await shows(page, "main", /No Pi listened in this time/);
+  await shows(page, "main", /The time in the address is not valid[^]*No Pi listened in this time/);
   await page.goto(`${page.home}#/coverage?since=2026-10-28T00:00:00Z&until=2026-10-27T00:00:00Z`);
+  await shows(page, "main", /The time in the address is not valid/);
   await shows(page, ".own summary", /\d{4}/);
+  await page.goto(`${page.home}#/coverage?since=24h&until=2026-10-28T00:00:00Z`);
+  await shows(page, ".own summary", /27.*28 Oct 2026/);
+  assert.ok(await page.getByText("The time in the address is not valid").isHidden());
 });
