@@ -317,7 +317,7 @@ void delete_older(Store &store, hours keep, Time time, int hours_of_it) {
 }
 
 void check_some(std::mt19937 &random, Room &room, const Heard &heard, bool whole) {
-    for (int i = 0; i < 25; ++i) check_equal(room, heard, any_scope(random, whole));
+    for (int i = 0; i < 12; ++i) check_equal(room, heard, any_scope(random, whole));
 }
 
 // Every batch that is about one advertiser, one a minute.
