@@ -183,9 +183,11 @@ Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, con
         auto asked = asked_of(scope);
         asked.advertisers = advertisers(hashes, asked);
         auto heard = asked;
-        if (has_rolled_up_steps(asked)) use_rollups(heard);
-        auto answers =
-            all<TrackPoint>(has_rolled_up_steps(asked) ? Question::track_by_rollups : Question::track, heard);
+        if (has_rolled_up_steps(asked)) {
+            heard.reads = Reads::rollups;
+            use_rollups(heard);
+        }
+        auto answers = all<TrackPoint>(Question::track, heard);
         in_order(answers);
         // Before the first of these, more may have been cut off.
         const Time since = answers.more ? answers.rows.front().from : scope.since;

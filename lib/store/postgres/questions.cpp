@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <utility>
 
 #include "store/postgres/connection.hpp"
 #include "store/postgres/rolled_questions.hpp"
 #include "store/postgres/schema.hpp"
+#include "store/statements.hpp"
 #include "store/told_apart.hpp"
 
 namespace ble {
@@ -137,39 +137,33 @@ const string most_heard =
     " JOIN pis_of USING (advertiser)"
     " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT $5::bigint";
 
-using Key = std::pair<Question, Reads>;
-
-std::map<Key, string> all_statements() {
-    std::map<Key, string> all;
-    const auto put = [&](Question question, const string &sql, Reads reads = Reads::details) {
-        all.emplace(Key(question, reads), asked + sql);
-    };
-    put(Question::device, one_device);
-    put(Question::place, any_place);
-    put(Question::advertisers, some_advertisers);
-    put(Question::listened, any_stretch);
-    put(Question::pis, all_pis);
-    put(Question::track, one_track);
-    put(Question::track_by_rollups, postgres_rolled::track());
-    put(Question::expired, postgres_rolled::expired());
-    put(Question::deleted, postgres_rolled::deleted());
-    put(Question::stretches, all_stretches);
-    put(Question::gaps, all_gaps);
-    put(Question::losses, all_missing);
+Statements all_statements() {
+    Statements all(asked);
+    all.put(Question::device, one_device);
+    all.put(Question::place, any_place);
+    all.put(Question::advertisers, some_advertisers);
+    all.put(Question::listened, any_stretch);
+    all.put(Question::pis, all_pis);
+    all.put(Question::track, one_track);
+    all.put(Question::track, postgres_rolled::track(), Reads::rollups);
+    all.put(Question::expired, postgres_rolled::expired());
+    all.put(Question::deleted, postgres_rolled::deleted());
+    all.put(Question::stretches, all_stretches);
+    all.put(Question::gaps, all_gaps);
+    all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
-        put(Question::presence, postgres_rolled::each(reads) + who_is_where, reads);
-        put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
+        all.put(Question::presence, postgres_rolled::each(reads) + who_is_where, reads);
+        all.put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
-        put(Question::occupancy, postgres_rolled::occupancy(reads) + how_many, reads);
+        all.put(Question::occupancy, postgres_rolled::occupancy(reads) + how_many, reads);
     return all;
 }
 
 // Connection knows a statement by its text's place.
 Query query_of(Question question, Reads reads) {
     static const auto all = all_statements();
-    const auto found = all.find({question, reads});
-    return {(found != all.end() ? found->second : all.at({question, Reads::details})).c_str()};
+    return {all.of(question, reads).c_str()};
 }
 
 constexpr Query set_time{"SELECT set_config('statement_timeout', $1::text, true)"};

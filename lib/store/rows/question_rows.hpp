@@ -17,10 +17,9 @@ enum class Question {
     advertisers,  // whose hash begins with `text`
     listened,     // did anybody?
     pis,
-    presence,          // by `reads`
-    track,             // of `advertisers`, by detections alone
-    track_by_rollups,  // the same for steps of whole five minutes; without the first and last time in each
-    expired,           // was anything deleted of a day of that time?
+    presence,  // by `reads`
+    track,  // of `advertisers`, by `reads`, details or rollups: these for steps of whole five minutes, without the first and last time in each
+    expired,    // was anything deleted of a day of that time?
     deleted,    // are detections of the five minutes from `since` on deleted that are still in the rollups?
     occupancy,  // by `reads`; the latest steps, and all of each but the first of these
     stretches,
@@ -29,7 +28,7 @@ enum class Question {
     top,     // by `reads`
 };
 
-// Which rows answer how many were where, and who.
+// Which rows answer who was where, and how many.
 enum class Reads : std::uint8_t {
     details,  // detections alone
     rollups,  // rollups as far as they go, else detections; times in them are those at which five minutes began

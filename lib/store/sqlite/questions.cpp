@@ -4,13 +4,13 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <map>
 #include <utility>
 
 #include "sqlite/database.hpp"
 #include "store/sqlite/crowd.hpp"
 #include "store/sqlite/rolled_questions.hpp"
 #include "store/sqlite/schema.hpp"
+#include "store/statements.hpp"
 #include "store/told_apart.hpp"
 
 namespace ble {
@@ -103,38 +103,32 @@ const string all_missing =
     "coalesce(lost_from, lost_to) < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch')))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT ?5";
 
-using Key = std::pair<Question, Reads>;
-
-std::map<Key, string> all_statements() {
-    std::map<Key, string> all;
-    const auto put = [&](Question question, const string &sql, Reads reads = Reads::details) {
-        all.emplace(Key(question, reads), asked + sql);
-    };
-    put(Question::device, one_device);
-    put(Question::place, any_place);
-    put(Question::advertisers, some_advertisers);
-    put(Question::listened, any_stretch);
-    put(Question::pis, all_pis);
-    put(Question::track, one_track);
-    put(Question::track_by_rollups, sqlite_rolled::track());
-    put(Question::expired, sqlite_rolled::expired());
-    put(Question::deleted, sqlite_rolled::deleted());
-    put(Question::stretches, all_stretches);
-    put(Question::gaps, all_gaps);
-    put(Question::losses, all_missing);
+Statements all_statements() {
+    Statements all(asked);
+    all.put(Question::device, one_device);
+    all.put(Question::place, any_place);
+    all.put(Question::advertisers, some_advertisers);
+    all.put(Question::listened, any_stretch);
+    all.put(Question::pis, all_pis);
+    all.put(Question::track, one_track);
+    all.put(Question::track, sqlite_rolled::track(), Reads::rollups);
+    all.put(Question::expired, sqlite_rolled::expired());
+    all.put(Question::deleted, sqlite_rolled::deleted());
+    all.put(Question::stretches, all_stretches);
+    all.put(Question::gaps, all_gaps);
+    all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
-        put(Question::presence, sqlite_rolled::heard(reads), reads);
-        put(Question::top, sqlite_rolled::heard(reads), reads);
+        all.put(Question::presence, sqlite_rolled::heard(reads), reads);
+        all.put(Question::top, sqlite_rolled::heard(reads), reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
-        put(Question::occupancy, sqlite_rolled::occupancy(reads) + how_many, reads);
+        all.put(Question::occupancy, sqlite_rolled::occupancy(reads) + how_many, reads);
     return all;
 }
 
 const string &sql_of(Question question, Reads reads) {
     static const auto all = all_statements();
-    const auto found = all.find({question, reads});
-    return found != all.end() ? found->second : all.at({question, Reads::details});
+    return all.of(question, reads);
 }
 
 class SqliteColumns final : public Columns {
