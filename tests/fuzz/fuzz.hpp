@@ -19,7 +19,7 @@ namespace ble::fuzz {
 // What must hold for every input; else the input is a finding.
 inline void must(bool holds, const char *what, std::string_view seen = {}) {
     if (holds) return;
-    std::fprintf(stderr, "FINDING: not true: %s\n%.*s\n", what, static_cast<int>(seen.size()), seen.data());
+    std::fprintf(stderr, "FINDING: not true: %s\n%s\n", what, std::string(seen).c_str());
     std::abort();
 }
 

@@ -55,7 +55,7 @@ struct Servers {
         HttpReceiver::Options options;
         receiver.emplace(receiving, door, writer, counters, options, [] {});
         receiving.listen({receiver->protocol()});
-        WebSite::Options pages{std::nullopt, PathPrefix(), TrustedProxies()};
+        WebSite::Options pages{.folder = {}, .charts = {}, .prefix = PathPrefix(), .proxies = {}};
         broadcaster.emplace(watching, access, std::move(pages), counters, Broadcaster::Options{});
         watching.listen(broadcaster->protocols());
         std::thread([this] { receiving.run(); }).detach();
