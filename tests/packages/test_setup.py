@@ -2,7 +2,7 @@
 import unittest
 
 from harness import Database
-from harness.installed import SECRETS, Installed
+from harness.installed import REPLAY, SECRETS, Installed
 
 
 class Setup(Installed):
@@ -13,6 +13,8 @@ class Setup(Installed):
         self.machine.write("/etc/mosquitto/conf.d/test.conf", "allow_anonymous false\npassword_file /etc/mosquitto/test.passwd\n")
         self.machine.run("sh", "-c", "cd /etc/mosquitto && mosquitto_passwd -c -b test.passwd site right && chown mosquitto test.passwd && "
                          "systemctl restart mosquitto")
+        # Batches that wait between two services were there before.
+        self.machine.run("sh", "-c", f"systemctl stop bleingest && blescan --device-id pi-before {' '.join(REPLAY)} >/run/blepipe/mqtt")
         try:
             run = self.machine.try_run("sh", "-c", "echo wrong | blepipe-setup --username site --wait 8")
             self.assertEqual(run.returncode, 69, run.stdout)
