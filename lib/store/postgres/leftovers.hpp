@@ -1,5 +1,5 @@
 // What retention leaves behind: tables of detections that no batch refers to, and advertisers of whom no detection is left or was ever
-// stored. Outside of transactions, in small steps, each of which has others wait for a moment only.
+// stored. Outside of transactions, in small steps; others wait only for a moment.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace ble {
 
-// A table that nobody needs is parted from the others first, which is quick. What it holds is then counted, some pages at a time, and taken
-// from the advertisers' sums, without a lock that anybody waits for; and then it is dropped.
+// A table that is no longer needed is detached first, which is quick. Then its rows are counted, some pages at a time, and subtracted
+// from the advertisers' sums, without a lock for which anybody waits; and then it is dropped.
 class Leftovers {
   public:
     Leftovers(Connection &connection, Partitions &partitions)

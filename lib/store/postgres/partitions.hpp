@@ -1,5 +1,5 @@
-// The tables that detections are in: one for each day or week of their times. They are made ahead; what has another time, as the
-// word of a clock that is wrong, is in the table detections_other, and is moved when a table for it is made after all.
+// The tables that detections are in: one for each day or week of their times. They are made ahead. Rows with another time, as from
+// a wrong clock, are in the table detections_other, and are moved when a table for them is made later.
 #pragma once
 
 #include <chrono>
