@@ -1,5 +1,4 @@
-// What retention leaves behind: tables of detections that no batch refers to, and advertisers of whom no detection is left or was ever
-// stored. Outside of transactions, in small steps; others wait only for a moment.
+// What retention leaves: tables of detections to which no batch refers, and advertisers without any detection. Outside of transactions, in small steps; others wait only for a moment.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +44,7 @@ class Leftovers {
     bool dropped_ = false;                    // a table, since the last walk began
     std::optional<std::int64_t> walked_at_;   // when the last walk through all advertisers began
     std::optional<std::int64_t> swept_;  // of the walk that is under way: the last one that was looked at
-    // A long query of a reader is in the way, and then others wait behind us. For VACUUM to give way takes a second (deadlock_timeout).
+    // A long query of a reader blocks us, and others then wait behind us. VACUUM gives way after a second (deadlock_timeout).
     LockWait wait_;
     Throttle said_{std::chrono::hours(1)};
 };

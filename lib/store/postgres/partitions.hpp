@@ -31,7 +31,7 @@ class Partitions {
     void note(std::int64_t oldest, std::int64_t newest);
     void undone() { noted_.clear(); }
 
-    // Outside a transaction: brings indexes up to what was stored, makes tables for what was noted, and ahead of the present. After trouble, as a reader that holds on to all
+    // Outside a transaction: brings indexes up to what was stored, makes tables for what was noted, and ahead of the present. After trouble, such as a reader that locks all
     // tables, it does not try for a minute: storing goes on.
     void keep_up() noexcept;
     // By their times. As they are now.
