@@ -47,7 +47,7 @@ class Catalog {
     // Beyond the most senders that are stored, the rest are "others".
     std::int64_t sender(const std::string &sender);
     std::int64_t place(const std::string &name, const std::string &location);
-    // The sender of the batch, if it is remembered; this does not count as a use.
+    // The place of the batch, if it is remembered; this does not count as a use.
     std::optional<std::int64_t> remembered_place(const Batch &batch) const;
     // The advertiser, heard once more at that time.
     std::int64_t heard(const DeviceHash &device_hash, std::int64_t time_ms);
