@@ -1,9 +1,9 @@
 -- Questions to a database of bleingest: sqlite3 -box ble.db < queries.sql
 -- With PostgreSQL: PGOPTIONS='-c search_path=blepipe' psql -f queries.sql postgresql://HOST/NAME
--- Reading disturbs nothing: bleingest goes on storing meanwhile.
+-- bleingest goes on storing meanwhile.
 
--- How are the Pis? Their clocks, when they were last heard, how many of their batches are missing, whether two have one
--- name, and which version each runs.
+-- How are the Pis? When each was last heard, its clock, how many of its batches are missing, whether two Pis have its
+-- name, and which version it runs.
 SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing, two_at_once, version FROM device_status
  ORDER BY device_id;
 
@@ -11,12 +11,12 @@ SELECT device_id, name, location, last_seen, silent_s, clock, batches_missing, t
 SELECT substr(device_hash, 1, 12) AS advertiser, device_id, location, rssi, zone, timestamp FROM presence
  ORDER BY rssi DESC;
 
--- What did not arrive, from whom, and why? Since when that is known, and between which times it was. The latest first. Set
--- is_active to 0 in the table devices for a Pi that was taken down.
+-- What did not arrive, from which Pi, and why? `since`: when this was noticed; `lost_from`, `lost_to`: of which time. The latest first.
+-- For a Pi that was removed, set is_active to 0 in the table devices.
 SELECT what, device_id, location, since, reason, batches, lost_from, lost_to, lost_clock FROM missing;
 
--- When was each radio listening, in the last day? Windows that follow each other are one row. Outside of these, silence is
--- not absence.
+-- When did each radio listen in the last day? Windows that follow each other are one row. At all other times nobody
+-- listened: silence is not absence.
 SELECT device_id, location, listened_from, listened_until, windows, listened_s, clock FROM coverage
  WHERE until_ms >= (unixepoch('now') - 86400) * 1000;
 
@@ -28,7 +28,7 @@ SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zon
 SELECT location, since, near, medium, far, advertisers FROM occupancy_log
  WHERE minutes = 60 AND since_ms >= (unixepoch('now') - 604800) * 1000 ORDER BY since DESC, location;
 
--- When was one advertiser where? `blescan --hash ADDRESS` prints the hash of an address; here: the one seen most.
+-- Where was one advertiser, and when? `blescan --hash ADDRESS` prints the hash of an address; here: the one heard most.
 SELECT timestamp, device_id, location, rssi, zone FROM detection_log
  WHERE device_hash = (SELECT device_hash FROM advertisers ORDER BY detections DESC LIMIT 1)
  ORDER BY timestamp_ms DESC LIMIT 10;
@@ -36,13 +36,13 @@ SELECT timestamp, device_id, location, rssi, zone FROM detection_log
 -- Advertisers that came for the first time today.
 SELECT count(*) AS new_today FROM advertisers WHERE first_seen >= unixepoch('now', 'start of day') * 1000;
 
--- How much of each of the last hours was each Pi's radio listening?
+-- How much of each hour of the last day did each Pi's radio listen?
 SELECT device_id, substr(listened_until, 1, 13) || ':00Z' AS hour,
        round(100.0 * sum(window_ms) / 3600000, 1) AS percent_listened
   FROM windows WHERE timestamp_ms >= (unixepoch('now') - 86400) * 1000
  GROUP BY 1, 2 ORDER BY 1, 2;
 
--- Which Pis can compare what they hear? Hashes made with different keys never match: one row is what you want.
+-- Do all Pis hash with the same key? If not, their hashes never match. Only one row: they do.
 SELECT hash_id, count(DISTINCT device) AS devices, count(*) AS runs FROM runs GROUP BY hash_id;
 
 -- How long do batches take from the radio to the database?

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Into a database, without a network; storing the same batches twice changes nothing. Usage: 2-store.sh CAPTURE DATABASE
+# Into a database, without a network. To store the same batches twice changes nothing. Usage: 2-store.sh CAPTURE DATABASE
 set -eu
 capture=$1 database=$2
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# By HTTP. blerecv answers a batch when bleingest has it in the database: so when blesend is done, all is stored.
+# By HTTP. blerecv answers when bleingest has the batch in the database: when blesend ends, all is stored.
 # Usage: 4-http.sh CAPTURE DATABASE PORT
 set -eu
 capture=$1 database=$2 port=$3

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One store, fed by MQTT and by HTTP at once, each through a FIFO of its own: a FIFO has one writer and one reader.
+# One store, by MQTT and HTTP at the same time. Each has a FIFO of its own: a FIFO has one writer and one reader.
 # Usage: 5-two-ways.sh CAPTURE DATABASE MQTT-PORT HTTP-PORT
 set -eu
 capture=$1 database=$2 mqtt_port=$3 http_port=$4
@@ -21,8 +21,8 @@ until grep -s "subscribed to" "$folder/said"; do sleep 0.1; done
 blescan --replay "$capture" --device-id pi-by-mqtt | blesend --mode mqtt --broker 127.0.0.1 --port "$mqtt_port"
 blescan --replay "$capture" --device-id pi-by-http | blesend --mode http --url "http://127.0.0.1:$http_port"
 
-# blesend by HTTP is done when all is stored. By MQTT it is done when the broker has all, so blesub counts them.
-# The end of both receivers is the end of bleingest's input.
+# blesend by HTTP ends when all is stored. By MQTT it ends when the broker has all, so blesub counts them.
+# When both receivers have ended, so has the input of bleingest.
 wait "$subscriber"
 kill "$receiver"
 wait "$store"

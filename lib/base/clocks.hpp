@@ -9,11 +9,11 @@
 
 namespace ble {
 
-// In place of a boot_id that cannot be read, as under systemd's ProcSubset=pid: the same in all processes and all starts.
-// A difference of two uptimes is then still no more than the time that passed, unless it is negative.
+// Used when boot_id cannot be read, as under systemd's ProcSubset=pid: the same in all processes and all starts.
+// A positive difference of two uptimes is then still no more than the time that passed.
 inline constexpr char unknown_boot[] = "unknown";
 
-// Goes on from the start of the machine, also while it sleeps, and cannot be set: CLOCK_BOOTTIME.
+// Time since the start of the machine, including sleep; it cannot be set: CLOCK_BOOTTIME.
 struct UptimeClock {
     using duration = std::chrono::nanoseconds;
     using rep = duration::rep;

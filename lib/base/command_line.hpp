@@ -1,6 +1,6 @@
 // Options of a tool. Precedence: command line, then environment, then default. Every option has an environment name.
-// A mistyped value is Error(usage) on the command line and Error(config) in the environment; both name it. An option that nobody knows is
-// Error(usage), a name BLEPIPE_… in the environment that nobody knows a warning; both tell what was probably meant.
+// A wrong value is Error(usage) on the command line and Error(config) in the environment; both name it. An unknown option is
+// Error(usage), an unknown BLEPIPE_… in the environment a warning; both say what was probably meant.
 #pragma once
 
 #include <chrono>
@@ -49,10 +49,10 @@ class CommandLine {
     // May be repeated; comma-separated in the environment.
     void texts(const std::string &flags, std::vector<std::string> &values, const std::string &help,
                const std::string &environment = "");
-    // The words that are no options. `label` as in "FIFO|FILE".
+    // The words that are not options. `label` as in "FIFO|FILE".
     void words(const std::string &label, std::vector<std::string> &values, const std::string &help);
-    // For tools without words(): what to type instead of a word that belongs to no option, as "--replay walk.pcap"; empty: nobody knows.
-    // Not asked for a word that a choice() has.
+    // For tools without words(): what to type instead of a word that belongs to no option, as "--replay walk.pcap"; empty: not known.
+    // Not called for a word that a choice() has.
     void stray(std::function<std::string(const std::string &word)> instead);
     // Lines at the end of --help: examples.
     void epilogue(const std::string &text);

@@ -17,8 +17,8 @@ namespace ble {
 
 struct Counters {
     std::atomic<std::uint64_t> in{0};        // batches, messages or reports taken in
-    std::atomic<std::uint64_t> out{0};       // handed on for good: delivered, stored, written
-    std::atomic<std::uint64_t> dropped{0};   // lost knowingly: full buffer, slow reader
+    std::atomic<std::uint64_t> out{0};       // finally delivered, stored or written
+    std::atomic<std::uint64_t> dropped{0};   // dropped by the tool: full buffer, slow reader
     std::atomic<std::uint64_t> rejected{0};  // set aside: not valid
     std::atomic<std::uint64_t> torn{0};      // unterminated tails
 
@@ -26,10 +26,11 @@ struct Counters {
     Reading capacity;           // how many can wait
     Reading connected;          // to the peer: 1 or 0
 
-    Reading expired;     // deleted because they were old
-    Reading conflicts;   // another content under a name that is known
-    Reading collisions;  // transactions that a database undid for another's sake, and that were done again
-    // Of those taken in: reports without data of addresses that were never heard before, which a failing adapter makes up.
+    Reading expired;    // deleted because they were old
+    Reading conflicts;  // other contents under a known name
+    Reading
+        collisions;  // transactions that the database undid because of another one, and that were done again
+    // Of `in`: reports without data of addresses that were never heard before, as a failing adapter invents them.
     Reading blank;
     Reading clock_synchronised;  // 1 or 0: the kernel says so of the clock that times are taken from
 
@@ -57,7 +58,7 @@ struct Counters {
     Reading newest_window_ms_, radio_heard_ms_;  // since 1970; by the steady clock
 };
 
-// What the counters do not know of themselves, in seconds since 1970; 0: not yet.
+// Times beside the counters, in seconds since 1970; 0: not yet.
 struct Moments {
     std::time_t started = 0, last_out = 0;
 };

@@ -1,6 +1,6 @@
 // Writes lines to standard output and knows how many of them the reader has consumed: the pipe is the acknowledgement.
 //
-// Pipe: a line is committed when none of its bytes stand in the pipe any more (FIONREAD). Regular file: after fdatasync.
+// Pipe: a line is committed when none of its bytes are in the pipe any more (FIONREAD). Regular file: after fdatasync.
 // Terminal, /dev/null and other character devices: after the write. Anything else (a socket) is Error(config): FIONREAD says nothing there.
 // The descriptor is borrowed and its flags are never changed. No member blocks. One thread at a time.
 #pragma once
@@ -39,8 +39,8 @@ class CountingWriter {
     bool gone() const { return gone_; }  // the reader hung up, or writing failed for good: why()
     const std::string &why() const { return why_; }
 
-    // Readable on each consumption and on hang-up. Naive readers and old kernels do not always wake it: while !idle(),
-    // call pump() at growing intervals up to 100 ms as well; wait_hint() says which. For others than pipes never readable.
+    // Readable on each consumption and on hang-up. Readers that use plain read(2) and old kernels do not always wake it: while !idle(),
+    // also call pump() at growing intervals of up to 100 ms; wait_hint() says which. Never readable if this is no pipe.
     int event_fd() const { return epoll_.get(); }
     std::chrono::microseconds wait_hint();
 

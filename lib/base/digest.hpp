@@ -14,7 +14,7 @@ using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(std::string_view text);
 // HMAC-SHA-256 (RFC 2104) of `text` under `key`.
 Sha256 hmac_sha256(std::string_view key, std::string_view text);
-// Are they the same? The time that this takes says nothing about where they differ, nor about the length of the other.
+// Are they equal? In constant time: it does not depend on where they differ, nor on the length of the other.
 bool equal_secrets(std::string_view one, std::string_view other);
 // Lower-case hexadecimal, two digits a byte.
 std::string hex(std::span<const std::uint8_t> bytes);

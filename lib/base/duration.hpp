@@ -6,7 +6,7 @@
 
 namespace ble {
 
-// "3 s": whole seconds, rounded up, so that "next try in 0 s" is said of no wait only.
+// "3 s": whole seconds, rounded up, so that "0 s" means no wait.
 inline std::string in_seconds(std::chrono::milliseconds time) {
     return std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
 }

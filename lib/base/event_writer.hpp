@@ -1,5 +1,5 @@
-// Writes lines to a reader that may be slow, may stall or may go away, without being held up by it for long: what the
-// reader does not take in time is dropped, by whole lines.
+// Writes lines to a reader that may be slow, stall or go away, and never waits long for it: what the
+// reader does not take in time is dropped, as whole lines.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ class EventWriter {
   public:
     using Clock = std::chrono::steady_clock;
 
-    // `fd` is borrowed and its flags are never changed; O_NONBLOCK set by others is coped with. `patience`: how long to
+    // `fd` is borrowed and its flags are never changed; O_NONBLOCK may be set by others. `patience`: how long to
     // wait in all for a reader that does not keep up; 0: for ever. While waiting, `attend` is called whenever `attend_fd`
     // is readable; it returns false when waiting must end.
     EventWriter(int fd, std::chrono::milliseconds patience, int attend_fd, std::function<bool()> attend);
@@ -26,14 +26,14 @@ class EventWriter {
     // Writes what fits of a begun line, and looks whether the reader is gone. Call when `fd` is writable and pending()
     // is true, or when `fd` shows a hang-up.
     void pump();
-    // Waits for the rest of a begun line, at the end: as long as patience says, but at most a second after `attend` has
+    // At the end: waits until the reader has taken the rest of a begun line, for `patience`, but at most a second after `attend` has
     // asked to end. False: it was not taken.
     bool finish();
 
     bool pending() const { return !rest_.empty(); }
     bool gone() const { return gone_; }  // the reader hung up, or writing failed for good: why()
     const std::string &why() const { return why_; }
-    // Would anybody see what is written? False for /dev/null.
+    // Does anybody see what is written? False for /dev/null.
     bool heard() const { return heard_; }
 
   private:

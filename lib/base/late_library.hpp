@@ -1,10 +1,10 @@
-// A shared library that is loaded when a function of it is first called, since it is large and not every use of a tool needs it. The
-// functions are wrapped by their own names (transport/curl_library.cpp, store/postgres/pq_library.cpp), so callers know nothing of it.
+// A shared library that is loaded at the first call of one of its functions: it is large, and not every use of a tool needs it. Wrappers
+// have the names of the functions (transport/curl_library.cpp, store/postgres/pq_library.cpp), so callers do not notice.
 #pragma once
 
 namespace ble {
 
-// `file`: as in "libcurl.so.4"; `what`: what cannot be had without it, for people; `package`: where it comes from.
+// `file`: as in "libcurl.so.4"; `what`: what needs it, for people; `package`: where it comes from.
 // All of them string literals.
 class LateLibrary {
   public:

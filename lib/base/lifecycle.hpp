@@ -42,14 +42,14 @@ class Lifecycle {
     bool stopping() const { return stopping_; }  // SIGTERM, SIGINT or --run-for has passed
     bool ran_out() const { return ran_out_; }    // stopping because of --run-for
     void stop() { stopping_ = true; }
-    // SIGHUP: handle() calls `reload`, which throws nothing. Without one there is nothing to read again. One that came before is made good.
-    // SIGHUP of a terminal that is closed asks to stop instead, as it does with other commands that are typed, unless nohup(1) is used.
+    // SIGHUP: handle() calls `reload`, which throws nothing; also for a SIGHUP that came before this call. Without it SIGHUP does nothing.
+    // The SIGHUP of a terminal that is closed stops the tool instead, unless nohup(1) is used.
     void on_reload(std::function<void()> reload);
     // What --metrics writes, as it is now. Without --instance and --metrics there is no label `instance`.
     std::string metrics();
-    // For a tool that reads no standard input: warns once when somebody writes into it by a pipe. Nothing is taken from there.
+    // For a tool that does not read standard input: warns once when somebody writes into it through a pipe. Reads nothing.
     void reads_no_input(const std::string &instead);
-    // Lets this time pass; handles meanwhile, feeds the watchdog. False: stopping, at once when it already is.
+    // Waits this long, handling signals and timers meanwhile. False: stopping, at once if it already is.
     bool pause(std::chrono::milliseconds time);
 
     // sd_notify(3): no effect outside systemd.
@@ -57,7 +57,7 @@ class Lifecycle {
     void status(const std::string &text);   // STATUS=, for people; once for each text
     // From now on the status is what this says, asked every two seconds; an empty function ends that.
     void on_status(std::function<std::string()> text);
-    void progress();  // the job moves: the watchdog may be fed at its next turn
+    void progress();  // the work goes on: the watchdog may be fed the next time
 
   private:
     void watch(const UniqueFd &fd);
@@ -83,8 +83,8 @@ class Lifecycle {
     bool stopping_ = false, ran_out_ = false, ready_ = false, progressed_ = true;
 };
 
-// For on_reload(): calls `read`, which finds no pipe to wait for (ReadingAgain, file.hpp), and says that the `what` ("keys") are read again or, when it throws an Error, that they stay as they were: a
-// file that is wrong must not stop a service.
+// For on_reload(): calls `read`, which does not wait for a pipe (ReadingAgain, file.hpp), and logs that the `what` ("keys") were read again or, if it throws an Error, that they stay as they were: a
+// wrong file must not stop a service.
 void read_again(const std::string &what, const std::function<void()> &read);
 
 }  // namespace ble

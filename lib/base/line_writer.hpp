@@ -1,4 +1,4 @@
-// Writes lines to a descriptor that is borrowed, waiting for its reader, for tools whose output carries no promise.
+// Writes lines to a borrowed descriptor and waits for its reader. For tools that promise nothing about their output.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@ namespace ble {
 
 class LineWriter {
   public:
-    // While the reader keeps us waiting, `stopping` is called before each wait, which ends when `stop_fd` is readable:
-    // true bounds the waiting.
+    // Before each wait for the reader `stopping` is called; true limits the waiting. A wait ends when `stop_fd` is
+    // readable.
     explicit LineWriter(int fd, int stop_fd = -1, std::function<bool()> stopping = {});
 
     // Appends the line and its LF, after a LF of its own when the pipe was not empty at the start; written at the latest when 64 KiB have gathered. ReaderGone when the reader is gone,
-    // Error(io) when writing fails, or when asked to stop and the reader does not take the rest within a second. Copes
-    // with O_NONBLOCK set by others.
+    // Error(io) when writing fails, or when asked to stop and the reader does not take the rest within a second. Others
+    // may have set O_NONBLOCK.
     void line(std::string_view text);
     void flush();
 

@@ -15,7 +15,7 @@ void set_log_level(LogLevel level);  // lines less important than `level` are no
 LogLevel log_level();
 
 void log(LogLevel level, std::string_view text);
-// Written whatever the log level, with the priority of a notice: what was asked for by name.
+// Written at any log level, with the priority of a notice: for what the user asked for.
 void log_asked(std::string_view text);
 inline void log_error(std::string_view text) {
     log(LogLevel::error, text);
@@ -30,10 +30,10 @@ inline void log_debug(std::string_view text) {
     log(LogLevel::debug, text);
 }
 
-// Outside text made printable for a log line: control characters and bytes above 0x7e become \xNN, cut at 200 bytes.
+// Text from outside, made safe for a log line: control characters and bytes above 0x7e become \xNN; cut at 200 bytes.
 std::string printable(std::string_view text);
 
-// Lets one of many equal messages through: the first, then at most one in each `period`. Not thread-safe.
+// Limits repeated messages: lets the first one through, then at most one in each `period`. Not thread-safe.
 class Throttle {
   public:
     using Clock = std::chrono::steady_clock;

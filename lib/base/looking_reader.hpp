@@ -1,9 +1,9 @@
 // Reads lines from a descriptor by looking first and consuming later, so that what was not committed is still in the
 // pipe when this process dies.
 //
-// On a pipe or FIFO: tee(2) copies what stands there without consuming it; consume() removes exactly the bytes of the
+// On a pipe or FIFO: tee(2) copies what is there without consuming it; consume() removes exactly the bytes of the
 // lines looked at, by one splice(2) to /dev/null. On anything else (file, socket, terminal) the bytes are simply read.
-// The descriptor is borrowed, its flags are never changed, and O_NONBLOCK set by others is coped with. One thread.
+// The descriptor is borrowed and its flags are never changed; others may have set O_NONBLOCK. One thread.
 #pragma once
 
 #include <cstddef>
@@ -40,15 +40,15 @@ class LookingReader {
     // partial line). On old kernels a consumed edge can be missed: look again at least every 100 ms while idle.
     int event_fd() const { return epoll_.get(); }
 
-    // The complete lines that stand there now, empty ones left out. Never blocks. May be repeated: what is not
-    // consumed shows again. Error(io) when reading fails.
+    // The complete lines that are there now, without empty ones. Never blocks. May be called again: it shows again what was
+    // not consumed. Error(io) when reading fails.
     const std::vector<Line> &look();
     // Removes all that the last look() showed (lines, empty lines, oversize bytes). Never blocks.
     void consume();
     // Removes the first `lines` lines that the last look() showed, and what was skipped before them.
     void consume(std::size_t lines);
 
-    // True when the last look() found the end of input: no writer is left and nothing stands beyond what it showed.
+    // True when the last look() found the end of input: no writer is left, and nothing is there beyond what it showed.
     bool ended() const { return ended_; }
     bool is_pipe() const { return pipe_; }
     const std::string &name() const { return name_; }

@@ -1,4 +1,4 @@
-// What to say of an option, a word or a name in the environment that nobody knows.
+// Messages about unknown options, words and names in the environment.
 #pragma once
 
 #include <span>
@@ -11,8 +11,8 @@ namespace ble {
 // "there is no option --broke; did you mean --broker?" `word` as it was typed, perhaps with "=VALUE"; `names`: all options, "--broker" and "-t".
 std::string no_such_option(std::string_view word, std::span<const std::string> names);
 
-// Names that begin with BLEPIPE_ in the environment and belong to no tool, script or unit of blepipe: for each a warning. `own`: those of
-// this tool. What another tool knows is no mistake: services share one environment.
+// A warning for each name BLEPIPE_… in the environment that no tool, script or unit of blepipe has. `own`: those of
+// this tool. The names of other tools are accepted, because services share one environment.
 std::vector<std::string> strange_environment(const char *const *environment,
                                              std::span<const std::string> own);
 

@@ -12,8 +12,8 @@ constexpr std::size_t pipe_capacity = 1u << 20;
 // the sysctl when the user's quota or the system's limit forbids it: a small pipe could never show a whole line.
 std::size_t raise_pipe_size(int fd, const std::string &name);
 
-// Whether `fd` is a pipe in which bytes stand that nobody has read yet. A writer that begins there writes a LF first: its
-// predecessor may have been killed in mid-line, and a torn line must not glue itself to a good one.
+// Is `fd` a pipe with bytes in it that nobody has read yet? Then a writer that begins writes a LF first: the writer before it
+// may have been killed in the middle of a line, and a torn line must not join a good one.
 bool has_leftovers(int fd);
 
 // Bytes that can be written to `fd` (no regular file) now without blocking, when nobody else writes to it; 0: none, wait

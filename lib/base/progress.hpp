@@ -1,5 +1,5 @@
 // A progress line on standard error: only when it is a terminal, only for work that takes longer than a second, at most
-// ten times a second, wiped at the end.
+// ten times a second, erased at the end.
 #pragma once
 
 #include <chrono>

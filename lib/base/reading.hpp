@@ -1,4 +1,4 @@
-// A number that a tool may not have, or not have yet: until it is set it is not known, which is not 0. Thread-safe.
+// A number that a tool may not know, or not yet. Not known is different from 0. Thread-safe.
 #pragma once
 
 #include <atomic>

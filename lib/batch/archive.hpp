@@ -1,5 +1,5 @@
 // What a database knows beyond the lines it was given, as bleexport writes it: the member "archive" of a batch, and lines for a device
-// and for a part of a run. Only who was told that a line comes out of a database reads it (BatchParser::Takes): nobody else may say how
+// and for a part of a run. It is read only where lines are known to come from a database (BatchParser::Takes): nobody else may say how
 // old a batch is, or what its digest was.
 #pragma once
 

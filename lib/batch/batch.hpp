@@ -37,7 +37,7 @@ struct RunPosition {
     std::uint64_t seq = 0;
 };
 
-// How many advertisers were in each zone: of a scanner that tells nobody who they were.
+// How many advertisers were in each zone: from a scanner that does not say who they were.
 struct Occupancy {
     std::uint32_t near = 0, medium = 0, far = 0;
 };
@@ -53,12 +53,11 @@ struct Batch {
     std::optional<std::string> hash_id;
     std::optional<Occupancy> occupancy;  // then there are no detections, in what we print
     std::vector<Detection> detections;
-    std::optional<std::string>
-        sender;  // a receiver's word (batch/sender.hpp), which print_batch() does not say
-    std::optional<Archived> archive;  // out of a database
+    std::optional<std::string> sender;  // from a receiver (batch/sender.hpp); print_batch() leaves it out
+    std::optional<Archived> archive;    // out of a database
 };
 
-// A hole that a tool made knowingly.
+// A hole that a tool made and reports.
 struct Gap {
     std::string device_id, run_id;
     std::uint64_t from_seq = 0, to_seq = 0;  // both inclusive

@@ -2,8 +2,8 @@
 //
 //     {"device_id":"pi-lab-1","run_id":"9f2c41d07a6be813","stored":[[3,"<32 hex digits>"]],"gaps":[[18,19,"<32 hex digits>"]]}
 //
-// It tells of contents and not of names only: whoever else has used a name has other bytes under it, and another digest. With a
-// key that both ends share it has a last member more, "mac":"<64 hex digits>", so that nobody else can say it.
+// It has digests, and not only names: if somebody else has used a name, the bytes and so the digest are different. With a
+// key that both ends share it has a further last member, "mac":"<64 hex digits>", so that nobody else can make one.
 #pragma once
 
 #include <array>
@@ -18,8 +18,8 @@
 
 namespace ble {
 
-// What a line is called: batches by their seq, twice; gap lines by their range. A batch without run_id and seq is the only one
-// of a run that is named by the SHA-256 of its line.
+// The name of a line. A batch: its seq as both ends; a gap line: its range. A batch without run_id and seq is alone in
+// a run that is named by the SHA-256 of its line.
 struct LineName {
     std::string device_id, run_id;
     bool is_gap = false;

@@ -15,8 +15,8 @@ namespace ble {
 // Longest event in bytes, without LF: the longest line in its envelope.
 constexpr std::size_t max_event = max_line + 64;
 
-// `line`: a batch as it came, all of whose detections are stored. Its bytes are the event's data, but for what a receiver added: who
-// sent it is the backend's to know.
+// `line`: a batch as it came, with all detections stored. Its bytes are the event's data, without the sender that a receiver
+// added: only the backend needs that.
 std::string detection_event(std::string_view line);
 // A batch of which detections were rejected: the event holds the stored ones only, and no unknown members of the batch.
 std::string detection_event(const Batch &stored);

@@ -1,4 +1,4 @@
-// Why a line is not JSON, in words: the fast parser says neither where nor why.
+// Why a line is not JSON, and where: the fast parser says neither.
 #pragma once
 
 #include <string_view>

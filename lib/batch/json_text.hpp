@@ -1,5 +1,5 @@
-// JSON written by hand: appending to a string is what the hot paths need, and escaping is in this one place. And what can be
-// asked of a text without reading what it says.
+// JSON written by appending to strings, for the hot paths; all escaping is here. And simple questions about a text
+// that do not parse it.
 #pragma once
 
 #include <cstddef>

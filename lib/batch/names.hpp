@@ -7,7 +7,7 @@
 
 namespace ble {
 
-// Names are borrowed. Few are compared with each other, many are sorted: no object costs the square of its members.
+// Names are borrowed. A few are compared one by one, many are sorted, so the cost never grows with the square.
 class Names {
   public:
     void clear() { names_.clear(); }

@@ -1,4 +1,4 @@
-// The reject file of every tool: lines that cannot be handled are set aside, never lost in silence and never in the way.
+// The reject file of every tool: lines that cannot be handled are set aside, so that they are not lost and do not stop others.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace ble {
 struct Rejected {
     std::string_view line;
     std::string reason;
-    // Whose line it is, who may have a share of the file only. Empty: nobody knows, and all those have one together. Not set: any
+    // The line's sender, who gets only a share of the file. Empty: not known; all of those share one. Not set: a
     // line of ours, without a share.
     std::optional<std::string> from = {};
 };

@@ -1,4 +1,4 @@
-// Characters that do something where they are shown instead of being read: control characters (C0, DEL, and C1 from U+0080 to U+009F),
+// Characters that have an effect where they are shown: control characters (C0, DEL, and C1 from U+0080 to U+009F),
 // the line separators U+2028 and U+2029, and the controls of the writing direction (U+061C, U+200E, U+200F, U+202A to U+202E,
 // U+2066 to U+2069). They move a terminal's cursor, forge lines, and let one text look like another.
 #pragma once

@@ -1,9 +1,9 @@
-// Who sent a line, as the receiver knows it that let the sender in: "key pi-lab-1", "mqtt pi-lab-1". It travels as the last member of
+// Who sent a line, as the receiver that let the sender in knows it: "key pi-lab-1", "mqtt pi-lab-1". It travels as the last member of
 // the line, behind what the sender wrote:
 //
 //     {"format":1,"device_id":"pi-lab-1",…,"sender":"key pi-lab-1"}
 //
-// Nobody else's word counts: a receiver refuses a line that has the member already, and blesend takes it off.
+// Only a receiver may add it: a receiver refuses a line that already has the member, and blesend removes it.
 #pragma once
 
 #include <string>

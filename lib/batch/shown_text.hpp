@@ -1,4 +1,4 @@
-// Text of others for a terminal: without characters that do something, and as wide as it shall be.
+// Text from outside for a terminal: without characters that have an effect, and of the wanted width.
 #pragma once
 
 #include <cstddef>

@@ -15,7 +15,7 @@ struct Span {
     bool operator==(const Span &) const = default;
 };
 
-// Of two ends of one span: was the clock held to be synchronised at both?
+// Was the clock called synchronised at both ends of a span?
 constexpr std::optional<bool> both_synced(std::optional<bool> one, std::optional<bool> other) {
     if (one == std::optional(false) || other == std::optional(false)) return false;
     return one && other ? std::optional(true) : std::nullopt;

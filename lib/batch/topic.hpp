@@ -1,4 +1,4 @@
-// Topics of MQTT that say whose the lines on them are: the device_id is one of their levels, or the shard that it is of.
+// MQTT topics with the device_id, or the shard of the device, as one of their levels.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Who may talk to a server that browsers talk to: the token, the page's origin, and the name the server was called by.
+// Who may use a server that browsers use: by the token, the page's origin, and the host name in the request.
 #pragma once
 
 #include <array>
@@ -23,19 +23,19 @@ class Access {
     bool token_matches(std::string_view candidate) const;
     // By the values of the request's Authorization and Cookie headers (empty: absent).
     bool authorized(std::string_view authorization, std::string_view cookies) const;
-    // Does that value of the header Authorization hold a token, be it right or wrong? A proxy's password is none.
+    // Does that value of the header Authorization hold a token, right or wrong? A proxy's password is not one.
     static bool shows_token(std::string_view authorization);
     bool tls() const { return tls_; }
-    // The value of Set-Cookie after a login. It proves the token and does not contain it. It names no path, so that it is for
-    // all below the folder of the login's address as the browser sees it, behind a proxy too (RFC 6265, 5.1.4).
-    // `proxied_tls`: it is for TLS only, which a proxy speaks for us.
+    // The value of Set-Cookie after a login. It proves the token and does not contain it. It names no path, so that it is valid
+    // for all below the folder of the login's address as the browser sees it, also behind a proxy (RFC 6265, 5.1.4).
+    // `proxied_tls`: it is for TLS only, which a proxy does for us.
     std::string set_cookie(bool proxied_tls) const;
 
     // A page of another site, open in the browser of somebody who can reach us, must not read our events: a request with
     // an Origin header must come from a page of ours (same host and port) or of the allowed origins. Other programs than
     // browsers send none.
     bool origin_allowed(std::string_view origin, std::string_view host) const;
-    // `origin`, which anybody may have written, as --origin could name it: harmless in a log and in a shell. Empty: it cannot.
+    // `origin`, which comes from outside, in a form for --origin that is safe in a log and in a shell. Empty: there is none.
     static std::string nameable(std::string_view origin);
     // Is `origin` in the list of origins itself, so that a browser may be told so?
     bool origin_listed(std::string_view origin) const;

@@ -1,4 +1,4 @@
-// What each of many may do so often: `burst` times at once, and from then on `rate` times a second.
+// How often each of many may do something: `burst` times at once, then `rate` times a second.
 #pragma once
 
 #include <chrono>
@@ -14,8 +14,8 @@ class Allowances {
     // `rate` 0: as often as they like.
     Allowances(double rate, double burst) : rate_(rate), burst_(burst) {}
 
-    // Takes one of `name`'s. False: none is left. Memory is bounded: of more than 4096 names that are short of something, the
-    // further ones share one allowance.
+    // Takes one of `name`'s. False: none is left. Memory is bounded: beyond 4096 names that have used some, further
+    // ones share one allowance.
     bool take(const std::string &name, Clock::time_point now = Clock::now());
     // Is none left?
     bool spent(const std::string &name, Clock::time_point now = Clock::now()) const;
@@ -32,7 +32,7 @@ class Allowances {
     std::unordered_map<std::string, Left> left_;  // who is not in it has all
 };
 
-// Of an IPv4 address itself; of an IPv6 address its network of 64 bits, all of which one client may have. What is no address
+// An IPv4 address itself; of an IPv6 address its network of 64 bits, because one client may have all of that. Other text
 // stays as it is.
 std::string network_of(const std::string &address);
 

@@ -1,9 +1,9 @@
-// The keys that clients of an HTTP server may show, and for which device each of them speaks. They stand one a line:
+// The keys that clients of an HTTP server may send, and the device of each. One a line:
 //
 //     pi-lab-1:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 //
 // The device_id ('*': every device) and the SHA-256 of the key, in hexadecimal. A plain hash is enough, since make_key()'s keys
-// are 32 random bytes, which nobody finds by trying. A line that is no such pair is a key itself, which speaks for every device.
+// are 32 random bytes, which nobody can guess. Any other line is itself a key, valid for every device.
 #pragma once
 
 #include <cstddef>

@@ -42,8 +42,8 @@ class Broadcaster {
     std::size_t clients() const;
     // Events that wait for the client that is furthest behind.
     std::uint64_t furthest_behind() const;
-    // Does a client that took something within `lately` still have half a queue to take? It is busy rather than slow: more
-    // events now would only make it miss some.
+    // Does a client that took something within `lately` still have half a queue to take? It is busy, not slow: with more
+    // events now it would miss some.
     bool pressed(std::chrono::milliseconds lately) const;
 
     // Stops listening, gives every client what waits for it, closes it ("going away"), then calls `done`, at the latest

@@ -21,14 +21,14 @@ struct Bulk {
 };
 
 struct BulkRefusal {
-    // 400: no JSON, or damaged; 403: of another device; 413: a line or the body is too long; 415: packed; 422: JSON that is no
-    // batch, or that says itself who has sent it
+    // 400: no JSON, or damaged; 403: of another device; 413: a line or the body is too long; 415: an unknown compression; 422: JSON that is no
+    // batch, or that has a sender already
     int status;
     std::string reason;
 };
 
-// Puts what is packed in a body of gzip data in its place. Refuses what unpacks to more than `limit` bytes, without unpacking
-// much more than those, and what is damaged or ends early.
+// Replaces a body of gzip data by its contents. Refuses more than `limit` bytes of contents, without unpacking
+// much more than those, and data that is damaged or ends early.
 std::optional<BulkRefusal> unpack_gzip(std::string &body, std::size_t limit);
 
 // `ndjson`: one batch a line, empty lines are skipped. Else one batch, perhaps pretty-printed: its line breaks become

@@ -1,4 +1,4 @@
-// The connections of an LwsLoop: which of them are too many, and until when each may take. For lws_loop.cpp.
+// The connections of an LwsLoop: which of them are too many, and the deadline of each. For lws_loop.cpp.
 #pragma once
 
 #include <chrono>
@@ -34,9 +34,9 @@ class Connections {
     Connections(std::size_t most, std::size_t share, std::string option = {})
         : most_(most), share_(share), option_(std::move(option)) {}
 
-    // One more of that network, which from now on counts, also before it is added. `proxy`: its network may have all.
+    // One more of that network; it counts from now on, also before it is added. `proxy`: its network may have all.
     Connection admit(const std::string &network, bool proxy);
-    // An admitted one ends that was never added.
+    // An admitted one that was never added has ended.
     void dismiss(const Connection &connection);
     // `deadline`: of an ordinary one; those that are too many get two seconds.
     void add(lws *wsi, const Connection &connection, Clock::time_point deadline);
@@ -47,7 +47,7 @@ class Connections {
     lws *give_way();
     // Those whose deadline has passed, each once: to be ended.
     std::vector<lws *> expired(Clock::time_point now);
-    // One that is too many has not got what it wanted: counted, and said in the log once a minute.
+    // One that is too many did not get what it asked for: counted, and logged once a minute.
     void note_refused(const Connection &connection);
 
     bool none() const { return all_.empty(); }

@@ -1,4 +1,4 @@
-// Who may send batches: asked about the headers of a request before anything else of it is looked at.
+// Who may send batches: decided by the headers of a request, before anything else of it is looked at.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace ble {
 
-// For whom the door was opened.
+// A sender that may come in.
 struct Sender {
     std::string name;    // "key pi-1", "key *", without keys "certificate pi-1"; empty: nobody was asked
     std::string device;  // the only one whose batches it may send; empty: any
@@ -32,11 +32,11 @@ class Doorkeeper {
     // without keys of each address; 0: any number. `loop` is told of wrong keys.
     Doorkeeper(LwsLoop &loop, const Access &access, TrustedProxies proxies, ApiKeys keys, double rate);
 
-    // Why it may not come in, or who it is. A refusal ends the connection: what a stranger still sends is not read.
+    // Why it may not come in, or who it is. A refusal ends the connection: what it still sends is not read.
     std::variant<HttpReply, Sender> admit(lws *wsi);
     // A batch of another device than the sender's.
     void note_device(const std::string &client, const std::string &reason);
-    // The client's address, which a proxy may have told that we believe.
+    // The client's address, perhaps as a trusted proxy gives it.
     std::string client(lws *wsi) const { return gate_.client(wsi); }
 
     void set_keys(ApiKeys keys);

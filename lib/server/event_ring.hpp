@@ -10,7 +10,7 @@
 
 namespace ble {
 
-// What the library that sends wants to write before a message's first byte.
+// Space before a message's first byte, for the library that sends it.
 constexpr std::size_t frame_padding = 32;
 
 // An event's text behind that padding: shared by the ring, the snapshot and every message being sent.

@@ -1,5 +1,5 @@
-// The broadcaster without its network: events go in once, and each subscriber takes out what it has not had, at its own pace. One that
-// falls behind is told how much it missed and goes on with the newest; nobody waits for it.
+// The broadcaster without its network: events go in once, and each subscriber takes the next ones at its own pace. One that
+// falls behind gets the number that it missed and goes on with the newest; nobody waits for it.
 #pragma once
 
 #include <cstddef>
@@ -60,7 +60,7 @@ class Feed {
     bool publish(std::string_view line);
     // The end of its window, of the last event that told of detections.
     const std::optional<Time> &newest_window() const { return newest_window_; }
-    // For everybody, no part of the snapshot. `event` must be one.
+    // For everybody, but not in the snapshot. `event` must be one.
     void announce(std::string_view event);
 
     // The subscriber gets the event `greeting`, then what is current, then connection_status "live", then what comes.
@@ -113,7 +113,7 @@ class Feed {
     BatchParser batches_;
     std::size_t subscribers_ = 0;
     std::unordered_set<Subscriber *> filtered_;
-    Frame viewed_;  // subscribers are mostly at the same event: it is taken apart once for all of them
+    Frame viewed_;  // subscribers are mostly at the same event: it is parsed once for all of them
     EventView view_;
     std::string scratch_;
     struct Joined {  // likewise the message of several events

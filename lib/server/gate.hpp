@@ -1,4 +1,4 @@
-// Access, asked about requests: who is refused gets an answer, and is noted.
+// Access for requests: a refused client gets an answer, and is counted.
 #pragma once
 
 #include <optional>
@@ -22,17 +22,17 @@ class Gate {
     // Has this one asked too often? `name`: its key; empty: its address counts.
     std::optional<HttpReply> too_often(lws *wsi, const std::string &name = {});
 
-    // For a browser that was lured here by a page of another site.
+    // For a browser that a page of another site sent here.
     std::optional<HttpReply> foreign(lws *wsi);
     // Is the token, or the cookie of a login, there?
     bool authorized(lws *wsi) const;
     HttpReply unauthorized(lws *wsi);
-    // For one that LwsLoop::guesses_too_often(), instead of a look at what it shows. It ends the connection.
+    // The answer to a client that LwsLoop::guesses_too_often(): its key is not looked at. It ends the connection.
     HttpReply guesses(const std::string &client);
-    // The client's address, which a proxy may have told that we believe.
+    // The client's address, perhaps as a trusted proxy gives it.
     std::string client(lws *wsi) const;
 
-    // Has the browser come by TLS, as a proxy says that we believe? One that is not named is logged.
+    // Did the browser use TLS, as a trusted proxy says? A proxy that is not trusted is logged.
     bool proxied_tls(lws *wsi);
 
   private:

@@ -1,4 +1,4 @@
-// A WebSocket's opening handshake (RFC 6455, 4.2.1), of which libwebsockets would hang up on what it does not like.
+// A WebSocket's opening handshake (RFC 6455, 4.2.1). libwebsockets would hang up on a faulty one without an answer.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ struct Handshake {
 };
 
 // What is wrong with it, for a server that speaks the subprotocol `known`; empty: nothing. A client that asks for subprotocols
-// and gets none of them has to give up (browsers do), so that is wrong too.
+// and gets none of them must give up (browsers do), so this is an error too.
 std::string handshake_fault(const Handshake &handshake, std::string_view known);
 
 }  // namespace ble

@@ -1,5 +1,5 @@
-// Ends HTTP connections whose client hangs up, or sends more, while a long answer is on its way to it. libwebsockets does not
-// read then: it would not notice the one until a write fails, and its loop would spin on both.
+// Ends HTTP connections whose client hangs up, or sends more, during a long answer. libwebsockets does not
+// read then: it would notice a hang-up only when a write fails, and its loop would spin in both cases.
 #pragma once
 
 #include "base/unique_fd.hpp"

@@ -1,5 +1,5 @@
-// Questions about what is stored, asked by HTTP and answered by workers (blequery --serve): a line each. The same question is asked once for
-// all who wait for it, and its answer is good for a moment, so that a hundred dashboards cost what one does.
+// Questions about a database by HTTP, which workers (blequery --serve) answer: a line each. The same question is asked once for
+// all who wait for it, and its answer is reused for a moment, so that a hundred dashboards cost as much as one.
 //
 // One thread, and any loop, as Workers.
 #pragma once
@@ -46,7 +46,7 @@ class History {
 
     // `ready` is called by step(), or at once when the answer is known.
     Ticket ask(const std::string &question, Ready ready);
-    // Its `ready` is not called any more. What nobody waits for is not asked, unless that has begun.
+    // Its `ready` is not called any more. A question for which nobody waits is dropped, unless it has begun.
     void forget(Ticket ticket);
 
     int fd() const { return workers_.fd(); }

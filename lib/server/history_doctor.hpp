@@ -1,4 +1,4 @@
-// --doctor of what answers questions about a database: can that be read, and does it hold anything of the present?
+// --doctor for questions about a database: can it be read, and is its data recent?
 #pragma once
 
 #include <string>

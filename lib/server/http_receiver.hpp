@@ -41,7 +41,7 @@ class HttpReceiver {
         std::size_t max_waiting_bytes = 16u << 20;
     };
 
-    // `door` is borrowed. What it lets in is written with the name of its sender. `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when
+    // `door` is borrowed. Lines are written with the name of their sender. `changed` is called after answers and when lines were consumed. Counts requests' batches: in when taken, out when
     // consumed, rejected when answered 400, 413 or 422.
     HttpReceiver(LwsLoop &loop, Doorkeeper &door, CountingWriter &writer, Counters &counters,
                  const Options &options, std::function<void()> changed);

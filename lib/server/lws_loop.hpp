@@ -1,8 +1,8 @@
 // The event loop of the servers: one libwebsockets context, its listening sockets, foreign descriptors and timers, in
 // one thread. Tools see this header; only .cpp files of lib/server include libwebsockets.h.
 //
-// Connections beyond the limits are not simply refused, since a server that looks dead is restarted: a few of them are taken, the
-// newest in place of the oldest, and answered when they ask for /health; all else they ask for is answered 503.
+// Connections beyond the limits are not simply refused, because a server that looks dead is restarted: a few of them are taken, the
+// newest in place of the oldest. They get an answer from /health, and 503 from everything else.
 //
 //   LwsLoop loop({.bind = "127.0.0.1", .port = 8000});
 //   loop.watch(lifecycle.fd(), [&] { … });
@@ -37,8 +37,8 @@ class LwsLoop {
         std::size_t max_clients = 1024;  // connections at once
         // Of them, connections of one address (of IPv6: one network of 64 bits); 0: a quarter, 16 at least.
         std::size_t max_per_address = 0;
-        TrustedProxies proxies;  // addresses that may have all, since many come through them, and may guess
-        // Absolute, however the bytes drip: from the connection to the end of the headers, and from there to the end of the body.
+        TrustedProxies proxies;  // addresses of many clients: no share and no delay for guesses
+        // From the connection to the end of the headers, and from there to the end of the body; single bytes do not extend it.
         std::chrono::seconds header_timeout{10}, body_timeout{10};
         std::chrono::seconds keepalive_timeout{60};  // idle between two requests
         int send_buffer = 0;                         // SO_SNDBUF of each connection in bytes; 0: the system's
@@ -89,14 +89,14 @@ class LwsLoop {
     std::size_t clients() const;    // connections that stand now, without those that are too many
     std::uint64_t refused() const;  // those that were too many, so far; said in the log once a minute
 
-    // A client has shown a wrong key or token; `client`: its address, which a proxy may have told (Gate::client()). Five are served
-    // at once; then, until they are half forgotten in about a minute, each further connection from there is served two seconds
-    // late. A proxy's own address does not count.
+    // A client sent a wrong key or token; `client`: its address, perhaps as a proxy gives it (Gate::client()). Five are served
+    // at once; then each further connection from there is served two seconds late, until about a
+    // minute has passed. A proxy's own address does not count.
     void note_guess(lws *wsi, const std::string &client);
-    // Through a proxy, whose connections cannot be late: has this client guessed so often that its next key is not to be looked at,
-    // for now? One in ten seconds is.
+    // For clients behind a proxy, whose connections are not delayed: has this one guessed so often that its key must not be looked at
+    // now? One in ten seconds is.
     bool guesses_too_often(lws *wsi, const std::string &client) const;
-    // The answer to a connection's request is on its way: from now on counts the time until its next one. http_end_answer() says so.
+    // The answer to a connection's request is being sent: from now on the time until the next request counts. http_end_answer() calls it.
     static void answered(lws *wsi);
 
     // Closes the first port's listening socket; connections stay, and so do other ports.

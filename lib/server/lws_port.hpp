@@ -1,4 +1,4 @@
-// One listening socket of an LwsLoop with its connections: limits, deadlines, those that come late because they guess. For
+// One listening socket of an LwsLoop with its connections: limits, deadlines, delays for clients that guess. For
 // lws_loop.cpp.
 #pragma once
 

@@ -1,5 +1,5 @@
-// GET /metrics, for Prometheus, on a port of its own (--metrics-listen): whoever scrapes needs no key, and whoever may only
-// reach the tool's other port sees nothing.
+// GET /metrics, for Prometheus, on a separate port (--metrics-listen): a scraper needs no key, and clients of
+// the tool's other port cannot read it.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Pages as gzip data, packed once for each version of a file: a browser behind a thin line waits for a third of the bytes.
+// Pages as gzip data, compressed once for each version of a file: a browser on a slow link waits for only a third of the bytes.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What a server turned away: counted by kind, and said in the log, of each kind at most once a minute.
+// What a server refused: counted by kind, and logged, each kind at most once a minute.
 #pragma once
 
 #include <array>

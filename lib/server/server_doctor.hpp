@@ -1,4 +1,4 @@
-// --doctor of what listens: its port, and its certificate.
+// --doctor for servers: port and certificate.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct ServerPlace {
 // "port": free, or already served by this very service. It is taken and given back at once.
 // With TLS also "certificate": for how long it is good.
 Findings examine_server(const ServerPlace &place, const TlsFiles &tls);
-// As examine_clock(), but a sandbox in which we may not ask is nothing to mend: what is stored is not dated by this clock.
+// As examine_clock(), but it is no fault if a sandbox forbids the question: this clock does not date what is stored.
 Finding examine_server_clock();
 
 }  // namespace ble

@@ -1,4 +1,4 @@
-// The certificates of a TLS server, which may be read again while it runs: connections that stand keep what they have.
+// The certificates of a TLS server, which may be read again while it runs: existing connections keep what they have.
 #pragma once
 
 #include <string>

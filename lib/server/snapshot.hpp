@@ -1,4 +1,4 @@
-// What is current, for a client that comes later: the latest detections of each device, and the recent gaps and devices
+// The present state, for a client that connects later: the latest detections of each device, recent gaps, and devices
 // that were two at once. Bounded.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace ble {
 
 class Snapshot {
   public:
-    // Where a reader stands. It holds no events: however slow its client is, it keeps none of them in memory.
+    // A reader's position. It holds no events, so a slow client keeps none in memory.
     struct Cursor {
         std::uint64_t until;  // what was remembered up to here
         std::uint64_t gap = 0, device = 0;

@@ -1,4 +1,4 @@
-// Proxies before a server that are believed when they say how the client reached them.
+// Proxies in front of a server that are trusted to say who the client is and how it came.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace ble {
 
 class TrustedProxies {
   public:
-    TrustedProxies() = default;  // nobody is believed: anybody who reaches the server could say so
+    TrustedProxies() = default;  // none: anybody who reaches the server could write such headers
     // IPv4 or IPv6 addresses. Error(config) for what is none.
     explicit TrustedProxies(const std::vector<std::string> &addresses);
 

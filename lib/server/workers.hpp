@@ -1,7 +1,7 @@
-// Child processes that answer questions, a line for a line: what may take long, or fail, does so there, and the loop of its parent turns
-// meanwhile. Each is started when it is needed, and stays; one that is late, or ends, is replaced at the next question.
+// Child processes that answer questions, a line for a line: slow or failing work happens there, and the parent's loop goes
+// on. Each is started when it is needed, and stays; one that is late, or ends, is replaced at the next question.
 //
-// One thread, and any loop: fd() becomes readable when step() has something to do. Nothing here waits, for a process that dies neither.
+// One thread, and any loop: fd() becomes readable when step() has something to do. Nothing here blocks, not even for a process that dies.
 #pragma once
 
 #include <sys/types.h>
@@ -23,7 +23,7 @@
 
 namespace ble {
 
-// Ours, without the entries that begin so, and without those by which systemd is told how we are: that is no word of a child's.
+// Our environment, without the entries that begin so, and without those for sd_notify: a child must not use them.
 std::vector<std::string> environment_without(std::string_view prefix);
 
 class Workers {
@@ -37,7 +37,7 @@ class Workers {
         std::chrono::milliseconds limit =
             std::chrono::seconds(15);  // of an answer; then its process is killed
         std::chrono::milliseconds longest_wait = std::chrono::seconds(20);  // until a process is free
-        // Before the next start, after one that came to nothing.
+        // Before the next start, after a failed one.
         std::chrono::milliseconds pause = std::chrono::seconds(2);
         std::size_t longest = 4 << 20;  // bytes of an answer
     };
@@ -62,7 +62,7 @@ class Workers {
 
     // `answered` is called by step(), once. `question`: without LF, at most longest_question. Empty: too many wait already.
     std::optional<Ticket> ask(std::string question, Answered answered);
-    // Takes back what no process is asked yet: its `answered` is not called any more. False: it is being answered, or was.
+    // Withdraws a question that no process has yet: its `answered` is not called. False: it is being answered, or was.
     bool withdraw(Ticket ticket);
 
     int fd() const { return epoll_.get(); }

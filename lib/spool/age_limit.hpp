@@ -1,7 +1,7 @@
 // When a batch that waits is too old.
 //
-// On a link that is slower than the input, batches get too old during every send, and the gap line that tells of them goes
-// first: nothing else would ever go out. So each gap line of this kind that has left gives some batches time to follow it.
+// On a link that is slower than the input, batches get too old during every send, and their gap line goes
+// first: no batch would ever go out. So each such gap line that was sent gives some batches time to follow it.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ namespace ble {
 class AgeLimit {
   public:
     static constexpr unsigned batches_for_a_gap = 4;
-    // For these: as much again, and at least this, which is longer than any one message takes. So what was left over from before
-    // a long time without a network is too old all the same.
+    // The extra time of these: max_age again, and at least this, which is longer than any message takes. Batches from before
+    // a long time without a network are still too old.
     static constexpr std::chrono::minutes least_grace{10};
 
     // 0: nothing is ever too old.

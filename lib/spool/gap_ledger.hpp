@@ -23,8 +23,8 @@ constexpr const char *reason_of(Cause cause) {
 
 class GapLedger {
   public:
-    // Past so many, losses of one run that do not adjoin, or for another reason, share one gap line, which then also
-    // covers what lies between.
+    // With more than this, losses of one run that are not adjacent, or have another reason, share one gap line, which then also
+    // covers what is between them.
     static constexpr std::size_t most = 1000;
 
     struct Item {

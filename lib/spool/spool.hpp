@@ -1,7 +1,7 @@
 // Spool: the queue of messages that wait to be delivered, in order. It knows no transport.
 //
-// It is bounded, in number and, when it is told so, in age. What it drops or is told to give up it turns into gap lines, which
-// are messages like any other but stand outside the bound; they take the place of what they tell of, so they go out before
+// It has a limit of number and, optionally, of age. What it drops or must give up becomes gap lines. These
+// are messages like any other but do not count for the limit; they take the place of the batches that they report, so they go out before
 // later batches. One thread. A spool on disk may block on it, and throws Error(io) when its file can no longer be read or is taken away.
 #pragma once
 
@@ -66,12 +66,12 @@ class Spool {
     virtual std::string_view line(std::uint64_t id) const = 0;
     // Ends an entry in flight: it is delivered.
     virtual void remove(std::uint64_t id) = 0;
-    // Ends an entry in flight that nobody will take. A batch becomes a gap line, for this reason and in its place; of a
-    // gap line nothing is left, so that its refusal has no end of refusals behind it.
+    // Ends an entry in flight that will never be taken. A batch becomes a gap line, for this reason and in its place. A
+    // gap line is just removed, or one refusal could follow another without end.
     virtual void give_up(std::uint64_t id, const std::string &reason) = 0;
-    // Puts an entry in flight back to its old place.
+    // Puts an entry that is in flight back to its old place.
     virtual void give_back(std::uint64_t id) = 0;
-    // Does what was put off and is due by now. Call at least now and then.
+    // Does postponed work that is due. Call it now and then.
     virtual void settle() {}
 
     virtual std::size_t size() const = 0;  // all entries: waiting, in flight, gap lines

@@ -1,7 +1,7 @@
-// How long lines have been in a durable spool, without trust in any one clock.
+// How long lines have been in a durable spool, without trust in a single clock.
 //
-// A spool has an age of its own: the time that it has lived while the machine was on. It grows by the uptime, which nobody
-// can set. What passes while the machine is off does not count, since no clock can be believed to have counted it: a Pi without a
+// A spool has an age: the time for which it existed while the machine was on. It grows by the uptime, which nobody
+// can set. Time while the machine is off does not count, because no clock can be trusted to have measured it: a Pi without a
 // battery starts in the past. Each line carries the age at which it came.
 #pragma once
 
@@ -27,13 +27,13 @@ struct SpoolAge {
     std::int64_t uptime_s = 0;  // … when the machine was up for so long …
     std::string boot;           // … in this start of it (Clocks::boot); empty: never saved
 
-    // As old as it is by now, at least: where it is not known which start of the machine this is, no more than what passed in
-    // any case. A process that goes on from the last answer, not from the first, knows all that passed meanwhile.
+    // Its age now, as a lower bound: if it is not known which start of the machine this is, only the time that has surely
+    // passed is added. A process should go on from the last answer, which includes all that has passed.
     SpoolAge at(const Clocks &now) const;
 };
 
-// How long a line is here that came at this time of day, milliseconds since 1970, and at this age of the spool. Never longer than
-// it can be: what the wall clock says shortens it, and counts for nothing where it says that the line is yet to come.
+// How long a line has been here that came at this wall-clock time, milliseconds since 1970, and at this age of the spool. Never
+// too long: the wall clock can only shorten it, and is ignored if it says that the line comes in the future.
 std::chrono::milliseconds age_of_line(std::int64_t since_ms, std::int64_t lived_s, const SpoolAge &now,
                                       Time wall);
 

@@ -1,6 +1,6 @@
-// The tables of a durable spool: whose a file is, and whether what is in it can be.
+// The tables of a durable spool: whether a file is ours, and whether its contents are plausible.
 //
-// All that a file says is data from outside: a card that ages flips bits, and people edit files.
+// All in a file is data from outside: old cards flip bits, and people edit files.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 
 namespace ble {
 
-// The version of its tables; 0: the file is empty. Throws Error(config) for what is not ours to touch, a sound database of another program or
-// the spool of a newer version, and SqliteError(foreign) for one of ours that is damaged.
+// The version of its tables; 0: the file is empty. Throws Error(config) for a valid database of another program and
+// for the spool of a newer version, and SqliteError(foreign) for one of ours that is damaged.
 //
-// Ours is what has our application id or exactly our tables: one damaged place never takes both away.
+// A file with our application id, or with exactly our tables, is ours: one damaged place cannot change both.
 int spool_version(Database &database);
 
 void make_spool_tables(Database &database);

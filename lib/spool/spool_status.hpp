@@ -18,12 +18,12 @@ struct SpoolStatus {
     std::uint64_t too_old = 0;                            // of the batches: older than max_age
 };
 
-// Throws what SpoolFile throws, and SqliteError(foreign) for a damaged one, unless the damage is where nothing of this stands: to
-// find all of it takes reading the whole file, as the next start does. Takes no lock: works beside a process that uses the
+// Throws what SpoolFile throws, and SqliteError(foreign) for a damaged one, unless the damage is elsewhere in the file: only
+// the next start reads all of it. Takes no lock: works beside a process that uses the
 // spool, and changes nothing. With a max_age of 0 nothing is too old.
 SpoolStatus read_spool_status(const std::string &path, std::chrono::milliseconds max_age = {});
 
-// For --check: Error(config) when SpoolFile would refuse what is at this path. Makes and locks nothing. Nothing to object to in one that cannot be read.
+// For --check: Error(config) when SpoolFile would refuse what is at this path. Makes and locks nothing. Accepts one that cannot be read.
 void check_spool(const std::string &path);
 
 }  // namespace ble

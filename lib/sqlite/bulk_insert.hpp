@@ -1,4 +1,4 @@
-// INSERTs of many small rows: several with one statement, since beginning and ending a statement costs more than a row.
+// INSERTs of many small rows: several in one statement, because to begin and end a statement costs more than a row.
 #pragma once
 
 #include <array>

@@ -28,7 +28,7 @@ class Database {
     enum class Access {
         write,  // opens or creates the file
         read,   // opens it; nothing in it is changed
-        look,   // reads it as it stands in the file alone, without its log; makes and locks nothing
+        look,   // reads only the file itself, without its log; makes and locks nothing
     };
     // ":memory:" is a database of its own that dies with the connection. Error(config): a device, a FIFO.
     explicit Database(const std::string &path,
@@ -51,7 +51,7 @@ class Database {
     // It must not throw.
     void interrupt_when(std::function<bool()> stop);
 
-    // The log and its index stay beside the file when the last connection closes: whoever may not write there can read the database then, too. They
+    // Keeps the log and its index when the last connection closes, so that users who may not write there can still read the database. They
     // have the mode that the file has now.
     void keep_log();
 

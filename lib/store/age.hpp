@@ -1,5 +1,5 @@
-// How old the store is, by what cannot lie: the sum of the uptimes in which it was seen. Rows carry the store's age at
-// which they were stored (`lived_s`), and are at least as old as it has grown since, whatever the wall clock says.
+// How old the store is, without the wall clock: the sum of the uptimes during which it was seen. Rows carry the store's age at
+// which they were stored (`lived_s`); a row is at least as old as the age has grown since.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +17,20 @@ class StoreAge {
   public:
     explicit StoreAge(AgeRows &rows);
 
-    // Looks at the clocks. Returns the store's age in seconds: of one start of the machine all time counts, also that in
-    // which nobody looked; the time between two starts does not. It is made up for, for the rows of before, when the
-    // clock could be believed on both sides of it, and was not set in between within one start: a machine that was paused
-    // does not tell what it stored after that. Clocks that were read some time ago do no harm.
+    // Looks at the clocks. Returns the store's age in seconds: within one start of the machine all time counts, also when
+    // nobody looked; time between two starts does not. That time is added for earlier rows when the
+    // clock could be believed on both sides of it, and was not set within one start: nobody knows what a machine
+    // stored after a pause. Clocks that were read some time ago do no harm.
     std::int64_t look(const Clocks &clocks);
 
-    // By how much what look() returned may be too much, so that what is stored now is rather younger than it is: of what is to be
-    // deleted it is to be taken away.
+    // By how much look() may have returned too much, so that new rows rather look too young. Subtract it before
+    // something is deleted.
     std::int64_t ahead_s() const { return ahead_s_; }
 
     // The operator's word that the wall clock and all times of receipt are right: rows are as old as these say.
     void believe(const Clocks &clocks);
 
-    // The wall clock was set while the machine ran: told once.
+    // The wall clock was set while the machine ran: returned once.
     std::optional<ClockStep> take_step();
 
   private:
@@ -41,7 +41,7 @@ class StoreAge {
         bool worth_writing;
     };
 
-    // The word of another machine, and since which uptime of this one it has not changed.
+    // The age as another machine wrote it, and since which uptime of this one it has not changed.
     struct Heard {
         std::string boot;
         std::int64_t lived_s, uptime_s, since_s;

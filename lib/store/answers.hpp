@@ -43,8 +43,8 @@ struct Presence {
     std::int64_t pis = 0, detections = 0;  // of all Pis: how many hear it, and how often they did
 };
 
-// What was with a Pi in a stretch of time: `gap` is a time in which it listened and of which batches are missing; silent, one of which none
-// are known.
+// What a Pi did in a stretch of time. `gap`: it listened, but batches are missing; `silent`: no batches are
+// known.
 enum class Listening { listening, silent, gap };
 
 struct CoverageStretch {
@@ -56,7 +56,7 @@ struct CoverageStretch {
     std::optional<std::int64_t> windows, listened_ms;  // while listening
 };
 
-// One advertiser at one Pi in one step of time; or one stretch in which a Pi listened to nobody, or of which batches are missing: there,
+// One advertiser at one Pi in one step of time; or a stretch in which a Pi did not listen, or of which batches are missing: there,
 // silence is not absence.
 struct TrackPoint {
     std::optional<Listening> not_heard_because;  // empty: it was heard

@@ -1,9 +1,9 @@
 // A store read from its beginning to its end, as lines (batch/archive.hpp): what it knows of its devices, each batch in the order in which it
-// was stored, and what it knows of its runs. Another store that is given all of them knows and has what this one does.
+// was stored, and what it knows of its runs. Another store that gets all lines has and knows the same.
 //
 // It is read in small steps, each of one moment. What is stored meanwhile may be among the lines: of SQLite all of it that comes before
 // the end is; of PostgreSQL, whose writers number batches in blocks, some of it may be passed over, and a second run has it. Batches
-// that retention deletes meanwhile are not. Runs come behind their batches: who is told that a batch is known confirms a repetition of it, and
+// that retention deletes meanwhile are not. Runs come after their batches: a store that knows a batch confirms a repetition of it, and
 // must have it by then. What is stored while they are read comes at the very end.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The ids of devices, places, senders and advertisers, and what changes about them in a transaction: gathered, and written once
-// each by flush() instead of once a detection.
+// The ids of devices, places, senders and advertisers, and their changes in a transaction: gathered, and written once
+// each by flush() instead of once per detection.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +30,13 @@ class Catalog {
     void flush();   // writes what changed; before each commit and release
     void forget();  // something was rolled back, or another process deleted rows
 
-    // Of a database that foresees, before a transaction: asks for all names of these lines that are not known, at once.
+    // If Tables::foresees(), before a transaction: asks for all unknown names of these lines at once.
     void learn(const std::vector<StoreItem> &items, std::int64_t received_at_ms);
 
-    // Created when new; archived: as one that was not heard of yet.
+    // Created when new; archived: as a device that has not been heard yet.
     std::int64_t device(const std::string &device_id, bool archived = false);
     // A batch of that device was stored. The newest batch says what the device is called and where it is.
-    // The last one in order of arrival says by whom it was sent, and which program made it.
+    // The last one in order of arrival says who sent it, and which version made it.
     void batch_stored(const Batch &batch, std::int64_t id, std::int64_t taken_at_ms,
                       std::optional<std::int64_t> sender);
     // The same of one that another store had received then.
@@ -44,10 +44,10 @@ class Catalog {
                          std::int64_t received_at_ms, std::optional<std::int64_t> sender);
     void merge(const ArchivedDevice &device);
     void conflicted(std::int64_t device);  // another content came under a known name
-    // Of more senders than can be told apart, the rest are "others".
+    // Beyond the most senders that are stored, the rest are "others".
     std::int64_t sender(const std::string &sender);
     std::int64_t place(const std::string &name, const std::string &location);
-    // That of the batch, as far as it is remembered; asking is no use of it.
+    // The place of the batch, if it is remembered; this does not count as a use.
     std::optional<std::int64_t> remembered_place(const Batch &batch) const;
     // The advertiser, heard once more at that time.
     std::int64_t heard(const DeviceHash &device_hash, std::int64_t time_ms);

@@ -1,5 +1,5 @@
-// When each Pi's radio was listening: stretches of windows that follow each other, kept up with what is stored,
-// so that to ask for some of them costs as much as is asked for, however many batches there are.
+// When each Pi's radio listened: stretches of windows that follow each other, updated as batches are stored,
+// so that a question costs only as much as its answer, however many batches there are.
 #pragma once
 
 #include <cstdint>

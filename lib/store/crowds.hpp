@@ -1,4 +1,4 @@
-// How many were at each place in each step of time, and who listened there: out of what was counted and of the stretches in which Pis
+// How many were at each place in each step of time, and who listened there: from the counts and the stretches in which Pis
 // listened (lib/store/coverage.hpp).
 #pragma once
 

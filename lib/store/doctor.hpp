@@ -1,4 +1,4 @@
-// --doctor of what uses a store: is it there, ours, and can it be written?
+// --doctor for a store: is it there and ours, and can it be written?
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Between the lines of one look and the store: what is to be stored, what is rejected and why, and which events follow.
+// From the lines of one look to the store: what to store, what is rejected and why, and which events follow.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ class Intake {
                     BatchParser::Takes takes = BatchParser::Takes::lines)
         : parser_(takes), most_advertisers_(most_advertisers) {}
 
-    // Parses the first of the lines, which must live until the last call for them: as many as may cost the store one
-    // transaction's work, at least one. Returns how many.
+    // Parses the first of the lines, which must live until the last call for them: as many as the store may handle in one
+    // transaction, at least one. Returns how many.
     std::size_t read(std::span<const Line> lines);
 
     const std::vector<StoreItem> &items() const { return items_; }  // to be stored

@@ -26,7 +26,7 @@ struct LostSpan {
     Bound end() const { return {to, synced}; }
 };
 
-// A clock that says the end was before the beginning was set in between: it was not synchronised.
+// If the end is before the beginning, the clock was set in between: it was not synchronised.
 inline LostSpan between(const Bound &begin, const Bound &end) {
     const bool both = begin.at && end.at;
     LostSpan span{begin.at, end.at, begin.or_else(end).synced};

@@ -21,7 +21,7 @@ extern const std::string missing;  // the reason of a hole that nobody has told 
 // Sorts, and joins neighbours with one reason.
 std::vector<HolePiece> join(std::vector<HolePiece> pieces);
 
-// What the window of one of its batches leaves of a hole, before it and behind it.
+// The parts of a hole before and behind the window of one of its batches.
 LostSpan before(const LostSpan &hole, const LostSpan &window);
 LostSpan behind(const LostSpan &hole, const LostSpan &window);
 

@@ -1,4 +1,4 @@
-// JSON that every database can take apart.
+// JSON that every database can parse.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// What people ask of a store, for reading alone: the same questions to each database, and the same answers. Each one is of one moment, takes a
-// bounded time, and has a bounded number of rows.
+// What people ask a store; read-only. The same questions to each database, with the same answers. Each answer is of one moment, and
+// limited in time and rows.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,7 @@
-// The rollup: what each advertiser was to each Pi in five minutes and in a day, and how many were at each place, so that questions about weeks
-// read no detections. It comes after the writer: storing notes which batches are due, in the transaction that stores them, and small steps
-// merge these, each exactly once, in the transaction that makes them due no more. What is kept are sums, a maximum and a minimum:
-// the order of arrival does not matter, and late batches need nothing special.
+// The rollup: what each Pi heard of each advertiser in five minutes and in a day, and how many were at each place, so that questions about weeks
+// read no detections. It is made after storing: the transaction that stores batches notes that they are due, and small steps
+// merge these, each exactly once, in the transaction that removes the note. Only sums, a maximum and a minimum are kept,
+// so the order of arrival does not matter, and late batches need nothing special.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ class RollUp {
   public:
     explicit RollUp(Tables &tables);
 
-    // In the transaction that stores it; until flush() it is only remembered. One without detections tells of its window.
+    // In the transaction that stores it; until flush() it is only remembered. A batch without detections counts for its window.
     void stored(std::int64_t batch, std::size_t detections);
     void flush();
     void forget();

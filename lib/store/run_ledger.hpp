@@ -13,7 +13,7 @@
 
 namespace ble {
 
-// Works inside the store's transaction. What it remembers from one transaction to the next are ids only: other
+// Works inside the store's transaction. From one transaction to the next it remembers only ids: other
 // processes may advance the same run.
 class RunLedger {
   public:

@@ -1,5 +1,5 @@
-// Batches whose detections are far apart in the table, as after a clock was set within the window: where each one is, is kept
-// beside it, so that no batch costs a walk through what lies between.
+// Batches whose detections are far apart in the table, as after a clock was set within the window: the time of each one is
+// kept beside it, so that nobody has to read all that is between.
 #pragma once
 
 #include <cstdint>

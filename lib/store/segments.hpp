@@ -1,5 +1,5 @@
-// Where the detections of some batches are in a table that is kept in the order of time: batches that were stored one after the other are
-// mostly of one stretch, which is read once for all of them.
+// Where the detections of some batches are in a table in the order of time: batches that were stored one after the other are
+// mostly in one range, which is read once for all of them.
 #pragma once
 
 #include <cstdint>

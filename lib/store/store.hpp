@@ -1,4 +1,4 @@
-// The store: where batches are kept for good, each exactly once. One implementation per database; the table in
+// The store: where batches are kept, each exactly once. One implementation per database; the table in
 // store.cpp names them, and tests/unit/store holds the suite that each must pass.
 //
 // A batch is new if and only if its seq is at least its run's next_seq, or lies inside one of the run's gaps; a batch
@@ -6,8 +6,8 @@
 // content under its name is a conflict. The outcome depends neither on the order in which
 // batches and gap lines arrive nor on how often. Several processes may use one store at once.
 //
-// What comes out of another store (batch/archive.hpp) is stored as that one had it, with its times and digests. Of an archived batch it counts
-// whether it is there, and not what is known of its run: what an archive says of a run may come before its batches.
+// Lines of another store (batch/archive.hpp) are stored as that one had them, with their times and digests. An archived batch is new if it
+// is not there, whatever is known of its run: what an archive says of a run may come before its batches.
 #pragma once
 
 #include <chrono>
@@ -45,7 +45,7 @@ struct StoreItem {
                : device != nullptr ? device->device_id
                                    : run->device_id;
     }
-    // Out of another database: it says nothing of the present.
+    // From another database: it says nothing about the present.
     bool is_archived() const {
         return device != nullptr || run != nullptr || (batch != nullptr && batch->archive);
     }
@@ -138,7 +138,7 @@ class Store {
 
     // One small step of retention: deletes some of what is older than `keep`. Batches are rolled up before. The rollups of a day go when all batches that
     // went into it are older than that. What is needed to recognise batches and to show
-    // losses stays until a run and its device were not heard of for `keep` and 30 days; names that no batch refers to go as well. Nothing goes on the word of one clock: a batch is old when the machine has run for so long since
+    // losses stays until a run and its device were not heard of for `keep` and 30 days; names that no batch refers to go as well. Nothing is deleted on the word of one clock: a batch is old when the machine has run for so long since
     // it was stored, and the wall clock says so too, or puts its receipt into the future. Time in which the machine was off
     // counts when the clock was synchronised and had not been set for a day of running, before and after. An hour deletes
     // at most a 24th of the batches, or twice an hour's share of `keep`, or 100. Throws as store() does.
@@ -165,7 +165,7 @@ class Store {
 // permission, io.
 std::unique_ptr<Store> make_store(const std::string &name, const std::function<bool()> &go_on = {});
 
-// What can be told without opening anything: why `name` means no store that we have; empty: it does.
+// Without opening anything: why `name` cannot be a store; empty: it can.
 std::string why_no_store(const std::string &name);
 
 // For --check, of a name that why_no_store() takes: Error(config) when what is at this path is no database of ours, or of a newer version. Makes and

@@ -58,7 +58,7 @@ class Tables {
     virtual std::int64_t epoch() = 0;
     virtual void send() = 0;
 
-    // Is an answer so far away that many questions are to be asked at once? Else none of expect() and NameRows::learn() is called.
+    // Is the database so far away that many questions should be asked at once? If not, expect() and NameRows::learn() are not called.
     virtual bool foresees() const = 0;
     // First in a transaction: all that follows is about these.
     virtual void expect(const Expected &all) = 0;

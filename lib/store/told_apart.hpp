@@ -1,4 +1,4 @@
-// What passes by itself is told apart from what does not.
+// Separates trouble that may pass by itself from other errors.
 #pragma once
 
 #include "base/database_error.hpp"

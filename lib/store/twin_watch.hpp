@@ -1,11 +1,11 @@
 // Notices two runs of one device that go on at once: two Pis with one device_id, as after a card was copied.
 //
 // The runs of a device take turns: a run takes the turn when one of its windows, by its own clock, is later than the one
-// that the last turn was taken with. A Pi that is started again has its new run take the turn, once; the old run has
-// nothing new to say, and never takes it back. Where the clock was set back in between, or the old run's batches come late
-// and among the new ones, the windows of the old run may pass for later ones now and then. Two Pis take the turn from each
-// other at every interval, and when their clocks or their ways differ by a time, at every such time. So two runs are at
-// it at once when each has taken the turn back three times.
+// that the last turn was taken with. When a Pi restarts, its new run takes the turn once; the old run has
+// no new windows, and never takes it back. If the clock was set back in between, or the old run's batches come late
+// among the new ones, windows of the old run may now and then look later. Two Pis take the turn from each
+// other at every interval, or, when their clocks or delays differ by some time, once in each such time. So two runs
+// go on at once when each has taken the turn back three times.
 #pragma once
 
 #include <cstdint>

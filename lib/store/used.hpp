@@ -5,7 +5,7 @@
 
 namespace ble {
 
-// The database is told of a use when the row was last used that long ago, and not at each line.
+// A use is written to the database only if the last one is at least that long ago, and not at each line.
 constexpr std::int64_t use_told_every_s = 3'600;
 
 }  // namespace ble

@@ -1,5 +1,5 @@
-// Which part of a stretch of time the rollups know (lib/store/rollup.hpp): whole five minutes, and of these whole days. What is before and
-// after is read from the detections.
+// Which part of a time the rollups can answer (lib/store/rollup.hpp): whole five minutes, and among these whole days. The rest, before and
+// after, is read from the detections.
 #pragma once
 
 #include "store/rows/question_rows.hpp"
@@ -9,7 +9,7 @@ namespace ble {
 // Are its steps made of whole five minutes?
 bool has_rolled_up_steps(const Asked &asked);
 
-// Are they those of which numbers are kept?
+// Are there counts for steps of this length?
 bool has_counted_steps(const Asked &asked);
 
 // `at` or the latest beginning of five minutes before it.

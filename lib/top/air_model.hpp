@@ -1,5 +1,5 @@
-// What bletop knows: the advertisers that are heard, and the Pis that hear them. It reads lines and has no clock, no
-// terminal and no thread of its own; a copy of it stands still. Memory is bounded, whatever comes.
+// What bletop knows: the advertisers that are heard, and the Pis that hear them. It reads lines and has no clock,
+// terminal or thread; a copy does not change (for "frozen"). Memory is bounded.
 #pragma once
 
 #include <array>
@@ -101,7 +101,7 @@ class AirModel {
     void take(const ParsedBatch &parsed, const Moment &came);
     void take(const Gap &gap, const Moment &came);
     void take(const Twins &twins, const Moment &came);
-    // From now on batches are what was current before, however old, or they are not: as a server sends them to a newcomer.
+    // True: batches from now on are a snapshot, of any age, as a server sends it to a new client. False: they are not.
     void old_ones(bool on) { old_ = on; }
     void note_missed(std::uint64_t events) { missed_ += events; }
     // Lets time pass: old advertisers go.
@@ -114,7 +114,7 @@ class AirModel {
     const Advertiser *advertiser(const DeviceHash &hash) const;
     // Reports taken in a second, on average of the last ten.
     double rate(Instant now) const;
-    std::uint64_t missed() const { return missed_; }  // events that a server left out for us
+    std::uint64_t missed() const { return missed_; }  // events that a server dropped for us
 
   private:
     std::uint32_t number_of(const std::string &device_id, Instant now);

@@ -1,6 +1,6 @@
 // A terminal that is drawn on, by ncurses: only what has changed is written. Keys come from /dev/tty, since standard input is
-// the pipe. Whatever ends the process but SIGKILL, the terminal is as it was before: the destructor sees to that, and a stop by
-// SIGTSTP, after which it goes on. What this process logs meanwhile is kept for the footer when it would go to the terminal.
+// the pipe. The destructor restores the terminal, and so does a stop by
+// SIGTSTP, after which drawing goes on. Only SIGKILL prevents this. What this process logs meanwhile is kept for the footer when it would go to the terminal.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 // Which address of a name to connect to: the first that answers in a race as of RFC 8305 ("happy eyeballs"). For libraries that
-// would wait for one address after the other; which of them swallow connections without a word cannot be known otherwise.
+// would wait for one address after the other. Only a race shows which addresses never answer.
 //
-// The race is run with connections of our own, closed again. So a name with one address is not raced for at all.
+// It uses connections of our own, which are closed again. There is no race for a name with only one address.
 #pragma once
 
 #include <chrono>
@@ -12,12 +12,12 @@
 
 namespace ble {
 
-// What earlier attempts have shown. A name may have other addresses by now: what it has not is of no consequence.
+// Results of earlier attempts. Addresses that the name no longer has are ignored.
 class AddressMemory {
   public:
     void worked(
-        const std::string &address);  // it goes first the next time, and the others are as good as new
-    void failed(const std::string &address);  // it answered, and was no use: it goes last the next time
+        const std::string &address);  // the next time it goes first, and failures of the others are forgotten
+    void failed(const std::string &address);  // it answered, but did not work: the next time it goes last
     // As a position: an address of a smaller one goes first, and among equals order counts.
     int rank(const std::string &address) const;
 
@@ -43,7 +43,7 @@ LookedUp look_up(const std::string &name, int family);
 std::vector<std::string> order_addresses(const std::vector<std::string> &ipv6,
                                          const std::vector<std::string> &ipv4, const AddressMemory &memory);
 
-// Looks `name` up, each time anew, and races for its addresses. Blocks for at most `limit`. `lookup` runs in threads of
+// Looks `name` up each time, and races for its addresses. Blocks for at most `limit`. `lookup` runs in threads of
 // its own, which may outlive the call. An address in place of a name, and a name's only one, are taken as they are.
 FoundAddress find_address(const std::string &name, std::uint16_t port, const AddressMemory &memory,
                           std::chrono::milliseconds limit, const Lookup &lookup = look_up);

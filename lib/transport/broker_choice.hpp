@@ -1,4 +1,4 @@
-// Which broker is asked next, of those that were named and of those that they send us to; and what is known of each.
+// Which broker is tried next, of those that were named and those that they refer us to; and what is known of each.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,7 @@ class BrokerChoice {
         std::string trouble{};    // of the last attempt
         Throttle failure_said{};  // that it failed
     };
-    // How often in a row brokers may send us on. Then we wait, and ask as at first.
+    // How often in a row brokers may refer us to another one. Then we wait, and begin with the named ones.
     static constexpr unsigned most_referrals = 3;
 
     explicit BrokerChoice(const std::vector<MqttServer> &servers);
@@ -30,10 +30,10 @@ class BrokerChoice {
     const Broker &now() const { return referred_ ? *referred_ : named_[turn_.now()]; }
     bool several() const { return named_.size() > 1; }
 
-    // As of ServerTurn. Whom we were sent to has a second try, and is forgotten then.
+    // As in ServerTurn. A broker that we were referred to has a second try, and is then forgotten.
     bool failed();
     void worked();
-    // now() has failed, and its Server Reference (MQTT 5, 4.11) says whom to ask instead. True: that one is now() from here on.
+    // now() has failed, and its Server Reference (MQTT 5, 4.11) names another one. True: that one is now() from here on.
     bool follow(const std::string &reference);
 
   private:

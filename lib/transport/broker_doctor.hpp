@@ -1,4 +1,4 @@
-// --doctor of what speaks to a broker: how far the leg goes, step by step, and what to type where it ends.
+// --doctor for the way to a broker: which steps work, and what to type for the first one that does not.
 #pragma once
 
 #include <chrono>
@@ -10,13 +10,13 @@
 
 namespace ble {
 
-// What is tried at a broker, with a client id of chance, so that no session is disturbed.
+// What is tried at a broker, with a random client id, so that no session is disturbed.
 struct BrokerVisit {
-    // A message without a byte goes there, which every blesub takes for none. Empty: nothing is published.
+    // An empty message is published there, which every blesub ignores. Empty: nothing is published.
     std::string publish;
     std::vector<std::string>
-        subscribe;  // filters; what comes there meanwhile is not kept, and nobody else misses it
-    // Something is awaited there for so long: only that shows that it may be read, since a broker may grant what it then does not deliver.
+        subscribe;  // filters; messages that come are dropped, and other subscribers still get them
+    // Waits this long for a message there: only that shows the right to read, because a broker may grant a subscription and deliver nothing.
     std::chrono::seconds listen{0};
 };
 

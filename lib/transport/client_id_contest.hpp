@@ -1,5 +1,5 @@
-// Whether another client uses our client id. A broker has one client of an id: each that connects throws the other off, so both
-// connect again and again for as long as they run, and nothing else shows it. Said once, with a reminder now and then.
+// Whether another client uses our client id. A broker has only one client with an id: each that connects ends the link of the other, so both
+// connect again and again, and nothing else shows it. Logged once, with a reminder now and then.
 #pragma once
 
 #include <chrono>
@@ -17,11 +17,11 @@ class ClientIdContest {
 
     enum class Ending {
         taken_over,   // the broker says that another client has our id (MQTT 5, 0x8e)
-        unexplained,  // the broker hung up without a word, as one of MQTT 3.1.1 does then
+        unexplained,  // the broker hung up without a reason, as with MQTT 3.1.1
         other,
     };
     void lost(Ending ending, Clock::duration lived);
-    void failed();  // an attempt to connect: the broker has troubles of its own
+    void failed();  // an attempt to connect: the broker itself has a problem
     void held() { *this = {}; }
 
     bool on() const { return told_ || unexplained_ >= suspicious; }

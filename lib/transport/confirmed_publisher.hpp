@@ -1,15 +1,15 @@
-// A publisher that believes no broker: a message is delivered when the backend has confirmed every line of it, by name and
-// content, on BASE/stored/DEVICE_ID (see batch/confirmation.hpp). Until then it is outstanding, though it has its PUBACK.
+// A publisher that trusts no broker: a message is delivered when the backend has confirmed every line of it, by name and
+// digest, on BASE/stored/DEVICE_ID (see batch/confirmation.hpp). Until then it is outstanding, even after its PUBACK.
 //
 // With each new link, when the broker denies a message, and when a confirmation does not come in time, all that is outstanding
-// ends in `retry`: what the broker may have lost is sent again from the oldest on. The time runs for the oldest message, and
-// from when it became the oldest: so a slow backend is not given the same again and again. It doubles as long as
-// nothing is confirmed, up to ten times as long, so that a backend that is away does not find everything many times over.
+// ends in `retry`: what the broker may have lost is sent again from the oldest on. The time-out counts for the oldest message,
+// from when it became the oldest: so a slow backend does not get the same messages again and again. It doubles while
+// nothing is confirmed, up to ten times as long, so that a backend that was away does not find everything many times.
 //
-// A confirmation of another content under the name of a line confirms nothing. It is warned of, and the line stays outstanding:
-// an honest backend has met ours too, or will, sets it aside and confirms it then. What a dishonest one never confirms takes a place
-// among the outstanding and is sent again once in each time-out; it stops no other. With a key of confirmations, one without the
-// right mac is not even looked at; without one a warning at start says who else could confirm.
+// A confirmation of other contents under the name of a line confirms nothing. There is a warning, and the line stays outstanding:
+// an honest backend gets ours too, sets it aside and then confirms it. A line that is never confirmed takes a place
+// among the outstanding ones and is sent again once in each time-out; it stops no other. With a key of confirmations, a confirmation without the
+// right mac is ignored; without a key a warning at start says who else could confirm.
 #pragma once
 
 #include <chrono>

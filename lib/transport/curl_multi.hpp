@@ -12,17 +12,16 @@
 
 namespace ble {
 
-// Throws Error(software) for what is not CURLE_OK. libcurl's results are values: a failure to set something up is out of memory, or a bug of
-// ours.
+// Throws Error(software) for all but CURLE_OK. For calls that fail only without memory, or by a bug of ours.
 void check_curl(int code);
 
-// As of the options; empty: the system's authorities, no certificate of ours.
+// From the options; empty: the system's authorities, no certificate of ours.
 struct CurlTls {
     std::string cafile, capath, cert, key;
     bool insecure = false;
 };
 
-// Of a transfer that failed with this code of libcurl: may TLS be what is wrong, or, of one without TLS, the port?
+// A transfer failed with this code of libcurl: is the reason perhaps TLS or, without TLS, the port?
 bool worth_a_look(int code, bool tls);
 
 // A transfer (CURL). It outlives the CurlMulti that it was begun in.
@@ -32,7 +31,7 @@ struct CurlEasyDeleter {
 using CurlEasy = std::unique_ptr<void, CurlEasyDeleter>;
 // Error(system) out of memory, Error(software) when libcurl cannot be used at all.
 CurlEasy make_curl_easy();
-// Sets whom TLS trusts, and by what we are known.
+// Sets the authorities that TLS trusts, and our certificate.
 void set_curl_tls(void *easy, const CurlTls &tls);
 
 class CurlMulti {
@@ -50,7 +49,7 @@ class CurlMulti {
 
     // Begins what was set.
     void begin(void *easy);
-    // Lets go of one that was begun, ended or not: it can be begun anew.
+    // Removes one that was begun, ended or not: it can be begun again.
     void remove(void *easy);
     std::size_t begun() const { return begun_.size(); }  // and not removed
 

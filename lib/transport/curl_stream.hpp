@@ -1,5 +1,5 @@
-// A connection by libcurl that carries bytes both ways: with TLS or without, through an HTTP proxy (CONNECT) or straight. Nothing of it
-// blocks, and nothing is read before it is asked for but the rest of a TLS record.
+// A connection by libcurl that carries bytes both ways: with TLS or without, through an HTTP proxy (CONNECT) or straight. It never
+// blocks, and reads only what is asked for, and the rest of a TLS record.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class CurlStream {
     int socket() const { return socket_; }
     // How many bytes have come or were taken; 0: none for now, or it has ended.
     std::size_t receive(std::span<char> room);
-    // What was not taken has to be sent next, from the same place in memory.
+    // Bytes that were not taken must be sent next, from the same place in memory.
     std::size_t send(std::string_view bytes);
 
     // Why it has ended, for people; empty: the other side has closed it.

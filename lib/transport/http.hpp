@@ -1,7 +1,7 @@
 // Posts each message to an HTTP(S) server, over as many kept-alive connections as messages may be outstanding: a batch as JSON,
 // several as NDJSON. One at a time keeps their order; of several the later may arrive first.
 //
-// GET URL/health first and after every failure, when nothing else is on its way; then POST URL/api/v1/detections/bulk. A failure
+// GET URL/health first and after every failure, when no other request is open; then POST URL/api/v1/detections/bulk. A failure
 // closes the window until its back-off, or the server's Retry-After, has passed. Requests: http_client.hpp; what each answer means:
 // http_answer.hpp, http_judge.hpp.
 #pragma once
@@ -28,7 +28,7 @@ struct HttpOptions {
     std::string cafile, capath, cert, key;                         // TLS; empty: the system's authorities
     bool insecure = false;
     std::string proxy;  // an URL; empty: that of the environment, as libcurl has it
-    // The first implementation's manner: a health check before every message, one try, no back-off: each message ends at once.
+    // As in the first implementation: a health check before every message, one try, no back-off; each message ends at once.
     bool one_try = false;
     std::optional<std::string> api_key;  // set by validate_http_options(); never logged
 };
@@ -41,10 +41,10 @@ void validate_http_options(HttpOptions &options, const CommandLine &line);
 // The key out of the file, HTTP_API_KEY, its _FILE or the credentials folder; empty: there is none. Error(config): it cannot be read, or
 // is none.
 std::optional<std::string> find_api_key(const HttpOptions &options);
-// For the start of a tool: says that the API key is on its way for everybody to read, when it is.
+// For the start of a tool: warns when the API key would go unencrypted over a network.
 void warn_of_plain_key(const HttpOptions &options);
 
-// Whom a URL that validate_http_options() has taken leads to; `host` without brackets.
+// The server of a URL that validate_http_options() has accepted; `host` without brackets.
 struct HttpServerName {
     std::string host;
     std::uint16_t port = 0;

@@ -1,5 +1,5 @@
-// What an HTTP answer means for the message that was posted. Whoever stands between us and the backend can answer as well: a
-// login page, a proxy, a server that took its place. So a status that says "delivered" counts only in a backend's words.
+// What an HTTP answer means for the message that was posted. Others can answer instead of the backend: a
+// login page, a proxy, another server. So a status that means "delivered" counts only with a body as a backend writes it.
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,8 @@ namespace ble {
 
 enum class HttpOutcome {
     delivered,      // 200, 201, from a backend
-    retry,          // the server is not well: 408, 425, 429, 5xx
-    refused,        // the message is not well: 400, 413, 422
+    retry,          // a fault of the server: 408, 425, 429, 5xx
+    refused,        // a fault of the message: 400, 413, 422
     configuration,  // somebody must change something: every other answer. The message is kept, retries are slow
 };
 
@@ -27,15 +27,15 @@ struct HttpAnswer {
     std::string location;           // of a redirect: the absolute URL
     std::string retry_after, date;  // as they came
 
-    // A whole JSON object; or nothing, as Content-Type: application/json, with a header that says that nothing is to come.
+    // A whole JSON object; or an empty body with Content-Type: application/json and a header that says that it is empty.
     bool of_backend() const;
     HttpOutcome outcome() const;
     // For a log line: "status 503 (text)", "answers 200 with text/html: …", with what to do when only a person can change it.
     std::string describe() const;
 };
 
-// How long an answer asks to wait by its Retry-After: seconds, or a date, which is one of the server's clock and read
-// against the same answer's Date. Empty: it does not ask, or nobody can tell; the usual back-off.
+// How long to wait by Retry-After: seconds, or a date of the server's clock, which is compared with the
+// Date of the same answer. Empty: not given, or not known; then the usual back-off counts.
 constexpr std::chrono::seconds longest_retry_after(3600);
 std::optional<std::chrono::seconds> wait_asked(const std::string &retry_after, const std::string &date);
 

@@ -1,5 +1,5 @@
-// Requests to HTTP(S) servers by libcurl: several at a time, each on a kept-alive connection (HTTP/1.1) that the next one finds.
-// What an answer means is not its business: see http_judge.hpp.
+// Requests to HTTP(S) servers by libcurl: several at a time, each on a kept-alive connection (HTTP/1.1) that the next one uses.
+// What an answer means is decided in http_judge.hpp.
 //
 // One thread calls all members. None blocks.
 #pragma once
@@ -22,7 +22,7 @@ struct HttpOptions;
 struct HttpMessage {
     std::uint64_t id;
     std::string payload;       // a batch, sent as JSON; or several joined by LF, as NDJSON
-    bool asked_again = false;  // what refused it has been asked since whether it is well
+    bool asked_again = false;  // since it was refused, the server's health was checked
     bool several() const { return payload.find('\n') != std::string::npos; }
 };
 

@@ -1,4 +1,4 @@
-// --doctor of what speaks to an HTTP server: how far the leg goes, step by step, and what to type where it ends.
+// --doctor for the way to an HTTP server: which steps work, and what to type for the first one that does not.
 #pragma once
 
 #include "batch/finding.hpp"
@@ -6,8 +6,8 @@
 
 namespace ble {
 
-// For each server: "name" (its address is found), "server" (/health is answered as a backend does; else what is at this port), "key" (it lets
-// us in). Nothing is posted: with a wrong key blerecv refuses every other path as well, which is not known of another server. Takes up to
+// For each server: "name" (its address is found), "server" (/health is answered as a backend does; else what is at this port), "key" (it accepts
+// ours). Nothing is posted: with a wrong key blerecv refuses every other path as well; other servers may not. Takes up to
 // `options.timeout` for each question, and 5 s for the look at a port that is another one.
 Findings examine_http_servers(const HttpOptions &options);
 

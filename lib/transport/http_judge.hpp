@@ -1,8 +1,8 @@
 // What the end of each request means: for the message, and for what may be sent, where and when. It sends nothing itself.
 //
 // Nothing is sent before a health check has ended well. A failure closes the link until the server's back-off, or the Retry-After
-// of its answer, has passed; then a check comes first. Of several servers the one that answers is kept. When it fails the next one in
-// turn is asked that need not be waited for, so that back-off is waited for only when all have been tried.
+// of its answer, has passed; then a check comes first. Of several servers the one that answers is kept. When it fails, the next one in
+// turn that is ready is tried; only when none is ready do we wait.
 #pragma once
 
 #include <chrono>
@@ -24,8 +24,8 @@ class HttpJudge {
     using Clock = std::chrono::steady_clock;
     enum class State {
         open,      // messages may be sent
-        asking,    // a message was refused in no backend's words: check when nothing else is on its way
-        waiting,   // check when nothing is on its way and check_due() has passed
+        asking,    // a message was refused, but not as a backend does it: check when no other request is open
+        waiting,   // check when no request is open and check_due() has passed
         checking,  // the health check is out
     };
     enum class Verdict { delivered, refused, retry, ask };  // ask: keep it, a check comes first
@@ -41,9 +41,9 @@ class HttpJudge {
 
     void begin_check();
     void check_ended(const HttpEnd &end, Clock::time_point now);
-    // In whichever state: several may be on their way when the first of them fails.
+    // In any state: several requests may be open when the first of them fails.
     Verdict post_ended(const HttpEnd &end, Clock::time_point now);
-    // Somebody may have mended what was wrong: waits no longer.
+    // The fault may have been corrected: waits no longer.
     void stop_waiting(Clock::time_point now);
 
     bool up() const { return up_; }  // the last exchange went well

@@ -22,14 +22,14 @@ HttpHeaders make_http_headers(const char *type, const std::optional<std::string>
 // One at a time; a handle is used again and again, so that only what differs is set anew.
 struct HttpRequest {
     explicit HttpRequest(const HttpOptions &options);
-    HttpRequest(const HttpRequest &) = delete;  // libcurl knows where it is
+    HttpRequest(const HttpRequest &) = delete;  // libcurl has its address
     HttpRequest &operator=(const HttpRequest &) = delete;
 
     // Before it is begun, each time. Without a message a health check.
     void prepare(std::size_t server_given, const std::string &base_given, const HttpHeaders &headers_given,
                  std::optional<HttpMessage> message);
     std::size_t take_body(const char *data, std::size_t size);
-    // After its end: what else there is of `answer`; whether a proxy stood in between; and in words what came.
+    // After its end: fills in the rest of `answer`, whether there was a proxy, and a text about the result.
     void read_headers();
     std::string header(const char *name) const;  // empty: none
     bool proxied() const;

@@ -1,15 +1,15 @@
-// Who ends the links to a broker: one message that it will not take, or the broker itself, which is down, restarts or crashes?
+// Why do the links to a broker end: because of one message that it does not take, or because the broker is down, restarts or crashes?
 //
-// When three links in a row end while the same message has no answer, all that was sent on the last goes one at a time. Not only the
-// first without one is looked at: a broker that ends a link takes some answers with it, each time others, and what is not confirmed
-// from end to end is sent again all the same. What ends links alone becomes a suspect: it is tried behind the others and by itself. While there are suspects each link
-// begins with controls, 0 to 7 copies of a message that the broker has taken. A suspect is guilty when eight links have ended at
-// it, each after the broker had taken something else there, and none has ended at anything else, or at nothing, in between.
+// When three links in a row end while the same message has no answer, all messages of the last link are sent one at a time. All of them, not only the
+// first one without an answer: when a broker ends a link some answers are lost, each time others, and without end-to-end confirmation
+// messages are sent again anyway. A message that ends links alone becomes a suspect: it is tried after the others and by itself. While there are suspects, each link
+// begins with controls: 0 to 7 copies of a message that the broker has taken. A suspect is guilty when eight links have ended at
+// it, each after the broker had taken something else there, and none has ended elsewhere in between.
 //
-// Nobody but us knows how many controls come first. So a broker that dies at a certain publish or at its own times ends a link
-// at the suspect, and not before it, once in eight at most, and takes the suspect as often or ends links elsewhere; eight in a
-// row, before either: 8^-7. A broker that is down or dies at every publish takes no control, which is no sign of guilt at all.
-// A large message is longer on its way than a control, where links fail by themselves: an end after more than a second counts only
+// Only we know how many controls come first. So a broker that dies at a certain publish, or at times of its own, ends a link
+// exactly at the suspect at most once in eight links, and otherwise takes the suspect or ends links elsewhere. The probability of eight
+// in a row is 8^-7. A broker that is down or dies at every publish takes no control, and that never counts as guilt.
+// A large message takes longer to send than a control, so links that fail by themselves fail more often at it: an end after more than a second counts only
 // if the link had lived for as long before. So a suspect that took longer is held back on the next link: see wait_before().
 #pragma once
 
@@ -34,19 +34,19 @@ class LinkJudge {
         Clock::time_point since;
     };
     enum class Verdict {
-        retry,   // nothing can be said of it
-        part,    // it was alone on its way, and holds several lines: one of them, or their number
+        retry,   // nothing is known about it
+        part,    // it was sent alone, and has several lines: one of them is the reason, or their number
         later,   // a suspect
         guilty,  // the broker takes others and ends the link at this one
     };
 
     explicit LinkJudge(std::uint64_t seed = std::random_device{}()) : random_(seed) {}
 
-    // A link is up; so many controls go first. Without one (nothing was taken yet) nobody is found guilty on this link, but by
-    // a reason that the broker gives.
+    // A link is up. Returns how many controls to send first. Without a control (nothing was taken yet) a message is found guilty
+    // only if the broker gives a reason.
     std::size_t begin_link(Clock::time_point now, bool has_control);
     // How long to hold this message back, so that the link has lived for half as long again as the message took to end the last
-    // one; 0 for most. If the link ends meanwhile, the message was not on its way.
+    // one; 0 for most. If the link ends meanwhile, the message was not sent.
     Clock::duration wait_before(std::uint64_t id, Clock::time_point now) const;
     void take_control() { ++taken_; }
     void take(std::uint64_t id);  // the broker has answered this message
@@ -54,13 +54,13 @@ class LinkJudge {
     // well when a control had none. The verdict is about the first.
     Verdict end_link(std::span<const Sent> open, int reason, Clock::time_point now);
 
-    // The link ends while these have no answer: may one of them be why? One that was on its way at the last end too, or any
+    // The link ends while these have no answer: may one of them be the reason? One that had no answer at the last end either, or any
     // while there are suspects.
     bool suspects(std::span<const Sent> open) const;
 
     bool one_at_a_time() const { return alone_ > 0; }
-    // To wait long before the next link helps nobody: the one that has ended told of a suspect, or may be one of a few more that
-    // are needed to. Of these so many are quick, and one more for each message that is taken; asking counts as one.
+    // Should the next link come soon? Yes, if the one that has ended showed a suspect, or a few more are needed to find
+    // one. At most `most_quick` of these, and one more for each message that is taken; each call counts as one.
     bool retry_soon();
 
   private:

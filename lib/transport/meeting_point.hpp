@@ -1,5 +1,5 @@
-// For a library that connects by itself and takes no descriptor: a socket that only we can reach. Its name is in a folder of our own, and
-// gone with this object.
+// A socket that only we can reach, for a library that takes no descriptor but connects by itself. It is in a folder of our own, and
+// is removed with this object.
 #pragma once
 
 #include <string>

@@ -30,12 +30,12 @@ struct MosquittoClient {
     void dial(const AddressMemory &memory);
     // Connects to ourselves, for a tunnel: the other end. `code` and `error` as of dial(). Error(system).
     UniqueFd connect_within();
-    // What an error of libmosquitto's is to people. `error`: errno behind it.
+    // An error of libmosquitto, for people. `error`: errno behind it.
     std::string trouble_text(int result, int errno_behind) const;
 
-    // Ends the connection in such a way that the broker still gets what was written: it is half-closed, and what comes is read, until the
-    // broker has closed it as well, for `limit` at most. While something is unread a close would have the kernel reset it, and the broker
-    // lose what it has not read. `polite`: with a DISCONNECT; else what is queued in the library stays unsent.
+    // Ends the connection so that the broker still gets what was written: half-closes it, and reads what comes until the
+    // broker has closed it as well, for `limit` at most. (With unread data a close would make the kernel reset the connection, and the broker
+    // would lose data.) `polite`: with a DISCONNECT; else what is queued in the library stays unsent.
     void part(bool polite, std::chrono::milliseconds limit);
 
     MosquittoLink *link;

@@ -1,13 +1,13 @@
 // A link of libmosquitto's. It works in our thread: a message costs one system call. It shows the reason of a PUBACK that reports no
 // failure (0x10, nobody is subscribed).
 //
-// libmosquitto makes a message's PUBACK before it shows the message. With a window (MqttSession) it may make it and not send it: the
-// library then writes only when it is told to, which step() does not while messages wait for release(). Nothing is read meanwhile either,
-// as what is read next would be acknowledged with them. What else is to be sent, a PINGREQ too, waits behind the PUBACKs: messages that
-// wait for longer than one and a half times the keep-alive cost the link, and come again.
+// libmosquitto makes a message's PUBACK before it hands the message over. With a window (MqttSession) it must not send it yet: the
+// library then writes only when it is told to, which step() does not do while messages wait for release(). Nothing is read meanwhile either,
+// because it would be acknowledged with them. All else, also a PINGREQ, waits behind the PUBACKs: if messages
+// wait longer than one and a half times the keep-alive, the broker ends the link and sends them again.
 //
-// A thread of its own finds the broker's address and connects, which blocks; all else happens in step(), publish() and release(). To speak
-// by WebSocket the library is connected to a tunnel of ours (websocket_tunnel.hpp), which step() keeps going.
+// A thread of its own finds the broker's address and connects, which blocks; all else happens in step(), publish() and release(). For
+// WebSocket the library is connected to a tunnel of ours (websocket_tunnel.hpp), which step() serves.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// Publishes messages that may be lost: what cannot go out now is dropped, and that nobody is subscribed is no trouble. QoS 1,
-// so that a broker that denies them is noticed; it is warned of once.
+// Publishes messages that may be lost: what cannot go out now is dropped, and it does not matter whether anybody is subscribed. QoS 1,
+// to notice a broker that denies them; there is one warning.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,7 @@ class MqttAnnouncer {
     std::size_t packet_maximum() const;  // bytes of a message and its topic that the broker takes, about
     // False: not ready, it was not sent.
     bool publish(const std::string &topic, std::string_view payload);
-    // The password of the next link, which comes soon where one is waited for.
+    // The password of the next link; a waiting link then tries soon.
     void renew(const std::optional<std::string> &password);
     void close();  // politely; waits a moment
 

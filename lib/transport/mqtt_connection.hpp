@@ -1,11 +1,11 @@
 // One client's link to a broker: connects, connects again after a loss, falls back from MQTT 5 to 3.1.1. A broker that refuses us is
-// asked again as well: an account may be made, or its password mended, at either end. Of several brokers a random one comes first and
-// the next one after each failure; the back-off begins when each has failed. Whom a broker names in its place ("use another server")
-// is asked next.
+// tried again too: the account or the password may be corrected at either end. Of several brokers a random one comes first and
+// the next one after each failure; the back-off begins when each has failed. A broker that another one names ("use another server")
+// is tried next.
 //
 // All members are called by one thread; a library's own threads only append to a queue that step() empties. Every attempt
-// to connect has a client of the library of its own, so that nothing of an old link reaches a new one. A name is looked up anew for
-// each, and the address that answers first is taken: see address_race.hpp.
+// to connect uses a new client of the library, so that nothing of an old link reaches a new one. Each attempt looks the name up
+// again, and takes the address that answers first: see address_race.hpp.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,7 @@ class MqttConnection {
     MqttConnection(const MqttConnection &) = delete;
     MqttConnection &operator=(const MqttConnection &) = delete;
 
-    // Asked when the broker hangs up: may something of ours be why? Then it is no sign of another client with our client id.
+    // Called when the broker hangs up: may a message of ours be the reason? Then it does not point to another client with our client id.
     // Called from step().
     void explain_ends(std::function<bool()> explained);
 
@@ -43,11 +43,11 @@ class MqttConnection {
     bool wait(std::chrono::steady_clock::time_point
                   end);  // until step() has something to do; false: `end` came first
 
-    // The next attempt comes after the shortest delay: the broker is well, or what it refused us for is mended.
+    // Makes the next attempt after the shortest delay: the broker works, or what it refused is corrected.
     void retry_soon();
 
     bool connected() const;
-    // Another client uses our client id, so that links come and go: no news to tell each time.
+    // Another client uses our client id, so links come and go: do not log each one.
     bool contested() const;
     std::size_t receive_maximum() const;  // how many publishes the broker lets us have outstanding
     std::size_t packet_maximum() const;   // bytes of the largest packet it takes
@@ -62,8 +62,8 @@ class MqttConnection {
     void unsubscribe(const std::string &topic);
     void release();
 
-    // Ends the link without acknowledging what waits for release(): this broker does not do what it is needed for, which is for the caller to
-    // say. `reason`: its MQTT 5 reason code; `why`: for status(). The next attempt follows as after any loss.
+    // Ends the link without acknowledging what waits for release(): the broker does not do what we need, as the caller
+    // says. `reason`: its MQTT 5 reason code; `why`: for status(). The next attempt follows as after any loss.
     void leave(int reason, const std::string &why);
 
     // Disconnects, for ever: politely, or without acknowledging what waits for release(). What the library still holds after

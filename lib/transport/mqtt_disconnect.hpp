@@ -1,4 +1,4 @@
-// What a broker says when it ends the link: the properties of a DISCONNECT (MQTT 5, 3.14), which libmosquitto keeps to itself.
+// What a broker says when it ends the link: the properties of a DISCONNECT (MQTT 5, 3.14), which libmosquitto does not pass on.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ struct MqttDisconnect {
     std::string server{};  // Server Reference; outside text
 };
 
-// `bytes`: what the broker sends next. Empty: they do not end with a whole and sound DISCONNECT of MQTT 5 with that reason. A broker says
+// `bytes`: what the broker sends next. Empty: they do not end with a whole and sound DISCONNECT of MQTT 5 with that reason. A broker sends
 // nothing after it.
 std::optional<MqttDisconnect> find_mqtt_disconnect(std::string_view bytes, int reason);
 

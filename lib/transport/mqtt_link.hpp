@@ -26,7 +26,7 @@ struct MqttEvent {
         lost,          // the link ended; nothing that was published before has an answer to come
         acknowledged,  // PUBACK of `id`, with its reason
         subscribed,    // SUBACK; reason: granted QoS, of several filters the lowest
-        denied,  // SUBACK that refuses one of them; also where the broker says at once that it shares no subscriptions
+        denied,  // SUBACK that refuses one of them; or a CONNACK that says that there are no shared subscriptions
         message,  // on a topic that is subscribed to; text: its payload
     };
     Kind kind;
@@ -35,13 +35,13 @@ struct MqttEvent {
     std::string text{};   // for people
     std::string topic{};  // of a message
     std::string
-        server{};  // failed, lost: the Server Reference (MQTT 5, 4.11), who is to be asked instead; outside text
+        server{};  // failed, lost: the Server Reference (MQTT 5, 4.11), a server to use instead; outside text
     // connected: what the broker allows
     std::size_t receive_maximum = 65'535;      // publishes outstanding
     std::size_t packet_maximum = 268'435'460;  // bytes of a packet
 };
 
-// What the library's threads leave for ours. Its lock is held for a moment only, never while a function of the library is
+// Events from the library's threads for ours. Its lock is held only for a moment, never while a function of the library is
 // called.
 class MqttEventQueue {
   public:
@@ -64,15 +64,15 @@ class MqttEventQueue {
 // How long an attempt may take: from the lookup of the name to the CONNACK, and of that to the address that is taken.
 constexpr std::chrono::seconds connect_limit(10), address_limit(9);
 
-// Who a client is to its broker.
+// A client, as its broker sees it.
 struct MqttSession {
-    // Empty: each link has another one, `id_prefix` and chance. Then a CONNECT of ours that a broker reads late, of an attempt that was given
-    // up long ago, cannot end the link that is there now; but a link that was cut is a second client until its keep-alive has passed.
+    // Empty: each link has a new one, `id_prefix` and random digits. Then a CONNECT of an attempt that was given up long ago, which a broker
+    // reads late, cannot end the present link. But a link that was cut stays a second client until its keep-alive has passed.
     std::string client_id;
     std::string id_prefix{};
     std::string status_topic{};  // a last will "offline", retained; empty: none
-    // Topic filters, by each link: subscribed to at QoS 1, all in one request; and taken out of what a persistent session may still have.
-    // Shared ones are `denied` at a broker that may not know them: one that says so, or that speaks MQTT 3.1.1 only, unless asked for that.
+    // Topic filters, for each link: those to subscribe to at QoS 1, all in one request; and those to remove from a persistent session.
+    // Shared ones are `denied` at a broker that may not know them: one that says so, or one with MQTT 3.1.1, unless that version was asked for.
     std::vector<std::string> subscribe{}, unsubscribe{};
     bool persistent = false;  // the broker keeps the session, and what arrives while we are away, for ever
     MqttWindow *window =
@@ -110,7 +110,7 @@ class MqttLink {
     // maximum may be outstanding.
     virtual bool publish(std::uint64_t id, const std::string &topic, std::string_view payload,
                          bool retained) = 0;
-    // What is published between the two may leave with the second only, in fewer packets.
+    // Messages published between the two may leave only at the second, in fewer packets.
     virtual void cork() {}
     virtual void uncork() {}
     // QoS 1; ends in `subscribed` or `denied`, or `lost`. Messages then come as events.
@@ -118,8 +118,8 @@ class MqttLink {
     virtual void unsubscribe(const std::string &topic) = 0;
     // With a window: the messages taken are safe, their PUBACKs may go.
     virtual void release() {}
-    // Disconnects, politely where nothing waits for release(), which is not acknowledged; waits until the broker knows, for `limit` at
-    // most. Without it the destructor does the same and waits for nothing.
+    // Disconnects, politely if nothing waits for release(); that is not acknowledged. Waits until the broker has noticed, for `limit` at
+    // most. If it is not called, the destructor does the same without waiting.
     virtual void close(std::chrono::milliseconds limit) = 0;
 };
 

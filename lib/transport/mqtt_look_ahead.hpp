@@ -1,5 +1,5 @@
 // What a broker sends next, seen before libmosquitto reads it: whether there is anything, and what a DISCONNECT says, which the library
-// keeps to itself.
+// does not pass on.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace ble {
 class MqttLookAhead {
   public:
     // Before a read of one packet, or of all that is there. False: nothing is. `ssl`: over this connection; null: as it comes
-    // from the socket `fd`. Nothing is taken away.
+    // from the socket `fd`. Consumes nothing.
     enum class Reach { packet, all };
     bool look(int fd, ssl_st *ssl, Reach reach);
     // What was there then.

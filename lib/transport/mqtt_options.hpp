@@ -40,7 +40,7 @@ struct MqttOptions {
 // apply_mqtt_urls().
 void declare_mqtt_options(MqttOptions &options, CommandLine &line, const std::string &topic_help);
 
-// Takes servers, user name, topic and TLS from URLs (parse_mqtt_url()), none of which may say anything else of the last three than another.
+// Takes servers, user name, topic and TLS from URLs (parse_mqtt_url()); the last three must be the same in all of them.
 // Call before validate_mqtt_options(). Error(usage), or Error(config) when they came from the environment, when one is malformed,
 // carries a password, or says something else than --broker, --port, --username or --topic do.
 void apply_mqtt_urls(MqttOptions &options, const std::vector<std::string> &urls, const CommandLine &line);
@@ -51,7 +51,7 @@ void validate_mqtt_options(MqttOptions &options, const CommandLine &line);
 // The password out of the file, MQTT_PASSWORD, its _FILE or the credentials folder; empty: there is none. Error(config): unreadable.
 std::optional<std::string> find_password(const MqttOptions &options);
 
-// For the start of a tool: says that the password is on its way for everybody to read, when it is.
+// For the start of a tool: warns when the password would go unencrypted over a network.
 void warn_of_plain_password(const MqttOptions &options);
 void warn_of_plain_password(const MqttServer &server);
 

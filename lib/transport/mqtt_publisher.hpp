@@ -1,12 +1,12 @@
 // Publishes batches to a broker at QoS 1 (libmosquitto). A message is delivered when the broker's PUBACK says success; one that
 // says no (MQTT 5 only: nobody is subscribed, not authorised, quota, …) ends in `retry`, with one warning, and closes the
-// window for a while. A message larger than the broker takes is `refused`, and so is one at which it ends the links: see
-// link_judge.hpp; copies of what it has taken may then be published again.
+// window for a while. A message larger than the broker takes is `refused`, and so is one at which it ends the links (see
+// link_judge.hpp; then copies of a message that it has taken may be published again).
 //
 // The topic may be one for each device (batch/topic.hpp): all lines of a message are then of one device, and one whose device_id
 // cannot be a level of a topic is `refused`.
 //
-// Logs by itself, throttled, when the link comes up, goes down, or cannot be made; all the rest is in the results.
+// Logs, at a limited rate, when the link comes up, goes down, or cannot be made; all else is in the results.
 #pragma once
 
 #include <cstdint>

@@ -34,7 +34,7 @@ constexpr int connection_rate_exceeded = 0x9f;
 constexpr int maximum_connect_time = 0xa0;
 }  // namespace mqtt
 
-// "not authorised", "the client id is in use elsewhere", …; "reason 0x93" for what nobody needs to know by name.
+// "not authorised", "the client id is in use elsewhere", …; "reason 0x93" for rare ones.
 std::string mqtt_reason_text(int reason);
 
 // What to do about it, where a person can: "; give this account …". Else empty. `server`: the Server Reference (3.2.2.3.16) that
@@ -47,9 +47,9 @@ std::string mqtt_reason_in_full(int reason, const std::string &words = {}, const
 // The return code of an MQTT 3.1.1 CONNACK (section 3.2.2.3) as the MQTT 5 reason of the same meaning.
 int mqtt_reason_of_return_code(int code);
 
-// Does it speak of this very message: too large, of a form that is not taken? It will never be taken then.
+// Is it about this message: too large, of a form that is not accepted? Then it will never be taken.
 bool mqtt_reason_is_of_message(int reason);
-// Does it speak of the link, the client or the broker, so that a message that was on its way has nothing to do with it?
+// Is it about the link, the client or the broker, and not about a message that was being sent?
 bool mqtt_reason_is_of_link(int reason);
 
 }  // namespace ble

@@ -40,8 +40,8 @@ struct MqttUrl {
 // mqtt[s]://[USER@]HOST[:PORT][/TOPIC] or ws[s]://[USER@]HOST[:PORT][/PATH]
 MqttUrl parse_mqtt_url(std::string_view url);
 
-// Whom a broker's Server Reference (MQTT 5, 4.11) names: the first of a list with blanks between that can be understood. What it does
-// not say is as of `from`, which sent it. Empty: nobody.
+// The server that a broker's Server Reference (MQTT 5, 4.11) names: the first one in the list that can be understood. What it does
+// not say is as in `from`, the broker that sent it. Empty: none.
 std::optional<MqttServer> parse_server_reference(std::string_view text, const MqttServer &from);
 
 }  // namespace ble

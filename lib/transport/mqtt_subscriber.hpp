@@ -1,7 +1,7 @@
 // Subscribes to a topic filter at QoS 1, and acknowledges messages only when they are safe: a window of them at once, in order.
 //
-// step() hands on as many messages as the window takes, or as there are; then none is read until release() has let their PUBACKs go. A
-// window closes when nothing more is there, never by a timer. Where nothing is released the broker keeps all, and sends it again.
+// step() returns as many messages as the window takes, or as there are; then none is read until release() has sent their PUBACKs. A
+// window closes when nothing more is there, never by a timer. Without release() the broker keeps all messages, and sends them again.
 #pragma once
 
 #include <chrono>
@@ -33,8 +33,8 @@ class MqttSubscriber {
     };
 
     // With a client id in `options` the broker keeps the session and what arrives while we are away; without one the id
-    // is random and nothing is kept. Taken out of the session are other shards than ours and, with a group, the topic without one;
-    // another group that it may still have is not. `window`: messages, 1 to 65535. `take` is called by step().
+    // is random and nothing is kept. Removes from the session other shards than ours and, with a group, the topic without one;
+    // but not another group that it may still have. `window`: messages, 1 to 65535. `take` is called by step().
     MqttSubscriber(const MqttOptions &options, const Part &part, std::size_t window, Take take);
     ~MqttSubscriber();  // as close()
 
@@ -50,7 +50,7 @@ class MqttSubscriber {
     // From the next window on at most so many messages of it; 0: none is read any more.
     void limit(std::size_t messages);
 
-    // The password of the next link, which comes soon where one is waited for.
+    // The password of the next link; a waiting link then tries soon.
     void renew(const std::optional<std::string> &password);
     bool ready() const;  // connected and subscribed
     std::string status() const;

@@ -1,5 +1,5 @@
-// What a subscriber has taken and not acknowledged yet. One for all links of a connection, since what was taken from a link that is lost
-// still waits for its reader. One thread.
+// What a subscriber has taken and not acknowledged yet. One for all links of a connection, because messages of a lost link
+// still wait for their reader. One thread.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class MqttWindow {
         ++messages_;
         bytes_ += bytes;
     }
-    // There was nothing more to be read: what was taken goes its way, and nothing is read until release().
+    // Nothing more is there: what was taken is handed on, and nothing is read until release().
     void close() { closed_ = true; }
     void release() {
         messages_ = bytes_ = 0;

@@ -1,10 +1,10 @@
 // A link of paho.mqtt.c's, for MQTT over WebSocket (MQTT 5, 6) and through HTTP proxies, which libmosquitto cannot do. For sessions
-// without a window only: paho (1.3.12 to 1.3.14) loses its place in a WebSocket frame that comes in several pieces, so what is received
-// has to be short, as acknowledgements are. Where it happened all the same, nothing is heard any more: a link that leaves what was sent
-// without any answer for 30 s is given up.
+// without a window only: paho (1.3.12 to 1.3.14) loses its place in a WebSocket frame that comes in several pieces, so all that is received
+// must be short, as acknowledgements are. If it happens all the same, nothing more is received: a link without any answer
+// to what was sent for 30 s is given up.
 //
-// Paho calls us holding its lock, and whatever is asked of it waits for that lock, and for the network. So a thread of the link's own
-// asks; ours waits for nothing. A PUBACK that tells of no failure has no reason here: 0x10, nobody is subscribed, is not seen.
+// Paho calls us while it holds its lock, and each call of it waits for this lock and for the network. So a thread of the link
+// calls it; ours never waits. A PUBACK without a failure has no reason here: 0x10, nobody is subscribed, is not seen.
 #pragma once
 
 #include <chrono>

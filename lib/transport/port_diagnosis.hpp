@@ -1,4 +1,4 @@
-// What speaks at a port without TLS, where it is not what was expected: each language is asked for in a connection of its own.
+// Finds out which protocol a port without TLS speaks, if it is not the expected one. Each is tried in a connection of its own.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ UniqueFd dial(const std::string &address, std::uint16_t port, std::chrono::stead
 // True: poll(2) has told of `events` before `end`.
 bool wait_for(int fd, short events, std::chrono::steady_clock::time_point end);
 
-// A request of HTTP that any server answers.
+// An HTTP request that any server answers.
 std::string http_question(const std::string &host);
 
 // Blocks until `end` at most.

@@ -14,7 +14,7 @@ struct ProxyAddress {
     std::int64_t port = 8080;
     std::string login;  // USER:PASSWORD, as it stands in the URL; empty: none
 
-    // [LOGIN@]HOST:PORT, with what is special in a login encoded: paho.mqtt.c never gets past a '%' that begins nothing.
+    // [LOGIN@]HOST:PORT, with special characters of the login encoded: paho.mqtt.c hangs at a '%' that begins no escape.
     std::string authority() const;
 };
 

@@ -1,4 +1,4 @@
-// Whose turn it is among several servers that are as good as one another: a random one first, the next one after a failure. What
+// Which of several equal servers to use: a random one first, the next one after a failure. One that
 // works is kept.
 #pragma once
 
@@ -15,7 +15,7 @@ class ServerTurn {
         : servers_(servers), now_(static_cast<std::size_t>(seed % servers)) {}
 
     std::size_t now() const { return now_; }  // from 0
-    // The present one has failed; now() is the next one. True: it has not been tried since one worked, so ask it soon. False:
+    // The present one has failed; now() is the next one. True: it has not been tried since one worked, so try it soon. False:
     // each has failed, so wait first.
     bool failed() {
         now_ = (now_ + 1) % servers_;

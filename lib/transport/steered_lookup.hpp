@@ -1,9 +1,9 @@
-// Makes the libraries of this process connect to one address of a name, while they know the name, by which they check the
-// peer's certificate.
+// Makes the libraries of this process connect to one address of a name. They still know the name, and check the
+// peer's certificate by it.
 //
 // libmosquitto and paho.mqtt.c look a name up by themselves, take its addresses one after the other, or only one of them, and
-// have no other way to be told which (libmosquitto 2.0.11 to 2.0.22, paho 1.3.12 to 1.3.15). They ask getaddrinfo(3), which the C
-// library lets a program define; ours answers for the names steered here, and leaves all others to the C library's.
+// accept no address from us (libmosquitto 2.0.11 to 2.0.22, paho 1.3.12 to 1.3.15). They call getaddrinfo(3), which a
+// program may define; ours answers for the names steered here, and calls the C library's for all others.
 #pragma once
 
 #include <netdb.h>
@@ -16,7 +16,7 @@ namespace ble {
 
 class SteeredLookup {
   public:
-    // Until this is destroyed `name` has `address` alone, a numeric one. Of several for one name the newest counts. From any thread.
+    // Until this is destroyed, `name` has only `address`, a numeric one. Of several for one name the newest counts. From any thread.
     SteeredLookup(std::string name, std::string address);
     ~SteeredLookup();
     SteeredLookup(const SteeredLookup &) = delete;

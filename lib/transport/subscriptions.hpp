@@ -1,4 +1,4 @@
-// What a publisher is subscribed to beside, and when to ask for it again where the broker refuses: all of it, in rounds, at growing intervals. A
+// The subscriptions of a publisher, and when to ask for them again if the broker refuses: all of them, in rounds, at growing intervals. A
 // node of a cluster that has just lost another one refuses for some seconds.
 #pragma once
 

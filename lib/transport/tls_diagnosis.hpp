@@ -1,6 +1,6 @@
-// What is wrong with a TLS connection, in words that help. The libraries say "certificate verify failed" of an expired
-// certificate, an unknown issuer and another host name alike, or nothing at all; so the peer is looked at once more. And of a port that
-// is the wrong one: TLS where there is none, or none where there is, MQTT to a server of HTTP, HTTP to a broker.
+// What is wrong with a TLS connection. The libraries say "certificate verify failed" for an expired
+// certificate, an unknown issuer and another host name alike, or nothing at all; so we connect once more and look. Also what is wrong with a
+// port: TLS at a port without it, no TLS at a port with it, MQTT to an HTTP server, HTTP to a broker.
 #pragma once
 
 #include <chrono>
@@ -24,8 +24,8 @@ struct TlsPeer {
 // Connects, shakes hands and hangs up; where that shows no TLS, connects again and asks in plain MQTT and HTTP. Blocks for at most `limit`. Empty: nothing wrong was found, or nothing answers.
 std::string diagnose_tls(const TlsPeer &peer, std::chrono::milliseconds limit);
 
-// The same in a thread of its own, since it connects once more; then `tell` gets what was found, there. The thread may outlive whoever
-// calls, so `tell` owns what it needs.
+// The same in a new thread, which then calls `tell` with the result. The thread may outlive the
+// caller, so `tell` must own what it needs.
 void look_at_tls_later(TlsPeer peer, std::function<void(const std::string &found)> tell);
 
 }  // namespace ble

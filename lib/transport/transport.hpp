@@ -17,10 +17,10 @@ namespace ble {
 struct TransportOptions;
 
 enum class Outcome {
-    delivered,  // the peer has it for good: PUBACK, 200, 201
+    delivered,  // the peer has accepted it: PUBACK, 200, 201
     retry,  // not delivered: link lost, peer busy, publish denied for now. Send it again, in order, when window() allows
-    later,  // as retry, but it may be this one's fault: send the others first, and this one when nothing else is on its way
-    refused,  // the peer will never take this message (400, 413, 422): set it aside, or part it
+    later,    // as retry, but it may be this one's fault: send the others first, and then this one alone
+    refused,  // the peer will never take this message (400, 413, 422): set it aside, or split it
 };
 
 struct Result {
@@ -44,14 +44,14 @@ class Transport {
     virtual std::vector<Result> step() = 0;
     // How many messages may be outstanding now, in all; 0 while not connected or while backing off. It may shrink below the number outstanding.
     virtual std::size_t window() const = 0;
-    // Where a line goes: only lines of one destination may share a message.
+    // The destination of a line: only lines with the same one may share a message.
     virtual std::string destination(std::string_view) { return {}; }
     // Takes a message: a batch, or several joined by LF. `payload` is copied or sent before this returns. Only while fewer than window() are outstanding.
     virtual void send(std::uint64_t id, std::string_view payload) = 0;
     // What is sent between the two may leave together, with the second at the latest: many messages in few packets.
     virtual void cork() {}
     virtual void uncork() {}
-    // Takes the secrets of `options`, which may be others by now, for the next link; one that is waited for comes soon.
+    // Takes the secrets of `options`, which may have changed, for the next link; a waiting link then tries soon.
     virtual void renew(const TransportOptions &options) = 0;
     // Is the peer there? For the status line: "connected to HOST:PORT", "HOST:PORT: connection refused, next try in 4 s".
     virtual bool connected() const = 0;

@@ -20,11 +20,11 @@ struct TransportOptions {
     std::string confirm_key_file;  // as find_confirm_key() has it
     std::chrono::milliseconds confirm_timeout = std::chrono::seconds(60);
     std::optional<std::string>
-        confirm_key;  // "stored": a confirmation without its mac counts for nothing; never logged
+        confirm_key;  // "stored": a confirmation without its mac is ignored; never logged
     HttpOptions http;
 
-    // Reads password, API key and key of confirmations again, as far as `mode` has them, from where they were found at first. Error(config):
-    // one of them cannot be read, and all are as they were.
+    // Reads password, API key and key of confirmations of `mode` again, from where they were found at first. Error(config):
+    // one of them cannot be read; then none has changed.
     void reread_secrets(const std::string &mode);
 };
 

@@ -1,9 +1,9 @@
-// Carries the bytes of a library that speaks MQTT and no WebSocket, as libmosquitto: what it writes to a socket of ours goes to the broker
-// in WebSocket's frames, and what comes in frames, cut as it may be, goes back as it was. TLS and HTTP proxies are libcurl's
+// WebSocket for a library that speaks only MQTT, such as libmosquitto: what it writes to a socket of ours goes to the broker
+// in WebSocket frames, and the payload of frames that come, in whatever pieces, goes back. libcurl does TLS and HTTP proxies
 // (curl_stream.hpp).
 //
-// Nothing is read from either side while the other has not taken what was read before: a reader who waits makes the broker wait, and
-// memory is bounded. One thread; nothing blocks but close().
+// Nothing is read from either side while the other has not taken what was read before: a waiting reader makes the broker wait, and
+// memory is bounded. One thread; only close() blocks.
 #pragma once
 
 #include <chrono>

@@ -43,7 +43,7 @@ class Setup(Installed):
         failed = [line.split()[1] for line in run.stdout.splitlines() if line.startswith("failed")]
         restarts = failed[2:] == ["blescan"]  # the capture has ended, and begins again
         self.assertEqual(failed[:2] + failed[2 + restarts:], ["kernel", "bluetoothd"], run.stdout)
-        self.assertEqual(run.stdout.splitlines()[-1], f"blepipe-setup: {1 + restarts} of these need mending")
+        self.assertEqual(run.stdout.splitlines()[-1], f"blepipe-setup: {1 + restarts} of these must be corrected")
         self.assertIn("No scan can start.", run.stdout)
         for word in ("connected to localhost:1883", "subscribed to tfg/detections/raw/+", "are free for the database", "hash_key", "confirm_key"):
             self.assertIn(word, run.stdout)

@@ -57,7 +57,7 @@ class Readme(unittest.TestCase):
         self.assertEqual((code, events.count(b'"detection_event"')), (0, 1), err)
 
     def test_pipelines_to_try(self):
-        lines = to_type(section(["docs", "try.md"], "# Five pipelines", "**6. From a radio"))
+        lines = to_type(section(["docs", "try.md"], "# Pipelines to try", "**6. From a radio"))
         said = self.type([*lines, "sqlite3 my.db 'SELECT count(*) FROM batches'", "sqlite3 moved.db 'SELECT count(*) FROM batches'",
                           "sqlite3 once.db 'SELECT count(*) FROM batches'"]).splitlines()
         stored, moved, once = map(int, said[-3:])

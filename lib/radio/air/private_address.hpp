@@ -1,4 +1,4 @@
-// Resolvable private addresses: who an advertiser is that changes its address, for those whose identity resolving key
+// Resolvable private addresses: recognises advertisers that change their address, if their identity resolving key
 // (IRK) is known. Core Specification, Vol 6 Part B 1.3.2 (the address), Vol 3 Part H 2.2.2 (the function ah).
 #pragma once
 
@@ -60,7 +60,7 @@ class IdentityResolver {
     std::uint64_t tried_ = 0;
 };
 
-// Puts the identity into each report on its way to `next`. Both must outlive it, or the resolver what renew() puts in its place.
+// Puts the identity into each report and passes it to `next`. Both must outlive it; the resolver until renew() replaces it.
 class ResolvingSink : public ReportSink {
   public:
     ResolvingSink(IdentityResolver &resolver, ReportSink &next) : resolver_(&resolver), next_(next) {}

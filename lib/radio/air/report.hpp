@@ -1,4 +1,4 @@
-// One advertising report: what the controller heard, once; and who takes reports.
+// One advertising report, as a controller hears it; and ReportSink, which takes reports.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ struct Report {
     std::string_view adapter;                  // that heard it, as in "hci0"; borrowed too; empty: not known
 };
 
-// The reports' way on, the same for a capture and for a radio. One thread.
+// Where reports go, from a capture or from a radio. One thread.
 class ReportSink {
   public:
     virtual ~ReportSink() = default;
@@ -53,9 +53,9 @@ class ReportSink {
     virtual void listens(bool on, Time since) = 0;
     // When advance() has something to do even if no report comes.
     virtual std::optional<Time> due() const = 0;
-    // No more is wanted.
+    // No more reports are wanted.
     virtual bool satisfied() const = 0;
-    // Nothing more is heard, for good or for a while: hands on what is in hand. It may begin anew after that.
+    // Nothing more is heard, for ever or for a while: passes on what it holds. It may begin again after that.
     virtual void finish() = 0;
 };
 

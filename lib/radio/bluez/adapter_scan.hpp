@@ -1,9 +1,9 @@
-// Keeps one adapter of bluetoothd scanning: powers it on, starts discovery or advertisement monitors, and looks after it.
+// Keeps one adapter of bluetoothd scanning: powers it on, starts discovery or advertisement monitors, and watches it.
 //
-// The watchdog tells an empty room from an adapter that has gone silent by giving it something to do: silence restarts
-// the scan. When the adapter obeys, the room is taken for empty and is asked about more and more rarely, with one power
-// cycle on the way; when it does not, it is power-cycled, and after that given up. A passive scan is restarted without the
-// adapter, which is asked by power cycles after the first two restarts.
+// Silence can mean an empty room or a dead adapter. So after a silence the watchdog restarts
+// the scan. If the adapter obeys, the room is taken for empty, and tests become more and more rare, with one power
+// cycle among them. If it does not obey, it is power-cycled, and then given up. The restart of a passive scan does not reach the
+// adapter, so that is tested by power cycles after the first two restarts.
 #pragma once
 
 #include <chrono>
@@ -65,13 +65,13 @@ class AdapterScan {
     std::optional<Clock::time_point> due() const;
     // Would it hear an advertisement now?
     bool listens() const;
-    // Is nothing wrong that a restart of the tool would mend?
+    // Is there no fault that a restart of the tool would repair?
     bool alive() const;
 
   private:
     // activating: the monitors are registered, and none is active.
     enum class State : std::uint8_t { waiting, pausing, starting, activating, scanning };
-    // How far the watchdog has gone; when a rung fails, the next is tried.
+    // The steps of the watchdog; when one fails, the next is tried.
     enum class Rung : std::uint8_t { none, restarting, cycling };
 
     using Next = void (AdapterScan::*)();
@@ -127,7 +127,7 @@ class AdapterScan {
     // The watchdog.
     Rung rung_ = Rung::none;
     Clock::time_point heard_ = Clock::now();  // the last report, or the last answer to the watchdog
-    std::chrono::milliseconds patience_;      // how long silence is borne from then on
+    std::chrono::milliseconds patience_;      // how long silence may last from then on
     unsigned restarts_ = 0;                   // answered, and still not a report
     unsigned crowd_ = 0;                      // reports in a row, each soon after the one before
     bool cycled_ = false;                     // in this silence

@@ -1,9 +1,9 @@
-// Objects of org.bluez.AdvertisementMonitor1, by which bluetoothd scans passively and tells of advertisements.
+// Objects of org.bluez.AdvertisementMonitor1: with them bluetoothd scans passively and reports advertisements.
 //
 // An object has patterns, each an AD type and at least one byte of its data (BlueZ, org.bluez.AdvertisementMonitor), and
-// bluetoothd takes 32 objects with 7 patterns: nothing matches whatever is on the air. All of them are who sends Flags,
-// manufacturer data, or 16-bit service data or UUIDs that are assigned, or 128-bit UUIDs of the usual versions. A bluetoothd
-// that takes advertisements apart does not compare UUIDs: most are who sends Flags, manufacturer data, or 16-bit service
+// bluetoothd takes 32 objects with 7 patterns, so no pattern matches everything. Match::all hears all that send Flags,
+// manufacturer data, assigned 16-bit UUIDs or their service data, or 128-bit UUIDs of the usual versions. A bluetoothd
+// that parses advertisements does not compare UUIDs: there Match::most hears all that send Flags, manufacturer data, or 16-bit service
 // data whose first byte is 0xaf or less.
 #pragma once
 
@@ -22,7 +22,7 @@ namespace ble {
 class AdvertisementMonitors {
   public:
     enum class Match : std::uint8_t { all, most, nothing };
-    // What is not among most, for people.
+    // What Match::most does not hear, for people.
     static constexpr auto deaf_to =
         "hears no advertiser that sends neither Flags nor manufacturer data nor 16-bit service data with a "
         "first byte "

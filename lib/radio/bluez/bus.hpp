@@ -79,7 +79,7 @@ class Bus {
 
     std::unique_ptr<sd_bus, BusRelease> bus_;
     std::vector<std::unique_ptr<Callback>> signals_;
-    std::exception_ptr thrown_;  // by a callback: it must not fly through sd-bus, which is C
+    std::exception_ptr thrown_;  // by a callback: it must not pass through sd-bus, which is C
 };
 
 }  // namespace ble

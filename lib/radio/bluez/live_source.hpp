@@ -23,7 +23,7 @@ class LiveSource {
     virtual void handle(Time present, ReportSink &sink) = 0;
     // Would it hear an advertisement now? Unless all sources would, there are no windows.
     virtual bool listening() const = 0;
-    // Is nothing wrong that a restart of the tool would mend? systemd's watchdog is fed while this holds.
+    // Is there no fault that a restart of the tool would repair? systemd's watchdog is fed while this is true.
     virtual bool alive() const = 0;
 };
 

@@ -1,5 +1,5 @@
-// The kernel's Bluetooth monitor channel (HCI_CHANNEL_MONITOR), which btmon(1) shows as well: every HCI packet of every
-// adapter, whoever scans. It only listens: somebody else has to start discovery.
+// The kernel's Bluetooth monitor channel (HCI_CHANNEL_MONITOR), which btmon(1) also shows: every HCI packet of every
+// adapter, whoever scans. It only listens: somebody else must start discovery.
 #pragma once
 
 #include <cstdint>

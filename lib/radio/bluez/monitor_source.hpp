@@ -1,5 +1,5 @@
-// Reports from the kernel's monitor channel, of the adapters that BlueZ scans for us: each one that the controller
-// hands over. They can be recorded on the way.
+// All reports that the kernel's monitor channel shows for the adapters that BlueZ scans for us. They can be
+// recorded.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ namespace ble {
 class MonitorSource : public LiveSource {
   public:
     // record: a file to be made; empty: none. Errors are those of MonitorSocket and BtsnoopWriter. Packets that the kernel
-    // had to drop are counted as `dropped`. The sink gets the reports; the loop is to be given clock() in its place.
-    // The scanner tells the adapters, and its watchdog hears of the reports.
+    // had to drop are counted as `dropped`. The sink gets the reports; the loop must drive clock() instead of the sink.
+    // The scanner knows the adapters, and its watchdog is told of the reports.
     MonitorSource(const std::string &record, BluezScanner &scanner, ReportSink &sink, Counters &counters);
 
     ReportSink &clock() { return clock_; }

@@ -1,5 +1,5 @@
-// Which reports show that an adapter hears: those with data, and those without of an address that it has heard before. An
-// adapter that fails may report empty advertisements of ever new addresses without end.
+// Which reports show that an adapter hears: those with data, and those without of an address that it has heard before. A
+// failing adapter may report empty advertisements of new addresses without end.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-// Drives a sink by the times of packets, in a loop that knows the wall clock only.
+// Drives a sink by the times of packets, in a loop that knows only the wall clock.
 //
-// The kernel gives a packet its time a little before a program can read it. A window that ended by the wall clock would
-// miss such a packet, so the wall clock counts late here, and only while no packets come: what a window holds depends on
-// the packets' times alone, and a recording of them gives the same windows again. When the clock was set, packets with times
-// of before may still come; that it was set is believed when a second look finds none.
+// The kernel gives a packet its time a little before a program can read it. A window that ended by the wall clock could
+// miss such a packet. So the wall clock counts late here, and only while no packets come: the contents of a window depend only
+// on the packets' times, and a recording gives the same windows again. After the clock was set, packets with earlier
+// times may still come; so the step is believed when a second look finds none.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
-// The packets of a capture, with times that one packet with an absurd clock does not lead astray.
+// The packets of a capture, with corrected times where a single packet has an absurd one.
 //
-// A packet whose time is more than `leap` from that of the packet before is believed unless the packet after it takes that
-// back: the clock was set, or nothing was recorded for long. Alone it gets the time of the packet before; so does the last packet of a capture when it is more than `longest_silence` ahead. The first packet is
+// A time more than `leap` from that of the packet before is believed if the packet after it agrees:
+// the clock was set, or nothing was recorded for long. If not, the packet gets the time of the packet before; so does the last packet of a capture when it is more than `longest_silence` ahead. The first packet is
 // judged by the two after it.
 #pragma once
 

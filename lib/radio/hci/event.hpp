@@ -10,8 +10,8 @@ namespace ble {
 
 // Appends the reports of an LE Advertising Report (0x02), Directed Advertising Report (0x0B) or Extended Advertising
 // Report (0x0D) to `reports`, in order; their data points into `packet`. All other packets have none.
-// False: the event is malformed or cut short; the reports that stand in it whole are appended all the same. What the
-// advertiser put into its data is not looked at.
+// False: the event is malformed or cut short; complete reports in it are appended all the same. The
+// advertiser's data is not checked.
 bool read_reports(const HciPacket &packet, std::vector<Report> &reports);
 
 }  // namespace ble

@@ -1,14 +1,14 @@
-// Extended advertising data that the controller hands over in several reports, put together again.
+// Joins extended advertising data that the controller delivers in several reports.
 //
 // A report with data status 1 ("more to come") is held until a later part of the same adapter or capture interface,
 // advertiser, advertising set and kind ends it. A controller sends the parts back to back, so waiting is short: it ends a
 // second after the first part, or 80 ms after the last one, by the clock of the reports, whatever comes meanwhile, or when the
-// same first part comes again. What is given up then is handed on as far as it came, as truncated (data status 2), with the
-// time at which its last part was heard: no report is lost. A tail that comes after its beginning was given up is marked
+// same first part comes again. What is given up is passed on as far as it came, as truncated (data status 2), with the
+// time of its last part: no report is lost. A tail that comes after its beginning was given up is marked
 // truncated as well.
 // A later part without an address (00:00:00:00:00:00, or of an anonymous type) belongs to the set of its adapter that
 // was heard last.
-// Parts that were sent before we listened are not missed: what is left of their data looks like whole data.
+// Parts that were sent before we listened are not noticed: the rest looks like whole data.
 // Bounded, over all adapters together: 64 advertisers held at once, 1650 bytes each (the longest data there is), and the
 // names of 256 that were given up.
 #pragma once

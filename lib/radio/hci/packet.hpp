@@ -1,4 +1,4 @@
-// One packet between a host and its Bluetooth controller, recorded or heard just now; or one that a sniffer heard on the air.
+// One packet between a host and its Bluetooth controller, recorded or live; or one that a sniffer heard on the air.
 #pragma once
 
 #include <cstdint>

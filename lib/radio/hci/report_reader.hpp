@@ -1,7 +1,7 @@
-// Advertising reports out of a stream of HCI packets, whether recorded or heard just now: parsed, joined, counted.
+// Advertising reports out of a stream of HCI packets, recorded or live: parsed, joined, counted.
 //
-// They leave in the order in which they were heard: while a part waits for its rest, reports that were heard after it wait as
-// well. Whoever keeps windows by the packets' times needs clock(), so that none ends while something heard in it waits.
+// They leave in the order in which they were heard: while a part waits for its rest, later reports wait
+// too. Windows by the packets' times need clock(), so that none ends while a report of it waits.
 #pragma once
 
 #include <algorithm>
@@ -35,8 +35,8 @@ class ReportReader {
 
     // Passes the packet's reports on, or holds them until they are whole. Malformed events are counted as `rejected`.
     void read(const HciPacket &packet);
-    // The clock has reached `now`: hands on what has waited too long for its rest. To be called with each packet's time before
-    // anybody else hears of it.
+    // The clock has reached `now`: passes on what has waited too long for its rest. Call it with each packet's time before
+    // all else.
     void advance(Time now);
     // How far the clock of the reports has come: up to `now`, but not beyond what is held.
     Time clock(Time now) const { return std::min(now, joiner_.earliest().value_or(now)); }

@@ -1,9 +1,9 @@
-// Whether controllers scan, by the commands that they obey: one whose scan is off hears nobody, though nothing is wrong with
-// it. bluetoothd may rest between two discoveries.
+// Whether controllers scan, by the commands that they obey: one whose scan is off hears nobody, although it works.
+// bluetoothd may pause between two discoveries.
 //
-// Known are the controllers that have been seen to report, or to begin or end a scan. Of the time before it is taken that
-// they listen, and so of a stream that tells of none, a sniffer's for instance. A scan for the devices of the accept list
-// only does not hear the room, and counts as none.
+// A controller is known when it has reported, or begun or ended a scan. Before that it counts as
+// listening, and so does a stream without such commands, for instance of a sniffer. A scan only for the devices of the accept list
+// does not hear the room, and does not count.
 #pragma once
 
 #include <chrono>

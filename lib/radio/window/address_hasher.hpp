@@ -15,7 +15,7 @@ namespace ble {
 class AddressHasher {
   public:
     // With a key: HMAC-SHA-256; without: plain SHA-256, which anybody can reverse by trying all 2^48 addresses.
-    // With an epoch, too, each stretch of that length since 1970 (UTC) has a key of its own, HMAC-SHA-256 of
+    // With an epoch, each period of that length since 1970 (UTC) has its own key, HMAC-SHA-256 of
     // "blepipe epoch SECONDS NUMBER" under `key`: nobody without `key` can follow an advertiser into the next one.
     explicit AddressHasher(std::optional<std::string> key, std::chrono::seconds epoch = {});
 
@@ -26,7 +26,7 @@ class AddressHasher {
 
     // 64 lower-case hex digits over the address in upper case without separators; its type is not part of it.
     std::string hash(const Address &address) const;
-    // The same of its identity address, if that is known; otherwise of what stands for its key.
+    // The same for its identity address, if that is known; otherwise for Identity::hashed.
     std::string hash(const Identity &identity) const;
     // Which key: the first 8 hex digits of its SHA-256; "sha256" without one. With epochs also which one, by its start
     // and length: "a41c09d2@2026-11-26T00:00:00Z/86400s".

@@ -30,8 +30,8 @@ struct FilterRule {
 };
 
 // Rules are grouped by the arguments that name them: one rule, or with @FILE the rules of a file, a line each; blank
-// lines and those that begin with # are skipped. A list of whole addresses costs a report one look-up, however long it
-// is; of other rules there can be `most_patterns`.
+// lines and those that begin with # are skipped. A list of whole addresses costs one look-up for a report, however long it
+// is; there can be `most_patterns` other rules.
 class Filter {
   public:
     static constexpr std::size_t most_patterns = 1000;

@@ -3,9 +3,9 @@
 // The windows run on the reports' clock, from its first instant on: `window` long, then `pause` without listening. A
 // window in which nothing was heard gives an empty batch. A clock that steps back a little is tolerated; when it steps
 // back by more than 10 s (or a window), or stands still for longer than `longest_silence`, the series of windows begins
-// anew. What the radio rested in a window is taken off its window_ms; one in which it rested all the time gives no batch,
+// anew. Pauses of the radio in a window are subtracted from its window_ms; a window that is all pause gives no batch,
 // unless somebody was heard all the same. A window that lies in two of the hasher's epochs is cut in two there: no batch has hashes of both.
-// What judges and names advertisers can be replaced between two windows (at_next_window()).
+// Filter, hasher and address resolver can be replaced between two windows (at_next_window()).
 // Bounded: a window with very many advertisers gives several batches, each below the longest line there may be.
 #pragma once
 

@@ -9,7 +9,7 @@ namespace ble {
 
 class Rests {
   public:
-    // A scan that is started anew is off for a moment; that is no rest, but counts as listening.
+    // A scan that is restarted is off for a moment; that still counts as listening.
     static constexpr std::chrono::milliseconds moment{250};
 
     // The radio listens from then on, or does not. At first it does.

@@ -16,7 +16,7 @@ class Answer {
     explicit Answer(pg_result *result);
     int rows() const;
     std::int64_t changed() const;  // by INSERT, UPDATE, DELETE or COPY
-    // Of a row that is not there: Error(io), the database has lost its state.
+    // For a missing row: Error(io), the database has lost its state.
     bool is_null(int row, int column) const;
     std::int64_t integer(int row, int column) const;
     std::string_view text(int row, int column) const;  // as long as the answer lives

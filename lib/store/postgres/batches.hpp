@@ -11,7 +11,7 @@
 
 namespace ble {
 
-// Sends the rows of a transaction by COPY: detections as they come, while the server has time, and batches in the end.
+// Sends the rows of a transaction by COPY: detections as they come, so that the server works meanwhile, and batches at the end.
 class PostgresBatches : public BatchRows {
   public:
     PostgresBatches(Connection &connection, Partitions &partitions)

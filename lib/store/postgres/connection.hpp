@@ -2,7 +2,7 @@
 //
 // One thread. Statements are prepared at their first use and sent in a pipeline: queue() does not wait for an answer, ask() waits for
 // its own and those before. What the server refuses is thrown as DatabaseError, and then the transaction is to be rolled back. A link
-// that is cut, a server that stops, is full, takes nobody or only reads is `trouble`; so is one that says nothing for a minute, or for
+// that is cut, and a server that stops, is full, accepts nobody or is read-only, is `trouble`; so is one without an answer for a minute, or for
 // five seconds after a request to stop.
 #pragma once
 
@@ -44,11 +44,11 @@ class Connection {
     // Connects where that is needed. True: it was. Sets up the session; finds no schema.
     bool connect();
     const std::string &name() const { return uri_; }  // for people
-    // After a request to stop, nothing is waited for: of what only reads.
+    // After a request to stop, do not wait for any answer: for connections that only read.
     void stop_at_once() { longest_stop_ = std::chrono::seconds(0); }
     // How long the session waits for a lock: as it is set, or 10 s. Of the last connect().
     std::chrono::milliseconds lock_timeout() const { return lock_timeout_; }
-    // What begins a transaction that waits no longer than that, nor than the session; and what ends that wait.
+    // Statements that begin a transaction which waits for locks no longer than this, nor than the session; and that end this limit.
     std::string begin_briefly(std::chrono::milliseconds wait) const;
     std::string wait_as_set() const;
 
@@ -61,7 +61,7 @@ class Connection {
     };
     std::vector<Answer> ask(const std::vector<Question> &all);
     void settle();  // waits for all answers
-    // While it lives an answer may take any time: of what goes through all rows.
+    // While it lives an answer may take any time: for statements that go through all rows.
     class Patient {
       public:
         explicit Patient(Connection &connection) : connection_(connection) { connection_.patient_ = true; }
@@ -90,7 +90,7 @@ class Connection {
     };
     using Result = std::unique_ptr<pg_result, void (*)(pg_result *)>;
 
-    // Why an address, or all of a host, did not take us.
+    // Why an address, or all of a host, did not accept us.
     struct Refusal {
         ErrorClass what;
         std::string why;

@@ -1,5 +1,4 @@
-// What retention leaves behind: tables of detections that no batch refers to, and advertisers of whom no detection is left or was ever
-// stored. Outside of transactions, in small steps, each of which has others wait for a moment only.
+// What retention leaves: tables of detections to which no batch refers, and advertisers without any detection. Outside of transactions, in small steps; others wait only for a moment.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +13,8 @@
 
 namespace ble {
 
-// A table that nobody needs is parted from the others first, which is quick. What it holds is then counted, some pages at a time, and taken
-// from the advertisers' sums, without a lock that anybody waits for; and then it is dropped.
+// A table that is no longer needed is detached first, which is quick. Then its rows are counted, some pages at a time, and subtracted
+// from the advertisers' sums, without a lock for which anybody waits; and then it is dropped.
 class Leftovers {
   public:
     Leftovers(Connection &connection, Partitions &partitions)
@@ -45,7 +44,7 @@ class Leftovers {
     bool dropped_ = false;                    // a table, since the last walk began
     std::optional<std::int64_t> walked_at_;   // when the last walk through all advertisers began
     std::optional<std::int64_t> swept_;  // of the walk that is under way: the last one that was looked at
-    // A long query of a reader is in the way, and then others wait behind us. For VACUUM to give way takes a second (deadlock_timeout).
+    // A long query of a reader blocks us, and others then wait behind us. VACUUM gives way after a second (deadlock_timeout).
     LockWait wait_;
     Throttle said_{std::chrono::hours(1)};
 };

@@ -1,5 +1,5 @@
-// How long to wait for a lock that keeps out others, who wait behind whoever waits for it: not for long, but longer after each failure, or
-// those who hold it for some seconds each would never let it go.
+// How long to wait for an exclusive lock. Others wait behind us, so not long; but longer after each failure, because
+// readers that hold it for some seconds each might never leave a gap.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What writers have to say about advertisers, and how it comes to them: each appends to advertiser_news, and one at a time adds that up.
+// Updates of advertisers: each writer appends to advertiser_news, and one at a time adds that up.
 #pragma once
 
 #include <map>

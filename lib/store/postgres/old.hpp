@@ -9,8 +9,8 @@
 
 namespace ble {
 
-// A batch goes when it is old. Its detections go with it while their table is small; a large table is left as it is, its rows without a batch in
-// no view, until no batch refers to it, and then dropped whole.
+// An old batch is deleted. So are its detections if their table is small. A large table is kept until no batch refers to it, and then dropped as a
+// whole; no view shows its rows without a batch.
 class PostgresOld : public OldRows {
   public:
     PostgresOld(Connection &connection, Partitions &partitions)

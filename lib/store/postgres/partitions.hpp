@@ -1,5 +1,5 @@
-// The tables that detections are in: one for each day or week of their times. They are made ahead; what has another time, as the
-// word of a clock that is wrong, is in the table detections_other, and is moved when a table for it is made after all.
+// The tables that detections are in: one for each day or week of their times. They are made ahead. Rows with another time, as from
+// a wrong clock, are in the table detections_other, and are moved when a table for them is made later.
 #pragma once
 
 #include <chrono>
@@ -31,7 +31,7 @@ class Partitions {
     void note(std::int64_t oldest, std::int64_t newest);
     void undone() { noted_.clear(); }
 
-    // Outside a transaction: brings indexes up to what was stored, makes tables for what was noted, and ahead of the present. After trouble, as a reader that holds on to all
+    // Outside a transaction: brings indexes up to what was stored, makes tables for what was noted, and ahead of the present. After trouble, such as a reader that locks all
     // tables, it does not try for a minute: storing goes on.
     void keep_up() noexcept;
     // By their times. As they are now.

@@ -22,7 +22,7 @@ class AgeRows {
     virtual AgeRow read() = 0;
     virtual AgeRow lock() = 0;  // read(), and nobody else writes it until the end of the transaction
     virtual void write(const AgeRow &row) = 0;
-    // Does a process of another start of a machine, that has written the row, still live? Then it is theirs to write.
+    // Is a process that wrote the row, on another start of a machine, still alive? Then only that machine writes it.
     virtual bool is_kept(const std::string &boot) = 0;
     virtual std::int64_t newest() = 0;  // the age at which the last batch was stored; -1: there is none
 

@@ -73,12 +73,12 @@ class NameRows {
     // Its id. It is in the table at the latest after tell() about it.
     virtual std::int64_t advertiser(std::string_view device_hash) = 0;
 
-    // What was seen later than now was seen by a clock that was ahead: it is no longer the newest.
+    // A time later than now came from a clock that was ahead: it is no longer the newest.
     virtual void tell(const DeviceNews &news) = 0;
     virtual void conflicted(std::int64_t device, std::int64_t at) = 0;
     // Of archived batches: nothing gets older by them.
     virtual void tell_archived(const DeviceNews &news) = 0;
-    // The word of whoever heard of it last counts; of counts the greater one.
+    // The later of the two counts; of numbers the greater one.
     virtual void merge(const DeviceWord &word) = 0;
     virtual void tell(const std::vector<AdvertiserNews> &news, std::int64_t received_at) = 0;
 };

@@ -1,5 +1,5 @@
-// What is known of each five minutes and each day without their detections: the tables rollups, rollups_day, rollup_days and
-// occupancy_rollups, and which batches have yet to go into them (lib/store/rollup.hpp has the rule).
+// Summaries of each five minutes and each day: the tables rollups, rollups_day, rollup_days and
+// occupancy_rollups, and which batches are not in them yet (lib/store/rollup.hpp has the rule).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Who was heard, added up here: SQLite would sort all rows for it, which takes five times as long.
+// Adds up who was heard: SQLite would sort all rows for this, which takes five times as long.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What questions read, in SQL: detections alone, or rollups and of detections what these have not.
+// What questions read, in SQL: detections alone, or rollups and the detections that these do not have.
 #pragma once
 
 #include <string>
