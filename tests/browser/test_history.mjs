@@ -214,6 +214,34 @@ test("who is where: the strongest Pi of each, search by words in any order, and 
   assert.equal(await param(page, "since"), "2026-10-28T12:00:00Z");
 });
 
+test("hours of the week are the viewer's, where they do not begin with those of UTC too", async () => {
+  const { rows } = await api(await open(`#/coverage?${WEEK}`), `occupancy?${WEEK}&every=30m&limit=10000`);
+  const page = await open(`#/occupancy?${WEEK}`, { timezoneId: "Asia/Kolkata" });
+  const sums = new Map();
+  for (const { from, advertisers } of rows) sums.set(from, (sums.get(from) ?? 0) + advertisers);
+  for (const [day, hour] of [[0, 13], [1, 9], [4, 17]]) {
+    const here = [...sums].filter(([from]) => {
+      const date = new Date(Date.parse(from) + 330 * 60_000);
+      return (date.getUTCDay() + 6) % 7 === day && date.getUTCHours() === hour;
+    }).map(([, n]) => n);
+    assert.equal(here.length, 2, "two half hours");
+    await until(async () => (await page.locator(`.heat tbody tr >> nth=${day}`).locator("td").nth(hour).innerText()) === String(Math.round((here[0] + here[1]) / 2)), `the mean at ${day} ${hour}`);
+  }
+  await shows(page, "main", /The mean of the half hours[^]*in 30 minutes/);
+});
+
+test("each step of the hours of the week lies in one hour of the viewer's", async () => {
+  const blews = await startBlews();
+  for (const [timezoneId, from, to, wanted] of [
+    ["UTC", "2026-10-01", "2026-10-08", "1h"], ["America/Santiago", "2026-09-01", "2026-09-10", "1h"], ["Asia/Kolkata", "2026-10-01", "2026-10-08", "30m"],
+    ["Asia/Kathmandu", "2026-10-01", "2026-10-08", "15m"], ["Australia/Lord_Howe", "2026-07-01", "2026-07-08", "30m"],
+    ["Australia/Lord_Howe", "2026-12-01", "2026-12-08", "1h"], ["Australia/Lord_Howe", "2026-10-01", "2026-10-08", "30m"]]) {
+    const page = await openPage(blews, { timezoneId });
+    const step = await page.evaluate(`import("./heatmap.js").then(({ stepWithin }) => stepWithin({ from: Date.parse("${from}"), to: Date.parse("${to}") }))`);
+    assert.equal(step, wanted, `${timezoneId} from ${from}`);
+  }
+});
+
 test("names and beacons are those that are told now", async () => {
   const blews = await startBlews({ options: ["--db", await month()] });
   await blews.feed(batch("pi-cafe", [detection(1, -50, { device_hash: TROLLEY, local_name: "Book trolley", beacon: { type: "ibeacon", minor: 7 } })]));

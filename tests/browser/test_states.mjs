@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const DAY = "since=2026-10-28T00:00:00Z&until=2026-10-29T00:00:00Z";
 const VIEWS = ["presence", "occupancy", "coverage", "advertiser"];
 const REFUSED = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INVALID_HTTP_RESPONSE|WebSocket connection to/;
-const FAILED = /status of (400|404|503|504)/;
+const FAILED = /status of (400|403|404|503|504)/;
 const address = (view, more = DAY) => `#/${view}?${view === "advertiser" ? `hash=${TROLLEY}&` : ""}${more}`;
 
 // A view whose questions are answered so.
@@ -168,6 +168,64 @@ test("without the library of charts there are tables, and what to install", asyn
   await page.locator(".behind summary").click();
   await until(async () => await page.locator(".behind tbody tr").count() > 100, "the numbers");
   await findsNothing(page);
+});
+
+test("a library of charts that was not to be had once is asked for again, and that is said", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: /ERR_FAILED|ERR_CONNECTION/ });
+  let failing = true, asked = 0;
+  await page.route(/chart\.min\.js/, (route) => {
+    asked++;
+    return failing ? route.abort("connectionreset") : route.continue();
+  });
+  await page.goto(`${page.home}${address("advertiser")}`);
+  await shows(page, ".chart", /its library could not be fetched; this page tries again/);
+  assert.equal(await page.locator("canvas:visible").count(), 0);
+  failing = false;
+  await until(() => page.evaluate("globalThis.Chart?.getChart(document.querySelector('canvas'))?.data.datasets.length"), "the chart");
+  await counts(page, "canvas:visible", 1);
+  assert.ok(await page.getByText("could not be fetched").isHidden());
+  assert.ok(asked >= 2);
+});
+
+// Questions to /api/v1/ from now on, and a clock of the page's that can be moved.
+async function questions(page) {
+  const asked = [];
+  page.on("request", (request) => { if (request.url().includes("/api/v1/")) asked.push(request.url()); });
+  await page.clock.install();
+  return asked;
+}
+
+for (const [what, status, body, wanted] of [
+  ["whom a proxy lets nobody ask", 403, "<html>no", /cannot be asked from here: the server answers “403” to all below api\/v1\/\. If there is a proxy before blews, let it pass/],
+  ["of which a proxy knows nothing", 404, "<html>nothing", /the server answers “404” to all below api\/v1\//],
+  ["that has no database", 404, JSON.stringify({ detail: "blews was started without --db, so it has no history" }), /This blews has no database[^]*bleingest --db ble\.db \| blews --db ble\.db/]]) {
+  for (const view of ["occupancy", "now"]) {
+    test(`a server ${what} is asked no more, and what to do is said: ${view}`, async () => {
+      const blews = await startBlews({ options: ["--db", await month()] });
+      const page = await openPage(blews, { address: "#/live", expected: FAILED });
+      const asked = await questions(page);
+      await page.route("**/api/v1/**", (route) => route.fulfill({ status, body }));
+      await page.goto(`${page.home}#/${view}`);
+      await shows(page, "main", wanted);
+      const before = asked.length;
+      for (let minute = 0; minute < 60; minute++) await page.clock.fastForward(60_000);
+      assert.deepEqual(asked.slice(before), []);
+    });
+  }
+}
+
+test("a database that stays away is asked less and less often", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: FAILED });
+  const asked = await questions(page);
+  await page.route("**/api/v1/**", (route) => route.fulfill({ status: 503, body: JSON.stringify({ detail: "the database cannot be read now" }) }));
+  await page.goto(`${page.home}#/coverage?since=1h`);
+  await shows(page, "main", /this page tries again by itself/);
+  for (let minute = 0; minute < 60; minute++) {
+    await page.clock.fastForward(60_000);
+    await page.evaluate("fetch('health').then(() => null)");  // answers come in the time of the test
+  }
+  const rounds = asked.filter((url) => url.includes("/coverage?")).length;
+  assert.ok(rounds >= 4 && rounds <= 14, `${rounds} in an hour`);
 });
 
 test("names that mean harm are text, in every view and in files", async () => {
