@@ -23,6 +23,7 @@ TEST_CASE("of numbers that are told alone, a brief event has those") {
 
 TEST_CASE("what is no event has no brief one") {
     EventBrief brief;
-    for (const char *text : {"", "7", "[]", "{}", R"({"type":"detection_event"})", R"({"data":3})", "{\"data\":{"})
+    for (const char *text :
+         {"", "7", "[]", "{}", R"({"type":"detection_event"})", R"({"data":3})", "{\"data\":{"})
         CHECK(brief.of(text) == std::nullopt);
 }
