@@ -6,7 +6,6 @@ import { plain } from "./format.js";
 import { t } from "./words.js";
 
 const EVERY_MS = 60_000, LINES_EVERY_MS = 5 * 60_000;
-const MOST_LINES = 24;  // Pis, each of which is a question
 const LAST_HOUR = { since: "1h", limit: 10_000 };
 
 function grouped(rows, key) {
@@ -71,12 +70,12 @@ export class PastHour {
     this.known = true;
     if (pis.length) this.changed();
     this.stretches = grouped(timed((await ask("coverage", LAST_HOUR, signal)).rows), "device_id");
-    const steps = async (device) => over((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows, this.feed.now());
-    this.places = byLocation(await steps());
+    const steps = async (by) => over((await ask("occupancy", { ...LAST_HOUR, every: "5m", by }, signal)).rows, this.feed.now());
+    this.places = byLocation(await steps("place"));
     this.changed();
     if (Date.now() < this.linesDue) return;
     this.linesDue = Date.now() + LINES_EVERY_MS;
-    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, await steps(device));
+    this.lines = grouped(await steps("device"), "device_id");
     this.changed();
   }
 

@@ -158,7 +158,7 @@ export class Seen {
     return this.rows[this.first];
   }
 
-  // What advertisers call themselves, by hash; what is not told now is not known, since it is not stored.
+  // What advertisers call themselves, by hash, as far as it is kept here.
   told() {
     const names = new Map();
     for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) names.set(hash, [name, beacon].filter(Boolean).join(" · "));

@@ -253,6 +253,7 @@ export const en = {
 
   "presence.search": "search: words of name, beacon, hash, Pi, place, zone",
   "presence.table": "Advertisers, the strongest first",
+  "presence.unnamed": "Of more than an hour the database does not tell names and beacons: there are those alone that this page has heard in the last 15 minutes.",
   "presence.count": ["{n} advertiser, at the Pi that hears it best", "{n} advertisers, each at the Pi that hears it best"],
   "presence.count_of": "{n} of {all} advertisers match",
 };

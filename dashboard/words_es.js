@@ -253,6 +253,7 @@ export const es = {
 
   "presence.search": "buscar: palabras de nombre, baliza, hash, Pi, lugar, zona",
   "presence.table": "Emisores, primero el más fuerte",
+  "presence.unnamed": "De más de una hora la base de datos no dice nombres ni balizas: solo se ven los que esta página ha oído en los últimos 15 minutos.",
   "presence.count": ["{n} emisor, en el Pi que mejor lo oye", "{n} emisores, cada uno en el Pi que mejor lo oye"],
   "presence.count_of": "{n} de {all} emisores coinciden",
 };

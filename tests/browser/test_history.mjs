@@ -1,8 +1,10 @@
 // The views of what is stored, with a month of six Pis: what they show, ranges of time, zoom, filters, search, files.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { batch, counts, detection, openPage, shows, startBlews, test, until } from "./harness.mjs";
-import { month, TROLLEY } from "./site.mjs";
+import { month, store, TROLLEY } from "./site.mjs";
 
 const THREE_DAYS = "since=2026-10-27T00:00:00Z&until=2026-10-30T00:00:00Z";
 const WEEK = "since=2026-10-19T00:00:00Z&until=2026-10-26T00:00:00Z";
@@ -239,6 +241,23 @@ test("each step of the hours of the week lies in one hour of the viewer's", asyn
     const page = await openPage(blews, { timezoneId });
     const step = await page.evaluate(`import("./heatmap.js").then(({ stepWithin }) => stepWithin({ from: Date.parse("${from}"), to: Date.parse("${to}") }))`);
     assert.equal(step, wanted, `${timezoneId} from ${from}`);
+  }
+});
+
+test("names and beacons are those that are stored, of up to an hour, and the page says of more that there are none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-names-"));
+  try {
+    const told = { local_name: "Book <b>trolley", beacon: { ibeacon: { uuid: "f7826da6-4fa2-4e98-8024-bc5b71e0893e", major: 7, minor: 1 } } };
+    const db = await store(join(folder, "names.db"), [`${JSON.stringify(batch("pi-hall", [detection(1, -50, told), detection(2)]))}\n`]);
+    const blews = await startBlews({ options: ["--db", db] });
+    const page = await open("#/presence?q=trolley+f7826da6", { blews });
+    await shows(page, ".presence tbody", /Book <b>trolley · ibeacon f7826da6 7\/1/);
+    await counts(page, ".presence tbody tr", 1);
+    assert.ok(await page.getByText("does not tell names and beacons").isHidden());
+    await page.goto(`${blews.url}#/presence?since=6h`);
+    await shows(page, "main", /Of more than an hour the database does not tell names and beacons/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 
