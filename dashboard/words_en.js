@@ -44,7 +44,7 @@ export const en = {
   "now.behind": ["sends old batches", "send old batches"],
   "now.unknown": "not known",
   "now.unknown_why": "not heard since you opened this page; before that its clock was not set, so nobody knows when it was heard",
-  "now.no_answer": "The database cannot be asked for now.",
+  "now.no_answer": "There is no answer of the database.",
   "now.unknown_since": "the database has not answered since {time}",
   "now.heard": "heard {ago}",
   "now.since": "silent since {time} ({span})",

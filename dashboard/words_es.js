@@ -44,7 +44,7 @@ export const es = {
   "now.behind": ["envía lotes antiguos", "envían lotes antiguos"],
   "now.unknown": "no se sabe",
   "now.unknown_why": "no se ha oído desde que abrió esta página; antes, su reloj no estaba en hora, así que no se sabe cuándo se oyó",
-  "now.no_answer": "Ahora no se puede preguntar a la base de datos.",
+  "now.no_answer": "No hay respuesta de la base de datos.",
   "now.unknown_since": "la base de datos no responde desde {time}",
   "now.heard": "oído {ago}",
   "now.since": "en silencio desde {time} ({span})",

@@ -216,6 +216,17 @@ test("who is where: the strongest Pi of each, search by words in any order, and 
   assert.equal(await param(page, "since"), "2026-10-28T12:00:00Z");
 });
 
+test("zones that stand on each other are as high as all of them together", async () => {
+  const page = await open(`#/occupancy?${WEEK}&place=Reading+room`);
+  await drawn(page, "data.datasets.length");
+  const { rows } = await api(page, `occupancy?${WEEK}&place=Reading+room&every=1h&limit=10000`);
+  const highest = await page.evaluate(`(() => {
+    const chart = Chart.getChart(document.querySelector("canvas"));
+    return Math.max(...chart.getDatasetMeta(2).data.map(({ y }) => chart.scales.y.getValueForPixel(y)));
+  })()`);
+  assert.equal(Math.round(highest), Math.max(...rows.map(({ advertisers }) => advertisers)));
+});
+
 test("hours of the week are the viewer's, where they do not begin with those of UTC too", async () => {
   const { rows } = await api(await open(`#/coverage?${WEEK}`), `occupancy?${WEEK}&every=30m&limit=10000`);
   const page = await open(`#/occupancy?${WEEK}`, { timezoneId: "Asia/Kolkata" });

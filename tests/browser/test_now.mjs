@@ -234,8 +234,8 @@ test("without a database there is no column of the last hour, and no question", 
 test("a database that cannot be read is told of, and takes nothing from what is live", async () => {
   const blews = await startBlews({ options: ["--db", "/nonexistent/ble.db"] });
   const page = await openPage(blews, { expected: /status of 503/ });
-  await shows(page, "main", /The database cannot be asked for now\. The server says: .*ble\.db.* blews has been given no batch/);
+  await shows(page, "main", /There is no answer of the database\. The database cannot be asked for now; this page tries again by itself\. The server says: .*ble\.db.* blews has been given no batch/);
   await blews.feed(batch("pi-hall", [detection(1)]));
   await shows(page, tile("pi-hall"), /1 medium/);
-  await shows(page, ".said", /The database cannot be asked for now\. The server says: .*ble\.db/);
+  await shows(page, ".said", /^The database cannot be asked for now; this page tries again by itself\. The server says: .*ble\.db/);
 });
