@@ -107,6 +107,22 @@ test("of an answer that is cut nothing is drawn before it begins, and its sum is
   await shows(page, ".own summary", /28.*29 Oct 2026/);
 });
 
+test("what is missing is never rounded away", async () => {
+  const [from, hole, until] = ["2026-10-28T00:00:00Z", "2026-10-28T23:59:40Z", "2026-10-29T00:00:00Z"];
+  const page = await answered("coverage", 200, { rows: [{ device_id: "pi-1", what: "listening", from, until: hole }, { device_id: "pi-1", what: "silent", from: hole, until }] });
+  await shows(page, ".summary", /they listened 99\.9 % of the time/);
+});
+
+test("without an answer for the hours of the week the rest is shown, and why", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", timezoneId: "Asia/Kolkata", expected: FAILED });
+  await page.route("**/api/v1/occupancy?*every=30m*", (route) => route.fulfill({ status: 504, body: JSON.stringify({ detail: "the answer took too long" }) }));
+  await page.goto(`${page.home}${address("occupancy", "since=2026-10-19T00:00:00Z&until=2026-10-26T00:00:00Z")}`);
+  await counts(page, ".place-chart", 4);
+  await shows(page, ".history section >> nth=1", /The answer took too long, so it was stopped/);
+  assert.ok(await page.locator(".heat").isHidden());
+  await findsNothing(page);
+});
+
 test("an average is of whole steps, those that are over", async () => {
   const row = (from, advertisers) => ({ from: at(from), until: at(from + 60), location: "Hall", near: advertisers, medium: 0, far: 0, advertisers, pis: 1, listened_s: 60 });
   const page = await answered("occupancy", 200, { rows: [row(0, 1), row(60, 10), row(120, 20), row(180, 3)] });
