@@ -12,7 +12,7 @@ export class Feed {
     this.take = take;
     this.state = "connecting";  // "connecting", "open", "lost"
     this.everOpen = false;
-    this.opened = 0;            // how often it was
+    this.reopened = 0;          // how often it was opened again
     this.lostAt = null;         // since when there is no connection
     this.nextTry = null;
     this.missed = 0;            // events that the server did not wait with for this page
@@ -119,8 +119,8 @@ export class Feed {
     if (Number.isInteger(data.clients)) this.viewers = data.clients;
     if (["connected", "state"].includes(data.status)) this.history = data.history === true;
     if (data.status !== "live") return;
+    if (this.everOpen) this.reopened++;
     this.live = this.everOpen = true;
-    this.opened++;
     this.state = "open";
     this.lostAt = this.nextTry = null;
   }

@@ -131,7 +131,7 @@ export class HistoryView {
     if (kind === "defect") console.error(trouble);
     this.say(kind, { detail: plain(trouble.message), time: time(this.answered ?? null) });
     this.body.hidden = !this.shown || !["lost", "busy"].includes(kind);
-    this.openedThen = this.page.feed.opened;
+    this.reopenedThen = this.page.feed.reopened;
     const wait = pause(kind, ++this.failures);
     if (wait !== null && (["lost", "busy"].includes(kind) || renewal(this.range))) this.later(() => this.renew(), wait);
   }
@@ -178,7 +178,7 @@ export class HistoryView {
 
   // What could not be answered may be once blews is there again.
   draw() {
-    if (!this.failures || this.page.feed.opened === this.openedThen) return;
+    if (!this.failures || this.page.feed.reopened === this.reopenedThen) return;
     this.failures = 0;
     this.load();
   }

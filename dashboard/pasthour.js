@@ -41,7 +41,7 @@ export class PastHour {
 
   // To be called now and then.
   step() {
-    if (this.failures && this.feed.opened !== this.openedThen) Object.assign(this, { failures: 0, due: 0 });  // blews is there again
+    if (this.failures && this.feed.reopened !== this.reopenedThen) Object.assign(this, { failures: 0, due: 0 });  // blews is there again
     if (!this.feed.history || this.asking || document.hidden || Date.now() < this.due) return;
     this.asking = true;
     const { signal } = this.aborter;
@@ -49,7 +49,7 @@ export class PastHour {
       if (signal.aborted) return;
       this.failures = trouble ? this.failures + 1 : 0;
       const wait = trouble ? pause(trouble.kind, this.failures) ?? Infinity : EVERY_MS;
-      Object.assign(this, { trouble, asking: false, known: true, due: Date.now() + Math.max(wait, EVERY_MS), openedThen: this.feed.opened });
+      Object.assign(this, { trouble, asking: false, known: true, due: Date.now() + Math.max(wait, EVERY_MS), reopenedThen: this.feed.reopened });
       this.changed();
     });
   }

@@ -230,6 +230,16 @@ for (const [what, status, body, wanted] of [
   }
 }
 
+test("what was asked no more is asked again when blews is there anew, with a database", async () => {
+  const port = await freePort(), blews = await startBlews({ port });
+  const page = await openPage(blews, { address: address("coverage"), expected: /status of 404/ });
+  await shows(page, "main", /This blews has no database/);
+  page.removeAllListeners("console");  // of a server that is gone
+  await blews.end();
+  await startBlews({ port, options: ["--db", await month()] });
+  await counts(page, ".lane-list li", 6);
+});
+
 test("a database that stays away is asked less and less often", async () => {
   const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: FAILED });
   const asked = await questions(page);
