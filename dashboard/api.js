@@ -1,6 +1,6 @@
 // Questions about what is stored, at /api/v1/ of blews.
 
-// Why there is no answer. `kind`: "no_database", "lost", "slow", "busy", "unknown", "wrong", "login".
+// Why there is no answer. `kind`: "no_database", "lost", "slow", "busy", "unknown", "wrong", "login", "refused": whoever answers lets nobody ask.
 export class Trouble extends Error {
   constructor(kind, detail = "") {
     super(detail);
@@ -9,7 +9,21 @@ export class Trouble extends Error {
 }
 
 const NO_DATABASE = "blews was started without --db";
-const KINDS = { 400: "wrong", 401: "login", 404: "unknown", 429: "busy", 503: "busy", 504: "slow" };
+const KINDS = { 400: "wrong", 401: "login", 403: "refused", 404: "unknown", 405: "refused", 504: "slow" };  // others: "busy"
+
+function troubleOf(status, detail) {
+  if (status === 404 && detail.startsWith(NO_DATABASE)) return new Trouble("no_database", detail);
+  const kind = status === 404 && detail === "" ? "refused" : KINDS[status] ?? "busy";  // blews says what it does not know
+  return new Trouble(kind, kind === "refused" ? `${status} ${detail}`.trim() : detail);
+}
+
+const SOON_MS = 10_000, LATER_MS = 60_000, LONGEST_MS = 10 * 60_000;
+
+// How long to wait after so many failures in a row before the same is asked again; null: until somebody wants it, or blews was started anew.
+export function pause(kind, failures) {
+  const first = { lost: SOON_MS, busy: SOON_MS, slow: LATER_MS, unknown: LATER_MS }[kind];
+  return first === undefined ? null : Math.min(LONGEST_MS, first * 2 ** (failures - 1));
+}
 
 async function detailOf(reply) {
   try {
@@ -32,10 +46,7 @@ export async function ask(question, asked = {}, signal = undefined) {
     location.assign("login");
     throw new Trouble("login");
   }
-  if (!reply.ok) {
-    const detail = await detailOf(reply);
-    throw new Trouble(reply.status === 404 && detail.startsWith(NO_DATABASE) ? "no_database" : KINDS[reply.status] ?? "busy", detail);
-  }
+  if (!reply.ok) throw troubleOf(reply.status, await detailOf(reply));
   try {
     const { rows, more, why_empty: why } = await reply.json();
     return { rows, more: Boolean(more), listened: !(why ?? "").startsWith("nobody listened") };

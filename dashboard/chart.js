@@ -1,17 +1,24 @@
-// A chart over time, drawn by Chart.js as Debian has it. Without that library nothing is drawn, and the table beside it has the numbers.
+// A chart over time, drawn by Chart.js as Debian has it. While that library is not there nothing is drawn, and the table beside it has the
+// numbers.
 import { ticks } from "./axis.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { moment } from "./format.js";
 import { number, t } from "./words.js";
 import { zoomable, zoomLabel } from "./zoom.js";
 
-const TICK_PX = 62;
+const TICK_PX = 62, TRY_AGAIN_MS = 10_000;
 
-let library = null;
-// Resolves to Chart.js, or to null when it is not installed.
+let loading = null, failures = 0;
+// Resolves to "" when Chart.js is there; to "missing" when it is not installed, "lost" when it could not be fetched.
 function load() {
-  library ??= import("./chart.min.js").then(() => globalThis.Chart ?? null, () => null);
-  return library;
+  // A browser keeps that an address had no module.
+  loading ??= import(`./chart.min.js${failures ? `?${failures}` : ""}`).then(() => "", async () => {
+    failures++;
+    loading = null;
+    const reply = await fetch("chart.min.js", { method: "HEAD", cache: "no-store" }).catch(() => null);
+    return reply?.status === 404 ? "missing" : "lost";
+  });
+  return loading;
 }
 
 export function colour(name) {
@@ -46,7 +53,7 @@ export class TimeChart {
     Object.assign(this, { view, stacked, unit, chart: null, drawn: null });
     this.canvas = h("canvas", { role: "img" });
     this.plot = zoomable(h("div", { class: `plot${stacked ? " low" : ""}` }, this.canvas), () => this.area(), view);
-    this.missing = h("p", { class: "note", hidden: true }, t("chart.missing"));
+    this.missing = h("p", { class: "note", hidden: true });
     this.element = h("div", { class: "chart" }, this.plot, this.missing);
     this.forget = onColours(() => this.redraw());
   }
@@ -60,13 +67,18 @@ export class TimeChart {
     this.drawn = { text, datasets, shaded };
     setAttribute(this.canvas, "aria-label", text);
     setAttribute(this.plot, "aria-label", zoomLabel(t("chart.label")));
-    const Chart = await load();
-    this.plot.hidden = Chart === null;
-    this.missing.hidden = Chart !== null;
-    if (Chart !== null && this.drawn?.datasets === datasets) this.redraw(Chart);
+    const trouble = await load();
+    if (this.drawn?.datasets !== datasets) return;
+    this.plot.hidden = trouble !== "";
+    this.missing.hidden = trouble === "";
+    setText(this.missing, trouble && t(`chart.${trouble}`));
+    clearTimeout(this.again);
+    if (trouble === "lost") this.again = setTimeout(() => this.draw(text, datasets, shaded), TRY_AGAIN_MS);
+    this.redraw();
   }
 
-  redraw(Chart = globalThis.Chart) {
+  redraw() {
+    const { Chart } = globalThis;
     if (!this.drawn || !Chart) return;
     const options = this.options(), data = { datasets: this.drawn.datasets.map((one) => this.coloured(one)) };
     if (!this.chart) {
@@ -108,6 +120,7 @@ export class TimeChart {
 
   leave() {
     this.forget();
+    clearTimeout(this.again);
     this.drawn = null;
     this.chart?.destroy();
   }

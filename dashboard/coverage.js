@@ -2,7 +2,7 @@
 import { Legend } from "./chart.js";
 import { download } from "./csv.js";
 import { card, h, note, setText } from "./dom.js";
-import { milliseconds, moment, placeOf, span } from "./format.js";
+import { milliseconds, moment, percent, placeOf, span } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
 import { HiddenTable, Table } from "./table.js";
@@ -61,16 +61,16 @@ class Coverage extends HistoryView {
 
   show({ coverage, missing }) {
     const pis = byPi(timed(coverage.rows));
-    const length = this.range.to - this.range.from;
-    const listened = lengthOf(pis.flatMap(([, spans]) => spans.filter(({ what }) => what === "listening"))) / Math.max(1, pis.length * length);
+    const all = pis.flatMap(([, spans]) => spans);  // a Pi has none before it was there, and none of a window that has yet to come
+    const listened = lengthOf(all.filter(({ what }) => what === "listening")) / Math.max(1, lengthOf(all));
     this.lost = missing.rows;
     const lost = missing.more ? "coverage.lost_at_least" : "coverage.lost";
     const batches = missing.rows.reduce((sum, row) => sum + (row.batches ?? 0), 0), silent = missing.rows.filter(({ what }) => what === "device").length;
-    setText(this.summary, [t("coverage.pis", { n: pis.length }), t("coverage.listened", { part: number(Math.round(listened * 1000) / 10) }),
+    setText(this.summary, [t("coverage.pis", { n: pis.length }), t("coverage.listened", { part: percent(listened, 1) }),
                            batches || missing.more ? t(lost, { n: batches }) : t("coverage.none_lost"),
                            silent ? t("coverage.silent_now", { n: silent }) : ""].filter(Boolean).join(" · "));
     this.lanes.draw(pis.map(([id, spans]) => this.lane(id, spans)));
-    this.stretches.draw(pis.flatMap(([, spans]) => spans).sort((a, b) => b.from - a.from));
+    this.stretches.draw(all.sort((a, b) => b.from - a.from));
     this.missing.draw(missing.rows);
     this.missing.element.hidden = this.file.hidden = missing.rows.length === 0;
     this.none.hidden = missing.rows.length > 0;

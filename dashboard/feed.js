@@ -1,15 +1,18 @@
-// The connection to blews: opened, watched, opened again. What it tells of itself is what is known, not what is hoped.
+// The connection to blews: opened, watched, opened again. What it tells of itself is what is known, not what is hoped. Before it is opened first,
+// a short state is asked for, so that a page behind a thin line has each Pi while the whole state is on its way.
 
 const LONGEST_WAIT_S = 30;
 const LAGGED_SHOWN_MS = 30_000;
 const CONNECT_WITHIN_MS = 20_000;
+const STATE_WITHIN_MS = 5000;
 
 export class Feed {
-  // take(event, {live}): each event; `live` is false while the server tells what was before.
+  // take(event, {live, brief}): each event; `live` is false while the server tells what was before; `brief`: without its detections.
   constructor(take) {
     this.take = take;
     this.state = "connecting";  // "connecting", "open", "lost"
     this.everOpen = false;
+    this.reopened = 0;          // how often it was opened again
     this.lostAt = null;         // since when there is no connection
     this.nextTry = null;
     this.missed = 0;            // events that the server did not wait with for this page
@@ -18,6 +21,7 @@ export class Feed {
     this.viewers = null;
     this.history = null;        // are questions about what is stored answered?
     this.retry = 0;
+    this.socket = this.timer = null;
   }
 
   // By the server's clock: the viewer's may be wrong.
@@ -30,9 +34,18 @@ export class Feed {
   }
 
   start() {
-    this.connect();
+    this.askState().then(() => this.connect());
     setInterval(() => this.watch(), 1000);
     addEventListener("online", () => this.hurry());
+  }
+
+  async askState() {
+    try {
+      const reply = await fetch("state", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(STATE_WITHIN_MS) });
+      if (reply.ok) for (const line of (await reply.text()).split("\n")) if (line) this.line(line, { live: false, brief: true });
+    } catch {
+      // the connection tells all of it, and why there is none
+    }
   }
 
   connect() {
@@ -85,7 +98,7 @@ export class Feed {
     this.lose(!opening);
   }
 
-  line(line) {
+  line(line, how = { live: this.live, brief: false }) {
     let event;
     try {
       event = JSON.parse(line);
@@ -97,15 +110,16 @@ export class Feed {
     if (event.type === "connection_status") this.status(data);
     else if (event.type === "stats_update") this.stats(data);
     else if (event.type === "lagged") this.lag(data);
-    else this.take(event, { live: this.live });
+    else this.take(event, how);
   }
 
   status(data) {
     const time = Date.parse(data.timestamp);
     if (!Number.isNaN(time)) this.offset = time - Date.now();
     if (Number.isInteger(data.clients)) this.viewers = data.clients;
-    if (data.status === "connected") this.history = data.history === true;
+    if (["connected", "state"].includes(data.status)) this.history = data.history === true;
     if (data.status !== "live") return;
+    if (this.everOpen) this.reopened++;
     this.live = this.everOpen = true;
     this.state = "open";
     this.lostAt = this.nextTry = null;

@@ -1,5 +1,5 @@
 // From values to what is shown. Times are milliseconds since 1970.
-import { locale, t } from "./words.js";
+import { locale, number, t } from "./words.js";
 
 // A name is a string; anything else that stands in its place, an object for instance, is no reason to stop drawing.
 export function plain(value) {
@@ -25,18 +25,24 @@ function format(name, options) {
 
 const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
+const date = { month: "short", day: "numeric" }, minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+// With the year unless it is the present one. `name`: of the format, whose options these are.
+function dated(name, options, at, now = Date.now()) {
+  const thisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  return (thisYear ? format(name, options) : format(`${name} of a year`, { year: "numeric", ...options })).format(at);
+}
+
 // In the viewer's zone; with the date unless it is of today.
 export function time(at, now = Date.now()) {
   if (at === null || Number.isNaN(new Date(at).getTime())) return t("unknown");
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
-  return sameDay ? format("time", clock).format(at) : format("day", { month: "short", day: "numeric", ...clock }).format(at);
+  return sameDay ? format("time", clock).format(at) : dated("day and time", { ...date, ...clock }, at, now);
 }
 
-const date = { month: "short", day: "numeric" }, minutes = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-
-export const day = (at) => format("date", date).format(at);
+export const day = (at) => dated("date", date, at);
 export const clockTime = (at) => format("minutes", minutes).format(at);
-export const moment = (at) => format("moment", { ...date, ...minutes }).format(at);
+export const moment = (at) => dated("moment", { ...date, ...minutes }, at);
 export const rangeText = (from, to) => format("range", { year: "numeric", ...date, ...minutes }).formatRange(from, to);
 // Monday first.
 export const weekdays = () => Array.from({ length: 7 }, (_, i) => format("weekday", { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + i)));
@@ -59,5 +65,12 @@ export function placeOf({ name, location }) {
 }
 
 export function dbm(rssi) {
-  return rssi === null ? t("unknown") : String(rssi).replace("-", "−");
+  return rssi === null ? t("unknown") : number(rssi).replace("-", "−");
+}
+
+// Of 1. Only all is 100 % and only none is 0 %, however little is missing. `digits` behind the point.
+export function percent(part, digits = 0) {
+  const unit = 10 ** -digits, rounded = Math.round(part * 100 / unit) * unit;
+  const shown = part > 0 && part < 1 ? Math.min(100 - unit, Math.max(unit, rounded)) : rounded;
+  return number(Number(shown.toFixed(digits)));
 }

@@ -3,10 +3,20 @@ import { h, setAttribute, setText } from "./dom.js";
 import { weekdays } from "./format.js";
 import { number, t } from "./words.js";
 
-const LEVELS = 8, HOURS = 24;
+const LEVELS = 8, HOURS = 24, DAY_MS = 86_400_000;
 const twoDigits = (value) => String(value).padStart(2, "0");
 
-// `samples`: [{at, value}], one for each hour in which somebody listened. → 7 × 24 means; null where nobody did.
+// The steps, as the API takes them, of which each lies in one hour of the viewer's from the one time to the other: zones are whole, half or
+// quarter hours off, and may change when clocks do.
+export function stepWithin({ from, to }) {
+  const offsets = [to];
+  for (let at = from; at < to; at += DAY_MS) offsets.push(at);
+  const parts = offsets.map((at) => Math.abs(new Date(at).getTimezoneOffset()) % 60);
+  if (parts.every((minutes) => minutes === 0)) return "1h";
+  return parts.every((minutes) => minutes % 30 === 0) ? "30m" : "15m";
+}
+
+// `samples`: [{at, value}], one for each step in which somebody listened, none longer than an hour. → 7 × 24 means; null where nobody did.
 export function byHour(samples) {
   const cells = Array.from({ length: 7 }, () => Array.from({ length: HOURS }, () => ({ sum: 0, n: 0 })));
   for (const { at, value } of samples) {

@@ -1,19 +1,29 @@
 // What views of history share: the range of time and the filters in the address, the questions, and what is said while there is no answer.
-// A view has build(), once; questions(): {name: [question, arguments]}, of which the first says whether there is anything; show(answers);
+// A view has build(), once; questions(): {name: [question, arguments, "aside": the view stands without it]}, of which the first says whether
+// there is anything; show(answers), where one aside may have {trouble};
 // `unheard`: what is said when there are no rows although Pis listened; remark(answers): what else is to be said.
-import { ask } from "./api.js";
+import { ask, pause, Trouble } from "./api.js";
 import { command, h, setText } from "./dom.js";
 import { milliseconds, placeOf, plain, time } from "./format.js";
 import { Picker } from "./picker.js";
 import { rangeOf, renewal, scaled } from "./range.js";
 import { t } from "./words.js";
 
-const SAY_LOADING_MS = 300, SAY_SLOW_MS = 4000, TRY_AGAIN_MS = 10_000;
+const SAY_LOADING_MS = 300, SAY_SLOW_MS = 4000;
 export const MOST_ROWS = 10_000;  // of an answer, as many as there may be
+
+async function askAside(question, asked, signal) {
+  try {
+    return { ...await ask(question, asked, signal), aside: true };
+  } catch (trouble) {
+    if (signal.aborted || !(trouble instanceof Trouble)) throw trouble;
+    return { rows: [], aside: true, trouble };
+  }
+}
 
 export class HistoryView {
   constructor(root, page, usual) {
-    Object.assign(this, { page, usual, params: page.params, timers: [], shown: false });
+    Object.assign(this, { page, usual, params: page.params, timers: [], shown: false, failures: 0 });
     this.range = rangeOf(this.params, usual, this.now());
     this.picker = new Picker((params) => this.zoom(params), () => this.now());
     this.filters = h("div", { class: "tools" });
@@ -37,6 +47,7 @@ export class HistoryView {
 
   change(params, how) {
     this.page.setParams({ ...this.params, ...params }, how);
+    this.failures = 0;
     this.load();
   }
 
@@ -80,25 +91,25 @@ export class HistoryView {
     this.later(() => this.say("still_loading"), SAY_SLOW_MS);
     try {
       const questions = Object.entries(this.questions());
-      const found = await Promise.all(questions.map(([, [question, asked]]) => ask(question, asked, signal)));
+      const found = await Promise.all(questions.map(([, [question, asked, aside]]) => (aside ? askAside : ask)(question, asked, signal)));
       const answers = Object.fromEntries(questions.map(([name], i) => [name, found[i]]));
       const nothing = questions.length && await this.nothing(found[0], signal);
       this.forgetTimers();
+      this.failures = 0;
       this.tell(nothing, answers);
+      if (renewal(this.range)) this.later(() => this.renew(), renewal(this.range));
     } catch (trouble) {
       if (signal.aborted) return;
       this.forgetTimers();
       this.fail(trouble);
     }
-    const wait = renewal(this.range);
-    if (wait && !this.timers.length) this.later(() => this.renew(), wait);
   }
 
   tell(nothing, answers) {
-    const more = Object.values(answers).find((answer) => answer.more);
+    const cut = Object.values(answers).filter((answer) => answer.more && !answer.aside), [more] = cut;
     this.answered = this.now();
     this.say(nothing || (more ? this.cut ?? "more" : this.remark(answers)), { n: more?.rows.length });
-    this.range.from = Math.max(this.range.from, ...Object.values(answers).filter((answer) => answer.more).map(beginning));
+    this.range.from = Math.max(this.range.from, ...cut.map(beginning));
     this.body.hidden = Boolean(nothing);
     this.shown = !nothing;
     if (!nothing) this.show(answers);
@@ -120,7 +131,9 @@ export class HistoryView {
     if (kind === "defect") console.error(trouble);
     this.say(kind, { detail: plain(trouble.message), time: time(this.answered ?? null) });
     this.body.hidden = !this.shown || !["lost", "busy"].includes(kind);
-    if (["lost", "busy"].includes(kind)) this.later(() => this.renew(), TRY_AGAIN_MS);
+    this.reopenedThen = this.page.feed.reopened;
+    const wait = pause(kind, ++this.failures);
+    if (wait !== null && (["lost", "busy"].includes(kind) || renewal(this.range))) this.later(() => this.renew(), wait);
   }
 
   // Nobody is asked on behalf of a page that nobody looks at.
@@ -163,7 +176,12 @@ export class HistoryView {
     this.aborter?.abort();
   }
 
-  draw() {}
+  // What could not be answered may be once blews is there again.
+  draw() {
+    if (!this.failures || this.page.feed.reopened === this.reopenedThen) return;
+    this.failures = 0;
+    this.load();
+  }
 
   leave() {
     this.stop();

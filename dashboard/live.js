@@ -20,7 +20,7 @@ class Rows {
     this.below = spacer();
     this.body = h("tbody", {}, this.above, this.below);
     const heads = COLUMNS.map((name) => h("th", { scope: "col", class: `${name}${NUMBERS.includes(name) ? " number" : ""}` }, t(`live.${name}`)));
-    this.table = h("table", { class: "rows", "aria-label": t("live.list") }, h("thead", {}, h("tr", {}, ...heads)), this.body);
+    this.table = h("table", { class: "rows", "aria-label": t("live.list") }, h("thead", {}, h("tr", { "aria-rowindex": "1" }, ...heads)), this.body);
     this.element = h("div", { class: "list", tabindex: "0", role: "region", "aria-label": t("live.list") }, this.table);
   }
 
@@ -51,12 +51,15 @@ class Rows {
       element.remove();
       this.byNumber.delete(key);
     }
-    let before = this.above;
+    let before = this.above, index = first + 2;  // the head is the first
     for (const [key, row] of wanted) {
       const element = this.byNumber.get(key) ?? this.make(row, now);
       this.byNumber.set(key, element);
       if (before.nextSibling !== element) before.after(element);
-      element.classList.toggle("picked", picked !== "" && row.hash === picked);
+      const isPicked = picked !== "" && row.hash === picked;
+      element.classList.toggle("picked", isPicked);
+      setAttribute(element.querySelector("button"), "aria-pressed", String(isPicked));
+      setAttribute(element, "aria-rowindex", String(index++));
       before = element;
     }
     this.above.firstChild.style.height = `${first * height}px`;
@@ -88,7 +91,7 @@ class Live {
     this.newer = h("button", { type: "button", id: "newer", hidden: true, on: { click: () => this.follow() } });
     this.kept = h("p", { class: "note", id: "kept" });
     this.picked = h("div", { class: "picked card", hidden: true });
-    this.nothing = h("p", { class: "empty", hidden: true });
+    this.nothing = h("p", { class: "empty", role: "status", hidden: true });
     this.gaps = h("ul");
     this.gapsCard = h("section", { class: "card", hidden: true, "aria-labelledby": "gaps-title" }, h("h2", { id: "gaps-title" }, t("live.gaps")), this.gaps);
     root.replaceChildren(
@@ -118,7 +121,7 @@ class Live {
   togglePause() {
     this.paused = !this.paused;
     setText(this.pause, t(this.paused ? "live.go_on" : "live.pause"));
-    this.pause.setAttribute("aria-pressed", String(this.paused));
+    this.pause.classList.toggle("on", this.paused);
     this.refresh();
   }
 
@@ -175,11 +178,11 @@ class Live {
     setText(this.kept, oldest ? `${counted}, ${t("live.kept_since", { time: time(oldest.kept, this.feed.now()), minutes: MOST_AGE_MS / 60_000, most: MOST_ROWS })}` : "");
     this.list.element.hidden = shown === 0;
     this.nothing.hidden = shown > 0;
-    if (shown === 0) setText(this.nothing, this.nothingBecause(all));
+    setText(this.nothing, shown === 0 ? this.nothingBecause(all) : "");
   }
 
   nothingBecause(all) {
-    if (all) return t("live.none_match", { n: all });
+    if (all) return t("live.none_match");
     if (this.seen.pis.size) return t("live.none");
     return this.feed.state === "open" ? `${t("empty.title")} ${t("empty.why")}` : t(`wait.${this.feed.state}`);
   }

@@ -1,6 +1,6 @@
 // A tile for each Pi, and how many are where.
 import { command, h, setAttribute, setText, svg } from "./dom.js";
-import { dbm, span, time } from "./format.js";
+import { dbm, percent, span, time } from "./format.js";
 import { PastHour } from "./pasthour.js";
 import { condition, MINUTES, places, strongest, zoneCounts } from "./seen.js";
 import { number, t } from "./words.js";
@@ -21,7 +21,7 @@ function emptyState() {
 }
 
 function noAnswer(why) {
-  return h("div", { class: "empty", role: "status" }, h("h2", {}, t("now.no_answer")), h("p", {}, t("now.no_answer_why", { detail: why })), h("p", {}, t("empty.why")));
+  return h("div", { class: "empty", role: "status" }, h("h2", {}, t("now.no_answer")), h("p", {}, why), h("p", {}, t("empty.why")));
 }
 
 function statement(pi, state, now) {
@@ -65,8 +65,8 @@ class Tile {
     const counts = zoneCounts(pi), level = strongest(pi);
     for (const zone of ZONES) setText(this.zones[zone], current ? number(counts[zone]) : t("unknown"));
     setText(this.strongest, current && level !== null ? `${dbm(level)} dBm` : t("unknown"));
-    const part = pi.windowMs && pi.intervalMs ? Math.min(100, Math.round(pi.windowMs / pi.intervalMs * 100)) : null;
-    setText(this.listens, part === null ? t("unknown") : `${number(part)} %`);
+    const part = pi.windowMs && pi.intervalMs ? Math.min(1, pi.windowMs / pi.intervalMs) : null;
+    setText(this.listens, part === null ? t("unknown") : `${percent(part)} %`);
     setAttribute(this.listens, "title", part === null ? "" : t("now.listens_of", { window: span(pi.windowMs), interval: span(pi.intervalMs) }));
     setText(this.clock, ["synced", "unsynced"].includes(pi.clock) ? t(`now.clock.${pi.clock}`) : t("unknown"));
     this.clock.classList.toggle("bad", pi.clock === "unsynced");
@@ -178,7 +178,7 @@ class Now {
     if (instead) return;
     const why = this.past.why();
     this.noAnswer.hidden = why === "";
-    setText(this.noAnswer, why && `${t("now.no_answer")} ${t("now.no_answer_why", { detail: why })}`);
+    setText(this.noAnswer, why);
     this.placesCard.classList.toggle("without-hour", !this.feed.history);
     this.pastNote.hidden = !this.feed.history;
     const now = this.feed.now();
@@ -219,7 +219,7 @@ class Now {
       if (one.place) setAttribute(link, "href", `#/occupancy?place=${encodeURIComponent(one.place)}`);
       this.drawHour(hour, this.past.places.get(one.place) ?? [], now);
       setText(cells.pis, `${number(one.pis)} / ${number(one.all)}`);
-      for (const zone of ZONES) setText(cells[zone], one.pis ? number(one[zone]) : t("unknown"));
+      for (const zone of ZONES) setText(cells[zone], one.pis && this.feed.everOpen ? number(one[zone]) : t("unknown"));  // before that none are told apart
       return element;
     }));
   }

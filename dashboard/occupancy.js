@@ -2,8 +2,8 @@
 import { Legend, TimeChart } from "./chart.js";
 import { download } from "./csv.js";
 import { card, h, note, setAttribute, setText } from "./dom.js";
-import { moment, placeOf, span } from "./format.js";
-import { HeatMap } from "./heatmap.js";
+import { moment, placeOf, plain, span } from "./format.js";
+import { HeatMap, stepWithin } from "./heatmap.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { stepOf } from "./range.js";
 import { HiddenTable } from "./table.js";
@@ -27,10 +27,10 @@ function byPlace(rows) {
   return [...places.values()].sort((a, b) => b.most.advertisers - a.most.advertisers);
 }
 
-// Steps as they are; where nobody listened the area is broken.
+// Steps as they are; where nobody listened the area is broken. A step ends before the next begins: Chart.js stacks what has one time.
 function points(rows, zone) {
   return rows.flatMap((row, i) => {
-    const step = [{ x: row.from, at: row.from, y: row[zone] }, { x: row.until, at: row.from, y: row[zone] }];
+    const step = [{ x: row.from, at: row.from, y: row[zone] }, { x: row.until - 1, at: row.from, y: row[zone] }];
     return i && row.from > rows[i - 1].until ? [{ x: rows[i - 1].until, y: NaN }, ...step] : step;
   });
 }
@@ -67,7 +67,8 @@ class Occupancy extends HistoryView {
     this.legend.draw(ZONES.map((zone) => ({ kind: zone, text: t(zone) })));
     this.heat = new HeatMap(t("heat.title"));
     const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("heat.title") }, this.heat.element);
-    this.heatCard = card(t("heat.title"), scroll, note(t("heat.note")));
+    this.heatNote = note("");
+    this.heatCard = card(t("heat.title"), scroll, this.heatNote);
     this.table = new HiddenTable(t("occupancy.table"), [
       { name: "from", label: t("col.from"), text: (row) => moment(row.from) },
       { name: "place", label: t("col.place"), text: (row) => placeOf(row) || t("now.no_place") },
@@ -83,11 +84,12 @@ class Occupancy extends HistoryView {
 
   questions() {
     const asked = { ...this.range.asked, place: this.params.place, limit: MOST_ROWS }, every = this.every = stepOf(this.range);
-    const hours = every === "5m" ? { hours: ["occupancy", { ...asked, every: "1h" }] } : {};
-    return { steps: ["occupancy", { ...asked, every }], ...hours };
+    const within = this.within = stepWithin(this.range);
+    const heat = every === "1d" || every === within ? {} : { heat: ["occupancy", { ...asked, every: within }, "aside"] };
+    return { steps: ["occupancy", { ...asked, every }], ...heat };
   }
 
-  show({ steps, hours }) {
+  show({ steps, heat }) {
     this.rows = steps.rows;
     const { every } = this, rows = timed(steps.rows), places = byPlace(rows).slice(0, MOST_CHARTS), all = byPlace(rows).length;
     while (this.charts.length < places.length) {
@@ -105,15 +107,18 @@ class Occupancy extends HistoryView {
     setText(this.steps, t(`occupancy.every.${every}`));
     this.table.draw(rows.toReversed());
     this.heatCard.hidden = every === "1d";
-    if (every !== "1d") this.showHeat(hours ?? steps);
+    if (every !== "1d") this.showHeat(heat ?? steps);
   }
 
-  // The sum of all places in an hour; who was at two of them counts at each.
-  showHeat({ rows, more }) {
+  // The sum of all places in a step; who was at two of them counts at each.
+  showHeat({ rows, more, trouble = null }) {
+    this.heat.element.hidden = trouble !== null;
+    if (trouble) return setText(this.heatNote, t(`ask.${trouble.kind}`, { detail: plain(trouble.message) }));
     const all = timed(rows), sums = new Map();
-    const known = more ? all.filter(({ from }) => from > all[0].from) : all;  // of the first hour, places may have been cut off
+    const known = more ? all.filter(({ from }) => from > all[0].from) : all;  // of the first step, places may have been cut off
     for (const { from, advertisers } of whole(known, this.range, this.now())) sums.set(from, (sums.get(from) ?? 0) + advertisers);
     this.heat.draw([...sums].map(([at, value]) => ({ at, value })));
+    setText(this.heatNote, [more && known.length ? t("heat.part", { time: moment(known[0].from) }) : "", t(`heat.note.${this.within}`)].filter(Boolean).join(" "));
   }
 
   leave() {

@@ -1,12 +1,11 @@
 // What the database adds to "Now": the Pis that have not been heard since blews was started, when each listened in the last hour, and how many
 // were there. It is asked now and then, a question at a time, while somebody looks.
-import { ask } from "./api.js";
+import { ask, pause } from "./api.js";
 import { timed } from "./history.js";
 import { plain } from "./format.js";
 import { t } from "./words.js";
 
 const EVERY_MS = 60_000, LINES_EVERY_MS = 5 * 60_000;
-const MOST_LINES = 24;  // Pis, each of which is a question
 const LAST_HOUR = { since: "1h", limit: 10_000 };
 
 function grouped(rows, key) {
@@ -36,25 +35,32 @@ function byLocation(rows) {
 export class PastHour {
   // changed(): there is something new.
   constructor({ seen, feed }, changed) {
-    Object.assign(this, { seen, feed, changed, due: 0, linesDue: 0, known: false, trouble: null, aborter: new AbortController() });
+    Object.assign(this, { seen, feed, changed, due: 0, linesDue: 0, known: false, trouble: null, failures: 0, aborter: new AbortController() });
     Object.assign(this, { stretches: new Map(), lines: new Map(), places: new Map() });  // by Pi, by Pi, by place
   }
 
   // To be called now and then.
   step() {
+    if (this.failures && this.feed.reopened !== this.reopenedThen) Object.assign(this, { failures: 0, due: 0 });  // blews is there again
     if (!this.feed.history || this.asking || document.hidden || Date.now() < this.due) return;
     this.asking = true;
     const { signal } = this.aborter;
     this.renew().then(() => null, (trouble) => trouble).then((trouble) => {
       if (signal.aborted) return;
-      Object.assign(this, { trouble, asking: false, known: true, due: Date.now() + EVERY_MS });
+      this.failures = trouble ? this.failures + 1 : 0;
+      const wait = trouble ? pause(trouble.kind, this.failures) ?? Infinity : EVERY_MS;
+      Object.assign(this, { trouble, asking: false, known: true, due: Date.now() + Math.max(wait, EVERY_MS), reopenedThen: this.feed.reopened });
       this.changed();
     });
   }
 
-  // Why the database cannot be asked; "" while it can, and where the connection's state says all.
+  // Why the database cannot be asked, and what to do; "" while it can, and where the connection's state says all.
   why() {
-    return this.trouble && !["lost", "login"].includes(this.trouble.kind) ? plain(this.trouble.message) || t("unknown") : "";
+    const { kind, message } = this.trouble ?? {};
+    if (!kind) return this.trouble ? t("ask.defect", { detail: plain(message) }) : "";
+    if (["lost", "login"].includes(kind)) return "";
+    if (kind === "no_database") return `${t("ask.no_database")} ${t("ask.no_database_why")} bleingest --db ble.db | blews --db ble.db`;
+    return t(`ask.${kind}`, { detail: plain(message) || t("unknown") });
   }
 
   async renew() {
@@ -64,12 +70,12 @@ export class PastHour {
     this.known = true;
     if (pis.length) this.changed();
     this.stretches = grouped(timed((await ask("coverage", LAST_HOUR, signal)).rows), "device_id");
-    const steps = async (device) => over((await ask("occupancy", { ...LAST_HOUR, every: "5m", device }, signal)).rows, this.feed.now());
-    this.places = byLocation(await steps());
+    const steps = async (by) => over((await ask("occupancy", { ...LAST_HOUR, every: "5m", by }, signal)).rows, this.feed.now());
+    this.places = byLocation(await steps("place"));
     this.changed();
     if (Date.now() < this.linesDue) return;
     this.linesDue = Date.now() + LINES_EVERY_MS;
-    for (const { device_id: device } of pis.length <= MOST_LINES ? pis : []) this.lines.set(device, await steps(device));
+    this.lines = grouped(await steps("device"), "device_id");
     this.changed();
   }
 

@@ -1,12 +1,13 @@
 // Who is where: each advertiser at the Pi that hears it best.
 import { download } from "./csv.js";
-import { h, searchField, setText } from "./dom.js";
+import { h, note, searchField, setText } from "./dom.js";
 import { dbm, milliseconds, placeOf, plain, time } from "./format.js";
 import { HistoryView } from "./history.js";
 import { Table } from "./table.js";
 import { number, t } from "./words.js";
 
 const SHORT_HASH = 12, MOST_ROWS = 1000;
+const NAMED_MS = 3600_000;  // of more, the answer has no names
 
 class Presence extends HistoryView {
   build() {
@@ -29,7 +30,8 @@ class Presence extends HistoryView {
       { name: "last", label: t("col.last"), text: (row) => time(milliseconds(row.raw.last), this.now()) },
       { name: "pis", label: t("col.pis"), number: true, text: (row) => number(row.raw.pis) },
       { name: "count", label: t("col.detections"), number: true, text: (row) => number(row.raw.detections) }], { className: "presence" });
-    this.body.append(h("section", { class: "card" }, h("div", { class: "headed" }, this.count, file), this.table.element));
+    this.unnamed = note(t("presence.unnamed"));
+    this.body.append(h("section", { class: "card" }, h("div", { class: "headed" }, this.count, file), this.table.element, this.unnamed));
   }
 
   questions() {
@@ -40,10 +42,12 @@ class Presence extends HistoryView {
   show({ presence }) {
     const told = this.page.seen.told();
     this.all = presence.rows.map((raw) => {
-      const row = { raw, name: told.get(raw.device_hash) ?? "", place: placeOf(raw) };
+      const stored = [plain(raw.advertiser_name) || plain(raw.company), plain(raw.beacon)].filter(Boolean).join(" · ");
+      const row = { raw, name: told.get(raw.device_hash) ?? stored, place: placeOf(raw) };
       row.words = [raw.device_hash, raw.device_id, row.place, row.name, raw.zone, t(raw.zone)].map(plain).join(" ").toLowerCase();
       return row;
     });
+    this.unnamed.hidden = this.range.to - this.range.from <= NAMED_MS;
     this.table.element.classList.toggle("unnamed", !this.all.some(({ name }) => name));
     this.search();
   }

@@ -37,21 +37,22 @@ export class Seen {
     this.lastEvent = null;  // when one came, as it happened
   }
 
-  take({ type, data }, { live }) {
+  // `brief`: the whole event will follow; of its detections only the numbers are known.
+  take({ type, data }, { live, brief = false }) {
     const handlers = { detection_event: this.batch, gap_event: this.gap, two_at_once_event: this.gap };
     if (!Object.hasOwn(handlers, type) || typeof data.device_id !== "string") return;
     if (live) {
       this.events++;
       this.lastEvent = this.now();
     }
-    handlers[type].call(this, data, live);
+    handlers[type].call(this, data, live, brief);
   }
 
-  batch(data, live) {
+  batch(data, live, brief) {
     const pi = this.pi(data.device_id);
     if (!pi.heard) Object.assign(pi, { heard: true, stored: null, at: null });
     const stamp = plain(data.timestamp), run = plain(data.run_id), seq = plain(data.seq);
-    if (!live && pi.stamp === stamp && pi.run === run && pi.seq === seq) return;  // what is current is told again after a lost connection
+    if (!live && !pi.brief && pi.stamp === stamp && pi.run === run && pi.seq === seq) return;  // what is current is told again after a lost connection
     const list = Array.isArray(data.detections) ? data.detections.filter((one) => typeof one === "object" && one !== null) : [];
     const now = this.now();
     const synced = data.clock !== "unsynced";
@@ -63,12 +64,13 @@ export class Seen {
     if (live) this.detections += list.length;
     if (synced && at !== null && pi.synced && pi.at !== null && at < pi.at) return this.count(pi, at, list.length);
     this.renew(pi, data, { list, at, stamp, run, seq, synced });
+    pi.brief = brief;
     if (at !== null) this.count(pi, at, this.advertisers(pi));
   }
 
   // The Pi's newest batch. Several of one window and run are one.
   renew(pi, data, { list, at, stamp, run, seq, synced }) {
-    const more = run !== "" && stamp !== "" && pi.run === run && pi.stamp === stamp && pi.list.length < MOST_OF_A_WINDOW;
+    const more = !pi.brief && run !== "" && stamp !== "" && pi.run === run && pi.stamp === stamp && pi.list.length < MOST_OF_A_WINDOW;
     pi.list = more ? pi.list.concat(list) : list;
     const told = typeof data.occupancy === "object" && data.occupancy !== null ? data.occupancy : null;
     if (told) pi.occupancy = Object.fromEntries(zones.map((zone) => [zone, (more && pi.occupancy?.[zone] || 0) + (positive(told[zone]) ?? 0)]));
@@ -84,7 +86,7 @@ export class Seen {
   pi(id) {
     let pi = this.pis.get(id);
     if (!pi) {
-      pi = { id, name: "", place: "", list: [], occupancy: null, at: null, arrived: null, synced: true, counted: false, heard: false, stored: null, lost: 0, reason: "",
+      pi = { id, name: "", place: "", list: [], occupancy: null, brief: false, at: null, arrived: null, synced: true, counted: false, heard: false, stored: null, lost: 0, reason: "",
              twoAtOnce: false, hour: new Map() };
       if (this.pis.size >= MOST_PIS) this.pis.delete(this.pis.keys().next().value);
     } else {
@@ -156,7 +158,7 @@ export class Seen {
     return this.rows[this.first];
   }
 
-  // What advertisers call themselves, by hash; what is not told now is not known, since it is not stored.
+  // What advertisers call themselves, by hash, as far as it is kept here.
   told() {
     const names = new Map();
     for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) names.set(hash, [name, beacon].filter(Boolean).join(" · "));

@@ -40,7 +40,8 @@ struct Broadcaster::Impl {
           options(o),
           feed(o.limits),
           hangups(l),
-          site(l, a, std::move(pages), hangups, refusals, [this] { return health(); }),
+          state(feed),
+          site(l, a, std::move(pages), hangups, refusals, state, [this] { return health(); }),
           ping_timer(l.timer([this] { ping_round(); })),
           stats_timer(l.timer([this] { announce_stats(); })),
           finish_timer(l.timer([this] { end(); })) {
@@ -75,6 +76,7 @@ struct Broadcaster::Impl {
     Feed feed;
     HangupWatch hangups;
     Refusals refusals;
+    BriefState state;
     WebSite site;
     std::vector<std::unique_ptr<Client>> clients;
     LwsLoop::Timer ping_timer, stats_timer, finish_timer;

@@ -79,6 +79,8 @@ class Feed {
     // Takes the next message out. An empty one also when nothing that waited passes its filter.
     Message next(Subscriber &subscriber);
 
+    // The latest detections of each device, the oldest first.
+    std::vector<Frame> devices() const { return snapshot_.devices(); }
     std::size_t subscribers() const { return subscribers_; }
     std::uint64_t events() const { return ring_.end() - 1; }
     const EventRing &ring() const { return ring_; }

@@ -13,7 +13,7 @@ namespace ble {
 namespace {
 
 constexpr std::array questions{"pis", "presence", "track", "occupancy", "coverage", "missing", "top"};
-constexpr std::array arguments{"since", "until", "device", "place", "every", "limit"};
+constexpr std::array arguments{"since", "until", "device", "place", "every", "by", "limit"};
 constexpr std::size_t longest_value = 200, hash_digits = 64, worth_packing = 1000;  // bytes
 
 template <class Names>

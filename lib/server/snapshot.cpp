@@ -33,6 +33,13 @@ void Snapshot::remember(const EventView &event, const Frame &frame) {
     }
 }
 
+std::vector<Frame> Snapshot::devices() const {
+    std::vector<Frame> frames;
+    frames.reserve(devices_.size());
+    for (const auto &[stamp, device] : devices_) frames.push_back(device.frame);
+    return frames;
+}
+
 Frame Snapshot::next(Cursor &cursor) const {
     if (const auto gap = gaps_.upper_bound(cursor.gap); gap != gaps_.end() && gap->first <= cursor.until) {
         cursor.gap = gap->first;

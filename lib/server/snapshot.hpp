@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "batch/subscribe.hpp"
 #include "server/event_ring.hpp"
@@ -29,6 +30,7 @@ class Snapshot {
     void remember(const EventView &event, const Frame &frame);
 
     Cursor read() const { return {stamp_}; }
+    std::vector<Frame> devices() const;  // the latest of each, the oldest first
     // Gaps, then devices, each oldest first. Empty: that was all. What has been replaced since read() is left out: its
     // successor is an event that came later.
     Frame next(Cursor &cursor) const;

@@ -84,13 +84,14 @@ std::string beside_root(std::string_view path, const std::string &name) {
 }  // namespace
 
 WebSite::WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups,
-                 Refusals &refusals, std::function<std::string()> health)
+                 Refusals &refusals, BriefState &state, std::function<std::string()> health)
     : loop_(loop),
       access_(access),
       options_(std::move(options)),
       gate_(access, options_.proxies, refusals, options_.rate),
       hangups_(hangups),
       refusals_(refusals),
+      state_(state),
       health_(std::move(health)) {
     if (options_.history != nullptr)
         history_.emplace(*options_.history, hangups_, std::string(common_headers));
@@ -175,6 +176,7 @@ int WebSite::begin(lws *wsi) {
     if (auto refused = stranger(wsi)) return refuse(std::move(*refused));
     if (path == "/login") return refuse(redirect("./"));
     if (path == "/ws") return refuse(no_upgrade(wsi));
+    if (path == "/state") return send_state(wsi, std::move(reply), head_only);
     if (path.starts_with(HistorySite::root))
         return history_ ? history_->begin(wsi, path, reply.close, head_only)
                         : refuse(http_error(404, "blews was started without --db, so it has no history"));
@@ -205,7 +207,26 @@ int WebSite::begin_file(lws *wsi, const std::string &path, HttpReply reply, bool
         reply.status = 304;
         return answer(wsi, std::move(reply), true);
     }
-    return send_file(wsi, std::move(*file), std::move(packed), std::move(reply), head_only);
+    if (packed) reply.headers += "content-encoding: gzip\r\n";
+    Open open;
+    open.reply = std::move(reply);
+    open.size = packed ? packed->size() : file->size;
+    open.file = std::move(file);
+    open.text = std::move(packed);
+    return send(wsi, std::move(open), head_only);
+}
+
+int WebSite::send_state(lws *wsi, HttpReply reply, bool head_only) {
+    const auto state = state_.text(has_history());
+    const bool packed = takes_gzip(http_header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING));
+    reply.content_type = "application/x-ndjson";
+    reply.headers = "cache-control: no-store\r\nvary: accept-encoding\r\n";
+    if (packed) reply.headers += "content-encoding: gzip\r\n";
+    Open open;
+    open.reply = std::move(reply);
+    open.text = packed ? state.packed : state.plain;
+    open.size = open.text->size();
+    return send(wsi, std::move(open), head_only);
 }
 
 int WebSite::begin_login(lws *wsi, const std::string &method, HttpReply reply) {
@@ -269,19 +290,11 @@ int WebSite::finish_body(lws *wsi) {
     return answer(wsi, std::move(reply));
 }
 
-int WebSite::send_file(lws *wsi, StaticFile file, PackedFiles::Packed packed, HttpReply reply,
-                       bool head_only) {
-    reply.headers += common_headers;
-    if (packed) {
-        reply.headers += "content-encoding: gzip\r\n";
-        file.size = packed->size();
-    }
-    if (http_begin_answer(wsi, reply, file.size) < 0) return -1;
-    if (head_only || file.size == 0) return http_end_answer(wsi, reply);
-    Open &open = open_[wsi];
-    open.reply = std::move(reply);
-    open.file = std::move(file);
-    open.packed = std::move(packed);
+int WebSite::send(lws *wsi, Open open, bool head_only) {
+    open.reply.headers += common_headers;
+    if (http_begin_answer(wsi, open.reply, open.size) < 0) return -1;
+    if (head_only || open.size == 0) return http_end_answer(wsi, open.reply);
+    open_[wsi] = std::move(open);
     hangups_.add(wsi);
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
     lws_callback_on_writable(wsi);
@@ -292,20 +305,20 @@ int WebSite::go_on(lws *wsi) {
     if (history_)
         if (const auto done = history_->go_on(wsi)) return *done;
     const auto found = open_.find(wsi);
-    if (found == open_.end() || !found->second.file) return 0;
+    if (found == open_.end() || found->second.size == 0) return 0;
     Open &open = found->second;
     static std::array<unsigned char, LWS_PRE + file_piece> buffer;
     const std::size_t wanted =
-        static_cast<std::size_t>(std::min<std::uint64_t>(file_piece, open.file->size - open.sent));
+        static_cast<std::size_t>(std::min<std::uint64_t>(file_piece, open.size - open.sent));
     const ssize_t got =
-        open.packed
-            ? static_cast<ssize_t>(open.packed->copy(reinterpret_cast<char *>(buffer.data() + LWS_PRE),
-                                                     wanted, static_cast<std::size_t>(open.sent)))
+        open.text
+            ? static_cast<ssize_t>(open.text->copy(reinterpret_cast<char *>(buffer.data() + LWS_PRE), wanted,
+                                                   static_cast<std::size_t>(open.sent)))
             : pread(open.file->fd.get(), buffer.data() + LWS_PRE, wanted, static_cast<off_t>(open.sent));
     if (got <= 0) return -1;  // it became shorter: the promise of its length cannot be kept
     open.sent += static_cast<std::uint64_t>(got);
     if (lws_write(wsi, buffer.data() + LWS_PRE, static_cast<std::size_t>(got), LWS_WRITE_HTTP) < 0) return -1;
-    if (open.sent < open.file->size) {
+    if (open.sent < open.size) {
         lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, file_timeout_s);
         lws_callback_on_writable(wsi);
         return 0;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "server/access.hpp"
+#include "server/brief_state.hpp"
 #include "server/gate.hpp"
 #include "server/hangup_watch.hpp"
 #include "server/history_site.hpp"
@@ -32,9 +33,9 @@ class WebSite {
         double rate = 0;             // requests a second of each address, for all but /health; 0: any number
         History *history = nullptr;  // borrowed; none: there is nothing below /api/v1/
     };
-    // `loop` is told of wrong tokens. `health`: the JSON object for GET /health. `loop`, `access`, `hangups`, `refusals` are borrowed.
+    // `loop` is told of wrong tokens. `health`: the JSON object for GET /health. All that is borrowed outlives it.
     WebSite(LwsLoop &loop, const Access &access, Options options, HangupWatch &hangups, Refusals &refusals,
-            std::function<std::string()> health);
+            BriefState &state, std::function<std::string()> health);
 
     bool has_history() const { return history_.has_value(); }
     // The path of a request, without the prefix.
@@ -53,19 +54,20 @@ class WebSite {
     int answer(lws *wsi, HttpReply reply, bool head_only = false) const;
 
   private:
-    // What takes more than one callback: the login's body, a file on its way.
+    // What takes more than one callback: the login's body, a file or a text on its way.
     struct Open {
         HttpReply reply;
         std::string body, client;
         std::optional<StaticFile> file;
-        PackedFiles::Packed packed;  // is sent instead of it
-        std::uint64_t sent = 0;
+        std::shared_ptr<const std::string> text;  // is sent instead of it
+        std::uint64_t size = 0, sent = 0;
         bool proxied_tls = false;
     };
     int begin_login(lws *wsi, const std::string &method, HttpReply reply);
     std::optional<StaticFile> find_file(const std::string &path) const;
     int begin_file(lws *wsi, const std::string &path, HttpReply reply, bool head_only);
-    int send_file(lws *wsi, StaticFile file, PackedFiles::Packed packed, HttpReply reply, bool head_only);
+    int send_state(lws *wsi, HttpReply reply, bool head_only);
+    int send(lws *wsi, Open open, bool head_only);
     HttpReply no_upgrade(lws *wsi) const;
     HttpReply unauthorized(lws *wsi);
     std::optional<HttpReply> stranger(lws *wsi);
@@ -76,6 +78,7 @@ class WebSite {
     Gate gate_;
     HangupWatch &hangups_;
     Refusals &refusals_;
+    BriefState &state_;
     std::function<std::string()> health_;
     std::unordered_map<lws *, Open> open_;
     PackedFiles packed_;

@@ -13,6 +13,10 @@ Field::Value value(const std::optional<T> &one) {
     return one ? Field::Value(*one) : Field::Value();
 }
 
+Field::Value if_any(const std::string &text) {
+    return text.empty() ? Field::Value() : Field::Value(text);
+}
+
 Field::Value clock(const std::optional<bool> &synced) {
     return synced ? Field::Value(std::string(*synced ? "synced" : "unsynced")) : Field::Value();
 }
@@ -61,7 +65,10 @@ Fields fields_of(const Presence &presence) {
             {"zone", text(presence.zone)},
             {"last", presence.last},
             {"pis", presence.pis},
-            {"detections", presence.detections}};
+            {"detections", presence.detections},
+            {"advertiser_name", if_any(presence.told.name)},
+            {"beacon", if_any(presence.told.beacon)},
+            {"company", if_any(presence.told.company)}};
 }
 
 Fields fields_of(const TrackPoint &point) {
@@ -84,11 +91,14 @@ Fields fields_of(const TrackPoint &point) {
 }
 
 Fields fields_of(const Occupied &occupied) {
-    return {{"from", occupied.from},        {"until", occupied.until},
-            {"name", value(occupied.name)}, {"location", value(occupied.location)},
-            {"near", occupied.near},        {"medium", occupied.medium},
-            {"far", occupied.far},          {"advertisers", occupied.near + occupied.medium + occupied.far},
-            {"pis", occupied.pis},          {"listened_s", seconds(occupied.listened_ms)}};
+    Fields fields{
+        {"from", occupied.from},        {"until", occupied.until},
+        {"name", value(occupied.name)}, {"location", value(occupied.location)},
+        {"near", occupied.near},        {"medium", occupied.medium},
+        {"far", occupied.far},          {"advertisers", occupied.near + occupied.medium + occupied.far},
+        {"pis", occupied.pis},          {"listened_s", seconds(occupied.listened_ms)}};
+    if (occupied.device_id) fields.insert(fields.begin() + 2, {"device_id", *occupied.device_id});
+    return fields;
 }
 
 Fields fields_of(const CoverageStretch &stretch) {

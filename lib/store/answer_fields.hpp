@@ -20,7 +20,7 @@ struct Field {
 };
 using Fields = std::vector<Field>;
 
-// The same names in the same order for each row of a kind.
+// The same names in the same order for each row of an answer.
 Fields fields_of(const PiState &pi);
 Fields fields_of(const Presence &presence);
 Fields fields_of(const TrackPoint &point);

@@ -8,6 +8,7 @@
 
 #include "base/timestamp.hpp"
 #include "batch/batch.hpp"
+#include "batch/told.hpp"
 
 namespace ble {
 
@@ -41,6 +42,7 @@ struct Presence {
     Zone zone = Zone::far;
     Time last{};                           // of all Pis
     std::int64_t pis = 0, detections = 0;  // of all Pis: how many hear it, and how often they did
+    Told told;                             // of its latest detection; of more than an hour: nothing
 };
 
 // What a Pi did in a stretch of time. `gap`: it listened, but batches are missing; `silent`: no batches are
@@ -72,10 +74,11 @@ struct TrackPoint {
     }
 };
 
-// How many advertisers were at a place in one step of time. There is one for each step in which somebody listened there, also when
-// nobody was heard; without one, nobody listened.
+// How many advertisers were at a place in one step of time, or at a Pi. There is one for each step in which somebody listened there, also
+// when nobody was heard; without one, nobody listened.
 struct Occupied {
     Time from{}, until{};
+    std::optional<std::string> device_id;  // when it is asked Pi by Pi
     std::optional<std::string> name, location;
     // Each advertiser in the nearest zone in which a Pi of the place heard it. Of Pis that tell numbers alone, the greatest of one window.
     std::int64_t near = 0, medium = 0, far = 0;

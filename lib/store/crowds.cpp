@@ -13,7 +13,8 @@
 namespace ble {
 namespace {
 
-using Place = std::pair<std::optional<std::string>, std::optional<std::string>>;
+// device_id where it is asked Pi by Pi, name, location.
+using Place = std::tuple<std::optional<std::string>, std::optional<std::string>, std::optional<std::string>>;
 
 struct Listened {
     std::set<std::string> pis;
@@ -47,8 +48,10 @@ class Steps {
         for (const auto *stretch : now_) {
             const auto part = std::min(until, stretch->last) - std::max(from, stretch->begin);
             if (part <= std::chrono::milliseconds(0)) continue;
-            auto &place = places[{stretch->spot.name, stretch->spot.location}];
-            place.pis.insert(stretch->spot.device_id);
+            const auto &spot = stretch->spot;
+            auto &place = places[{asked_.by_device ? std::optional(spot.device_id) : std::nullopt, spot.name,
+                                  spot.location}];
+            place.pis.insert(spot.device_id);
             place.for_sure = place.for_sure || part / std::chrono::milliseconds(1) > pause_of(*stretch);
             place.ms += static_cast<double>(stretch->listened_ms) * static_cast<double>(part.count()) /
                         static_cast<double>((stretch->last - stretch->begin).count());
@@ -78,7 +81,7 @@ Answers<Occupied> occupancy_of(std::vector<Occupied> counted, const std::vector<
                                const Asked &asked, const std::function<void()> &check_time) {
     std::map<std::pair<Time, Place>, Occupied> rows;
     for (auto &row : counted) {
-        const auto key = std::pair(row.from, Place(row.name, row.location));
+        const auto key = std::pair(row.from, Place(row.device_id, row.name, row.location));
         rows.emplace(key, std::move(row));
     }
     const auto most = static_cast<std::size_t>(asked.most - 1);
@@ -97,7 +100,7 @@ Answers<Occupied> occupancy_of(std::vector<Occupied> counted, const std::vector<
             auto &row = rows[{from, place}];
             row.from = from;
             row.until = from_milliseconds((step + 1) * asked.every);
-            std::tie(row.name, row.location) = place;
+            std::tie(row.device_id, row.name, row.location) = place;
             row.pis = static_cast<std::int64_t>(listened.pis.size());
             row.listened_ms = std::llround(listened.ms);
         }

@@ -59,7 +59,7 @@ void map(const Columns &row, const Asked &, PiState &pi) {
     pi.version = row.text(13);
 }
 
-// Spot, device_hash, rssi, zone, last, Pis, detections
+// Spot, device_hash, rssi, zone, last, Pis, detections, details of the latest one as JSON
 void map(const Columns &row, const Asked &, Presence &presence) {
     presence.spot = spot(row, 0);
     presence.device_hash = row.text(3).value_or("");
@@ -68,6 +68,7 @@ void map(const Columns &row, const Asked &, Presence &presence) {
     presence.last = known_time(row, 6);
     presence.pis = row.number(7).value_or(0);
     presence.detections = row.number(8).value_or(0);
+    presence.told = read_told(row.text(9).value_or(""));
 }
 
 // Spot, device_hash, step, first, last, rssi, sum of rssi, detections, zone
@@ -85,7 +86,7 @@ void map(const Columns &row, const Asked &asked, TrackPoint &point) {
     point.zone = zone(row, 10);
 }
 
-// Step, name, location, near, medium, far of advertisers, the same of numbers alone
+// Step, name, location, near, medium, far of advertisers, the same of numbers alone; Pi by Pi also device_id
 void map(const Columns &row, const Asked &asked, Occupied &occupied) {
     const auto step = row.number(0).value_or(0);
     const auto most = [&](int column) {
@@ -93,6 +94,7 @@ void map(const Columns &row, const Asked &asked, Occupied &occupied) {
     };
     occupied.from = from_milliseconds(step * asked.every);
     occupied.until = from_milliseconds((step + 1) * asked.every);
+    if (asked.by_device) occupied.device_id = row.text(9);
     occupied.name = told(row, 1);
     occupied.location = told(row, 2);
     occupied.near = most(3);

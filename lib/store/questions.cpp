@@ -214,15 +214,16 @@ Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, con
 Answers<Occupied> Questions::occupancy(const Scope &scope) {
     return within([&] {
         auto asked = asked_of(scope);
+        asked.by_device = scope.by_device;
         if (has_rolled_up_steps(asked)) {
-            asked.reads = asked.device               ? Reads::of_pi
-                          : has_counted_steps(asked) ? Reads::counts
-                          : asked.place              ? Reads::few
-                                                     : Reads::rollups;
+            asked.reads = asked.device                                   ? Reads::of_pi
+                          : has_counted_steps(asked) && !asked.by_device ? Reads::counts
+                          : asked.place                                  ? Reads::few
+                                                                         : Reads::rollups;
             use_rollups(asked);
         }
         std::vector<Occupied> counted;
-        rows_->ask(Question::occupancy, asked,
+        rows_->ask(asked.by_device ? Question::occupancy_by_device : Question::occupancy, asked,
                    [&](const Columns &row) { map(row, asked, counted.emplace_back()); });
         auto around = asked;
         around.most = most_stretches;

@@ -27,6 +27,7 @@ struct Scope {
     std::optional<std::string> device, place;  // of this Pi; of this name or location
     std::chrono::milliseconds every =
         std::chrono::minutes(5);  // steps, which begin at multiples of that since 1970
+    bool by_device = false;       // occupancy Pi by Pi, else place by place
     Time present = now();
 };
 

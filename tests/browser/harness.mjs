@@ -92,7 +92,8 @@ after(async () => {
 });
 
 // A tab of a browser of its own, at `address`. Whatever it complains of on its console fails the test, but for what `expected` matches.
-export async function openPage(blews, { address = "", expected = null, awaited = "#connection:not([data-state=connecting])", ...context } = {}) {
+// prepare(page): before it is loaded.
+export async function openPage(blews, { address = "", expected = null, awaited = "#connection:not([data-state=connecting])", prepare = () => {}, ...context } = {}) {
   browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", chromiumSandbox: process.getuid() !== 0,
                                      args: ["--disable-dev-shm-usage", "--js-flags=--expose-gc"] });
   const tab = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", viewport: { width: 1280, height: 800 }, ...context });
@@ -115,6 +116,7 @@ export async function openPage(blews, { address = "", expected = null, awaited =
     await tab.close();
     assert.deepEqual(complaints, []);
   });
+  await prepare(page);
   await page.goto(blews.url + address.replace(/^\//, ""));
   await page.locator(awaited).waitFor();
   return page;

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { batch, counts, detection, findsNothing, openPage, picture, shows, startBlews, state, test, until } from "./harness.mjs";
+import { createHash } from "node:crypto";
+import { batch, counts, detection, findsNothing, freePort, openPage, picture, shows, startBlews, state, test, until } from "./harness.mjs";
 import { month, store } from "./site.mjs";
 
 const rows = ".rows tbody tr[data-number]";
@@ -127,7 +128,7 @@ test("all can be done by keyboard", async () => {
   await until(() => page.locator(".picked.card").isVisible(), "the card of the picked one");
   await page.locator("#pause").focus();
   await page.keyboard.press("Space");
-  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
+  assert.equal(await page.locator("#pause").innerText(), "Go on");
 });
 
 test("a screen reader is told of the connection when it changes, and not each second", async () => {
@@ -139,6 +140,62 @@ test("a screen reader is told of the connection when it changes, and not each se
   await shows(page, "#connection", /last [3-9] s ago/);
   assert.deepEqual(await page.evaluate("said"), ["Receiving"]);
   assert.equal(await page.locator("[aria-live], [role=log]").count(), 0);
+});
+
+test("what goes on by itself changes nothing that a screen reader reads aloud", async () => {
+  const port = await freePort(), blews = await startBlews({ port });
+  const page = await openPage(blews, { address: "#/live?q=nothing-like-this", expected: /ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket connection to/ });
+  await blews.feed(batch("pi-hall", [detection(1)]));
+  await shows(page, ".empty", /None of the detections kept here match\./);
+  await shows(page, "#say", /^Receiving$/);
+  assert.equal(await page.locator(".empty").getAttribute("role"), "status");
+  await page.evaluate(`window.aloud = []; new MutationObserver((all) => {
+    for (const { target } of all) if ((target.closest ?? target.parentElement.closest).call(target.closest ? target : target.parentElement, "[role=status], [role=alert], [role=log], [aria-live]")) aloud.push(target.textContent);
+  }).observe(document.body, { childList: true, characterData: true, subtree: true })`);
+  for (let n = 0; n < 6; n++) {
+    await blews.feed(batch("pi-hall", [detection(n)]), batch("pi-lab", [detection(n)]));
+    await shows(page, "#kept", new RegExp(`^0 of ${1 + 2 * (n + 1)} detections`));
+  }
+  assert.deepEqual(await page.evaluate("aloud"), []);
+  await blews.end();
+  await state(page, /^lost$/);
+  await shows(page, "#banner", /Next try in/);
+  await page.evaluate("aloud.length = 0");
+  const before = await page.locator("#banner").innerText();
+  await until(async () => await page.locator("#banner").innerText() !== before, "the countdown to go on");
+  assert.deepEqual(await page.evaluate("aloud"), []);
+});
+
+test("the rows in the document say which of all they are, and what is picked is pressed", async () => {
+  const page = await openPage(await site(), { address: "#/live" });
+  await shows(page, "#kept", /^35 detections/);
+  const told = () => page.locator(".rows [aria-rowindex]").evaluateAll((all) => all.map((row) => Number(row.getAttribute("aria-rowindex"))));
+  const wanted = (first, n) => Array.from({ length: n }, (_, i) => first + i);
+  assert.deepEqual(await told(), wanted(1, (await told()).length));
+  assert.equal(await page.locator(".rows").getAttribute("aria-rowcount"), "36");
+  await page.locator(".list").evaluate((list) => { list.scrollTop = list.scrollHeight; });
+  await until(async () => (await told()).at(-1) === 36, "the last row");
+  await page.locator(`${rows} button`).last().click();
+  await until(async () => await page.locator(".rows button[aria-pressed=true]").count() > 0, "the pressed one");
+  assert.equal(await page.locator(".rows button[aria-pressed=true]").count(), await page.locator(".rows tr.picked").count());
+  await page.locator("#pause").click();
+  assert.equal(await page.locator("#pause").innerText(), "Go on");
+  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), null, "its name says what it does");
+});
+
+// In the page's own modules.
+const formatted = (page, body) => page.evaluate(`import("./format.js").then((format) => (${body}))`);
+
+test("a date of another year has its year, decimals are those of the language, and 100 % is all", async () => {
+  const blews = await startBlews(), page = await openPage(blews), year = new Date().getUTCFullYear();
+  const [now, other, day, time] = await formatted(page, `[format.moment(Date.UTC(${year}, 2, 5, 12)), format.moment(Date.UTC(${year - 1}, 2, 5, 12)),
+    format.day(Date.UTC(${year - 1}, 2, 5, 12)), format.time(Date.UTC(${year - 1}, 2, 5, 12))]`);
+  assert.equal(now, "5 Mar, 12:00");
+  for (const text of [other, day, time]) assert.match(text, new RegExp(`^5 Mar ${year - 1}`));
+  const spanish = await openPage(blews, { locale: "es-CL" });
+  assert.deepEqual(await formatted(spanish, "[format.dbm(-61.5), format.percent(0.985, 1), format.dbm(-60)]"), ["−61,5", "98,5", "−60"]);
+  assert.deepEqual(await formatted(page, "[1, 0.9996, 0.99951, 0.5, 0.0001, 0].map((part) => format.percent(part, 1))"), ["100", "99.9", "99.9", "50", "0.1", "0"]);
+  assert.deepEqual(await formatted(page, "[1, 0.996, 0.334, 0.001, 0].map((part) => format.percent(part))"), ["100", "99", "33", "1", "0"]);
 });
 
 // What has come over the wire for the page, by HTTP.
@@ -160,17 +217,34 @@ test("the whole page is under 200 kB with its charts, and comes from blews alone
   for (const [name] of sizes) assert.ok(name.startsWith(blews.url) || name.startsWith("data:"), name);
 });
 
-test("200 Pis are there after what a line of 1 Mbit/s carries in a second", async (context) => {
-  const folder = mkdtempSync(join(tmpdir(), "blepipe-many-"));
-  try {
-    const all = Array.from({ length: 200 }, (_, pi) => batch(`pi-${pi}`, Array.from({ length: 15 }, (__, i) => detection(pi * 7 + i, -50 - 2 * i)), { location: `Place ${pi % 40}` }));
-    const db = await store(join(folder, "many.db"), all.map((one) => `${JSON.stringify(one)}\n`));
-    const page = await openPage(await startBlews({ options: ["--db", db] }));
-    await counts(page, ".tile[data-state=listening]", 200);
-    const bytes = total(await transferred(page));
-    context.diagnostic(`${bytes} bytes`);
-    assert.ok(bytes < 1_000_000 / 8, `${bytes} bytes`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+// Of hashes as they are, which cannot be packed.
+const manyPis = () => Array.from({ length: 200 }, (_, pi) => batch(`pi-${pi}`, Array.from({ length: 15 }, (__, i) =>
+  detection(0, -50 - 2 * i, { device_hash: createHash("sha256").update(`${pi * 7 + i}`).digest("hex") })), { location: `Place ${pi % 40}` }));
+const SECOND_OF_LINE = 1_000_000 / 8;  // bytes
+
+for (const stored of [true, false]) {
+  test(`200 Pis are there after what a line of 1 Mbit/s carries in a second, ${stored ? "from the database" : "without a database"}`, async (context) => {
+    const folder = mkdtempSync(join(tmpdir(), "blepipe-many-"));
+    try {
+      const all = manyPis();
+      const blews = await startBlews({ options: stored ? ["--db", await store(join(folder, "many.db"), all.map((one) => `${JSON.stringify(one)}\n`))] : [] });
+      if (!stored) await blews.feed(...all);
+      let open;
+      const held = new Promise((resolve) => { open = resolve; });
+      const page = await openPage(blews, { awaited: ".tile >> nth=0", prepare: (tab) =>
+        tab.routeWebSocket("**/ws", (socket) => { held.then(() => socket.connectToServer()); }) });  // what comes by it comes later
+      await counts(page, ".tile[data-state=listening]", 200);
+      if (!stored) await shows(page, ".tile:has(h3 a:text-is('pi-7')) .zones", /6 near\s*7 medium\s*2 far/);
+      const bytes = total(await transferred(page));
+      context.diagnostic(`${bytes} bytes`);
+      assert.ok(bytes < SECOND_OF_LINE, `${bytes} bytes`);
+      if (stored) return;
+      await shows(page, ".places tbody tr >> nth=0", /5 \/ 5\s*–\s*–\s*–/);
+      open();
+      await shows(page, ".places tbody tr >> nth=0", /5 \/ 5\s*\d+\s*\d+\s*\d+/);
+      await shows(page, ".tile:has(h3 a:text-is('pi-7')) .zones", /6 near\s*7 medium\s*2 far/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}

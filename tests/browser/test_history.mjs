@@ -1,8 +1,10 @@
 // The views of what is stored, with a month of six Pis: what they show, ranges of time, zoom, filters, search, files.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { batch, counts, detection, openPage, shows, startBlews, test, until } from "./harness.mjs";
-import { month, TROLLEY } from "./site.mjs";
+import { month, store, TROLLEY } from "./site.mjs";
 
 const THREE_DAYS = "since=2026-10-27T00:00:00Z&until=2026-10-30T00:00:00Z";
 const WEEK = "since=2026-10-19T00:00:00Z&until=2026-10-26T00:00:00Z";
@@ -212,6 +214,62 @@ test("who is where: the strongest Pi of each, search by words in any order, and 
   await page.locator(".presence td.advertiser a").first().click();
   await shows(page, ".who code", new RegExp(hash));
   assert.equal(await param(page, "since"), "2026-10-28T12:00:00Z");
+});
+
+test("zones that stand on each other are as high as all of them together", async () => {
+  const page = await open(`#/occupancy?${WEEK}&place=Reading+room`);
+  await drawn(page, "data.datasets.length");
+  const { rows } = await api(page, `occupancy?${WEEK}&place=Reading+room&every=1h&limit=10000`);
+  const highest = await page.evaluate(`(() => {
+    const chart = Chart.getChart(document.querySelector("canvas"));
+    return Math.max(...chart.getDatasetMeta(2).data.map(({ y }) => chart.scales.y.getValueForPixel(y)));
+  })()`);
+  assert.equal(Math.round(highest), Math.max(...rows.map(({ advertisers }) => advertisers)));
+});
+
+test("hours of the week are the viewer's, where they do not begin with those of UTC too", async () => {
+  const { rows } = await api(await open(`#/coverage?${WEEK}`), `occupancy?${WEEK}&every=30m&limit=10000`);
+  const page = await open(`#/occupancy?${WEEK}`, { timezoneId: "Asia/Kolkata" });
+  const sums = new Map();
+  for (const { from, advertisers } of rows) sums.set(from, (sums.get(from) ?? 0) + advertisers);
+  for (const [day, hour] of [[0, 13], [1, 9], [4, 17]]) {
+    const here = [...sums].filter(([from]) => {
+      const date = new Date(Date.parse(from) + 330 * 60_000);
+      return (date.getUTCDay() + 6) % 7 === day && date.getUTCHours() === hour;
+    }).map(([, n]) => n);
+    assert.equal(here.length, 2, "two half hours");
+    await until(async () => (await page.locator(`.heat tbody tr >> nth=${day}`).locator("td").nth(hour).innerText()) === String(Math.round((here[0] + here[1]) / 2)), `the mean at ${day} ${hour}`);
+  }
+  await shows(page, "main", /The mean of the half hours[^]*in 30 minutes/);
+});
+
+test("each step of the hours of the week lies in one hour of the viewer's", async () => {
+  const blews = await startBlews();
+  for (const [timezoneId, from, to, wanted] of [
+    ["UTC", "2026-10-01", "2026-10-08", "1h"], ["America/Santiago", "2026-09-01", "2026-09-10", "1h"], ["Asia/Kolkata", "2026-10-01", "2026-10-08", "30m"],
+    ["Asia/Kathmandu", "2026-10-01", "2026-10-08", "15m"], ["Australia/Lord_Howe", "2026-07-01", "2026-07-08", "30m"],
+    ["Australia/Lord_Howe", "2026-12-01", "2026-12-08", "1h"], ["Australia/Lord_Howe", "2026-10-01", "2026-10-08", "30m"]]) {
+    const page = await openPage(blews, { timezoneId });
+    const step = await page.evaluate(`import("./heatmap.js").then(({ stepWithin }) => stepWithin({ from: Date.parse("${from}"), to: Date.parse("${to}") }))`);
+    assert.equal(step, wanted, `${timezoneId} from ${from}`);
+  }
+});
+
+test("names and beacons are those that are stored, of up to an hour, and the page says of more that there are none", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-names-"));
+  try {
+    const told = { local_name: "Book <b>trolley", beacon: { ibeacon: { uuid: "f7826da6-4fa2-4e98-8024-bc5b71e0893e", major: 7, minor: 1 } } };
+    const db = await store(join(folder, "names.db"), [`${JSON.stringify(batch("pi-hall", [detection(1, -50, told), detection(2)]))}\n`]);
+    const blews = await startBlews({ options: ["--db", db] });
+    const page = await open("#/presence?q=trolley+f7826da6", { blews });
+    await shows(page, ".presence tbody", /Book <b>trolley · ibeacon f7826da6 7\/1/);
+    await counts(page, ".presence tbody tr", 1);
+    assert.ok(await page.getByText("does not tell names and beacons").isHidden());
+    await page.goto(`${blews.url}#/presence?since=6h`);
+    await shows(page, "main", /Of more than an hour the database does not tell names and beacons/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("names and beacons are those that are told now", async () => {

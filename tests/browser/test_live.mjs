@@ -23,7 +23,7 @@ test("search finds all words, in any field, and the address holds it", async () 
     await page.locator("#q").fill(words);
     await counts(page, rows, found);
   }
-  await shows(page, "main", /None of the 4 detections kept here match\./);
+  await shows(page, "main", /None of the detections kept here match\./);
   await page.locator("#q").fill("pi-hall near");
   await counts(page, rows, 1);
   assert.match(page.url(), /#\/live\?q=pi-hall\+near$/);
@@ -78,7 +78,7 @@ test("pause holds the list, and going on shows what came", async () => {
   await blews.feed(batch("pi-hall", [detection(5), detection(6), detection(7)]));
   await shows(page, "#newer", /3 newer/);
   await counts(page, rows, 4);
-  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "true");
+  assert.equal(await page.locator("#pause").innerText(), "Go on");
   await page.locator("#pause").click();
   await counts(page, rows, 7);
   assert.ok(await page.locator("#newer").isHidden());

@@ -157,6 +157,23 @@ test("the database adds the Pis that blews has not heard, with no numbers of the
   }
 });
 
+test("each of 60 Pis has its line of the last hour, by a few questions", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-now-"));
+  try {
+    const begin = Math.floor(Date.now() / STEP_MS) * STEP_MS - 10 * STEP_MS, pis = Array.from({ length: 60 }, (_, n) => `pi-${n}`);
+    const minutesOf = (id) => Array.from({ length: 45 }, (_, minute) => batch(id, Array.from({ length: 1 + minute % 4 }, (__, n) => detection(n)),
+      { timestamp: new Date(begin + minute * 60_000).toISOString(), interval_ms: 60_000, location: "Hall", seq: minute }));
+    const db = await store(join(folder, "sixty.db"), pis.map((id) => `${minutesOf(id).map((one) => JSON.stringify(one)).join("\n")}\n`));
+    const asked = [];
+    const page = await openPage(await startBlews({ options: ["--db", db] }), { prepare: (tab) => tab.on("request", (request) => asked.push(request.url())) });
+    await counts(page, ".tile", 60);
+    await counts(page, ".tile .past:not([d='M0 0'])", 60);
+    assert.ok(asked.filter((url) => url.includes("/api/v1/")).length <= 4, asked.join("\n"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 // In the page's own modules, with a clock of the test's.
 const inSeen = (page, body) => page.evaluate(`import("./seen.js").then(({ Seen, condition }) => {
   let now = Date.UTC(2026, 0, 1);
@@ -217,8 +234,8 @@ test("without a database there is no column of the last hour, and no question", 
 test("a database that cannot be read is told of, and takes nothing from what is live", async () => {
   const blews = await startBlews({ options: ["--db", "/nonexistent/ble.db"] });
   const page = await openPage(blews, { expected: /status of 503/ });
-  await shows(page, "main", /The database cannot be asked for now\. The server says: .*ble\.db.* blews has been given no batch/);
+  await shows(page, "main", /There is no answer of the database\. The database cannot be asked for now; this page tries again by itself\. The server says: .*ble\.db.* blews has been given no batch/);
   await blews.feed(batch("pi-hall", [detection(1)]));
   await shows(page, tile("pi-hall"), /1 medium/);
-  await shows(page, ".said", /The database cannot be asked for now\. The server says: .*ble\.db/);
+  await shows(page, ".said", /^The database cannot be asked for now; this page tries again by itself\. The server says: .*ble\.db/);
 });

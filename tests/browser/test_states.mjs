@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const DAY = "since=2026-10-28T00:00:00Z&until=2026-10-29T00:00:00Z";
 const VIEWS = ["presence", "occupancy", "coverage", "advertiser"];
 const REFUSED = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INVALID_HTTP_RESPONSE|WebSocket connection to/;
-const FAILED = /status of (400|404|503|504)/;
+const FAILED = /status of (400|403|404|503|504)/;
 const address = (view, more = DAY) => `#/${view}?${view === "advertiser" ? `hash=${TROLLEY}&` : ""}${more}`;
 
 // A view whose questions are answered so.
@@ -107,6 +107,22 @@ test("of an answer that is cut nothing is drawn before it begins, and its sum is
   await shows(page, ".own summary", /28.*29 Oct 2026/);
 });
 
+test("what is missing is never rounded away", async () => {
+  const [from, hole, until] = ["2026-10-28T00:00:00Z", "2026-10-28T23:59:40Z", "2026-10-29T00:00:00Z"];
+  const page = await answered("coverage", 200, { rows: [{ device_id: "pi-1", what: "listening", from, until: hole }, { device_id: "pi-1", what: "silent", from: hole, until }] });
+  await shows(page, ".summary", /they listened 99\.9 % of the time/);
+});
+
+test("without an answer for the hours of the week the rest is shown, and why", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", timezoneId: "Asia/Kolkata", expected: FAILED });
+  await page.route("**/api/v1/occupancy?*every=30m*", (route) => route.fulfill({ status: 504, body: JSON.stringify({ detail: "the answer took too long" }) }));
+  await page.goto(`${page.home}${address("occupancy", "since=2026-10-19T00:00:00Z&until=2026-10-26T00:00:00Z")}`);
+  await counts(page, ".place-chart", 4);
+  await shows(page, ".history section >> nth=1", /The answer took too long, so it was stopped/);
+  assert.ok(await page.locator(".heat").isHidden());
+  await findsNothing(page);
+});
+
 test("an average is of whole steps, those that are over", async () => {
   const row = (from, advertisers) => ({ from: at(from), until: at(from + 60), location: "Hall", near: advertisers, medium: 0, far: 0, advertisers, pis: 1, listened_s: 60 });
   const page = await answered("occupancy", 200, { rows: [row(0, 1), row(60, 10), row(120, 20), row(180, 3)] });
@@ -168,6 +184,74 @@ test("without the library of charts there are tables, and what to install", asyn
   await page.locator(".behind summary").click();
   await until(async () => await page.locator(".behind tbody tr").count() > 100, "the numbers");
   await findsNothing(page);
+});
+
+test("a library of charts that was not to be had once is asked for again, and that is said", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: /ERR_FAILED|ERR_CONNECTION/ });
+  let failing = true, asked = 0;
+  await page.route(/chart\.min\.js/, (route) => {
+    asked++;
+    return failing ? route.abort("connectionreset") : route.continue();
+  });
+  await page.goto(`${page.home}${address("advertiser")}`);
+  await shows(page, ".chart", /its library could not be fetched; this page tries again/);
+  assert.equal(await page.locator("canvas:visible").count(), 0);
+  failing = false;
+  await until(() => page.evaluate("globalThis.Chart?.getChart(document.querySelector('canvas'))?.data.datasets.length"), "the chart");
+  await counts(page, "canvas:visible", 1);
+  assert.ok(await page.getByText("could not be fetched").isHidden());
+  assert.ok(asked >= 2);
+});
+
+// Questions to /api/v1/ from now on, and a clock of the page's that can be moved.
+async function questions(page) {
+  const asked = [];
+  page.on("request", (request) => { if (request.url().includes("/api/v1/")) asked.push(request.url()); });
+  await page.clock.install();
+  return asked;
+}
+
+for (const [what, status, body, wanted] of [
+  ["whom a proxy lets nobody ask", 403, "<html>no", /cannot be asked from here: the server answers “403” to all below api\/v1\/\. If there is a proxy before blews, let it pass/],
+  ["of which a proxy knows nothing", 404, "<html>nothing", /the server answers “404” to all below api\/v1\//],
+  ["that has no database", 404, JSON.stringify({ detail: "blews was started without --db, so it has no history" }), /This blews has no database[^]*bleingest --db ble\.db \| blews --db ble\.db/]]) {
+  for (const view of ["occupancy", "now"]) {
+    test(`a server ${what} is asked no more, and what to do is said: ${view}`, async () => {
+      const blews = await startBlews({ options: ["--db", await month()] });
+      const page = await openPage(blews, { address: "#/live", expected: FAILED });
+      const asked = await questions(page);
+      await page.route("**/api/v1/**", (route) => route.fulfill({ status, body }));
+      await page.goto(`${page.home}#/${view}`);
+      await shows(page, "main", wanted);
+      const before = asked.length;
+      for (let minute = 0; minute < 60; minute++) await page.clock.fastForward(60_000);
+      assert.deepEqual(asked.slice(before), []);
+    });
+  }
+}
+
+test("what was asked no more is asked again when blews is there anew, with a database", async () => {
+  const port = await freePort(), blews = await startBlews({ port });
+  const page = await openPage(blews, { address: address("coverage"), expected: /status of 404/ });
+  await shows(page, "main", /This blews has no database/);
+  page.removeAllListeners("console");  // of a server that is gone
+  await blews.end();
+  await startBlews({ port, options: ["--db", await month()] });
+  await counts(page, ".lane-list li", 6);
+});
+
+test("a database that stays away is asked less and less often", async () => {
+  const page = await openPage(await startBlews({ options: ["--db", await month()] }), { address: "#/live", expected: FAILED });
+  const asked = await questions(page);
+  await page.route("**/api/v1/**", (route) => route.fulfill({ status: 503, body: JSON.stringify({ detail: "the database cannot be read now" }) }));
+  await page.goto(`${page.home}#/coverage?since=1h`);
+  await shows(page, "main", /this page tries again by itself/);
+  for (let minute = 0; minute < 60; minute++) {
+    await page.clock.fastForward(60_000);
+    await page.evaluate("fetch('health').then(() => null)");  // answers come in the time of the test
+  }
+  const rounds = asked.filter((url) => url.includes("/coverage?")).length;
+  assert.ok(rounds >= 4 && rounds <= 14, `${rounds} in an hour`);
 });
 
 test("names that mean harm are text, in every view and in files", async () => {

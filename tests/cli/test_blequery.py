@@ -119,6 +119,13 @@ class Questions(Query):
         self.assertEqual([(one["from"], one["near"], one["medium"], one["far"], one["pis"], one["listened_s"]) for one in found],
                          [("2026-11-22T00:00:00.000Z", 3, 3, 3, 2, 3.0), ("2026-11-22T00:00:10.000Z", 2, 2, 2, 1, 1.9)])
 
+    def test_occupancy_of_each_pi(self):
+        found = self.rows("occupancy", "--since", START, "--until", "2026-11-23", "--every", "1h", "--by", "device")
+        self.assertEqual([(one["device_id"], one["near"], one["pis"]) for one in found], [("pi-other", 2, 1), ("pi-test", 3, 1)])
+        self.assertNotIn("device_id", self.rows("occupancy", "--since", START, "--until", "2026-11-23")[0])
+        code, _, err = self.ask("pis", "--by", "device")
+        self.assertEqual((code, "--by is for occupancy" in err), (64, True), err)
+
     def test_coverage(self):
         found = self.rows("coverage", "--since", START, "--until", "2026-11-22T00:01:00Z", "--device", "pi-test")
         self.assertEqual([(one["what"], one["from"], one["until"]) for one in found],

@@ -100,6 +100,22 @@ class Broadcast(unittest.TestCase):
                     self.assertEqual([(e["data"]["device_id"], e["data"]["seq"]) for e in seen[1:]],
                                      [("pi-2", 1), ("pi-1", 2)])
 
+    def test_a_short_state_of_each_device_without_its_detections(self):
+        with Server("--stay") as server:
+            server.events(batch("pi-1"), gap(), batch("pi-2"), batch("pi-1", 1))
+            wait_until(lambda: server.health()["events"] == 4, "all events")
+            status, headers, body = http(server.port, path="/state")
+            self.assertEqual((status, headers["content-type"]), (200, "application/x-ndjson"))
+            told, *events = [json.loads(line) for line in body.splitlines()]
+            self.assertEqual((told["type"], told["data"]["status"]), ("connection_status", "state"))
+            self.assertEqual([(one["data"]["device_id"], one["data"]["seq"]) for one in events], [("pi-2", 0), ("pi-1", 1)])
+            self.assertEqual(events[1]["data"]["occupancy"], {"near": 1, "medium": 0, "far": 0})
+            self.assertNotIn(HASH_A.encode(), body)
+            server.events(batch("pi-3"))
+            _, headers, packed = wait_until(lambda: next((found for found in [http(server.port, path="/state", headers={
+                "Accept-Encoding": "gzip"})] if b"pi-3" in gzip.decompress(found[2])), None), "the newer state")
+            self.assertEqual(headers["content-encoding"], "gzip")
+
     def test_bare_batches_and_gaps_become_events(self):
         with Server() as server, WebSocketClient(server.port) as client:
             live(client)
@@ -563,7 +579,8 @@ class Rights(unittest.TestCase):
                         kind(server.port, headers=headers)
                     self.assertEqual(refused.exception.status, 401)
                     self.assertIn("Bearer", refused.exception.headers["www-authenticate"])
-                self.assertEqual(http(server.port, headers=headers)[0], 401)
+                for path in ("/", "/state"):
+                    self.assertEqual(http(server.port, path=path, headers=headers)[0], 401)
             self.assertEqual(server.health()["clients"], 0)
             right = {"Authorization": "Bearer " + TOKEN}
             with WebSocketClient(server.port, headers=right) as one, EventStream(server.port, headers=right) as two:

@@ -68,6 +68,12 @@ class Questions(Api):
                 with self.subTest(name, **extra):
                     self.assertEqual(self.rows(name, **arguments), [json.loads(line) for line in out.splitlines()])
 
+    def test_rows_of_each_pi(self):
+        self.serve("--db", "ble.db")
+        found = self.rows("occupancy", since=START, until=END, by="device")
+        self.assertEqual({one["device_id"] for one in found}, {"pi-test", "pi-other"})
+        self.assertEqual(self.ask("presence", by="device")[0], 400)
+
     def test_an_answer_that_is_known_is_not_sent_again(self):
         self.serve("--db", "ble.db")
         _, headers, body = self.ask("presence", since=START, until=END)

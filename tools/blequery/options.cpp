@@ -31,6 +31,7 @@ void check_words(QueryOptions &o) {
     if (o.words.size() > most)
         throw Error(ExitCode::usage, "'" + shown_word(o.words[most]) + "': one question at a time" +
                                          (track ? ", about one advertiser" : ""));
+    if (o.by == "device" && o.question != "occupancy") throw Error(ExitCode::usage, "--by is for occupancy");
     if (!track && !o.address.empty()) throw Error(ExitCode::usage, "--address is for track");
     if (track && (o.words.size() == 2) == !o.address.empty())
         throw Error(ExitCode::usage,
@@ -47,6 +48,7 @@ void set_scope(QueryOptions &o, const CommandLine &line) {
     o.scope.since = o.since.value_or(std::min(o.scope.until, o.scope.present) - usual_span(o.question));
     o.scope.device = one(o.device);
     o.scope.place = one(o.place);
+    o.scope.by_device = o.by == "device";
     if (o.scope.since >= o.scope.until) throw Error(wrong(line, "--since"), "--since must be before --until");
     if (o.scope.every < seconds(1))
         throw Error(wrong(line, "--every"), "--every: a second at least is expected");
@@ -90,6 +92,7 @@ void declare_query_options(QueryOptions &o, CommandLine &line) {
     line.text("--device ID", o.device, "only this Pi");
     line.text("--place PLACE", o.place, "only Pis with this name or location");
     line.duration("--every", o.scope.every, "steps of track and occupancy, as 5m or 1h");
+    line.choice("--by", o.by, {"place", "device"}, "rows of occupancy: one for each place, or each Pi");
     line.group("The advertiser of track");
     line.text("--address ADDRESS", o.address, "its address; it is hashed as blescan hashes it", "-");
     line.text("--hash-key FILE", o.hash_key, "hash the address with the key in FILE",

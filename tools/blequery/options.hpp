@@ -15,7 +15,7 @@ struct QueryOptions {
     CommonOptions common;
     std::vector<std::string> words;
     std::string db = default_state_path("ble.db");
-    std::string device, place, address, hash_key, format = "auto";
+    std::string device, place, address, hash_key, format = "auto", by = "place";
     std::optional<Time> since, until;
     std::chrono::milliseconds hash_epoch{0};
     QuestionLimits limits;

@@ -65,19 +65,31 @@ const string pis_of =
     "own"
     " GROUP BY 1)";
 
-const string who_is_where =
-    pis_of +
-    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all,"
-    " (sum(detections) OVER own)::bigint AS detections_of_all,"
-    " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
-    " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
-    " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) "
-    "AS "
-    "first_ones"
-    " JOIN pis_of USING (advertiser)"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = place"
-    " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
+// `told`: the expression for the details of first_ones.
+string who_is_where(const string &told) {
+    return pis_of +
+           ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all,"
+           " (sum(detections) OVER own)::bigint AS detections_of_all,"
+           " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
+           " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
+           ", first_ones AS MATERIALIZED (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC"
+           " FETCH FIRST ($5::bigint) ROWS WITH TIES)" +
+           told +
+           " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all, "
+           "details"
+           " FROM first_ones JOIN pis_of USING (advertiser) LEFT JOIN told USING (advertiser)"
+           " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = "
+           "place"
+           " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
+}
+// Of the detection at its latest time. OFFSET: that time is read once, not for each of them.
+const string told_by_details =
+    ", told AS (SELECT advertiser, min(said.details::text) AS details FROM first_ones"
+    " JOIN (SELECT timestamp, advertiser, details FROM detections WHERE timestamp >= $1::bigint"
+    " AND timestamp < $2::bigint AND details IS NOT NULL OFFSET 0) AS said USING (advertiser)"
+    " WHERE said.timestamp = last_of_all GROUP BY 1)";
+const string told_by_none =
+    ", told AS (SELECT NULL::bigint AS advertiser, NULL::text AS details WHERE false)";
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -93,12 +105,20 @@ const string one_track =
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT "
     "$5::bigint";
 
+// One step more than is asked for, whole.
 const string how_many =
     " SELECT step, name, location, sum(near)::bigint, sum(medium)::bigint, sum(far)::bigint,"
     " sum(told_near)::bigint, sum(told_medium)::bigint, sum(told_far)::bigint"
     " FROM together LEFT JOIN places ON places.id = place"
     " GROUP BY step, place, name, location ORDER BY step DESC"
     " LIMIT $5::bigint + 1 + (SELECT count(*) FROM places)";
+
+const string how_many_by_device =
+    " SELECT step, places.name, places.location, sum(near)::bigint, sum(medium)::bigint, sum(far)::bigint,"
+    " sum(told_near)::bigint, sum(told_medium)::bigint, sum(told_far)::bigint, device_id"
+    " FROM together JOIN devices ON devices.id = device LEFT JOIN places ON places.id = place"
+    " GROUP BY step, device, device_id, place, places.name, places.location ORDER BY step DESC"
+    " LIMIT $5::bigint + 1 + (SELECT count(*) FROM device_places) + (SELECT count(*) FROM devices)";
 
 const string all_stretches =
     " SELECT device_id, places.name, places.location, clock, stretches.first, stretches.begin, "
@@ -152,11 +172,16 @@ Statements all_statements() {
     all.put(Question::gaps, all_gaps);
     all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
-        all.put(Question::presence, postgres_rolled::each(reads) + who_is_where, reads);
+        all.put(Question::presence,
+                postgres_rolled::each(reads) +
+                    who_is_where(reads == Reads::details ? told_by_details : told_by_none),
+                reads);
+        all.put(Question::occupancy_by_device, postgres_rolled::occupancy(reads, true) + how_many_by_device,
+                reads);
         all.put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
-        all.put(Question::occupancy, postgres_rolled::occupancy(reads) + how_many, reads);
+        all.put(Question::occupancy, postgres_rolled::occupancy(reads, false) + how_many, reads);
     return all;
 }
 

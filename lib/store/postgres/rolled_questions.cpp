@@ -104,14 +104,17 @@ string of_unsettled(const string &table, const string &where) {
            of_that_place;
 }
 
-string told_by_batches(const string &since, const string &until, const string &from = "batches") {
-    return "SELECT batches.timestamp / $6::bigint, coalesce(place, 0), near, medium, far FROM " + from +
+string told_by_batches(const string &since, const string &until, const string &from = "batches",
+                       const string &device = "") {
+    return "SELECT batches.timestamp / $6::bigint, " + device +
+           "coalesce(place, 0), near, medium, far FROM " + from +
            " WHERE near IS NOT NULL AND batches.timestamp >= " + since + "::bigint AND batches.timestamp < " +
            until + "::bigint" + chosen_batches;
 }
 
-string told(Reads reads) {
-    if (reads == Reads::details || reads == Reads::of_pi) return told_by_batches("$1", "$2");
+string told(Reads reads, const string &device) {
+    if (reads == Reads::details || reads == Reads::of_pi || !device.empty())
+        return told_by_batches("$1", "$2", "batches", device);
     const string merged = reads == Reads::counts
                               ? "SELECT step, place, told_near, told_medium, told_far" +
                                     of_unsettled("occupancy_rollups", "minutes = 5 AND number")
@@ -196,12 +199,14 @@ string each(Reads reads) {
            of_details(details) + sums;
 }
 
-string occupancy(Reads reads) {
-    const string details = "detections.timestamp / $6::bigint, coalesce(batches.place, 0), advertiser, zone";
+string occupancy(Reads reads, bool by_device) {
+    const string device = by_device ? "device, " : "", their = by_device ? "batches.device, " : "";
+    const string details =
+        "detections.timestamp / $6::bigint, " + their + "coalesce(batches.place, 0), advertiser, zone";
     const string merged =
         reads == Reads::counts
             ? "SELECT step, part.place, advertiser, zone" + of_unsettled("rollups", "bucket")
-            : "SELECT bucket * 300000 / $6::bigint, part.place, advertiser, zone" +
+            : "SELECT bucket * 300000 / $6::bigint, " + device + "part.place, advertiser, zone" +
                   from_rollups(reads, "rollups", "bucket", "$9::bigint / 300000", "$10::bigint / 300000");
     const string heard = reads == Reads::details ? "SELECT " + details + from_detections("$1", "$2")
                                                  : merged + of_details(details);
@@ -213,16 +218,16 @@ string occupancy(Reads reads) {
               " AND number NOT IN (SELECT step FROM unsettled)" +
                   of_that_place
             : "";
-    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") +
-           ", heard (step, place, advertiser, zone) AS (" + heard +
-           "), each AS (SELECT step, place, advertiser, min(zone) AS zone FROM heard GROUP BY 1, 2, 3),"
-           " told (step, place, near, medium, far) AS (" +
-           told(reads) +
-           "), together (step, place, near, medium, far, told_near, told_medium, told_far) AS ("
-           "SELECT step, place, count(*) FILTER (WHERE zone = 0), count(*) FILTER (WHERE zone = 1),"
-           " count(*) FILTER (WHERE zone = 2), 0, 0, 0 FROM each GROUP BY 1, 2"
-           " UNION ALL SELECT step, place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY 1, "
-           "2" +
+    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") + ", heard (step, " +
+           device + "place, advertiser, zone) AS (" + heard + "), each AS (SELECT step, " + device +
+           "place, advertiser, min(zone) AS zone FROM heard GROUP BY step, " + device +
+           "place, advertiser), told (step, " + device + "place, near, medium, far) AS (" +
+           told(reads, their) + "), together (step, " + device +
+           "place, near, medium, far, told_near, told_medium, told_far) AS (SELECT step, " + device +
+           "place, count(*) FILTER (WHERE zone = 0), count(*) FILTER (WHERE zone = 1),"
+           " count(*) FILTER (WHERE zone = 2), 0, 0, 0 FROM each GROUP BY step, " +
+           device + "place UNION ALL SELECT step, " + device +
+           "place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY step, " + device + "place" +
            settled + ")";
 }
 

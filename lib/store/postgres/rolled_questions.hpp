@@ -14,6 +14,6 @@ const std::string &deleted();
 // ", each (advertiser, device, place, rssi, zone, first, last, detections) AS (…)": what was heard of each advertiser by each Pi at each place.
 std::string each(Reads reads);
 // ", together (step, place, near, medium, far, told_near, told_medium, told_far) AS (…)": of a step and place, one or several rows to add up.
-std::string occupancy(Reads reads);
+std::string occupancy(Reads reads, bool by_device);
 
 }  // namespace ble::postgres_rolled

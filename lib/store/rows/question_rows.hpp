@@ -22,6 +22,7 @@ enum class Question {
     expired,    // was anything deleted of a day of that time?
     deleted,    // are detections of the five minutes from `since` on deleted that are still in the rollups?
     occupancy,  // by `reads`; the latest steps, and all of each but the first of these
+    occupancy_by_device,  // the same Pi by Pi, for all reads but counts
     stretches,
     gaps,    // of which it is known when they were
     losses,  // of the view `missing`
@@ -43,6 +44,7 @@ struct Asked {
     std::optional<std::int64_t> device;
     std::optional<std::string> place;  // the name or the location
     std::int64_t most = 1, every = 1;
+    bool by_device = false;  // occupancy_by_device
     std::vector<std::int64_t> advertisers;
     std::string text;
     Reads reads = Reads::details;

@@ -97,12 +97,21 @@ SqliteCrowd::Row SqliteCrowd::spot_of(const Seat &seat) {
     return row;
 }
 
-std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most) {
+SqliteCrowd::Value SqliteCrowd::details_of(const Advertiser &advertiser) {
+    details_.bind(1, advertiser.last).bind(2, advertiser.id);
+    Value details;
+    if (details_.step()) details = std::string(details_.text(0));
+    details_.reset();
+    return details;
+}
+
+std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most, bool details) {
     std::vector<Row> rows;
     for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
         const Seat &best = best_of(one);
         Row row = spot_of(best);
-        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis_of(one), one.detections});
+        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis_of(one), one.detections,
+                               details ? details_of(one) : Value()});
         rows.push_back(std::move(row));
     }
     return rows;

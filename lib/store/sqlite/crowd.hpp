@@ -20,12 +20,16 @@ class SqliteCrowd {
     using Row = std::vector<Value>;
 
     explicit SqliteCrowd(Database &database)
-        : database_(database), hash_(database, "SELECT device_hash FROM advertisers WHERE id = ?") {}
+        : database_(database),
+          hash_(database, "SELECT device_hash FROM advertisers WHERE id = ?"),
+          details_(database,
+                   "SELECT details.details FROM detections CROSS JOIN details USING (batch, n)"
+                   " WHERE detections.timestamp = ? AND advertiser = ?") {}
 
     // Columns: first, last, advertiser, device, place (0: none), strongest, zone, detections.
     void add(const Statement &heard);
-    // Rows as of Question::presence and Question::top, so many at most.
-    std::vector<Row> presence(std::size_t most);
+    // Rows as of Question::presence and Question::top, so many at most. `details`: those of the detection at `last`, which has to be of one.
+    std::vector<Row> presence(std::size_t most, bool details);
     std::vector<Row> top(std::size_t most);
 
   private:
@@ -46,10 +50,11 @@ class SqliteCrowd {
     std::vector<std::pair<Advertiser, std::string>> first_ones(std::size_t most, Order order);
     const std::string &device_id(std::int64_t device);
     std::string hash_of(std::int64_t advertiser);
+    Value details_of(const Advertiser &advertiser);
     Row spot_of(const Seat &seat);
 
     Database &database_;
-    Statement hash_;
+    Statement hash_, details_;
     std::unordered_map<std::int64_t, std::uint32_t> known_;  // where each is in all_
     std::vector<Advertiser> all_;
     std::vector<Seat> seats_;

@@ -70,10 +70,16 @@ const string one_track =
     " FROM each JOIN devices ON devices.id = device JOIN advertisers ON advertisers.id = advertiser"
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT ?5";
 
+// One step more than is asked for, whole.
 const string how_many =
     " SELECT step, name, location, sum(near), sum(medium), sum(far), sum(told_near), sum(told_medium),"
     " sum(told_far) FROM together LEFT JOIN places ON places.id = place"
     " GROUP BY step, place ORDER BY step DESC LIMIT ?5 + 1 + (SELECT count(*) FROM places)";
+const string how_many_by_device =
+    " SELECT step, places.name, places.location, sum(near), sum(medium), sum(far), sum(told_near),"
+    " sum(told_medium), sum(told_far), device_id FROM together JOIN devices ON devices.id = device"
+    " LEFT JOIN places ON places.id = place GROUP BY step, device, place ORDER BY step DESC"
+    " LIMIT ?5 + 1 + (SELECT count(*) FROM device_places) + (SELECT count(*) FROM devices)";
 
 // CROSS: Pi by Pi, by the index of their latest ones.
 const string all_stretches =
@@ -120,9 +126,11 @@ Statements all_statements() {
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
         all.put(Question::presence, sqlite_rolled::heard(reads), reads);
         all.put(Question::top, sqlite_rolled::heard(reads), reads);
+        all.put(Question::occupancy_by_device, sqlite_rolled::occupancy(reads, true) + how_many_by_device,
+                reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
-        all.put(Question::occupancy, sqlite_rolled::occupancy(reads) + how_many, reads);
+        all.put(Question::occupancy, sqlite_rolled::occupancy(reads, false) + how_many, reads);
     return all;
 }
 
@@ -201,7 +209,9 @@ class SqliteQuestions final : public QuestionRows {
             SqliteCrowd crowd(database_);
             while (statement.step()) crowd.add(statement);
             const auto most = static_cast<std::size_t>(what.most);
-            for (const auto &row : question == Question::top ? crowd.top(most) : crowd.presence(most))
+            const bool details = what.reads == Reads::details;
+            for (const auto &row :
+                 question == Question::top ? crowd.top(most) : crowd.presence(most, details))
                 sink(CrowdColumns(row));
             return;
         }

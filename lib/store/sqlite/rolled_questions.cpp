@@ -102,8 +102,9 @@ const string from_unsettled =
     chosen_places + ")";
 
 // Numbers that are told alone: the rest of the statement, whose rows are of that place.
-string told_by_batches(const string &since, const string &until, const string &from = "batches") {
-    return "SELECT batches.timestamp / ?6, coalesce(place, 0), near, medium, far FROM " + from +
+string told_by_batches(const string &since, const string &until, const string &from = "batches",
+                       const string &device = "") {
+    return "SELECT batches.timestamp / ?6, " + device + "coalesce(place, 0), near, medium, far FROM " + from +
            " WHERE near IS NOT NULL AND batches.timestamp >= " + since + " AND batches.timestamp < " + until +
            chosen_batches;
 }
@@ -113,8 +114,9 @@ string told_by_rollups(const string &step, const string &from, const string &whe
 }
 
 // With what is not in the rollups. A rollup does not know which Pi told a number.
-string told(Reads reads) {
-    if (reads == Reads::details || reads == Reads::of_pi) return told_by_batches("?1", "?2");
+string told(Reads reads, const string &device) {
+    if (reads == Reads::details || reads == Reads::of_pi || !device.empty())
+        return told_by_batches("?1", "?2", "batches", device);
     const string merged =
         reads == Reads::counts
             ? told_by_rollups("step", "unsettled CROSS JOIN occupancy_rollups",
@@ -186,11 +188,13 @@ string heard(Reads reads) {
            merged("rollups_day", day, "day", "?11 / 86400000", "?12 / 86400000") + of_details(details);
 }
 
-string occupancy(Reads reads) {
-    const string details = "detections.timestamp / ?6, coalesce(batches.place, 0), advertiser, zone";
+string occupancy(Reads reads, bool by_device) {
+    const string device = by_device ? "device, " : "", their = by_device ? "batches.device, " : "";
+    const string details =
+        "detections.timestamp / ?6, " + their + "coalesce(batches.place, 0), advertiser, zone";
     const string merged = reads == Reads::counts
                               ? "SELECT step, rollups.place, advertiser, zone" + from_unsettled
-                              : "SELECT bucket * 300000 / ?6, rollups.place, advertiser, zone" +
+                              : "SELECT bucket * 300000 / ?6, " + device + "rollups.place, advertiser, zone" +
                                     from_rollups(reads, "rollups", "bucket", "?9 / 300000", "?10 / 300000");
     const string heard = reads == Reads::details ? "SELECT " + details + from_detections("?1", "?2")
                                                  : merged + of_details(details);
@@ -201,15 +205,15 @@ string occupancy(Reads reads) {
               " AND number NOT IN (SELECT step FROM unsettled) AND (?4 IS NULL OR place" +
                   chosen_places + ")"
             : "";
-    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") +
-           ", heard (step, place, advertiser, zone) AS (" + heard +
-           "), each AS (SELECT step, place, advertiser, min(zone) AS zone FROM heard GROUP BY 1, 2, 3),"
-           " told (step, place, near, medium, far) AS (" +
-           told(reads) +
-           "), together (step, place, near, medium, far, told_near, told_medium, told_far) AS ("
-           "SELECT step, place, sum(zone = 0), sum(zone = 1), sum(zone = 2), 0, 0, 0 FROM each GROUP BY 1, 2"
-           " UNION ALL SELECT step, place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY 1, "
-           "2" +
+    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") + ", heard (step, " +
+           device + "place, advertiser, zone) AS (" + heard + "), each AS (SELECT step, " + device +
+           "place, advertiser, min(zone) AS zone FROM heard GROUP BY step, " + device +
+           "place, advertiser), told (step, " + device + "place, near, medium, far) AS (" +
+           told(reads, their) + "), together (step, " + device +
+           "place, near, medium, far, told_near, told_medium, told_far) AS (SELECT step, " + device +
+           "place, sum(zone = 0), sum(zone = 1), sum(zone = 2), 0, 0, 0 FROM each GROUP BY step, " + device +
+           "place UNION ALL SELECT step, " + device +
+           "place, 0, 0, 0, max(near), max(medium), max(far) FROM told GROUP BY step, " + device + "place" +
            settled + ")";
 }
 

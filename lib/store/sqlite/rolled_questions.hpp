@@ -14,6 +14,6 @@ const std::string &deleted();
 // What was heard, as SqliteCrowd::add() takes it.
 std::string heard(Reads reads);
 // ", together (step, place, near, medium, far, told_near, told_medium, told_far) AS (…)": of a step and place, one or several rows to add up.
-std::string occupancy(Reads reads);
+std::string occupancy(Reads reads, bool by_device);
 
 }  // namespace ble::sqlite_rolled

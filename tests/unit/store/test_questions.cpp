@@ -181,6 +181,32 @@ TEST_CASE("an advertiser that is not one") {
     CHECK(ask->pis(scope()).rows.size() == 1);  // it goes on after all that
 }
 
+TEST_CASE("what an advertiser calls itself is told with where it is, by its latest detection") {
+    Site site(each_database());
+    const auto told = [](std::uint64_t seq, const std::string &details) {
+        Batch batch = Site::batch("pi-1", seq, 2);
+        batch.detections[0].details = details;
+        return batch;
+    };
+    site.take(told(0, R"({"local_name":"Old","company":"76"})"));
+    site.take(told(
+        1,
+        R"({"local_name":"Book trolley","beacon":{"ibeacon":{"uuid":"f7826da6-4fa2-4e98-8024-bc5b71e0893e","major":7,"minor":1}}})"));
+    const auto columns = {std::string_view("device_hash"), std::string_view("advertiser_name"),
+                          std::string_view("beacon"), std::string_view("company")};
+    Scope hour = scope();
+    hour.until = start + minutes(1);
+    hour.since = hour.until - hours(1);
+    CHECK(texts(site.ask()->presence(hour), columns) ==
+          Rows{hash_of(0) + "|Book trolley|ibeacon f7826da6 7/1|", hash_of(1) + "|||"});
+    Scope before = hour;
+    before.until = start + seconds(5);
+    CHECK(texts(site.ask()->presence(before), columns) == Rows{hash_of(0) + "|Old||76", hash_of(1) + "|||"});
+    Scope day = scope();
+    day.since -= hours(24);
+    CHECK(texts(site.ask()->presence(day), columns) == Rows{hash_of(0) + "|||", hash_of(1) + "|||"});
+}
+
 TEST_CASE("how many were at each place, also when nobody was") {
     Site site(each_database());
     for (const char *pi : {"pi-1", "pi-2"}) {
@@ -203,6 +229,22 @@ TEST_CASE("how many were at each place, also when nobody was") {
     hall.place = "Hall";
     hall.device = "pi-2";
     CHECK(texts(site.ask()->occupancy(hall), {"name", "near", "far"}) == Rows{"Hall|0|3"});
+    Scope each = scope();
+    each.by_device = true;
+    const auto columns = {std::string_view("from"), std::string_view("device_id"), std::string_view("name"),
+                          std::string_view("near"), std::string_view("far"),       std::string_view("pis")};
+    CHECK(texts(site.ask()->occupancy(each), columns) ==
+          Rows{"2026-11-22T06:00:00.000Z|pi-1|Hall|3|0|1", "2026-11-22T06:00:00.000Z|pi-2|Hall|0|3|1",
+               "2026-11-22T06:00:00.000Z|pi-4|Room of pi-4|3|12|1",
+               "2026-11-22T06:05:00.000Z|pi-3|Room of pi-3|0|0|1"});
+    QuestionLimits limits;
+    limits.rows = 2;
+    const auto some = site.ask(limits)->occupancy(each);
+    CHECK(some.more);
+    CHECK(texts(some, {"device_id"}) == Rows{"pi-4", "pi-3"});
+    each.place = "Hall";
+    each.device = "pi-2";
+    CHECK(texts(site.ask()->occupancy(each), {"device_id", "far"}) == Rows{"pi-2|3"});
 }
 
 TEST_CASE("a window is counted in each step in which it listened") {

@@ -35,6 +35,10 @@ std::int64_t step_of(Time time, const Scope &scope) {
     return ms(time) / scope.every.count();
 }
 
+std::string counted_at(const std::string &pi, const std::optional<std::string> &name, const Scope &scope) {
+    return (scope.by_device ? pi + " " : "") + name.value_or("");
+}
+
 // What was stored, and the answers that it gives by a plain count.
 class Heard {
   public:
@@ -75,16 +79,18 @@ class Heard {
         };
         std::map<std::pair<std::int64_t, std::string>, Place> places;
         each(scope, [&](const Batch &batch, const Detection &detection) {
-            auto &zones = places[{step_of(detection.timestamp, scope), batch.name.value_or("")}].zones;
+            auto &zones =
+                places[{step_of(detection.timestamp, scope), counted_at(batch.device_id, batch.name, scope)}]
+                    .zones;
             auto &zone = zones.try_emplace(std::string(detection.device_hash.text()), 9).first->second;
             zone = std::min(zone, static_cast<std::int64_t>(detection.zone));
         });
         for (const auto &batch : batches_) {
             const Time end = *batch.timestamp;
-            if (scope.device && numbers_of_pis == NumbersOfPis::none) continue;
+            if ((scope.device || scope.by_device) && numbers_of_pis == NumbersOfPis::none) continue;
             if (!batch.occupancy || !is_chosen(batch, scope) || end < scope.since || end >= scope.until)
                 continue;
-            auto &told = places[{step_of(end, scope), batch.name.value_or("")}].told;
+            auto &told = places[{step_of(end, scope), counted_at(batch.device_id, batch.name, scope)}].told;
             told[0] = std::max<std::int64_t>(told[0], batch.occupancy->near);
             told[1] = std::max<std::int64_t>(told[1], batch.occupancy->medium);
             told[2] = std::max<std::int64_t>(told[2], batch.occupancy->far);
@@ -207,8 +213,8 @@ Rows occupancy(Questions &questions, const Scope &scope) {
     for (const auto &one : questions.occupancy(scope).rows) {
         if (one.near + one.medium + one.far == 0) continue;
         std::ostringstream row;
-        row << step_of(one.from, scope) << '|' << one.name.value_or("") << '|' << one.near << '|'
-            << one.medium << '|' << one.far;
+        row << step_of(one.from, scope) << '|' << counted_at(one.device_id.value_or("no Pi"), one.name, scope)
+            << '|' << one.near << '|' << one.medium << '|' << one.far;
         rows.push_back(row.str());
     }
     std::sort(rows.begin(), rows.end());
@@ -256,6 +262,9 @@ void check_equal(Room &room, const Heard &heard, const Scope &scope) {
     Scope told = scope;
     if (heard.numbers_of_pis == Heard::NumbersOfPis::some) told.device.reset();
     CHECK(occupancy(*questions, told) == heard.occupancy(told));
+    told.by_device = true;
+    if (heard.numbers_of_pis != Heard::NumbersOfPis::some)
+        CHECK(occupancy(*questions, told) == heard.occupancy(told));
     const auto who = heard.presence(scope);
     CHECK(presence(*questions, scope, who) == who);
     CHECK(top(*questions, scope) == heard.top(scope));
