@@ -1,6 +1,7 @@
 #include "store/questions.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/log.hpp"
@@ -175,6 +176,10 @@ Asked Questions::heard_by(Asked asked) {
     asked.reads = asked.device ? Reads::of_pi : asked.place ? Reads::few : Reads::rollups;
     asked.every = day_ms;
     use_rollups(asked);
+    std::set<std::int64_t> unsettled;
+    rows_->ask(Question::unsettled, asked,
+               [&](const Columns &row) { unsettled.insert(row.number(0).value_or(0)); });
+    set_hours(asked, unsettled);
     return asked;
 }
 

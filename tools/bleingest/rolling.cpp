@@ -16,13 +16,11 @@ using std::chrono::seconds;
 constexpr std::uint64_t much = 20'000;
 // Each step is a commit, so a resting input has few; what is counted over hours and days has fewer still.
 constexpr seconds steps_every(5);
-constexpr minutes hours_every(1), days_every(10);
+constexpr minutes hours_every(10);
 
-constexpr minutes five_minutes(5), an_hour(60), a_day(1440);
+constexpr minutes five_minutes(5), a_day(1440);
 
 }  // namespace
-
-Rolling::Rolling() : hours_due_(due_ + hours_every), days_due_(due_ + days_every) {}
 
 void Rolling::stored(std::uint64_t detections) {
     waiting_ += detections;
@@ -37,8 +35,7 @@ milliseconds Rolling::due_in() const {
 }
 
 minutes Rolling::occupancy() const {
-    const auto present = Clock::now();
-    return present >= days_due_ ? a_day : present >= hours_due_ ? an_hour : five_minutes;
+    return Clock::now() >= hours_due_ ? a_day : five_minutes;
 }
 
 void Rolling::step(Store &store, bool idle) {
@@ -54,8 +51,7 @@ void Rolling::step(Store &store, bool idle) {
 }
 
 void Rolling::settle(minutes longest) {
-    if (longest >= an_hour) hours_due_ = Clock::now() + hours_every;
-    if (longest >= a_day) days_due_ = Clock::now() + days_every;
+    if (longest >= a_day) hours_due_ = Clock::now() + hours_every;
     unsettled_ = longest < a_day;
 }
 

@@ -15,8 +15,6 @@ class Rolling {
   public:
     using Clock = std::chrono::steady_clock;
 
-    Rolling();
-
     void stored(std::uint64_t detections);
     std::chrono::milliseconds due_in() const;  // while the input rests; at most an hour
     // One small step, when it is due. `idle`: the input rests.
@@ -33,7 +31,7 @@ class Rolling {
 
     std::uint64_t waiting_ = 0;  // detections that were stored since the last step
     bool unsettled_ = true;      // something may wait, or is to be counted
-    Clock::time_point due_ = Clock::now(), hours_due_, days_due_;
+    Clock::time_point due_ = Clock::now(), hours_due_ = due_;  // those of days as well
     Throttle trouble_said_{std::chrono::hours(1)};
 };
 

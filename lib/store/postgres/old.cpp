@@ -57,6 +57,9 @@ constexpr Query find_old_day{
 constexpr Query erase_rollup_buckets{
     "DELETE FROM rollups WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups WHERE bucket >= $1::bigint * 288"
     " AND bucket < ($1::bigint + 1) * 288 LIMIT $2::bigint))"};
+constexpr Query erase_rollup_hours{
+    "DELETE FROM rollups_hour WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups_hour WHERE hour >= $1::bigint "
+    "* 24 AND hour < ($1::bigint + 1) * 24 LIMIT $2::bigint))"};
 constexpr Query erase_rollups_of_day{
     "DELETE FROM rollups_day WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups_day WHERE day = $1::bigint"
     " LIMIT $2::bigint)) RETURNING advertiser"};
@@ -202,7 +205,8 @@ std::optional<std::int64_t> PostgresOld::old_rollup_day(const Old &old) {
 }
 
 bool PostgresOld::erase_rollups(std::int64_t day, std::int64_t most) {
-    if (connection_.ask(erase_rollup_buckets, Values::of(day, most)).changed() > 0) return false;
+    for (const auto &part : {erase_rollup_hours, erase_rollup_buckets})
+        if (connection_.ask(part, Values::of(day, most)).changed() > 0) return false;
     const Answer answer = connection_.ask(erase_rollups_of_day, Values::of(day, most));
     for (int row = 0; row < answer.rows(); ++row) gone_.try_emplace(answer.integer(row, 0));
     if (answer.rows() > 0) return false;

@@ -15,11 +15,12 @@ namespace {
 
 using std::string;
 
-// In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until. Each
-// statement begins so, and has all of them.
+// In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until,
+// hours, buckets. Each statement begins so, and has all of them.
 const string asked =
     "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint, $6::bigint, "
-    "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint)";
+    "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint, "
+    "$13::bigint[], $14::bigint[])";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -60,24 +61,26 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
-const string pis_of =
-    ", pis_of AS (SELECT advertiser, count(*) AS pis FROM (SELECT DISTINCT advertiser, device FROM each) AS "
-    "own"
-    " GROUP BY 1)";
+// Who is told is found out first, with little known of each; then all of these. Of those that are alike, who was heard of first in this database.
+string those_with(const string &greatest) {
+    return ", these AS MATERIALIZED (SELECT advertiser FROM heard GROUP BY 1 ORDER BY " + greatest +
+           " DESC, 1 LIMIT $5::bigint),"
+           " each AS MATERIALIZED (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS "
+           "zone,"
+           " min(first) AS first, max(last) AS last, sum(detections) AS detections"
+           " FROM heard WHERE advertiser IN (SELECT advertiser FROM these) GROUP BY 1, 2, 3),"
+           " all_of AS (SELECT advertiser, count(DISTINCT device) AS pis, max(rssi) AS rssi,"
+           " min(first) AS first, max(last) AS last, sum(detections)::bigint AS detections FROM each"
+           " GROUP BY 1)";
+}
 
 const string who_is_where =
-    pis_of +
-    ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all,"
-    " (sum(detections) OVER own)::bigint AS detections_of_all,"
-    " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
-    " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
-    " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all"
-    " FROM (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) "
-    "AS "
-    "first_ones"
-    " JOIN pis_of USING (advertiser)"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = place"
-    " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
+    those_with("max(strongest)") +
+    ", best AS (SELECT DISTINCT ON (advertiser) advertiser, device_id, place, zone FROM each"
+    " JOIN devices ON devices.id = each.device ORDER BY advertiser, rssi DESC, last DESC, device_id)"
+    " SELECT device_id, name, location, device_hash, rssi, zone, last, pis, all_of.detections"
+    " FROM all_of JOIN best USING (advertiser) JOIN advertiser_totals ON advertiser_totals.id = advertiser"
+    " LEFT JOIN places ON places.id = place ORDER BY rssi DESC, advertiser";
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -129,13 +132,9 @@ const string all_missing =
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT $5::bigint";
 
 const string most_heard =
-    pis_of +
-    ", all_of AS (SELECT advertiser, sum(detections)::bigint AS detections, max(rssi) AS rssi,"
-    " min(first) AS first, max(last) AS last FROM each GROUP BY 1)"
-    " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
-    " FROM (SELECT * FROM all_of ORDER BY detections DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) AS all_of"
-    " JOIN pis_of USING (advertiser)"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT $5::bigint";
+    those_with("sum(detections)") +
+    " SELECT device_hash, all_of.detections, pis, rssi, first, last FROM all_of"
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, advertiser";
 
 Statements all_statements() {
     Statements all(asked);
@@ -147,13 +146,14 @@ Statements all_statements() {
     all.put(Question::track, one_track);
     all.put(Question::track, postgres_rolled::track(), Reads::rollups);
     all.put(Question::expired, postgres_rolled::expired());
+    all.put(Question::unsettled, postgres_rolled::unsettled_hours());
     all.put(Question::deleted, postgres_rolled::deleted());
     all.put(Question::stretches, all_stretches);
     all.put(Question::gaps, all_gaps);
     all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
-        all.put(Question::presence, postgres_rolled::each(reads) + who_is_where, reads);
-        all.put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
+        all.put(Question::presence, postgres_rolled::heard(reads) + who_is_where, reads);
+        all.put(Question::top, postgres_rolled::heard(reads) + most_heard, reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
         all.put(Question::occupancy, postgres_rolled::occupancy(reads) + how_many, reads);
@@ -215,7 +215,7 @@ class PostgresQuestions final : public QuestionRows {
             connection_.ask(query_of(question, what.reads),
                             Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
                                        what.advertisers, what.text, what.whole_since, what.whole_until,
-                                       what.days_since, what.days_until));
+                                       what.days_since, what.days_until, what.hours, what.buckets));
         PostgresColumns columns(answer);
         for (int row = 0; row < answer.rows(); ++row) {
             columns.go_to(row);

@@ -154,6 +154,13 @@ const string &expired() {
     return sql;
 }
 
+const string &unsettled_hours() {
+    static const string sql =
+        " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60"
+        " AND number BETWEEN $9::bigint / 3600000 AND $10::bigint / 3600000";
+    return sql;
+}
+
 const string &deleted() {
     static const string sql =
         " SELECT 1 WHERE EXISTS (SELECT 1 FROM rollup_days WHERE day = $1::bigint / 86400000 AND is_whole = "
@@ -172,28 +179,33 @@ const string &deleted() {
     return sql;
 }
 
-string each(Reads reads) {
+string heard(Reads reads) {
     const string details =
         "detections.timestamp, detections.timestamp, advertiser, batches.device,"
         " coalesce(batches.place, 0), rssi, zone, 1";
-    const string heard = ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS (";
-    const string sums =
-        "), each AS (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS zone,"
-        " min(first) AS first, max(last) AS last, sum(detections)::bigint AS detections FROM heard"
-        " GROUP BY 1, 2, 3)";
-    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + sums;
-    const auto merged = [&](const string &table, const string &times, const string &number,
-                            const string &from, const string &until) {
-        return "SELECT " + times + ", advertiser, device, part.place, strongest, zone, detections" +
-               from_rollups(reads, table, number, from, until);
+    const string heard =
+        ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS NOT MATERIALIZED (";
+    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + ")";
+    const auto merged = [](const string &times, const string &from) {
+        return "SELECT " + times + ", advertiser, device, part.place, strongest, zone, detections" + from;
     };
-    const string five = "bucket * 300000, bucket * 300000",
-                 day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
+    const auto from_these = [&](const string &table, const string &number, const string &these) {
+        if (reads == Reads::rollups)
+            return " FROM " + table + " AS part WHERE " + number + " = ANY (" + these + "::bigint[])";
+        return " FROM unnest(" + these + "::bigint[]) AS these CROSS JOIN their CROSS JOIN LATERAL (SELECT * FROM " +
+               table + " WHERE " + number + " = these AND " + table +
+               ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
+    };
     return due_batches + their_places + heard +
-           merged("rollups", five, "bucket", "$9::bigint / 300000", "$11::bigint / 300000") + " UNION ALL " +
-           merged("rollups", five, "bucket", "$12::bigint / 300000", "$10::bigint / 300000") + " UNION ALL " +
-           merged("rollups_day", day, "day", "$11::bigint / 86400000", "$12::bigint / 86400000") +
-           of_details(details) + sums;
+           merged("bucket * 300000, bucket * 300000", from_these("rollups", "bucket", "$14")) +
+           " UNION ALL " +
+           merged("hour::bigint * 3600000 + first * 300000, hour::bigint * 3600000 + last * 300000",
+                  from_these("rollups_hour", "hour", "$13")) +
+           " UNION ALL " +
+           merged("day * 86400000 + first * 300000, day * 86400000 + last * 300000",
+                  from_rollups(reads, "rollups_day", "day", "$11::bigint / 86400000",
+                               "$12::bigint / 86400000")) +
+           of_details(details) + ")";
 }
 
 string occupancy(Reads reads) {

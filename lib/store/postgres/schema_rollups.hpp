@@ -21,11 +21,24 @@ CREATE TABLE rollups (
     device     bigint NOT NULL,
     reports    bigint NOT NULL,
     rssi_sum   bigint NOT NULL,
-    detections bigint NOT NULL,
+    detections integer NOT NULL,
     strongest  smallint NOT NULL,
     zone       smallint NOT NULL,
     PRIMARY KEY (bucket, place, advertiser, device)
 ) WITH (fillfactor = 80);
+
+CREATE TABLE rollups_hour (
+    advertiser bigint NOT NULL,
+    hour       integer NOT NULL,
+    place      integer NOT NULL,
+    device     integer NOT NULL,
+    detections integer NOT NULL,
+    strongest  smallint NOT NULL,
+    zone       smallint NOT NULL,
+    first      smallint NOT NULL,
+    last       smallint NOT NULL,
+    PRIMARY KEY (hour, place, advertiser, device)
+);
 
 CREATE TABLE rollups_day (
     day        bigint NOT NULL,
@@ -34,7 +47,7 @@ CREATE TABLE rollups_day (
     device     bigint NOT NULL,
     reports    bigint NOT NULL,
     rssi_sum   bigint NOT NULL,
-    detections bigint NOT NULL,
+    detections integer NOT NULL,
     strongest  smallint NOT NULL,
     zone       smallint NOT NULL,
     first      smallint NOT NULL,

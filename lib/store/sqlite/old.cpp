@@ -64,6 +64,10 @@ SqliteOld::SqliteOld(Database &database)
                      "DELETE FROM rollups WHERE (bucket, place, advertiser, device) IN (SELECT bucket, place,"
                      " advertiser, device FROM rollups WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288"
                      " LIMIT ?2)"),
+      erase_hours_(
+          database,
+          "DELETE FROM rollups_hour WHERE (hour, place, advertiser, device) IN (SELECT hour, place,"
+          " advertiser, device FROM rollups_hour WHERE hour >= ?1 * 24 AND hour < (?1 + 1) * 24 LIMIT ?2)"),
       erase_occupancy_(database,
                        "DELETE FROM occupancy_rollups WHERE minutes = ?2 AND number >= ?1 * 1440 / ?2"
                        " AND number < (?1 + 1) * 1440 / ?2"),
@@ -198,8 +202,10 @@ std::optional<std::int64_t> SqliteOld::old_rollup_day(const Old &old) {
 }
 
 bool SqliteOld::erase_rollups(std::int64_t day, std::int64_t most) {
-    erase_buckets_.run(day, most);
-    if (database_.changes() > 0) return false;
+    for (auto *part : {&erase_hours_, &erase_buckets_}) {
+        part->run(day, most);
+        if (database_.changes() > 0) return false;
+    }
     std::int64_t rows = 0;
     erase_day_.bind(1, day).bind(2, most);
     for (; erase_day_.step(); ++rows) gone_.try_emplace(erase_day_.integer(0));

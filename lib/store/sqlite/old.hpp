@@ -47,7 +47,7 @@ class SqliteOld : public OldRows {
     Statement erase_detections_, erase_scattered_, scattered_, erase_details_, unlink_batch_, erase_batch_;
     Statement count_down_, erase_advertiser_, erase_hashes_, new_epoch_;
     Statement old_runs_, erase_gaps_, erase_turns_, erase_run_, count_holes_;
-    Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_,
+    Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_, erase_hours_,
         erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
     Statement old_devices_, erase_stretches_, erase_places_of_, erase_device_, erase_places_, unlink_senders_,
         erase_senders_;

@@ -12,6 +12,8 @@ namespace {
 
 constexpr char rollups[] =
     "rollups (bucket, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)";
+constexpr char rollups_hour[] =
+    "rollups_hour (hour, place, advertiser, device, detections, strongest, zone, first, last)";
 constexpr char rollups_day[] =
     "rollups_day (day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone, first, "
     "last)";
@@ -78,12 +80,14 @@ SqliteRollups::SqliteRollups(Database &database)
       erase_occupancy_due_(database,
                            "DELETE FROM occupancy_due WHERE minutes = ? AND number = ? AND place = ?"),
       zones_of_bucket_(database, zones_where("rollups", "bucket = ?1")),
-      zones_of_hour_(database,
-                     zones_where("rollups",
-                                 "bucket IN (?1 * 12, ?1 * 12 + 1, ?1 * 12 + 2, ?1 * 12 + 3, ?1 * 12 + 4,"
-                                 " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9,"
-                                 " ?1 * 12 + 10, ?1 * 12 + 11)")),
+      zones_of_hour_(database, zones_where("rollups_hour", "hour = ?1")),
       zones_of_day_(database, zones_where("rollups_day", "day = ?1")),
+      buckets_of_hour_(database,
+                       "SELECT bucket, advertiser, device, detections, strongest, zone FROM rollups"
+                       " WHERE bucket IN (?1 * 12, ?1 * 12 + 1, ?1 * 12 + 2, ?1 * 12 + 3, ?1 * 12 + 4,"
+                       " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9, ?1 * 12 + 10,"
+                       " ?1 * 12 + 11) AND place = ?2"),
+      erase_hour_(database, "DELETE FROM rollups_hour WHERE hour = ? AND place = ?"),
       put_place_(database, "INSERT INTO device_places VALUES (?, ?) ON CONFLICT DO NOTHING"),
       put_told_(
           database,
@@ -128,10 +132,12 @@ SqliteRollups::SqliteRollups(Database &database)
       mark_places_(
           database,
           "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
-          "WHERE bucket = ?1 UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = ?1), "
+          "WHERE bucket = ?1 UNION SELECT place FROM rollups_hour WHERE hour = ?1 / 12 UNION SELECT place FROM "
+          "occupancy_rollups WHERE minutes = 5 AND number = ?1), "
           "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
           "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
       put_rollups_(database, rollups, or_add),
+      put_hours_(database, rollups_hour),
       put_days_(database, rollups_day, std::string(or_add) + or_add_to_day) {}
 
 std::vector<DueRange> SqliteRollups::due(std::int64_t most) {
@@ -249,6 +255,25 @@ void SqliteRollups::put_days() {
     put_days_.flush();
 }
 
+void SqliteRollups::make_hour(std::int64_t hour, std::int64_t place) {
+    forget();
+    buckets_of_hour_.bind(1, hour).bind(2, place);
+    while (buckets_of_hour_.step()) {
+        const auto number = [this](int column) { return buckets_of_hour_.integer(column); };
+        const auto of_hour = number(0) % buckets_an_hour;
+        rows_.push_back(
+            {hour, place, number(1), number(2), number(3), 0, number(4), 0, number(5), of_hour, of_hour});
+    }
+    sum(rows_);
+    erase_hour_.run(hour, place);
+    put_hours_.forget();
+    for (const auto &row : rows_)
+        put_hours_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.strongest,
+                       row.zone, row.first, row.last);
+    put_hours_.flush();
+    rows_.clear();
+}
+
 // In the order of the table, each key once.
 void SqliteRollups::sum(std::vector<Row> &rows) {
     std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.key() < b.key(); });
@@ -279,6 +304,7 @@ std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std
 
 // Sorted here: a GROUP BY takes three times as long.
 void SqliteRollups::count_occupancy(const OccupancyDue &due) {
+    if (due.minutes == 60) make_hour(due.number, due.place);
     Statement &zones = due.minutes == 5    ? zones_of_bucket_
                        : due.minutes == 60 ? zones_of_hour_
                                            : zones_of_day_;

@@ -42,7 +42,7 @@ class SqliteRollups : public RollupRows {
     struct Row {
         std::int64_t bucket, place, advertiser, device;
         std::int64_t detections, reports, strongest, rssi_sum, zone;
-        std::int64_t first, last;  // of days
+        std::int64_t first, last;  // of hours and days
 
         auto key() const { return std::tie(bucket, place, advertiser, device); }
     };
@@ -58,6 +58,7 @@ class SqliteRollups : public RollupRows {
     void touch(std::int64_t bucket, const DueBatch &batch);
     std::vector<Touched> put(bool days_too);
     void put_days();
+    void make_hour(std::int64_t hour, std::int64_t place);
     void take_window(const DueBatch &batch);
     ZoneCounts told_in(const OccupancyDue &due);
     void forget();
@@ -65,11 +66,11 @@ class SqliteRollups : public RollupRows {
 
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
-        zones_of_hour_, zones_of_day_, put_place_, put_told_, told_, forget_told_, put_occupancy_,
+        zones_of_hour_, zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_, forget_told_, put_occupancy_,
         erase_occupancy_;
     Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_,
         mark_places_;
-    decltype(insert_of(std::make_index_sequence<9>())) put_rollups_;
+    decltype(insert_of(std::make_index_sequence<9>())) put_rollups_, put_hours_;
     decltype(insert_of(std::make_index_sequence<11>())) put_days_;
     std::vector<Row> rows_;                                             // of what is being merged
     std::map<std::pair<std::int64_t, std::int64_t>, Touched> touched_;  // by bucket and place

@@ -26,7 +26,22 @@ CREATE TABLE rollups (
     PRIMARY KEY (bucket, place, advertiser, device)
 ) STRICT, WITHOUT ROWID;
 
--- The same for each day, by UTC: day * 86400000 is when it began. first, last: the how-manieth five minutes of it (0 to 287) it was
+-- Of each hour, hour * 3600000 is when it began: made of the rollups of a place when these have changed and the input rests; until then
+-- the hour is in occupancy_due. first, last: the how-manieth five minutes of it (0 to 11) it was heard in first and last.
+CREATE TABLE rollups_hour (
+    hour       INTEGER NOT NULL,
+    place      INTEGER NOT NULL,
+    advertiser INTEGER NOT NULL,
+    device     INTEGER NOT NULL,
+    detections INTEGER NOT NULL,
+    strongest  INTEGER NOT NULL,
+    zone       INTEGER NOT NULL,
+    first      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
+    PRIMARY KEY (hour, place, advertiser, device)
+) STRICT, WITHOUT ROWID;
+
+-- The same as rollups for each day, by UTC: day * 86400000 is when it began. first, last: the how-manieth five minutes of it (0 to 287) it was
 -- heard in first and last.
 CREATE TABLE rollups_day (
     day        INTEGER NOT NULL,
@@ -80,7 +95,7 @@ CREATE TABLE occupancy_rollups (
     told_far    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (minutes, number, place)
 ) STRICT, WITHOUT ROWID;
--- Which of them are to be counted anew.
+-- Which of them are to be counted anew; of 60 minutes, rollups_hour is to be made anew as well.
 CREATE TABLE occupancy_due (
     minutes INTEGER NOT NULL,
     number  INTEGER NOT NULL,
