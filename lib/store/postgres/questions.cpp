@@ -16,11 +16,11 @@ namespace {
 using std::string;
 
 // In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until,
-// hours, buckets. Each statement begins so, and has all of them.
+// hours, buckets; then the five minutes of batches to be merged. Each statement begins so, and has all of them.
 const string asked =
     "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint, $6::bigint, "
     "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint, "
-    "$13::bigint[], $14::bigint[])";
+    "$13::bigint[], $14::bigint[], $15::bigint[])";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -61,26 +61,44 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
-// Who is told is found out first, with little known of each; then all of these. Of those that are alike, who was heard of first in this database.
-string those_with(const string &greatest) {
-    return ", these AS MATERIALIZED (SELECT advertiser FROM heard GROUP BY 1 ORDER BY " + greatest +
-           " DESC, 1 LIMIT $5::bigint),"
-           " each AS MATERIALIZED (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS "
-           "zone,"
-           " min(first) AS first, max(last) AS last, sum(detections) AS detections"
-           " FROM heard WHERE advertiser IN (SELECT advertiser FROM these) GROUP BY 1, 2, 3),"
-           " all_of AS (SELECT advertiser, count(DISTINCT device) AS pis, max(rssi) AS rssi,"
-           " min(first) AS first, max(last) AS last, sum(detections)::bigint AS detections FROM each"
-           " GROUP BY 1)";
-}
-
-const string who_is_where =
-    those_with("max(strongest)") +
-    ", best AS (SELECT DISTINCT ON (advertiser) advertiser, device_id, place, zone FROM each"
-    " JOIN devices ON devices.id = each.device ORDER BY advertiser, rssi DESC, last DESC, device_id)"
-    " SELECT device_id, name, location, device_hash, rssi, zone, last, pis, all_of.detections"
+// What is told of each advertiser is out of `each`, which holds some or all of them. Of those that are alike, who was heard of first in this
+// database comes first.
+const string best_of_each =
+    ", all_of AS (SELECT advertiser, count(DISTINCT device) AS pis, max(rssi) AS rssi, max(last) AS last,"
+    " sum(detections)::bigint AS detections FROM each WHERE advertiser IN (SELECT advertiser FROM these)"
+    " GROUP BY 1), best AS (SELECT DISTINCT ON (advertiser) advertiser, device_id, place, zone FROM each"
+    " JOIN devices ON devices.id = each.device WHERE advertiser IN (SELECT advertiser FROM these)"
+    " ORDER BY advertiser, rssi DESC, last DESC, device_id)"
+    " SELECT device_id, name, location, device_hash, all_of.rssi, zone, last, pis, all_of.detections"
     " FROM all_of JOIN best USING (advertiser) JOIN advertiser_totals ON advertiser_totals.id = advertiser"
-    " LEFT JOIN places ON places.id = place ORDER BY rssi DESC, advertiser";
+    " LEFT JOIN places ON places.id = place ORDER BY all_of.rssi DESC, advertiser";
+const string most_of_each =
+    ", all_of AS (SELECT advertiser, count(*) AS pis, max(rssi) AS rssi, min(first) AS first,"
+    " max(last) AS last, sum(detections)::bigint AS detections FROM each GROUP BY 1"
+    " ORDER BY 6 DESC, 1 LIMIT $5::bigint)"
+    " SELECT device_hash, all_of.detections, pis, rssi, first, last FROM all_of"
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, advertiser";
+
+string these(const string &from, const string &greatest) {
+    return ", these AS MATERIALIZED (SELECT advertiser FROM " + from + " GROUP BY 1 ORDER BY " + greatest +
+           " DESC, 1 LIMIT $5::bigint)";
+}
+string each(const string &columns, const string &keys, const string &which) {
+    return ", each AS MATERIALIZED (SELECT " + columns +
+           ", max(strongest) AS rssi, max(last) AS last, sum(detections) AS detections FROM heard" + which +
+           " GROUP BY " + keys + ")";
+}
+const string seats = "advertiser, device, place, min(zone) AS zone", by_seat = "1, 2, 3";
+const string pis = "advertiser, device, min(first) AS first", by_pi = "1, 2";
+
+const string who_is_where = each(seats, by_seat, "") + these("each", "max(rssi)") + best_of_each;
+const string most_heard = each(pis, by_pi, "") + most_of_each;
+// Of many days there are more advertisers than fit into memory with all that is known of them: who is told is found out first.
+const string only_these = " WHERE advertiser IN (SELECT advertiser FROM these)";
+const string who_is_where_in_days =
+    these("heard", "max(strongest)") + each(seats, by_seat, only_these) + best_of_each;
+const string most_heard_in_days =
+    these("heard", "sum(detections)") + each(pis, by_pi, only_these) + most_of_each;
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -131,11 +149,6 @@ const string all_missing =
     "iso($2::bigint)))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT $5::bigint";
 
-const string most_heard =
-    those_with("sum(detections)") +
-    " SELECT device_hash, all_of.detections, pis, rssi, first, last FROM all_of"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, advertiser";
-
 Statements all_statements() {
     Statements all(asked);
     all.put(Question::device, one_device);
@@ -160,10 +173,26 @@ Statements all_statements() {
     return all;
 }
 
+Statements statements_of_days() {
+    Statements some(asked);
+    for (const auto reads : {Reads::rollups, Reads::few, Reads::of_pi}) {
+        some.put(Question::presence, postgres_rolled::heard(reads) + who_is_where_in_days, reads);
+        some.put(Question::top, postgres_rolled::heard(reads) + most_heard_in_days, reads);
+    }
+    return some;
+}
+
 // Connection knows a statement by its text's place.
-Query query_of(Question question, Reads reads) {
-    static const auto all = all_statements();
-    return {all.of(question, reads).c_str()};
+Query query_of(Question question, const Asked &what) {
+    static const auto all = all_statements(), of_days = statements_of_days();
+    const bool who = question == Question::presence || question == Question::top;
+    return {(who && what.days_since < what.days_until ? of_days : all).of(question, what.reads).c_str()};
+}
+
+// Does it read batches that are to be merged?
+bool reads_due(Question question, Reads reads) {
+    return reads != Reads::details && (question == Question::presence || question == Question::track ||
+                                       question == Question::occupancy || question == Question::top);
 }
 
 constexpr Query set_time{"SELECT set_config('statement_timeout', $1::text, true)"};
@@ -198,10 +227,11 @@ class PostgresQuestions final : public QuestionRows {
         end_ = no_end;
         connect();
         end_ = std::chrono::steady_clock::now() + longest;
-        // Answers add up hundreds of thousands of rows, and take less time than it takes to compile a plan.
+        // Answers add up some hundred thousand rows: in less time than it takes to compile a plan, or to start processes for the ends of the time. How
+        // many they are is different each time.
         connection_.execute(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL work_mem = "
-            "'64MB'");
+            "'64MB'; SET LOCAL parallel_setup_cost = 100000; SET LOCAL plan_cache_mode = force_custom_plan");
     }
     void end() override { connection_.execute("COMMIT"); }
     void give_up() noexcept override { connection_.rollback(); }
@@ -212,10 +242,8 @@ class PostgresQuestions final : public QuestionRows {
         const Connection::Patient patient(connection_);
         connection_.queue(set_time, Values::of(std::to_string(std::max<std::int64_t>(left, 1))));
         const Answer answer =
-            connection_.ask(query_of(question, what.reads),
-                            Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
-                                       what.advertisers, what.text, what.whole_since, what.whole_until,
-                                       what.days_since, what.days_until, what.hours, what.buckets));
+            ask(query_of(question, what), what,
+                reads_due(question, what.reads) ? due_buckets(what) : std::vector<std::int64_t>{});
         PostgresColumns columns(answer);
         for (int row = 0; row < answer.rows(); ++row) {
             columns.go_to(row);
@@ -224,6 +252,20 @@ class PostgresQuestions final : public QuestionRows {
     }
 
   private:
+    Answer ask(const Query &query, const Asked &what, const std::vector<std::int64_t> &due_buckets) {
+        return connection_.ask(
+            query, Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
+                              what.advertisers, what.text, what.whole_since, what.whole_until,
+                              what.days_since, what.days_until, what.hours, what.buckets, due_buckets));
+    }
+    std::vector<std::int64_t> due_buckets(const Asked &what) {
+        static const string sql = asked + postgres_rolled::due_buckets();
+        std::vector<std::int64_t> found;
+        const Answer answer = ask({sql.c_str()}, what, {});
+        found.reserve(static_cast<std::size_t>(answer.rows()));
+        for (int row = 0; row < answer.rows(); ++row) found.push_back(answer.integer(row, 0));
+        return found;
+    }
     void connect() {
         if (!connection_.connect()) return;
         connection_.execute("SET default_transaction_read_only = on");

@@ -23,16 +23,15 @@ const string due_batches =
     " least(newest, $10::bigint - 1) AS last"
     " FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch"
     " WHERE oldest < $10::bigint AND newest >= $9::bigint" +
-    chosen_batches +
-    "), due_buckets AS MATERIALIZED (SELECT DISTINCT bucket FROM due,"
-    " generate_series(first / 300000, last / 300000) AS bucket)";
+    chosen_batches + ")";
+const string these_due_buckets = " unnest($15::bigint[]) AS due_buckets (bucket)";
 const string from_due =
-    " FROM due_buckets CROSS JOIN LATERAL (SELECT * FROM detections"
+    " FROM" + these_due_buckets +
+    " CROSS JOIN LATERAL (SELECT * FROM detections"
     " WHERE detections.timestamp >= due_buckets.bucket * 300000"
-    " AND detections.timestamp < (due_buckets.bucket + 1) * 300000 OFFSET 0) AS detections"
-    " JOIN batches ON batches.id = detections.batch"
-    " WHERE detections.batch IN (SELECT id FROM due)"
-    " AND detections.timestamp >= $9::bigint AND detections.timestamp < $10::bigint";
+    " AND detections.timestamp < (due_buckets.bucket + 1) * 300000"
+    " AND detections.timestamp >= $9::bigint AND detections.timestamp < $10::bigint OFFSET 0) AS detections"
+    " JOIN batches ON batches.id = detections.batch WHERE detections.batch IN (SELECT id FROM due)";
 
 string from_detections(const string &since, const string &until) {
     return " FROM detections JOIN batches ON batches.id = detections.batch"
@@ -91,7 +90,8 @@ const string unsettled =
     ", unsettled AS MATERIALIZED (SELECT number AS step FROM occupancy_due"
     " WHERE minutes = $6::bigint / 60000"
     " AND number BETWEEN $9::bigint / $6::bigint AND $10::bigint / $6::bigint"
-    " UNION SELECT bucket * 300000 / $6::bigint FROM due_buckets"
+    " UNION SELECT bucket * 300000 / $6::bigint FROM" +
+    these_due_buckets +
     " UNION SELECT timestamp / $6::bigint FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND "
     "to_batch WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
     " UNION SELECT $1::bigint / $6::bigint WHERE $1::bigint % $6::bigint <> 0"
@@ -154,6 +154,13 @@ const string &expired() {
     return sql;
 }
 
+const string &due_buckets() {
+    static const string sql =
+        due_batches +
+        " SELECT DISTINCT bucket FROM due, generate_series(first / 300000, last / 300000) AS bucket";
+    return sql;
+}
+
 const string &unsettled_hours() {
     static const string sql =
         " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60"
@@ -186,14 +193,17 @@ string heard(Reads reads) {
     const string heard =
         ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS NOT MATERIALIZED (";
     if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + ")";
+    // All parts have the same types: then the server adds them up without the columns that are not asked for.
     const auto merged = [](const string &times, const string &from) {
-        return "SELECT " + times + ", advertiser, device, part.place, strongest, zone, detections" + from;
+        return "SELECT " + times +
+               ", advertiser, device::bigint, part.place::bigint, strongest, zone, detections" + from;
     };
     const auto from_these = [&](const string &table, const string &number, const string &these) {
         if (reads == Reads::rollups)
             return " FROM " + table + " AS part WHERE " + number + " = ANY (" + these + "::bigint[])";
-        return " FROM unnest(" + these + "::bigint[]) AS these CROSS JOIN their CROSS JOIN LATERAL (SELECT * FROM " +
-               table + " WHERE " + number + " = these AND " + table +
+        return " FROM unnest(" + these +
+               "::bigint[]) AS these CROSS JOIN their CROSS JOIN LATERAL (SELECT * FROM " + table +
+               " WHERE " + number + " = these AND " + table +
                ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
     };
     return due_batches + their_places + heard +

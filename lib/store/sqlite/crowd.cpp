@@ -34,7 +34,8 @@ SqliteCrowd::Advertiser &SqliteCrowd::advertiser_of(std::int64_t id) {
 // That of the advertiser, or the one where it belongs. Ids follow each other, so they are spread by a product (Fibonacci hashing).
 std::size_t SqliteCrowd::slot_of(std::int64_t id) const {
     const auto mask = slots_.size() - 1;
-    auto slot = static_cast<std::size_t>((static_cast<std::uint64_t>(id) * 0x9E3779B97F4A7C15u) >> 32u) & mask;
+    auto slot =
+        static_cast<std::size_t>((static_cast<std::uint64_t>(id) * 0x9E3779B97F4A7C15u) >> 32u) & mask;
     while (slots_[slot] != none && all_[slots_[slot]].id != id) slot = (slot + 1) & mask;
     return slot;
 }

@@ -129,13 +129,13 @@ SqliteRollups::SqliteRollups(Database &database)
                 "INSERT INTO rollups_day SELECT ?1, place, advertiser, device, sum(detections), sum(reports),"
                 " max(strongest), sum(rssi_sum), min(zone), min(bucket) % 288, max(bucket) % 288 FROM rollups"
                 " WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288 GROUP BY 2, 3, 4"),
-      mark_places_(
-          database,
-          "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
-          "WHERE bucket = ?1 UNION SELECT place FROM rollups_hour WHERE hour = ?1 / 12 UNION SELECT place FROM "
-          "occupancy_rollups WHERE minutes = 5 AND number = ?1), "
-          "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
-          "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
+      mark_places_(database,
+                   "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
+                   "WHERE bucket = ?1 UNION SELECT place FROM rollups_hour WHERE hour = ?1 / 12 UNION SELECT "
+                   "place FROM "
+                   "occupancy_rollups WHERE minutes = 5 AND number = ?1), "
+                   "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
+                   "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
       put_rollups_(database, rollups, or_add),
       put_hours_(database, rollups_hour),
       put_days_(database, rollups_day, std::string(or_add) + or_add_to_day) {}

@@ -464,9 +464,9 @@ TEST_CASE("a track finds its rows by keys", "[rollup]") {
     const auto room = make_room(in_sqlite);
     make_store(room->name());
     std::string plan;
-    for (const auto &step : room->rows(
-             "EXPLAIN QUERY PLAN WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)" +
-             sqlite_rolled::track()))
+    for (const auto &step : room->rows("EXPLAIN QUERY PLAN WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                                       "?8, ?9, ?10, ?11, ?12, ?13, ?14)" +
+                                       sqlite_rolled::track()))
         plan += step.substr(step.rfind('|') + 1) + "\n";
     CAPTURE(plan);
     const auto has = [&](const std::string &text) { return plan.find(text) != plan.npos; };

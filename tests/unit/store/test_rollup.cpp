@@ -417,8 +417,8 @@ TEST_CASE("retention rolls up before it deletes, and rollups have their own", "[
     retain(longer, start + days(699));
     check_equal(*room, reference);
     retain(longer, start + days(701));
-    for (const auto *table :
-         {"rollups", "rollups_hour", "rollups_day", "rollup_days", "occupancy_rollups", "advertisers", "places", "devices"})
+    for (const auto *table : {"rollups", "rollups_hour", "rollups_day", "rollup_days", "occupancy_rollups",
+                              "advertisers", "places", "devices"})
         CHECK(room->text("SELECT count(*) FROM " + std::string(table)) == "0");
     // Nothing goes by the wall clock alone.
     Lines().batch(make_batch(9)).store(*store, start + days(701));
