@@ -80,7 +80,6 @@ SqliteRollups::SqliteRollups(Database &database)
       erase_occupancy_due_(database,
                            "DELETE FROM occupancy_due WHERE minutes = ? AND number = ? AND place = ?"),
       zones_of_bucket_(database, zones_where("rollups", "bucket = ?1")),
-      zones_of_hour_(database, zones_where("rollups_hour", "hour = ?1")),
       zones_of_day_(database, zones_where("rollups_day", "day = ?1")),
       buckets_of_hour_(database,
                        "SELECT bucket, advertiser, device, detections, strongest, zone FROM rollups"
@@ -255,25 +254,6 @@ void SqliteRollups::put_days() {
     put_days_.flush();
 }
 
-void SqliteRollups::make_hour(std::int64_t hour, std::int64_t place) {
-    forget();
-    buckets_of_hour_.bind(1, hour).bind(2, place);
-    while (buckets_of_hour_.step()) {
-        const auto number = [this](int column) { return buckets_of_hour_.integer(column); };
-        const auto of_hour = number(0) % buckets_an_hour;
-        rows_.push_back(
-            {hour, place, number(1), number(2), number(3), 0, number(4), 0, number(5), of_hour, of_hour});
-    }
-    sum(rows_);
-    erase_hour_.run(hour, place);
-    put_hours_.forget();
-    for (const auto &row : rows_)
-        put_hours_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.strongest,
-                       row.zone, row.first, row.last);
-    put_hours_.flush();
-    rows_.clear();
-}
-
 // In the order of the table, each key once.
 void SqliteRollups::sum(std::vector<Row> &rows) {
     std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.key() < b.key(); });
@@ -302,20 +282,12 @@ std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std
     return found;
 }
 
-// Sorted here: a GROUP BY takes three times as long.
 void SqliteRollups::count_occupancy(const OccupancyDue &due) {
-    if (due.minutes == 60) make_hour(due.number, due.place);
-    Statement &zones = due.minutes == 5    ? zones_of_bucket_
-                       : due.minutes == 60 ? zones_of_hour_
-                                           : zones_of_day_;
-    std::vector<std::pair<std::int64_t, std::int64_t>> heard;
-    zones.bind(1, due.number).bind(2, due.place);
-    while (zones.step()) heard.emplace_back(zones.integer(0), zones.integer(1));
-    if (!std::is_sorted(heard.begin(), heard.end())) std::sort(heard.begin(), heard.end());
     std::array<std::int64_t, 3> counts{};
+    const auto heard = due.minutes == 60 ? make_hour(due) : zones_of(due);
     for (std::size_t i = 0; i < heard.size(); ++i)
-        if (i == 0 || heard[i].first != heard[i - 1].first)
-            ++counts[static_cast<std::size_t>(std::clamp<std::int64_t>(heard[i].second, 0, 2))];
+        if (i == 0 || heard[i].advertiser != heard[i - 1].advertiser)
+            ++counts[static_cast<std::size_t>(std::clamp<std::int64_t>(heard[i].zone, 0, 2))];
     const auto told = told_in(due);
     if (heard.empty() && told.near + told.medium + told.far == 0)
         erase_occupancy_.run(due.minutes, due.number, due.place);
@@ -323,6 +295,53 @@ void SqliteRollups::count_occupancy(const OccupancyDue &due) {
         put_occupancy_.run(due.minutes, due.number, due.place, counts[0], counts[1], counts[2], told.near,
                            told.medium, told.far);
     erase_occupancy_due_.run(due.minutes, due.number, due.place);
+}
+
+// Sorted here: a GROUP BY takes three times as long.
+std::vector<SqliteRollups::Zone> SqliteRollups::zones_of(const OccupancyDue &due) {
+    Statement &zones = due.minutes == 5 ? zones_of_bucket_ : zones_of_day_;
+    std::vector<Zone> heard;
+    zones.bind(1, due.number).bind(2, due.place);
+    while (zones.step()) heard.push_back({zones.integer(0), zones.integer(1)});
+    if (!std::is_sorted(heard.begin(), heard.end())) std::sort(heard.begin(), heard.end());
+    return heard;
+}
+
+// Makes rollups_hour of the rollups.
+std::vector<SqliteRollups::Zone> SqliteRollups::make_hour(const OccupancyDue &due) {
+    struct OfPi {
+        std::int64_t advertiser, device, detections, strongest, zone, first, last;
+        auto key() const { return std::tie(advertiser, device); }
+    };
+    std::vector<OfPi> rows;
+    buckets_of_hour_.bind(1, due.number).bind(2, due.place);
+    while (buckets_of_hour_.step()) {
+        const auto number = [this](int column) { return buckets_of_hour_.integer(column); };
+        const auto part = number(0) % buckets_an_hour;
+        rows.push_back({number(1), number(2), number(3), number(4), number(5), part, part});
+    }
+    std::sort(rows.begin(), rows.end(), [](const OfPi &a, const OfPi &b) { return a.key() < b.key(); });
+    erase_hour_.run(due.number, due.place);
+    put_hours_.forget();
+    std::vector<Zone> heard;
+    for (auto row = rows.begin(); row != rows.end();) {
+        OfPi all = *row++;
+        for (; row != rows.end() && row->key() == all.key(); ++row) {
+            all.detections += row->detections;
+            all.strongest = std::max(all.strongest, row->strongest);
+            all.zone = std::min(all.zone, row->zone);
+            all.first = std::min(all.first, row->first);
+            all.last = std::max(all.last, row->last);
+        }
+        put_hours_.add(due.number, due.place, all.advertiser, all.device, all.detections, all.strongest,
+                       all.zone, all.first, all.last);
+        if (heard.empty() || heard.back().advertiser != all.advertiser)
+            heard.push_back({all.advertiser, all.zone});
+        else
+            heard.back().zone = std::min(heard.back().zone, all.zone);
+    }
+    put_hours_.flush();
+    return heard;
 }
 
 // Of hours by their five minutes, of days by their hours, which are counted before them.

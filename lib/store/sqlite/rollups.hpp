@@ -42,9 +42,13 @@ class SqliteRollups : public RollupRows {
     struct Row {
         std::int64_t bucket, place, advertiser, device;
         std::int64_t detections, reports, strongest, rssi_sum, zone;
-        std::int64_t first, last;  // of hours and days
+        std::int64_t first, last;  // of days
 
         auto key() const { return std::tie(bucket, place, advertiser, device); }
+    };
+    struct Zone {  // the nearest one comes first
+        std::int64_t advertiser, zone;
+        auto operator<=>(const Zone &) const = default;
     };
     struct Batch {
         DueBatch row;
@@ -58,16 +62,17 @@ class SqliteRollups : public RollupRows {
     void touch(std::int64_t bucket, const DueBatch &batch);
     std::vector<Touched> put(bool days_too);
     void put_days();
-    void make_hour(std::int64_t hour, std::int64_t place);
     void take_window(const DueBatch &batch);
+    std::vector<Zone> zones_of(const OccupancyDue &due);
+    std::vector<Zone> make_hour(const OccupancyDue &due);
     ZoneCounts told_in(const OccupancyDue &due);
     void forget();
     static void sum(std::vector<Row> &rows);
 
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
-        zones_of_hour_, zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_,
-        forget_told_, put_occupancy_, erase_occupancy_;
+        zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_, forget_told_,
+        put_occupancy_, erase_occupancy_;
     Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_,
         mark_places_;
     decltype(insert_of(std::make_index_sequence<9>())) put_rollups_, put_hours_;
