@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/database_error.hpp"
 
@@ -61,6 +62,7 @@ Rolling::Outcome Rolling::take_step(Store &store, minutes occupancy) {
     std::string trouble;
     try {
         const auto done = store.roll_up(occupancy);
+        tell(done);
         return done.busy ? Outcome::failed : done.more ? Outcome::more : Outcome::done;
     } catch (const StoreTrouble &error) {
         trouble = error.what();
@@ -69,6 +71,17 @@ Rolling::Outcome Rolling::take_step(Store &store, minutes occupancy) {
     }
     if (trouble_said_.due()) log_warning(trouble + "; the rollups come later, nothing is lost");
     return Outcome::failed;
+}
+
+void Rolling::tell(const RolledUp &done) {
+    if (done.left > 0 && progress_said_.due())
+        log_info(
+            "about " + std::to_string(done.left) +
+            " batches of an earlier version are yet to go into the rollups; questions about their time take "
+            "longer until then");
+    if (done.left == 0 && done.batches > 0 && std::exchange(of_earlier_version_, false))
+        log_info("all batches of an earlier version are in the rollups");
+    of_earlier_version_ = of_earlier_version_ || done.left > 0;
 }
 
 void Rolling::catch_up(Store &store, const std::function<bool()> &go_on) {

@@ -28,11 +28,13 @@ class Rolling {
     std::chrono::minutes occupancy() const;
     void settle(std::chrono::minutes longest);
     Outcome take_step(Store &store, std::chrono::minutes occupancy);
+    void tell(const RolledUp &done);
 
     std::uint64_t waiting_ = 0;  // detections that were stored since the last step
     bool unsettled_ = true;      // something may wait, or is to be counted
     Clock::time_point due_ = Clock::now(), hours_due_ = due_;  // those of days as well
-    Throttle trouble_said_{std::chrono::hours(1)};
+    bool of_earlier_version_ = false;                          // batches of it are being merged
+    Throttle trouble_said_{std::chrono::hours(1)}, progress_said_{std::chrono::minutes(1)};
 };
 
 }  // namespace ble

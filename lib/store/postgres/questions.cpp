@@ -160,6 +160,7 @@ Statements all_statements() {
     all.put(Question::track, postgres_rolled::track(), Reads::rollups);
     all.put(Question::expired, postgres_rolled::expired());
     all.put(Question::unsettled, postgres_rolled::unsettled_hours());
+    all.put(Question::cut, postgres_rolled::cut());
     all.put(Question::deleted, postgres_rolled::deleted());
     all.put(Question::stretches, all_stretches);
     all.put(Question::gaps, all_gaps);

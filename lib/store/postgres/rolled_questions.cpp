@@ -161,6 +161,13 @@ const string &due_buckets() {
     return sql;
 }
 
+const string &cut() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_cut <> 0 AND day BETWEEN $9::bigint / 86400000"
+        " AND ($10::bigint - 1) / 86400000 LIMIT 1";
+    return sql;
+}
+
 const string &unsettled_hours() {
     static const string sql =
         " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60"

@@ -13,6 +13,7 @@ const std::string &expired();
 // The five minutes in which batches to be merged have detections. Asked before the others, as $15: the server plans for as many as there are.
 const std::string &due_buckets();
 const std::string &unsettled_hours();
+const std::string &cut();
 const std::string &deleted();
 // ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS (…)": several rows of each advertiser, Pi and place. Read anew
 // wherever it is named.

@@ -172,6 +172,7 @@ constexpr Query make_day{
     " FROM rollups"
     " WHERE bucket >= $1::bigint * 288 AND bucket < ($1::bigint + 1) * 288 GROUP BY 2, 3, 4 ORDER BY 2, 3, "
     "4"};
+constexpr Query mend_day{"UPDATE rollup_days SET is_cut = 0 WHERE day = $1::bigint AND is_whole <> 0"};
 #undef ADD_TO
 #undef ROLLUP_SUMS_OF_DAY
 #undef OF_DAY
@@ -347,6 +348,7 @@ std::vector<Touched> PostgresRollups::rebuild(std::int64_t bucket) {
 void PostgresRollups::rebuild_day(std::int64_t day) {
     connection_.queue(erase_day, Values::of(day));
     connection_.queue(make_day, Values::of(day));
+    connection_.queue(mend_day, Values::of(day));
 }
 
 }  // namespace ble

@@ -67,7 +67,8 @@ CREATE TABLE rollup_days (
     first_s     bigint NOT NULL,
     last_s      bigint NOT NULL,
     received_at bigint NOT NULL,
-    is_whole    integer NOT NULL DEFAULT 1
+    is_whole    integer NOT NULL DEFAULT 1,
+    is_cut      integer NOT NULL DEFAULT 0
 );
 CREATE INDEX rollup_days_last ON rollup_days (last_s);
 CREATE INDEX rollup_days_first ON rollup_days (first_s);

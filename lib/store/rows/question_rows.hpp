@@ -20,6 +20,7 @@ enum class Question {
     presence,  // by `reads`
     track,  // of `advertisers`, by `reads`, details or rollups: these for steps of whole five minutes, without the first and last time in each
     expired,    // was anything deleted of a day of that time?
+    cut,        // are rollups of a day of that time deleted in part?
     unsettled,  // hours of that time in which something changed since rollups_hour was made
     deleted,    // are detections of the five minutes from `since` on deleted that are still in the rollups?
     occupancy,  // by `reads`; the latest steps, and all of each but the first of these

@@ -60,6 +60,8 @@ SqliteOld::SqliteOld(Database &database)
       old_rollup_day_(database,
                       "SELECT day FROM rollup_days WHERE last_s < ? AND (received_at < ? OR received_at > ?)"
                       " ORDER BY last_s LIMIT 1"),
+      rolled_up_before_(database, "SELECT max(day) FROM rollup_days WHERE day < ?"),
+      cut_day_(database, "UPDATE rollup_days SET is_cut = 1 WHERE day = ? AND is_cut = 0"),
       erase_buckets_(database,
                      "DELETE FROM rollups WHERE (bucket, place, advertiser, device) IN (SELECT bucket, place,"
                      " advertiser, device FROM rollups WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288"
@@ -201,7 +203,17 @@ std::optional<std::int64_t> SqliteOld::old_rollup_day(const Old &old) {
     return old_rollup_day_.find(old.lived_s, old.before_ms, old.present_ms);
 }
 
+std::optional<std::int64_t> SqliteOld::rolled_up_before(std::int64_t day) {
+    rolled_up_before_.bind(1, day);
+    rolled_up_before_.step();
+    const auto before =
+        rolled_up_before_.is_null(0) ? std::nullopt : std::optional(rolled_up_before_.integer(0));
+    rolled_up_before_.reset();
+    return before;
+}
+
 bool SqliteOld::erase_rollups(std::int64_t day, std::int64_t most) {
+    cut_day_.run(day);
     for (auto *part : {&erase_hours_, &erase_buckets_}) {
         part->run(day, most);
         if (database_.changes() > 0) return false;

@@ -115,6 +115,7 @@ Statements all_statements() {
     all.put(Question::track, sqlite_rolled::track(), Reads::rollups);
     all.put(Question::expired, sqlite_rolled::expired());
     all.put(Question::unsettled, sqlite_rolled::unsettled_hours());
+    all.put(Question::cut, sqlite_rolled::cut());
     all.put(Question::deleted, sqlite_rolled::deleted());
     all.put(Question::stretches, all_stretches);
     all.put(Question::gaps, all_gaps);

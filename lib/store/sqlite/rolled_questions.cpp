@@ -154,6 +154,13 @@ const string &expired() {
     return sql;
 }
 
+const string &cut() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_cut <> 0 AND day BETWEEN ?9 / 86400000 AND (?10 - 1) / 86400000"
+        " LIMIT 1";
+    return sql;
+}
+
 const string &unsettled_hours() {
     static const string sql =
         " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60 AND number BETWEEN ?9 / 3600000 AND "

@@ -11,6 +11,7 @@ namespace ble::sqlite_rolled {
 const std::string &track();
 const std::string &expired();
 const std::string &unsettled_hours();
+const std::string &cut();
 const std::string &deleted();
 // What was heard, as SqliteCrowd::add() takes it.
 std::string heard(Reads reads);

@@ -128,6 +128,7 @@ SqliteRollups::SqliteRollups(Database &database)
                 "INSERT INTO rollups_day SELECT ?1, place, advertiser, device, sum(detections), sum(reports),"
                 " max(strongest), sum(rssi_sum), min(zone), min(bucket) % 288, max(bucket) % 288 FROM rollups"
                 " WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288 GROUP BY 2, 3, 4"),
+      mend_day_(database, "UPDATE rollup_days SET is_cut = 0 WHERE day = ? AND is_whole <> 0"),
       mark_places_(database,
                    "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
                    "WHERE bucket = ?1 UNION SELECT place FROM rollups_hour WHERE hour = ?1 / 12 UNION SELECT "
@@ -382,6 +383,7 @@ std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {
 void SqliteRollups::rebuild_day(std::int64_t day) {
     erase_day_.run(day);
     make_day_.run(day);
+    mend_day_.run(day);
 }
 
 }  // namespace ble

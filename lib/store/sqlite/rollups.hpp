@@ -73,7 +73,7 @@ class SqliteRollups : public RollupRows {
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
         zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_, forget_told_,
         put_occupancy_, erase_occupancy_;
-    Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_,
+    Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_, mend_day_,
         mark_places_;
     decltype(insert_of(std::make_index_sequence<9>())) put_rollups_, put_hours_;
     decltype(insert_of(std::make_index_sequence<11>())) put_days_;

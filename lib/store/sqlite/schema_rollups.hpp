@@ -67,13 +67,14 @@ CREATE TABLE device_places (
 ) STRICT, WITHOUT ROWID;
 
 -- Of the batches that have a detection or the end of a window in a day: the store's age when the first and the last of them were stored, and the latest time of
--- receipt. is_whole: all of them are still there.
+-- receipt. is_whole: all of them are still there. is_cut: some rollups of the day are deleted.
 CREATE TABLE rollup_days (
     day         INTEGER PRIMARY KEY,
     first_s     INTEGER NOT NULL,
     last_s      INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    is_whole    INTEGER NOT NULL DEFAULT 1
+    is_whole    INTEGER NOT NULL DEFAULT 1,
+    is_cut      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX rollup_days_last ON rollup_days (last_s);
 CREATE INDEX rollup_days_first ON rollup_days (first_s);

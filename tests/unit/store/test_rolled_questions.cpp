@@ -441,6 +441,39 @@ TEST_CASE("who was there within an hour is told by rollups where details of it a
     CHECK(told[0].near == 5);
 }
 
+TEST_CASE("an answer says that a part of its rollups is deleted", "[rollup]") {
+    const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
+    CAPTURE(kind);
+    const auto room = make_room(kind);
+    const auto store = make_store(room->name());
+    Lines().batch(make_batch(0, 5'000)).store(*store, start);
+    Batch later = make_batch(1);
+    *later.timestamp += days(2);
+    for (auto &detection : later.detections) detection.timestamp += days(2);
+    Lines().batch(later).store(*store, start + days(60));
+    roll_up_all(*store);
+    const Scope first = scope_of(at("2026-11-22T00:00:00Z"), at("2026-11-23T00:00:00Z")),
+                next = scope_of(first.since + days(2), first.until + days(2));
+    const auto ask = open_questions(room->name());
+    const auto cut = [&](const Scope &scope) {
+        const bool said = ask->top(scope).cut;
+        CHECK(ask->presence(scope).cut == said);
+        CHECK(ask->occupancy(scope).cut == said);
+        CHECK(ask->track({hash_of(0)}, scope).cut == said);
+        return said;
+    };
+    CHECK_FALSE(cut(first));
+    const Keep keep(days(30), days(30));
+    while (room->text("SELECT count(*) FROM rollups_hour") == "5002")
+        store->retain(keep, clocks_at(start + days(61)));
+    CHECK(cut(first));
+    CHECK_FALSE(cut(next));
+    while (store->retain(keep, clocks_at(start + days(61))).more) {
+    }
+    CHECK(room->text("SELECT count(*) FROM rollups") == "2");
+    CHECK_FALSE(ask->top(first).cut);
+}
+
 TEST_CASE("a long time costs what is known of it, also of one Pi", "[rollup]") {
     const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
     CAPTURE(kind);
