@@ -232,7 +232,8 @@ class PostgresQuestions final : public QuestionRows {
         // many they are is different each time.
         connection_.execute(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL work_mem = "
-            "'64MB'; SET LOCAL parallel_setup_cost = 100000; SET LOCAL plan_cache_mode = force_custom_plan");
+            "'64MB'; SET LOCAL hash_mem_multiplier = 2; SET LOCAL parallel_setup_cost = 100000; SET LOCAL "
+            "plan_cache_mode = force_custom_plan");
     }
     void end() override { connection_.execute("COMMIT"); }
     void give_up() noexcept override { connection_.rollback(); }
