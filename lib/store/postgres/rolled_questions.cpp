@@ -18,12 +18,14 @@ const string chosen_batches =
 const string chosen =
     " AND ($3::bigint IS NULL OR device = $3::bigint) AND ($4::text IS NULL OR place" + chosen_places + ")";
 
+const string batches_due =
+    "rollup_due CROSS JOIN LATERAL (SELECT * FROM batches WHERE id BETWEEN from_batch AND to_batch OFFSET 0)"
+    " AS batches";
 const string due_batches =
     ", due AS MATERIALIZED (SELECT id, greatest(oldest, $9::bigint) AS first,"
     " least(newest, $10::bigint - 1) AS last"
-    " FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch"
-    " WHERE oldest < $10::bigint AND newest >= $9::bigint" +
-    chosen_batches + ")";
+    " FROM " +
+    batches_due + " WHERE oldest < $10::bigint AND newest >= $9::bigint" + chosen_batches + ")";
 const string these_due_buckets = " unnest($15::bigint[]) AS due_buckets (bucket)";
 const string from_due =
     " FROM" + these_due_buckets +
@@ -91,9 +93,8 @@ const string unsettled =
     " WHERE minutes = $6::bigint / 60000"
     " AND number BETWEEN $9::bigint / $6::bigint AND $10::bigint / $6::bigint"
     " UNION SELECT bucket * 300000 / $6::bigint FROM" +
-    these_due_buckets +
-    " UNION SELECT timestamp / $6::bigint FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND "
-    "to_batch WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
+    these_due_buckets + " UNION SELECT timestamp / $6::bigint FROM " + batches_due +
+    " WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
     " UNION SELECT $1::bigint / $6::bigint WHERE $1::bigint % $6::bigint <> 0"
     " UNION SELECT $2::bigint / $6::bigint WHERE $2::bigint % $6::bigint <> 0)";
 // The five minutes of `table` in these steps.
@@ -120,9 +121,7 @@ string told(Reads reads) {
                                 " AND number < $10::bigint / 300000" +
                                     of_that_place;
     return merged + " UNION ALL " + told_by_batches("$1", "$9") + " UNION ALL " +
-           told_by_batches("$10", "$2") + " UNION ALL " +
-           told_by_batches("$9", "$10",
-                           "rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch");
+           told_by_batches("$10", "$2") + " UNION ALL " + told_by_batches("$9", "$10", batches_due);
 }
 
 }  // namespace
