@@ -34,7 +34,7 @@ struct Prepared {
     std::int64_t seq, timestamp;
     std::vector<Row> rows;
     std::vector<std::pair<std::int64_t, std::string>> new_advertisers;
-    Rollup rollup;  // of the transaction, with its last one
+    Rollup rollup = {}, hours = {};  // of the transaction, with its last one; of all, with the last of all
     bool last_of_transaction = false;
 };
 
@@ -57,7 +57,7 @@ std::vector<Prepared> prepare(const char *path) {
     std::map<std::string, std::int64_t> ids;
     std::vector<Prepared> all;
     std::size_t bytes = 0;
-    Rollup rollup;
+    Rollup rollup, hours;
     for (std::string line; std::getline(file, line);) {
         const ParsedLine parsed = parser.parse(line);
         const Batch &batch = std::get<ParsedBatch>(parsed).batch;
@@ -76,30 +76,36 @@ std::vector<Prepared> prepare(const char *path) {
             const auto id = found->second;
             if (added) one.new_advertisers.emplace_back(id, d.device_hash.text());
             one.rows.push_back({milliseconds(d.timestamp), id, d.rssi_dbm, std::int64_t(d.zone), *d.count});
-            add(rollup, one.rows.back().timestamp / rollup_ms, one.rows.back());
+            const auto bucket = one.rows.back().timestamp / rollup_ms;
+            add(rollup, bucket, one.rows.back());
+            add(hours, bucket / buckets_an_hour, one.rows.back());
         }
     }
-    if (!all.empty()) all.back().rollup = std::move(rollup);
+    if (!all.empty()) all.back().rollup = std::move(rollup), all.back().hours = std::move(hours);
     return all;
 }
 
-// What rolls up to one row comes once or twice, so the least that can be done is an upsert for each of a transaction.
+// What rolls up to one row comes once or twice, so the least that can be done is an upsert for each of a transaction; rows of hours are made when the
+// input rests, which is at its end.
 class Rollups {
   public:
     explicit Rollups(Database &database)
         : five_(database, "INSERT INTO rollups VALUES (?1, 1, ?2, 1, ?3, ?4, ?5, ?6, ?7)" + on_conflict),
+          hour_(database, "INSERT INTO rollups_hour VALUES (?1, 1, ?2, 1, ?3, ?4, ?5, 0, 11)"),
           day_(database, "INSERT INTO rollups_day VALUES (?1, 1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?8)" +
                              on_conflict +
                              ", first = min(first, excluded.first), last = max(last, "
                              "excluded.last)") {}
 
-    void put(const Rollup &rollup) {
+    void put(const Rollup &rollup, const Rollup &hours) {
         for (const auto &[key, sum] : rollup) {
             const auto &[bucket, advertiser] = key;
             five_.run(bucket, advertiser, sum.detections, sum.reports, sum.strongest, sum.rssi_sum, sum.zone);
             day_.run(bucket / buckets_a_day, advertiser, sum.detections, sum.reports, sum.strongest,
                      sum.rssi_sum, sum.zone, bucket % buckets_a_day);
         }
+        for (const auto &[key, sum] : hours)
+            hour_.run(key.first, key.second, sum.detections, sum.strongest, sum.zone);
     }
 
   private:
@@ -107,7 +113,7 @@ class Rollups {
         " ON CONFLICT DO UPDATE SET detections = detections + excluded.detections,"
         " reports = reports + excluded.reports, strongest = max(strongest, excluded.strongest),"
         " rssi_sum = rssi_sum + excluded.rssi_sum, zone = min(zone, excluded.zone)";
-    Statement five_, day_;
+    Statement five_, hour_, day_;
 };
 
 void insert_all(Database &database, const std::vector<Prepared> &batches) {
@@ -130,7 +136,7 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
         std::int64_t n = 0;
         for (const auto &row : one.rows)
             detection.run(row.timestamp, id, n++, row.advertiser, row.rssi, row.zone, row.count);
-        rollups.put(one.rollup);
+        rollups.put(one.rollup, one.hours);
         if (one.last_of_transaction) database.execute("COMMIT; BEGIN IMMEDIATE");
     }
     database.execute("COMMIT");

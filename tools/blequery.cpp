@@ -46,7 +46,8 @@ ExitCode run(const QueryOptions &options) {
     for (const auto &line : lines_of(found.rows, options.format)) writer.line(line);
     writer.flush();
     counters.out = found.rows.size();
-    if (!found.cut.empty()) log_warning(found.cut);
+    for (const auto &part : {found.cut, found.deleted})
+        if (!part.empty()) log_warning(part);
     if (!found.why_empty.empty() && ::isatty(STDERR_FILENO) == 1) log_info(found.why_empty);
     return ExitCode::ok;
 }

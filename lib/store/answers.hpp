@@ -106,6 +106,7 @@ template <class Row>
 struct Answers {
     std::vector<Row> rows;
     bool more = false;  // there are more than the limit
+    bool cut = false;   // rollups of a day of that time are deleted in part: what is told of it is not all
     // Of an answer without rows: had a Pi listened at all?
     std::optional<bool> anybody_listened = {};
 };

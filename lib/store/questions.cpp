@@ -1,6 +1,7 @@
 #include "store/questions.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/log.hpp"
@@ -93,6 +94,13 @@ Answers<Row> Questions::all(Question question, const Asked &asked) {
     return answers;
 }
 
+// Of an answer that rollups gave.
+template <class Row>
+void Questions::tell_cut(Answers<Row> &answers, const Asked &asked) {
+    if (asked.reads != Reads::details)
+        rows_->ask(Question::cut, asked, [&](const Columns &) { answers.cut = true; });
+}
+
 template <class Row>
 void Questions::tell_silence(Answers<Row> &answers, const Asked &asked) {
     if (!answers.rows.empty()) return;
@@ -117,7 +125,9 @@ Answers<PiState> Questions::pis(const Scope &scope) {
 Answers<Presence> Questions::presence(const Scope &scope) {
     return within([&] {
         const auto asked = asked_of(scope);
-        auto answers = all<Presence>(Question::presence, heard_by(asked));
+        const auto heard = heard_by(asked);
+        auto answers = all<Presence>(Question::presence, heard);
+        tell_cut(answers, heard);
         tell_silence(answers, asked);
         return answers;
     });
@@ -175,6 +185,10 @@ Asked Questions::heard_by(Asked asked) {
     asked.reads = asked.device ? Reads::of_pi : asked.place ? Reads::few : Reads::rollups;
     asked.every = day_ms;
     use_rollups(asked);
+    std::set<std::int64_t> unsettled;
+    rows_->ask(Question::unsettled, asked,
+               [&](const Columns &row) { unsettled.insert(row.number(0).value_or(0)); });
+    set_hours(asked, unsettled);
     return asked;
 }
 
@@ -188,6 +202,7 @@ Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, con
             use_rollups(heard);
         }
         auto answers = all<TrackPoint>(Question::track, heard);
+        tell_cut(answers, heard);
         in_order(answers);
         // Before the first of these, more may have been cut off.
         const Time since = answers.more ? answers.rows.front().from : scope.since;
@@ -232,6 +247,7 @@ Answers<Occupied> Questions::occupancy(const Scope &scope) {
         std::erase_if(stretches, [&](const auto &one) { return !is_at(one.spot, scope.place); });
         auto answers = occupancy_of(std::move(counted), stretches, asked, [this] { check_time(); });
         answers.more = answers.more || found.more;
+        tell_cut(answers, asked);
         if (answers.rows.empty()) answers.anybody_listened = false;
         return answers;
     });
@@ -269,7 +285,9 @@ Answers<Missing> Questions::missing(const Scope &scope) {
 Answers<TopAdvertiser> Questions::top(const Scope &scope) {
     return within([&] {
         const auto asked = asked_of(scope);
-        auto answers = all<TopAdvertiser>(Question::top, heard_by(asked));
+        const auto heard = heard_by(asked);
+        auto answers = all<TopAdvertiser>(Question::top, heard);
+        tell_cut(answers, heard);
         tell_silence(answers, asked);
         return answers;
     });

@@ -77,6 +77,8 @@ class Questions {
     template <class Row>
     Answers<Row> all(Question question, const Asked &asked);
     template <class Row>
+    void tell_cut(Answers<Row> &answers, const Asked &asked);
+    template <class Row>
     void tell_silence(Answers<Row> &answers, const Asked &asked);
     std::vector<std::int64_t> advertisers(const std::vector<std::string> &hashes, Asked asked);
     bool are_deleted(const Asked &asked, std::int64_t bucket);

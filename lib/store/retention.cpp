@@ -128,7 +128,9 @@ bool Retention::delete_rollups(std::int64_t lived_s, seconds keep, const Old &ol
     const bool allowed = hour.left > 0;
     if (allowed && rows_.erase_rollups(*day, rows_a_step)) {
         --hour.left;
-        coverage_.cut(*day * day_ms, (*day + 1) * day_ms);
+        // With the days before it of which nothing is known but that a window went on.
+        const auto before = rows_.rolled_up_before(*day);
+        coverage_.cut(before ? (*before + 1) * day_ms : INT64_MIN, (*day + 1) * day_ms);
     }
     rows_.set_rollup_hour(hour);
     return allowed;

@@ -55,14 +55,14 @@ RolledUp RollUp::step(std::chrono::minutes occupancy) {
     Work work(tables_);
     tables_.epoch();  // refuses a newer schema
     if (!rows_.take_turn()) return {0, false, true};
-    result.batches = merge_some();
+    result = merge_some();
     result.more = result.batches > 0 || count_some(occupancy);
     if (result.more) work.commit();
     return result;
 }
 
-std::uint64_t RollUp::merge_some() {
-    std::uint64_t merged = 0;
+RolledUp RollUp::merge_some() {
+    RolledUp merged;
     std::vector<DueBatch> batches;
     std::int64_t room = detections_a_step;
     for (const auto &range : rows_.due(ranges_a_step)) {
@@ -70,11 +70,13 @@ std::uint64_t RollUp::merge_some() {
         const auto found = rows_.batches(range, known ? range.to - range.from + 1 : batches_a_step);
         batches.insert(batches.end(), found.begin(), found.end());
         const bool whole = known || static_cast<std::int64_t>(found.size()) < batches_a_step;
-        if (whole)
+        if (whole) {
             rows_.erase_due(range.from);
-        else
+        } else {
             rows_.shorten_due(range.from, found.back().id + 1);
-        merged += std::max<std::size_t>(found.size(), 1);
+            merged.left = static_cast<std::uint64_t>(range.to - found.back().id);
+        }
+        merged.batches += std::max<std::size_t>(found.size(), 1);
         room -= known ? range.detections
                       : static_cast<std::int64_t>(found.size()) * detections_a_step / batches_a_step;
         if (room <= 0) break;

@@ -30,8 +30,8 @@ class RollUp {
 
     // As Store::roll_up() says. Makes its own transaction.
     RolledUp step(std::chrono::minutes occupancy);
-    // Merges some of what is due, in the present transaction, in which nobody else rolls up. Returns how many batches.
-    std::uint64_t merge_some();
+    // Merges some of what is due, in the present transaction, in which nobody else rolls up. Tells how many batches, and how many are left.
+    RolledUp merge_some();
     // As Store::rebuild_rollups() says. Makes its own transactions.
     RebuiltRollups rebuild(std::int64_t from_day);
 

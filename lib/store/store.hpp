@@ -121,6 +121,7 @@ struct RolledUp {
     std::uint64_t batches = 0;  // that were merged, about
     bool more = false;          // there may be more to do, and it may be done now
     bool busy = false;          // another process is at it
+    std::uint64_t left = 0;     // of the batches of an earlier version, about, that are yet to be merged
 };
 
 struct RebuiltRollups {

@@ -2,6 +2,7 @@
 #include "store/milliseconds.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "store/rows/rollup_rows.hpp"
 
@@ -38,6 +39,23 @@ void set_whole_parts(Asked &asked) {
     if (asked.every % day_ms != 0) return;
     asked.days_since = std::min(round_up(asked.whole_since, day_ms), asked.whole_until);
     asked.days_until = std::max(round_down(asked.whole_until, day_ms), asked.days_since);
+}
+
+void set_hours(Asked &asked, const std::set<std::int64_t> &unsettled) {
+    for (const auto &[since, until] :
+         {std::pair(asked.whole_since, asked.days_since), {asked.days_until, asked.whole_until}}) {
+        const auto end = until / rollup_ms;
+        for (auto bucket = since / rollup_ms; bucket < end;) {
+            const auto hour = bucket / buckets_an_hour;
+            const bool whole = bucket % buckets_an_hour == 0 && bucket + buckets_an_hour <= end;
+            if (whole && !unsettled.contains(hour)) {
+                asked.hours.push_back(hour);
+                bucket += buckets_an_hour;
+            } else {
+                asked.buckets.push_back(bucket++);
+            }
+        }
+    }
 }
 
 }  // namespace ble

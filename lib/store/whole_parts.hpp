@@ -2,6 +2,8 @@
 // after, is read from the detections.
 #pragma once
 
+#include <set>
+
 #include "store/rows/question_rows.hpp"
 
 namespace ble {
@@ -18,5 +20,8 @@ std::int64_t beginning_of_bucket(std::int64_t at);
 // Sets the whole parts of `asked`: within its time, in this order. Where there are no whole days to use, these are at the end of the
 // five minutes; where there are no whole five minutes, these are at the end of the time.
 void set_whole_parts(Asked &asked);
+
+// Then: sets the hours and the five minutes that are read before and after the days; of unsettled hours, their five minutes.
+void set_hours(Asked &asked, const std::set<std::int64_t> &unsettled);
 
 }  // namespace ble

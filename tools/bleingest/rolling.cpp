@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/database_error.hpp"
 
@@ -16,13 +17,11 @@ using std::chrono::seconds;
 constexpr std::uint64_t much = 20'000;
 // Each step is a commit, so a resting input has few; what is counted over hours and days has fewer still.
 constexpr seconds steps_every(5);
-constexpr minutes hours_every(1), days_every(10);
+constexpr minutes hours_every(10);
 
-constexpr minutes five_minutes(5), an_hour(60), a_day(1440);
+constexpr minutes five_minutes(5), a_day(1440);
 
 }  // namespace
-
-Rolling::Rolling() : hours_due_(due_ + hours_every), days_due_(due_ + days_every) {}
 
 void Rolling::stored(std::uint64_t detections) {
     waiting_ += detections;
@@ -37,8 +36,7 @@ milliseconds Rolling::due_in() const {
 }
 
 minutes Rolling::occupancy() const {
-    const auto present = Clock::now();
-    return present >= days_due_ ? a_day : present >= hours_due_ ? an_hour : five_minutes;
+    return Clock::now() >= hours_due_ ? a_day : five_minutes;
 }
 
 void Rolling::step(Store &store, bool idle) {
@@ -54,8 +52,7 @@ void Rolling::step(Store &store, bool idle) {
 }
 
 void Rolling::settle(minutes longest) {
-    if (longest >= an_hour) hours_due_ = Clock::now() + hours_every;
-    if (longest >= a_day) days_due_ = Clock::now() + days_every;
+    if (longest >= a_day) hours_due_ = Clock::now() + hours_every;
     unsettled_ = longest < a_day;
 }
 
@@ -65,6 +62,7 @@ Rolling::Outcome Rolling::take_step(Store &store, minutes occupancy) {
     std::string trouble;
     try {
         const auto done = store.roll_up(occupancy);
+        tell(done);
         return done.busy ? Outcome::failed : done.more ? Outcome::more : Outcome::done;
     } catch (const StoreTrouble &error) {
         trouble = error.what();
@@ -73,6 +71,17 @@ Rolling::Outcome Rolling::take_step(Store &store, minutes occupancy) {
     }
     if (trouble_said_.due()) log_warning(trouble + "; the rollups come later, nothing is lost");
     return Outcome::failed;
+}
+
+void Rolling::tell(const RolledUp &done) {
+    if (done.left > 0 && progress_said_.due())
+        log_info(
+            "about " + std::to_string(done.left) +
+            " batches of an earlier version are yet to go into the rollups; questions about their time take "
+            "longer until then");
+    if (done.left == 0 && done.batches > 0 && std::exchange(of_earlier_version_, false))
+        log_info("all batches of an earlier version are in the rollups");
+    of_earlier_version_ = of_earlier_version_ || done.left > 0;
 }
 
 void Rolling::catch_up(Store &store, const std::function<bool()> &go_on) {

@@ -15,8 +15,6 @@ class Rolling {
   public:
     using Clock = std::chrono::steady_clock;
 
-    Rolling();
-
     void stored(std::uint64_t detections);
     std::chrono::milliseconds due_in() const;  // while the input rests; at most an hour
     // One small step, when it is due. `idle`: the input rests.
@@ -30,11 +28,13 @@ class Rolling {
     std::chrono::minutes occupancy() const;
     void settle(std::chrono::minutes longest);
     Outcome take_step(Store &store, std::chrono::minutes occupancy);
+    void tell(const RolledUp &done);
 
     std::uint64_t waiting_ = 0;  // detections that were stored since the last step
     bool unsettled_ = true;      // something may wait, or is to be counted
-    Clock::time_point due_ = Clock::now(), hours_due_, days_due_;
-    Throttle trouble_said_{std::chrono::hours(1)};
+    Clock::time_point due_ = Clock::now(), hours_due_ = due_;  // those of days as well
+    bool of_earlier_version_ = false;                          // batches of it are being merged
+    Throttle trouble_said_{std::chrono::hours(1)}, progress_said_{std::chrono::minutes(1)};
 };
 
 }  // namespace ble

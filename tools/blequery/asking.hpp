@@ -18,6 +18,7 @@ std::chrono::seconds usual_span(const std::string &question);
 struct Found {
     std::vector<Fields> rows;
     std::string cut;        // what to say when there are more
+    std::string deleted;    // what to say when a part is deleted
     std::string why_empty;  // of no rows: nothing was heard, or nobody listened
 };
 

@@ -74,6 +74,7 @@ std::string found_json(const Found &found) {
         append_json_string(text, value);
     };
     add("more", found.cut);
+    add("deleted", found.deleted);
     add("why_empty", found.why_empty);
     return text + "}";
 }

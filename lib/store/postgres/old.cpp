@@ -54,9 +54,14 @@ constexpr Query find_first_rolled_up{"SELECT min(first_s) FROM rollup_days"};
 constexpr Query find_old_day{
     "SELECT day FROM rollup_days WHERE last_s < $1::bigint AND (received_at < $2::bigint OR received_at > "
     "$3::bigint) ORDER BY last_s LIMIT 1"};
+constexpr Query find_rolled_up_before{"SELECT max(day) FROM rollup_days WHERE day < $1::bigint"};
+constexpr Query cut_day{"UPDATE rollup_days SET is_cut = 1 WHERE day = $1::bigint AND is_cut = 0"};
 constexpr Query erase_rollup_buckets{
     "DELETE FROM rollups WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups WHERE bucket >= $1::bigint * 288"
     " AND bucket < ($1::bigint + 1) * 288 LIMIT $2::bigint))"};
+constexpr Query erase_rollup_hours{
+    "DELETE FROM rollups_hour WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups_hour WHERE hour >= $1::bigint "
+    "* 24 AND hour < ($1::bigint + 1) * 24 LIMIT $2::bigint))"};
 constexpr Query erase_rollups_of_day{
     "DELETE FROM rollups_day WHERE ctid = ANY (ARRAY(SELECT ctid FROM rollups_day WHERE day = $1::bigint"
     " LIMIT $2::bigint)) RETURNING advertiser"};
@@ -201,8 +206,14 @@ std::optional<std::int64_t> PostgresOld::old_rollup_day(const Old &old) {
     return answer.rows() == 0 ? std::nullopt : answer.number(0, 0);
 }
 
+std::optional<std::int64_t> PostgresOld::rolled_up_before(std::int64_t day) {
+    return connection_.ask(find_rolled_up_before, Values::of(day)).number(0, 0);
+}
+
 bool PostgresOld::erase_rollups(std::int64_t day, std::int64_t most) {
-    if (connection_.ask(erase_rollup_buckets, Values::of(day, most)).changed() > 0) return false;
+    connection_.queue(cut_day, Values::of(day));
+    for (const auto &part : {erase_rollup_hours, erase_rollup_buckets})
+        if (connection_.ask(part, Values::of(day, most)).changed() > 0) return false;
     const Answer answer = connection_.ask(erase_rollups_of_day, Values::of(day, most));
     for (int row = 0; row < answer.rows(); ++row) gone_.try_emplace(answer.integer(row, 0));
     if (answer.rows() > 0) return false;

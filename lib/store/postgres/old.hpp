@@ -30,6 +30,7 @@ class PostgresOld : public OldRows {
     std::int64_t count_rollup_days() override;
     std::optional<std::int64_t> first_rolled_up() override;
     std::optional<std::int64_t> old_rollup_day(const Old &old) override;
+    std::optional<std::int64_t> rolled_up_before(std::int64_t day) override;
     bool erase_rollups(std::int64_t day, std::int64_t most) override;
     std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
                                                             std::int64_t most) override;

@@ -15,11 +15,12 @@ namespace {
 
 using std::string;
 
-// In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until. Each
-// statement begins so, and has all of them.
+// In the order of Asked: since, until, device, place, most, every, advertisers, text, whole_since, whole_until, days_since, days_until,
+// hours, buckets; then the five minutes of batches to be merged. Each statement begins so, and has all of them.
 const string asked =
     "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint, $6::bigint, "
-    "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint)";
+    "$7::bigint[], $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint, "
+    "$13::bigint[], $14::bigint[], $15::bigint[])";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -60,36 +61,63 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
-const string pis_of =
-    ", pis_of AS (SELECT advertiser, count(*) AS pis FROM (SELECT DISTINCT advertiser, device FROM each) AS "
-    "own"
-    " GROUP BY 1)";
-
-// `told`: the expression for the details of first_ones.
-string who_is_where(const string &told) {
-    return pis_of +
-           ", ranked AS (SELECT each.*, device_id, max(last) OVER own AS last_of_all,"
-           " (sum(detections) OVER own)::bigint AS detections_of_all,"
-           " row_number() OVER (PARTITION BY advertiser ORDER BY rssi DESC, last DESC, device_id) AS nth"
-           " FROM each JOIN devices ON devices.id = each.device WINDOW own AS (PARTITION BY advertiser))"
-           ", first_ones AS MATERIALIZED (SELECT * FROM ranked WHERE nth = 1 ORDER BY rssi DESC"
-           " FETCH FIRST ($5::bigint) ROWS WITH TIES)" +
-           told +
-           " SELECT device_id, name, location, device_hash, rssi, zone, last_of_all, pis, detections_of_all, "
-           "details"
-           " FROM first_ones JOIN pis_of USING (advertiser) LEFT JOIN told USING (advertiser)"
-           " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = "
-           "place"
-           " ORDER BY rssi DESC, device_hash LIMIT $5::bigint";
-}
+// What is told of each advertiser is out of `each`, which holds some or all of them. Of those that are alike, who was heard of first in this
+// database comes first.
 // Of the detection at its latest time. OFFSET: that time is read once, not for each of them.
 const string told_by_details =
-    ", told AS (SELECT advertiser, min(said.details::text) AS details FROM first_ones"
+    ", told AS (SELECT advertiser, min(said.details::text) AS details FROM all_of"
     " JOIN (SELECT timestamp, advertiser, details FROM detections WHERE timestamp >= $1::bigint"
     " AND timestamp < $2::bigint AND details IS NOT NULL OFFSET 0) AS said USING (advertiser)"
-    " WHERE said.timestamp = last_of_all GROUP BY 1)";
+    " WHERE said.timestamp = all_of.last GROUP BY 1)";
 const string told_by_none =
     ", told AS (SELECT NULL::bigint AS advertiser, NULL::text AS details WHERE false)";
+
+// `told`: the expression for what they say of themselves.
+string best_of_each(const string &told) {
+    return ", all_of AS (SELECT advertiser, count(DISTINCT device) AS pis, max(rssi) AS rssi, max(last) AS "
+           "last,"
+           " sum(detections)::bigint AS detections FROM each WHERE advertiser IN (SELECT advertiser FROM "
+           "these)"
+           " GROUP BY 1), best AS (SELECT DISTINCT ON (advertiser) advertiser, device_id, place, zone FROM "
+           "each"
+           " JOIN devices ON devices.id = each.device WHERE advertiser IN (SELECT advertiser FROM these)"
+           " ORDER BY advertiser, rssi DESC, last DESC, device_id)" +
+           told +
+           " SELECT device_id, name, location, device_hash, all_of.rssi, zone, last, pis, all_of.detections,"
+           " details FROM all_of JOIN best USING (advertiser) LEFT JOIN told USING (advertiser)"
+           " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = "
+           "place"
+           " ORDER BY all_of.rssi DESC, advertiser";
+}
+const string most_of_each =
+    ", all_of AS (SELECT advertiser, count(*) AS pis, max(rssi) AS rssi, min(first) AS first,"
+    " max(last) AS last, sum(detections)::bigint AS detections FROM each GROUP BY 1"
+    " ORDER BY 6 DESC, 1 LIMIT $5::bigint)"
+    " SELECT device_hash, all_of.detections, pis, rssi, first, last FROM all_of"
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, advertiser";
+
+string these(const string &from, const string &greatest) {
+    return ", these AS MATERIALIZED (SELECT advertiser FROM " + from + " GROUP BY 1 ORDER BY " + greatest +
+           " DESC, 1 LIMIT $5::bigint)";
+}
+string each(const string &columns, const string &keys, const string &which) {
+    return ", each AS MATERIALIZED (SELECT " + columns +
+           ", max(strongest) AS rssi, max(last) AS last, sum(detections) AS detections FROM heard" + which +
+           " GROUP BY " + keys + ")";
+}
+const string seats = "advertiser, device, place, min(zone) AS zone", by_seat = "1, 2, 3";
+const string pis = "advertiser, device, min(first) AS first", by_pi = "1, 2";
+
+string who_is_where(const string &told) {
+    return each(seats, by_seat, "") + these("each", "max(rssi)") + best_of_each(told);
+}
+const string most_heard = each(pis, by_pi, "") + most_of_each;
+// Of many days there are more advertisers than fit into memory with all that is known of them: who is told is found out first.
+const string only_these = " WHERE advertiser IN (SELECT advertiser FROM these)";
+const string who_is_where_in_days =
+    these("heard", "max(strongest)") + each(seats, by_seat, only_these) + best_of_each(told_by_none);
+const string most_heard_in_days =
+    these("heard", "sum(detections)") + each(pis, by_pi, only_these) + most_of_each;
 
 const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
@@ -148,15 +176,6 @@ const string all_missing =
     "iso($2::bigint)))"
     " ORDER BY since DESC NULLS LAST, device_id, run_id NULLS FIRST, from_seq DESC LIMIT $5::bigint";
 
-const string most_heard =
-    pis_of +
-    ", all_of AS (SELECT advertiser, sum(detections)::bigint AS detections, max(rssi) AS rssi,"
-    " min(first) AS first, max(last) AS last FROM each GROUP BY 1)"
-    " SELECT device_hash, all_of.detections, pis, rssi, all_of.first, all_of.last"
-    " FROM (SELECT * FROM all_of ORDER BY detections DESC FETCH FIRST ($5::bigint) ROWS WITH TIES) AS all_of"
-    " JOIN pis_of USING (advertiser)"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, 1 LIMIT $5::bigint";
-
 Statements all_statements() {
     Statements all(asked);
     all.put(Question::device, one_device);
@@ -167,28 +186,48 @@ Statements all_statements() {
     all.put(Question::track, one_track);
     all.put(Question::track, postgres_rolled::track(), Reads::rollups);
     all.put(Question::expired, postgres_rolled::expired());
+    all.put(Question::unsettled, postgres_rolled::unsettled_hours());
+    all.put(Question::cut, postgres_rolled::cut());
     all.put(Question::deleted, postgres_rolled::deleted());
     all.put(Question::stretches, all_stretches);
     all.put(Question::gaps, all_gaps);
     all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
         all.put(Question::presence,
-                postgres_rolled::each(reads) +
+                postgres_rolled::heard(reads) +
                     who_is_where(reads == Reads::details ? told_by_details : told_by_none),
                 reads);
         all.put(Question::occupancy_by_device, postgres_rolled::occupancy(reads, true) + how_many_by_device,
                 reads);
-        all.put(Question::top, postgres_rolled::each(reads) + most_heard, reads);
+        all.put(Question::top, postgres_rolled::heard(reads) + most_heard, reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
         all.put(Question::occupancy, postgres_rolled::occupancy(reads, false) + how_many, reads);
     return all;
 }
 
+Statements statements_of_days() {
+    Statements some(asked);
+    for (const auto reads : {Reads::rollups, Reads::few, Reads::of_pi}) {
+        some.put(Question::presence, postgres_rolled::heard(reads) + who_is_where_in_days, reads);
+        some.put(Question::top, postgres_rolled::heard(reads) + most_heard_in_days, reads);
+    }
+    return some;
+}
+
 // Connection knows a statement by its text's place.
-Query query_of(Question question, Reads reads) {
-    static const auto all = all_statements();
-    return {all.of(question, reads).c_str()};
+Query query_of(Question question, const Asked &what) {
+    static const auto all = all_statements(), of_days = statements_of_days();
+    const bool who = question == Question::presence || question == Question::top;
+    return {(who && what.days_since < what.days_until ? of_days : all).of(question, what.reads).c_str()};
+}
+
+// Does it read batches that are to be merged?
+bool reads_due(Question question, Reads reads) {
+    return reads != Reads::details &&
+           (question == Question::presence || question == Question::track ||
+            question == Question::occupancy || question == Question::occupancy_by_device ||
+            question == Question::top);
 }
 
 constexpr Query set_time{"SELECT set_config('statement_timeout', $1::text, true)"};
@@ -223,10 +262,12 @@ class PostgresQuestions final : public QuestionRows {
         end_ = no_end;
         connect();
         end_ = std::chrono::steady_clock::now() + longest;
-        // Answers add up hundreds of thousands of rows, and take less time than it takes to compile a plan.
+        // Answers add up some hundred thousand rows: in less time than it takes to compile a plan, or to start processes for the ends of the time. How
+        // many they are is different each time.
         connection_.execute(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL work_mem = "
-            "'64MB'");
+            "'64MB'; SET LOCAL hash_mem_multiplier = 2; SET LOCAL parallel_setup_cost = 100000; SET LOCAL "
+            "plan_cache_mode = force_custom_plan");
     }
     void end() override { connection_.execute("COMMIT"); }
     void give_up() noexcept override { connection_.rollback(); }
@@ -237,10 +278,8 @@ class PostgresQuestions final : public QuestionRows {
         const Connection::Patient patient(connection_);
         connection_.queue(set_time, Values::of(std::to_string(std::max<std::int64_t>(left, 1))));
         const Answer answer =
-            connection_.ask(query_of(question, what.reads),
-                            Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
-                                       what.advertisers, what.text, what.whole_since, what.whole_until,
-                                       what.days_since, what.days_until));
+            ask(query_of(question, what), what,
+                reads_due(question, what.reads) ? due_buckets(what) : std::vector<std::int64_t>{});
         PostgresColumns columns(answer);
         for (int row = 0; row < answer.rows(); ++row) {
             columns.go_to(row);
@@ -249,6 +288,20 @@ class PostgresQuestions final : public QuestionRows {
     }
 
   private:
+    Answer ask(const Query &query, const Asked &what, const std::vector<std::int64_t> &due_buckets) {
+        return connection_.ask(
+            query, Values::of(what.since, what.until, what.device, what.place, what.most, what.every,
+                              what.advertisers, what.text, what.whole_since, what.whole_until,
+                              what.days_since, what.days_until, what.hours, what.buckets, due_buckets));
+    }
+    std::vector<std::int64_t> due_buckets(const Asked &what) {
+        static const string sql = asked + postgres_rolled::due_buckets();
+        std::vector<std::int64_t> found;
+        const Answer answer = ask({sql.c_str()}, what, {});
+        found.reserve(static_cast<std::size_t>(answer.rows()));
+        for (int row = 0; row < answer.rows(); ++row) found.push_back(answer.integer(row, 0));
+        return found;
+    }
     void connect() {
         if (!connection_.connect()) return;
         connection_.execute("SET default_transaction_read_only = on");

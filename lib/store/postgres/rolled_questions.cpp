@@ -18,21 +18,22 @@ const string chosen_batches =
 const string chosen =
     " AND ($3::bigint IS NULL OR device = $3::bigint) AND ($4::text IS NULL OR place" + chosen_places + ")";
 
+const string batches_due =
+    "rollup_due CROSS JOIN LATERAL (SELECT * FROM batches WHERE id BETWEEN from_batch AND to_batch OFFSET 0)"
+    " AS batches";
 const string due_batches =
     ", due AS MATERIALIZED (SELECT id, greatest(oldest, $9::bigint) AS first,"
     " least(newest, $10::bigint - 1) AS last"
-    " FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch"
-    " WHERE oldest < $10::bigint AND newest >= $9::bigint" +
-    chosen_batches +
-    "), due_buckets AS MATERIALIZED (SELECT DISTINCT bucket FROM due,"
-    " generate_series(first / 300000, last / 300000) AS bucket)";
+    " FROM " +
+    batches_due + " WHERE oldest < $10::bigint AND newest >= $9::bigint" + chosen_batches + ")";
+const string these_due_buckets = " unnest($15::bigint[]) AS due_buckets (bucket)";
 const string from_due =
-    " FROM due_buckets CROSS JOIN LATERAL (SELECT * FROM detections"
+    " FROM" + these_due_buckets +
+    " CROSS JOIN LATERAL (SELECT * FROM detections"
     " WHERE detections.timestamp >= due_buckets.bucket * 300000"
-    " AND detections.timestamp < (due_buckets.bucket + 1) * 300000 OFFSET 0) AS detections"
-    " JOIN batches ON batches.id = detections.batch"
-    " WHERE detections.batch IN (SELECT id FROM due)"
-    " AND detections.timestamp >= $9::bigint AND detections.timestamp < $10::bigint";
+    " AND detections.timestamp < (due_buckets.bucket + 1) * 300000"
+    " AND detections.timestamp >= $9::bigint AND detections.timestamp < $10::bigint OFFSET 0) AS detections"
+    " JOIN batches ON batches.id = detections.batch WHERE detections.batch IN (SELECT id FROM due)";
 
 string from_detections(const string &since, const string &until) {
     return " FROM detections JOIN batches ON batches.id = detections.batch"
@@ -91,9 +92,9 @@ const string unsettled =
     ", unsettled AS MATERIALIZED (SELECT number AS step FROM occupancy_due"
     " WHERE minutes = $6::bigint / 60000"
     " AND number BETWEEN $9::bigint / $6::bigint AND $10::bigint / $6::bigint"
-    " UNION SELECT bucket * 300000 / $6::bigint FROM due_buckets"
-    " UNION SELECT timestamp / $6::bigint FROM rollup_due JOIN batches ON batches.id BETWEEN from_batch AND "
-    "to_batch WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
+    " UNION SELECT bucket * 300000 / $6::bigint FROM" +
+    these_due_buckets + " UNION SELECT timestamp / $6::bigint FROM " + batches_due +
+    " WHERE near IS NOT NULL AND timestamp >= $9::bigint AND timestamp < $10::bigint"
     " UNION SELECT $1::bigint / $6::bigint WHERE $1::bigint % $6::bigint <> 0"
     " UNION SELECT $2::bigint / $6::bigint WHERE $2::bigint % $6::bigint <> 0)";
 // The five minutes of `table` in these steps.
@@ -123,9 +124,7 @@ string told(Reads reads, const string &device) {
                                 " AND number < $10::bigint / 300000" +
                                     of_that_place;
     return merged + " UNION ALL " + told_by_batches("$1", "$9") + " UNION ALL " +
-           told_by_batches("$10", "$2") + " UNION ALL " +
-           told_by_batches("$9", "$10",
-                           "rollup_due JOIN batches ON batches.id BETWEEN from_batch AND to_batch");
+           told_by_batches("$10", "$2") + " UNION ALL " + told_by_batches("$9", "$10", batches_due);
 }
 
 }  // namespace
@@ -157,6 +156,27 @@ const string &expired() {
     return sql;
 }
 
+const string &due_buckets() {
+    static const string sql =
+        due_batches +
+        " SELECT DISTINCT bucket FROM due, generate_series(first / 300000, last / 300000) AS bucket";
+    return sql;
+}
+
+const string &cut() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_cut <> 0 AND day BETWEEN $9::bigint / 86400000"
+        " AND ($10::bigint - 1) / 86400000 LIMIT 1";
+    return sql;
+}
+
+const string &unsettled_hours() {
+    static const string sql =
+        " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60"
+        " AND number BETWEEN $9::bigint / 3600000 AND $10::bigint / 3600000";
+    return sql;
+}
+
 const string &deleted() {
     static const string sql =
         " SELECT 1 WHERE EXISTS (SELECT 1 FROM rollup_days WHERE day = $1::bigint / 86400000 AND is_whole = "
@@ -175,28 +195,36 @@ const string &deleted() {
     return sql;
 }
 
-string each(Reads reads) {
+string heard(Reads reads) {
     const string details =
         "detections.timestamp, detections.timestamp, advertiser, batches.device,"
         " coalesce(batches.place, 0), rssi, zone, 1";
-    const string heard = ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS (";
-    const string sums =
-        "), each AS (SELECT advertiser, device, place, max(strongest) AS rssi, min(zone) AS zone,"
-        " min(first) AS first, max(last) AS last, sum(detections)::bigint AS detections FROM heard"
-        " GROUP BY 1, 2, 3)";
-    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + sums;
-    const auto merged = [&](const string &table, const string &times, const string &number,
-                            const string &from, const string &until) {
-        return "SELECT " + times + ", advertiser, device, part.place, strongest, zone, detections" +
-               from_rollups(reads, table, number, from, until);
+    const string heard =
+        ", heard (first, last, advertiser, device, place, strongest, zone, detections) AS NOT MATERIALIZED (";
+    if (reads == Reads::details) return heard + "SELECT " + details + from_detections("$1", "$2") + ")";
+    // All parts have the same types: then the server adds them up without the columns that are not asked for.
+    const auto merged = [](const string &times, const string &from) {
+        return "SELECT " + times +
+               ", advertiser, device::bigint, part.place::bigint, strongest, zone, detections" + from;
     };
-    const string five = "bucket * 300000, bucket * 300000",
-                 day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
+    const auto from_these = [&](const string &table, const string &number, const string &these) {
+        if (reads == Reads::rollups)
+            return " FROM " + table + " AS part WHERE " + number + " = ANY (" + these + "::bigint[])";
+        return " FROM unnest(" + these +
+               "::bigint[]) AS these CROSS JOIN their CROSS JOIN LATERAL (SELECT * FROM " + table +
+               " WHERE " + number + " = these AND " + table +
+               ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
+    };
     return due_batches + their_places + heard +
-           merged("rollups", five, "bucket", "$9::bigint / 300000", "$11::bigint / 300000") + " UNION ALL " +
-           merged("rollups", five, "bucket", "$12::bigint / 300000", "$10::bigint / 300000") + " UNION ALL " +
-           merged("rollups_day", day, "day", "$11::bigint / 86400000", "$12::bigint / 86400000") +
-           of_details(details) + sums;
+           merged("bucket * 300000, bucket * 300000", from_these("rollups", "bucket", "$14")) +
+           " UNION ALL " +
+           merged("hour::bigint * 3600000 + first * 300000, hour::bigint * 3600000 + last * 300000",
+                  from_these("rollups_hour", "hour", "$13")) +
+           " UNION ALL " +
+           merged("day * 86400000 + first * 300000, day * 86400000 + last * 300000",
+                  from_rollups(reads, "rollups_day", "day", "$11::bigint / 86400000",
+                               "$12::bigint / 86400000")) +
+           of_details(details) + ")";
 }
 
 string occupancy(Reads reads, bool by_device) {

@@ -124,10 +124,16 @@ constexpr Query forget_told{
     " far = excluded.far, told_near = excluded.told_near, told_medium = excluded.told_medium,"              \
     " told_far = excluded.told_far"
 constexpr Query count_bucket{COUNT("rollups", "bucket = $2::bigint")};
-constexpr Query count_hour{
-    COUNT("rollups", "bucket = ANY (ARRAY(SELECT generate_series($2::bigint * 12, $2::bigint * 12 + 11)))")};
+constexpr Query count_hour{COUNT("rollups_hour", "hour = $2::bigint")};
 constexpr Query count_day{COUNT("rollups_day", "day = $2::bigint")};
 #undef COUNT
+
+constexpr Query erase_hour{"DELETE FROM rollups_hour WHERE hour = $1::bigint AND place = $2::bigint"};
+constexpr Query make_hour{
+    "INSERT INTO rollups_hour (hour, place, advertiser, device, detections, strongest, zone, first, last)"
+    " SELECT $1::bigint, $2::bigint, advertiser, device, sum(detections), max(strongest), min(zone),"
+    " min(bucket) % 12, max(bucket) % 12 FROM rollups WHERE bucket = ANY (ARRAY(SELECT generate_series("
+    "$1::bigint * 12, $1::bigint * 12 + 11))) AND place = $2::bigint GROUP BY 3, 4 ORDER BY 3, 4"};
 
 constexpr Query find_next_day{
     "SELECT least((SELECT min(timestamp) FROM detections WHERE timestamp >= $1::bigint * 86400000) / "
@@ -142,7 +148,8 @@ constexpr Query find_missing{
     " AND rollups.advertiser = asked.advertiser AND rollups.device = $1::bigint) LIMIT 1"};
 constexpr Query mark_places{
     "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups WHERE "
-    "bucket = $1::bigint UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = $1::bigint)"
+    "bucket = $1::bigint UNION SELECT place FROM rollups_hour WHERE hour = $1::bigint / 12"
+    " UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = $1::bigint)"
     " AS had, (VALUES (5, $1::bigint), (60, $1::bigint / 12), (1440, $1::bigint / 288)) AS each "
     "(minutes, number) ON CONFLICT DO NOTHING"};
 constexpr Query erase_bucket{"DELETE FROM rollups WHERE bucket = $1::bigint"};
@@ -165,6 +172,7 @@ constexpr Query make_day{
     " FROM rollups"
     " WHERE bucket >= $1::bigint * 288 AND bucket < ($1::bigint + 1) * 288 GROUP BY 2, 3, 4 ORDER BY 2, 3, "
     "4"};
+constexpr Query mend_day{"UPDATE rollup_days SET is_cut = 0 WHERE day = $1::bigint AND is_whole <> 0"};
 #undef ADD_TO
 #undef ROLLUP_SUMS_OF_DAY
 #undef OF_DAY
@@ -297,6 +305,9 @@ std::vector<OccupancyDue> PostgresRollups::occupancy_due(std::int64_t longest, s
 void PostgresRollups::count_occupancy(const OccupancyDue &due) {
     const std::int64_t parts = due.minutes == 5 ? 1 : due.minutes == 60 ? buckets_an_hour : 24;
     const std::int64_t minutes_each = due.minutes == 1440 ? 60 : 5;
+    if (due.minutes == 60)
+        for (const auto &query : {erase_hour, make_hour})
+            connection_.queue(query, Values::of(due.number, due.place));
     connection_.queue(due.minutes == 5    ? count_bucket
                       : due.minutes == 60 ? count_hour
                                           : count_day,
@@ -337,6 +348,7 @@ std::vector<Touched> PostgresRollups::rebuild(std::int64_t bucket) {
 void PostgresRollups::rebuild_day(std::int64_t day) {
     connection_.queue(erase_day, Values::of(day));
     connection_.queue(make_day, Values::of(day));
+    connection_.queue(mend_day, Values::of(day));
 }
 
 }  // namespace ble

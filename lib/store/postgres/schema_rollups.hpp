@@ -21,11 +21,24 @@ CREATE TABLE rollups (
     device     bigint NOT NULL,
     reports    bigint NOT NULL,
     rssi_sum   bigint NOT NULL,
-    detections bigint NOT NULL,
+    detections integer NOT NULL,
     strongest  smallint NOT NULL,
     zone       smallint NOT NULL,
     PRIMARY KEY (bucket, place, advertiser, device)
 ) WITH (fillfactor = 80);
+
+CREATE TABLE rollups_hour (
+    advertiser bigint NOT NULL,
+    hour       integer NOT NULL,
+    place      integer NOT NULL,
+    device     integer NOT NULL,
+    detections integer NOT NULL,
+    strongest  smallint NOT NULL,
+    zone       smallint NOT NULL,
+    first      smallint NOT NULL,
+    last       smallint NOT NULL,
+    PRIMARY KEY (hour, place, advertiser, device)
+);
 
 CREATE TABLE rollups_day (
     day        bigint NOT NULL,
@@ -34,7 +47,7 @@ CREATE TABLE rollups_day (
     device     bigint NOT NULL,
     reports    bigint NOT NULL,
     rssi_sum   bigint NOT NULL,
-    detections bigint NOT NULL,
+    detections integer NOT NULL,
     strongest  smallint NOT NULL,
     zone       smallint NOT NULL,
     first      smallint NOT NULL,
@@ -54,7 +67,8 @@ CREATE TABLE rollup_days (
     first_s     bigint NOT NULL,
     last_s      bigint NOT NULL,
     received_at bigint NOT NULL,
-    is_whole    integer NOT NULL DEFAULT 1
+    is_whole    integer NOT NULL DEFAULT 1,
+    is_cut      integer NOT NULL DEFAULT 0
 );
 CREATE INDEX rollup_days_last ON rollup_days (last_s);
 CREATE INDEX rollup_days_first ON rollup_days (first_s);

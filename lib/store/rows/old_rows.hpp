@@ -59,8 +59,9 @@ class OldRows {
     virtual std::int64_t count_rollup_days() = 0;
     virtual std::optional<std::int64_t>
     first_rolled_up() = 0;  // the store's age when their first batch was stored
-    virtual std::optional<std::int64_t> old_rollup_day(const Old &old) = 0;  // all of whose batches are
-    // Of a day, so many rows at most. False: there is more.
+    virtual std::optional<std::int64_t> old_rollup_day(const Old &old) = 0;      // all of whose batches are
+    virtual std::optional<std::int64_t> rolled_up_before(std::int64_t day) = 0;  // the latest such day
+    // Of a day, so many rows at most. False: there is more, and until then it is known to be cut.
     virtual bool erase_rollups(std::int64_t day, std::int64_t most) = 0;
 
     // Not used since that age of the store:

@@ -20,6 +20,8 @@ enum class Question {
     presence,  // by `reads`
     track,  // of `advertisers`, by `reads`, details or rollups: these for steps of whole five minutes, without the first and last time in each
     expired,    // was anything deleted of a day of that time?
+    cut,        // are rollups of a day of that time deleted in part?
+    unsettled,  // hours of that time in which something changed since rollups_hour was made
     deleted,    // are detections of the five minutes from `since` on deleted that are still in the rollups?
     occupancy,  // by `reads`; the latest steps, and all of each but the first of these
     occupancy_by_device,  // the same Pi by Pi, for all reads but counts
@@ -50,6 +52,8 @@ struct Asked {
     Reads reads = Reads::details;
     // Of questions that rollups answer (lib/store/whole_parts.hpp): the part of the time that is whole five minutes, and of this, whole days.
     std::int64_t whole_since = 0, whole_until = 0, days_since = 0, days_until = 0;
+    // Of presence and top: what is read of it before and after the days, by the numbers of hours and of five minutes.
+    std::vector<std::int64_t> hours = {}, buckets = {};
 };
 
 // The present row. Columns are numbered from 0.

@@ -1,4 +1,4 @@
-// Summaries of each five minutes and each day: the tables rollups, rollups_day, rollup_days and
+// Summaries of each five minutes, hour and day: the tables rollups, rollups_hour, rollups_day, rollup_days and
 // occupancy_rollups, and which batches are not in them yet (lib/store/rollup.hpp has the rule).
 #pragma once
 
@@ -42,7 +42,7 @@ struct Heard {
     std::int64_t bucket = 0, advertiser = 0;
 };
 
-// The number of advertisers at a place in so many minutes (5, 60, 1440), in the how-manieth of these, is to be counted anew.
+// What is known of a place in so many minutes (5, 60, 1440), in the how-manieth of these, is to be counted anew.
 struct OccupancyDue {
     std::int64_t minutes = 0, number = 0, place = 0;
 };
@@ -73,7 +73,8 @@ class RollupRows {
     virtual void put_occupancy_due(const OccupancyDue &due) = 0;
     virtual std::vector<OccupancyDue> occupancy_due(
         std::int64_t longest, std::int64_t most) = 0;  // of at most so many minutes; the short ones first
-    virtual void count_occupancy(const OccupancyDue &due) = 0;  // anew; then it is no longer due
+    // Anew; then it is no longer due. Of 60 minutes, rollups_hour is made anew as well.
+    virtual void count_occupancy(const OccupancyDue &due) = 0;
 
     // The first day from that on of which there are detections, windows or a row in rollup_days; none: no further one.
     virtual std::optional<std::int64_t> next_day(std::int64_t from) = 0;

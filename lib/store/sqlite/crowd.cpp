@@ -2,31 +2,53 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
 namespace ble {
 
 void SqliteCrowd::add(const Statement &heard) {
-    const auto first = heard.integer(0), last = heard.integer(1), id = heard.integer(2);
-    const auto [known, is_new] = known_.try_emplace(id, static_cast<std::uint32_t>(all_.size()));
-    if (is_new) all_.push_back({id, first, last});
-    Advertiser &advertiser = all_[known->second];
-    advertiser.first = std::min(advertiser.first, first);
+    const auto last = heard.integer(1);
+    const auto rssi = static_cast<std::int16_t>(heard.integer(5));
+    Advertiser &advertiser = advertiser_of(heard.integer(2));
+    advertiser.first = std::min(advertiser.first, heard.integer(0));
     advertiser.last = std::max(advertiser.last, last);
-    advertiser.rssi = std::max(advertiser.rssi, heard.integer(5));
+    advertiser.rssi = std::max(advertiser.rssi, rssi);
     advertiser.detections += heard.integer(7);
-    Seat &seat = seat_of(advertiser, heard.integer(3), heard.integer(4));
-    seat.rssi = std::max(seat.rssi, heard.integer(5));
-    seat.zone = std::min(seat.zone, heard.integer(6));
+    Seat &seat = seat_of(advertiser, static_cast<std::uint32_t>(heard.integer(3)),
+                         static_cast<std::uint32_t>(heard.integer(4)));
+    seat.rssi = std::max(seat.rssi, rssi);
+    seat.zone = std::min(seat.zone, static_cast<std::uint8_t>(heard.integer(6)));
     seat.last = std::max(seat.last, last);
 }
 
-SqliteCrowd::Seat &SqliteCrowd::seat_of(Advertiser &advertiser, std::int64_t device, std::int64_t place) {
+SqliteCrowd::Advertiser &SqliteCrowd::advertiser_of(std::int64_t id) {
+    const auto slot = slot_of(id);
+    if (slots_[slot] != none) return all_[slots_[slot]];
+    slots_[slot] = static_cast<std::uint32_t>(all_.size());
+    all_.push_back({id, INT64_MAX, INT64_MIN});
+    if (all_.size() * 2 > slots_.size()) make_room();
+    return all_.back();
+}
+
+// That of the advertiser, or the one where it belongs. Ids follow each other, so they are spread by a product (Fibonacci hashing).
+std::size_t SqliteCrowd::slot_of(std::int64_t id) const {
+    const auto mask = slots_.size() - 1;
+    auto slot =
+        static_cast<std::size_t>((static_cast<std::uint64_t>(id) * 0x9E3779B97F4A7C15u) >> 32u) & mask;
+    while (slots_[slot] != none && all_[slots_[slot]].id != id) slot = (slot + 1) & mask;
+    return slot;
+}
+
+void SqliteCrowd::make_room() {
+    slots_.assign(slots_.size() * 2, none);
+    for (std::size_t i = 0; i < all_.size(); ++i) slots_[slot_of(all_[i].id)] = static_cast<std::uint32_t>(i);
+}
+
+SqliteCrowd::Seat &SqliteCrowd::seat_of(Advertiser &advertiser, std::uint32_t device, std::uint32_t place) {
     for (auto at = advertiser.seats; at != none; at = seats_[at].next)
         if (seats_[at].device == device && seats_[at].place == place) return seats_[at];
-    seats_.push_back({device, place, INT64_MIN, INT64_MAX, INT64_MIN, advertiser.seats});
+    seats_.push_back({INT64_MIN, device, place, advertiser.seats});
     advertiser.seats = static_cast<std::uint32_t>(seats_.size() - 1);
     return seats_.back();
 }
@@ -48,27 +70,17 @@ std::int64_t SqliteCrowd::pis_of(const Advertiser &advertiser) const {
     return static_cast<std::int64_t>(pis.size());
 }
 
-// By their order; of those that are alike, by their hashes.
+// By their order; of those that are alike, by their ids.
 template <class Order>
-std::vector<std::pair<SqliteCrowd::Advertiser, std::string>> SqliteCrowd::first_ones(std::size_t most,
-                                                                                     Order order) {
-    std::vector<Advertiser> found = std::exchange(all_, {});
-    const auto before = [&](const auto &a, const auto &b) { return order(a) < order(b); };
-    if (found.size() > most && most > 0) {
-        const auto last = found.begin() + static_cast<std::ptrdiff_t>(most) - 1;
-        std::nth_element(found.begin(), last, found.end(), before);
-        const auto bound = order(*last);
-        std::erase_if(found, [&](const Advertiser &one) { return order(one) > bound; });
-    }
-    std::vector<std::pair<Advertiser, std::string>> named;
-    named.reserve(found.size());
-    for (const auto &one : found) named.emplace_back(one, hash_of(one.id));
-    std::sort(named.begin(), named.end(), [&](const auto &a, const auto &b) {
-        return std::pair(order(a.first), std::string_view(a.second)) <
-               std::pair(order(b.first), std::string_view(b.second));
-    });
-    if (named.size() > most) named.resize(most);
-    return named;
+std::deque<SqliteCrowd::Advertiser> SqliteCrowd::first_ones(std::size_t most, Order order) {
+    auto found = std::exchange(all_, {});
+    const auto before = [&](const auto &a, const auto &b) {
+        return std::pair(order(a), a.id) < std::pair(order(b), b.id);
+    };
+    const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.size()));
+    std::partial_sort(found.begin(), end, found.end(), before);
+    found.erase(end, found.end());
+    return found;
 }
 
 const std::string &SqliteCrowd::device_id(std::int64_t device) {
@@ -107,10 +119,10 @@ SqliteCrowd::Value SqliteCrowd::details_of(const Advertiser &advertiser) {
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most, bool details) {
     std::vector<Row> rows;
-    for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
+    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
         const Seat &best = best_of(one);
         Row row = spot_of(best);
-        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis_of(one), one.detections,
+        row.insert(row.end(), {hash_of(one.id), best.rssi, best.zone, one.last, pis_of(one), one.detections,
                                details ? details_of(one) : Value()});
         rows.push_back(std::move(row));
     }
@@ -119,10 +131,8 @@ std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most, bool detai
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::top(std::size_t most) {
     std::vector<Row> rows;
-    for (const auto &[one, hash] :
-         first_ones(most, [](const Advertiser &each) { return -each.detections; })) {
-        rows.push_back({hash, one.detections, pis_of(one), one.rssi, one.first, one.last});
-    }
+    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.detections; }))
+        rows.push_back({hash_of(one.id), one.detections, pis_of(one), one.rssi, one.first, one.last});
     return rows;
 }
 

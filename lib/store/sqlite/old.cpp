@@ -60,10 +60,16 @@ SqliteOld::SqliteOld(Database &database)
       old_rollup_day_(database,
                       "SELECT day FROM rollup_days WHERE last_s < ? AND (received_at < ? OR received_at > ?)"
                       " ORDER BY last_s LIMIT 1"),
+      rolled_up_before_(database, "SELECT max(day) FROM rollup_days WHERE day < ?"),
+      cut_day_(database, "UPDATE rollup_days SET is_cut = 1 WHERE day = ? AND is_cut = 0"),
       erase_buckets_(database,
                      "DELETE FROM rollups WHERE (bucket, place, advertiser, device) IN (SELECT bucket, place,"
                      " advertiser, device FROM rollups WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288"
                      " LIMIT ?2)"),
+      erase_hours_(
+          database,
+          "DELETE FROM rollups_hour WHERE (hour, place, advertiser, device) IN (SELECT hour, place,"
+          " advertiser, device FROM rollups_hour WHERE hour >= ?1 * 24 AND hour < (?1 + 1) * 24 LIMIT ?2)"),
       erase_occupancy_(database,
                        "DELETE FROM occupancy_rollups WHERE minutes = ?2 AND number >= ?1 * 1440 / ?2"
                        " AND number < (?1 + 1) * 1440 / ?2"),
@@ -197,9 +203,21 @@ std::optional<std::int64_t> SqliteOld::old_rollup_day(const Old &old) {
     return old_rollup_day_.find(old.lived_s, old.before_ms, old.present_ms);
 }
 
+std::optional<std::int64_t> SqliteOld::rolled_up_before(std::int64_t day) {
+    rolled_up_before_.bind(1, day);
+    rolled_up_before_.step();
+    const auto before =
+        rolled_up_before_.is_null(0) ? std::nullopt : std::optional(rolled_up_before_.integer(0));
+    rolled_up_before_.reset();
+    return before;
+}
+
 bool SqliteOld::erase_rollups(std::int64_t day, std::int64_t most) {
-    erase_buckets_.run(day, most);
-    if (database_.changes() > 0) return false;
+    cut_day_.run(day);
+    for (auto *part : {&erase_hours_, &erase_buckets_}) {
+        part->run(day, most);
+        if (database_.changes() > 0) return false;
+    }
     std::int64_t rows = 0;
     erase_day_.bind(1, day).bind(2, most);
     for (; erase_day_.step(); ++rows) gone_.try_emplace(erase_day_.integer(0));

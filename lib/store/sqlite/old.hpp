@@ -26,6 +26,7 @@ class SqliteOld : public OldRows {
     std::int64_t count_rollup_days() override;
     std::optional<std::int64_t> first_rolled_up() override;
     std::optional<std::int64_t> old_rollup_day(const Old &old) override;
+    std::optional<std::int64_t> rolled_up_before(std::int64_t day) override;
     bool erase_rollups(std::int64_t day, std::int64_t most) override;
     std::vector<std::pair<std::int64_t, std::int64_t>> runs(std::int64_t before_s,
                                                             std::int64_t most) override;
@@ -47,8 +48,8 @@ class SqliteOld : public OldRows {
     Statement erase_detections_, erase_scattered_, scattered_, erase_details_, unlink_batch_, erase_batch_;
     Statement count_down_, erase_advertiser_, erase_hashes_, new_epoch_;
     Statement old_runs_, erase_gaps_, erase_turns_, erase_run_, count_holes_;
-    Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, erase_buckets_,
-        erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
+    Statement rollup_hour_, set_rollup_hour_, first_rolled_up_, old_rollup_day_, rolled_up_before_, cut_day_,
+        erase_buckets_, erase_hours_, erase_occupancy_, erase_day_, erase_rollup_day_, part_rollup_day_;
     Statement old_devices_, erase_stretches_, erase_places_of_, erase_device_, erase_places_, unlink_senders_,
         erase_senders_;
     std::set<std::int64_t> days_;                // that had detections of the batch which is erased

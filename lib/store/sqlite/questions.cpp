@@ -18,9 +18,10 @@ namespace {
 
 using std::string;
 
-// In the order of Asked: since, until, device, place, most, every, advertisers (as JSON), text, whole_since, whole_until, days_since, days_until.
+// In the order of Asked: since, until, device, place, most, every, advertisers (as JSON), text, whole_since, whole_until, days_since, days_until,
+// hours and buckets (as JSON).
 // Each statement begins so, and has all of them.
-const string asked = "WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const string asked = "WITH asked AS (SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 // Of the Pi and the place that are asked for.
 const string chosen_batches =
@@ -119,6 +120,8 @@ Statements all_statements() {
     all.put(Question::track, one_track);
     all.put(Question::track, sqlite_rolled::track(), Reads::rollups);
     all.put(Question::expired, sqlite_rolled::expired());
+    all.put(Question::unsettled, sqlite_rolled::unsettled_hours());
+    all.put(Question::cut, sqlite_rolled::cut());
     all.put(Question::deleted, sqlite_rolled::deleted());
     all.put(Question::stretches, all_stretches);
     all.put(Question::gaps, all_gaps);
@@ -137,6 +140,12 @@ Statements all_statements() {
 const string &sql_of(Question question, Reads reads) {
     static const auto all = all_statements();
     return all.of(question, reads);
+}
+
+string json_of(const std::vector<std::int64_t> &numbers) {
+    string json = "[";
+    for (const auto number : numbers) json += (json.size() == 1 ? "" : ",") + std::to_string(number);
+    return json + ']';
 }
 
 class SqliteColumns final : public Columns {
@@ -196,15 +205,14 @@ class SqliteQuestions final : public QuestionRows {
     }
 
     void ask(Question question, const Asked &what, const Sink &sink) override {
-        string advertisers = "[";
-        for (const auto id : what.advertisers)
-            advertisers += (advertisers.size() == 1 ? "" : ",") + std::to_string(id);
-        advertisers += ']';
+        const string advertisers = json_of(what.advertisers), hours = json_of(what.hours),
+                     buckets = json_of(what.buckets);
         Statement statement(database_, sql_of(question, what.reads));
         statement.bind(1, what.since).bind(2, what.until).bind(3, what.device).bind(4, what.place);
         statement.bind(5, what.most).bind(6, what.every).bind(7, advertisers).bind(8, what.text);
         statement.bind(9, what.whole_since).bind(10, what.whole_until);
         statement.bind(11, what.days_since).bind(12, what.days_until);
+        statement.bind(13, hours).bind(14, buckets);
         if (question == Question::presence || question == Question::top) {
             SqliteCrowd crowd(database_);
             while (statement.step()) crowd.add(statement);

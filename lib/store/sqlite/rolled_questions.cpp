@@ -5,8 +5,8 @@ namespace {
 
 using std::string;
 
-// What is heard comes from four places, none of which knows what another does: days and five minutes that are merged, batches of that time that are
-// yet to be merged, and the detections before and after it. place 0: none was told. CROSS: in this order.
+// What is heard comes from five places, none of which knows what another does: days, hours and five minutes that are merged, batches of that time
+// that are yet to be merged, and the detections before and after it. place 0: none was told. CROSS: in this order.
 const string of_detection =
     "detections.timestamp AS at, advertiser, batches.device, coalesce(batches.place, 0) AS place,"
     " rssi AS strongest, rssi AS rssi_sum, 1 AS detections, zone";
@@ -156,6 +156,20 @@ const string &expired() {
     return sql;
 }
 
+const string &cut() {
+    static const string sql =
+        " SELECT 1 FROM rollup_days WHERE is_cut <> 0 AND day BETWEEN ?9 / 86400000 AND (?10 - 1) / 86400000"
+        " LIMIT 1";
+    return sql;
+}
+
+const string &unsettled_hours() {
+    static const string sql =
+        " SELECT DISTINCT number FROM occupancy_due WHERE minutes = 60 AND number BETWEEN ?9 / 3600000 AND "
+        "?10 / 3600000";
+    return sql;
+}
+
 const string &deleted() {
     static const string sql =
         " SELECT 1 WHERE EXISTS (SELECT 1 FROM rollup_days WHERE day = ?1 / 86400000 AND is_whole = 0)"
@@ -175,17 +189,26 @@ string heard(Reads reads) {
         "detections.timestamp, detections.timestamp, advertiser, batches.device,"
         " coalesce(batches.place, 0), rssi, zone, 1";
     if (reads == Reads::details) return " SELECT " + details + from_detections("?1", "?2");
-    const auto merged = [&](const string &table, const string &times, const string &number,
-                            const string &from, const string &until) {
+    const auto merged = [](const string &table, const string &times, const string &from) {
         return "SELECT " + times + ", advertiser, device, " + table + ".place, strongest, zone, detections" +
-               from_rollups(reads, table, number, from, until);
+               from;
     };
-    const string five = "bucket * 300000, bucket * 300000",
-                 day = "day * 86400000 + first * 300000, day * 86400000 + last * 300000";
+    const auto from_these = [&](const string &table, const string &number, const string &these) {
+        const string found = " CROSS JOIN " + table + " ON " + number + " = these.value";
+        return " FROM json_each(" + these + ") AS these" +
+               (reads == Reads::rollups ? found
+                                        : " CROSS JOIN their" + found + " AND " + table +
+                                              ".place = their.place WHERE (?3 IS NULL OR device = ?3)");
+    };
     return due_batches + their_places + " " +
-           merged("rollups", five, "bucket", "?9 / 300000", "?11 / 300000") + " UNION ALL " +
-           merged("rollups", five, "bucket", "?12 / 300000", "?10 / 300000") + " UNION ALL " +
-           merged("rollups_day", day, "day", "?11 / 86400000", "?12 / 86400000") + of_details(details);
+           merged("rollups", "bucket * 300000, bucket * 300000", from_these("rollups", "bucket", "?14")) +
+           " UNION ALL " +
+           merged("rollups_hour", "hour * 3600000 + first * 300000, hour * 3600000 + last * 300000",
+                  from_these("rollups_hour", "hour", "?13")) +
+           " UNION ALL " +
+           merged("rollups_day", "day * 86400000 + first * 300000, day * 86400000 + last * 300000",
+                  from_rollups(reads, "rollups_day", "day", "?11 / 86400000", "?12 / 86400000")) +
+           of_details(details);
 }
 
 string occupancy(Reads reads, bool by_device) {

@@ -10,6 +10,8 @@ namespace ble::sqlite_rolled {
 // From the comma or SELECT after `asked` on; parameters as in questions.cpp.
 const std::string &track();
 const std::string &expired();
+const std::string &unsettled_hours();
+const std::string &cut();
 const std::string &deleted();
 // What was heard, as SqliteCrowd::add() takes it.
 std::string heard(Reads reads);

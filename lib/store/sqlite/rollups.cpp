@@ -12,6 +12,8 @@ namespace {
 
 constexpr char rollups[] =
     "rollups (bucket, place, advertiser, device, detections, reports, strongest, rssi_sum, zone)";
+constexpr char rollups_hour[] =
+    "rollups_hour (hour, place, advertiser, device, detections, strongest, zone, first, last)";
 constexpr char rollups_day[] =
     "rollups_day (day, place, advertiser, device, detections, reports, strongest, rssi_sum, zone, first, "
     "last)";
@@ -78,12 +80,13 @@ SqliteRollups::SqliteRollups(Database &database)
       erase_occupancy_due_(database,
                            "DELETE FROM occupancy_due WHERE minutes = ? AND number = ? AND place = ?"),
       zones_of_bucket_(database, zones_where("rollups", "bucket = ?1")),
-      zones_of_hour_(database,
-                     zones_where("rollups",
-                                 "bucket IN (?1 * 12, ?1 * 12 + 1, ?1 * 12 + 2, ?1 * 12 + 3, ?1 * 12 + 4,"
-                                 " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9,"
-                                 " ?1 * 12 + 10, ?1 * 12 + 11)")),
       zones_of_day_(database, zones_where("rollups_day", "day = ?1")),
+      buckets_of_hour_(database,
+                       "SELECT bucket, advertiser, device, detections, strongest, zone FROM rollups"
+                       " WHERE bucket IN (?1 * 12, ?1 * 12 + 1, ?1 * 12 + 2, ?1 * 12 + 3, ?1 * 12 + 4,"
+                       " ?1 * 12 + 5, ?1 * 12 + 6, ?1 * 12 + 7, ?1 * 12 + 8, ?1 * 12 + 9, ?1 * 12 + 10,"
+                       " ?1 * 12 + 11) AND place = ?2"),
+      erase_hour_(database, "DELETE FROM rollups_hour WHERE hour = ? AND place = ?"),
       put_place_(database, "INSERT INTO device_places VALUES (?, ?) ON CONFLICT DO NOTHING"),
       put_told_(
           database,
@@ -125,13 +128,16 @@ SqliteRollups::SqliteRollups(Database &database)
                 "INSERT INTO rollups_day SELECT ?1, place, advertiser, device, sum(detections), sum(reports),"
                 " max(strongest), sum(rssi_sum), min(zone), min(bucket) % 288, max(bucket) % 288 FROM rollups"
                 " WHERE bucket >= ?1 * 288 AND bucket < (?1 + 1) * 288 GROUP BY 2, 3, 4"),
-      mark_places_(
-          database,
-          "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
-          "WHERE bucket = ?1 UNION SELECT place FROM occupancy_rollups WHERE minutes = 5 AND number = ?1), "
-          "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
-          "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
+      mend_day_(database, "UPDATE rollup_days SET is_cut = 0 WHERE day = ? AND is_whole <> 0"),
+      mark_places_(database,
+                   "INSERT INTO occupancy_due SELECT minutes, number, place FROM (SELECT place FROM rollups "
+                   "WHERE bucket = ?1 UNION SELECT place FROM rollups_hour WHERE hour = ?1 / 12 UNION SELECT "
+                   "place FROM "
+                   "occupancy_rollups WHERE minutes = 5 AND number = ?1), "
+                   "(SELECT 5 AS minutes, ?1 AS number UNION ALL SELECT 60, ?1 / 12 UNION ALL "
+                   "SELECT 1440, ?1 / 288) WHERE true ON CONFLICT DO NOTHING"),
       put_rollups_(database, rollups, or_add),
+      put_hours_(database, rollups_hour),
       put_days_(database, rollups_day, std::string(or_add) + or_add_to_day) {}
 
 std::vector<DueRange> SqliteRollups::due(std::int64_t most) {
@@ -277,19 +283,12 @@ std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std
     return found;
 }
 
-// Sorted here: a GROUP BY takes three times as long.
 void SqliteRollups::count_occupancy(const OccupancyDue &due) {
-    Statement &zones = due.minutes == 5    ? zones_of_bucket_
-                       : due.minutes == 60 ? zones_of_hour_
-                                           : zones_of_day_;
-    std::vector<std::pair<std::int64_t, std::int64_t>> heard;
-    zones.bind(1, due.number).bind(2, due.place);
-    while (zones.step()) heard.emplace_back(zones.integer(0), zones.integer(1));
-    if (!std::is_sorted(heard.begin(), heard.end())) std::sort(heard.begin(), heard.end());
     std::array<std::int64_t, 3> counts{};
+    const auto heard = due.minutes == 60 ? make_hour(due) : zones_of(due);
     for (std::size_t i = 0; i < heard.size(); ++i)
-        if (i == 0 || heard[i].first != heard[i - 1].first)
-            ++counts[static_cast<std::size_t>(std::clamp<std::int64_t>(heard[i].second, 0, 2))];
+        if (i == 0 || heard[i].advertiser != heard[i - 1].advertiser)
+            ++counts[static_cast<std::size_t>(std::clamp<std::int64_t>(heard[i].zone, 0, 2))];
     const auto told = told_in(due);
     if (heard.empty() && told.near + told.medium + told.far == 0)
         erase_occupancy_.run(due.minutes, due.number, due.place);
@@ -297,6 +296,53 @@ void SqliteRollups::count_occupancy(const OccupancyDue &due) {
         put_occupancy_.run(due.minutes, due.number, due.place, counts[0], counts[1], counts[2], told.near,
                            told.medium, told.far);
     erase_occupancy_due_.run(due.minutes, due.number, due.place);
+}
+
+// Sorted here: a GROUP BY takes three times as long.
+std::vector<SqliteRollups::Zone> SqliteRollups::zones_of(const OccupancyDue &due) {
+    Statement &zones = due.minutes == 5 ? zones_of_bucket_ : zones_of_day_;
+    std::vector<Zone> heard;
+    zones.bind(1, due.number).bind(2, due.place);
+    while (zones.step()) heard.push_back({zones.integer(0), zones.integer(1)});
+    if (!std::is_sorted(heard.begin(), heard.end())) std::sort(heard.begin(), heard.end());
+    return heard;
+}
+
+// Makes rollups_hour of the rollups.
+std::vector<SqliteRollups::Zone> SqliteRollups::make_hour(const OccupancyDue &due) {
+    struct OfPi {
+        std::int64_t advertiser, device, detections, strongest, zone, first, last;
+        auto key() const { return std::tie(advertiser, device); }
+    };
+    std::vector<OfPi> rows;
+    buckets_of_hour_.bind(1, due.number).bind(2, due.place);
+    while (buckets_of_hour_.step()) {
+        const auto number = [this](int column) { return buckets_of_hour_.integer(column); };
+        const auto part = number(0) % buckets_an_hour;
+        rows.push_back({number(1), number(2), number(3), number(4), number(5), part, part});
+    }
+    std::sort(rows.begin(), rows.end(), [](const OfPi &a, const OfPi &b) { return a.key() < b.key(); });
+    erase_hour_.run(due.number, due.place);
+    put_hours_.forget();
+    std::vector<Zone> heard;
+    for (auto row = rows.begin(); row != rows.end();) {
+        OfPi all = *row++;
+        for (; row != rows.end() && row->key() == all.key(); ++row) {
+            all.detections += row->detections;
+            all.strongest = std::max(all.strongest, row->strongest);
+            all.zone = std::min(all.zone, row->zone);
+            all.first = std::min(all.first, row->first);
+            all.last = std::max(all.last, row->last);
+        }
+        put_hours_.add(due.number, due.place, all.advertiser, all.device, all.detections, all.strongest,
+                       all.zone, all.first, all.last);
+        if (heard.empty() || heard.back().advertiser != all.advertiser)
+            heard.push_back({all.advertiser, all.zone});
+        else
+            heard.back().zone = std::min(heard.back().zone, all.zone);
+    }
+    put_hours_.flush();
+    return heard;
 }
 
 // Of hours by their five minutes, of days by their hours, which are counted before them.
@@ -337,6 +383,7 @@ std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {
 void SqliteRollups::rebuild_day(std::int64_t day) {
     erase_day_.run(day);
     make_day_.run(day);
+    mend_day_.run(day);
 }
 
 }  // namespace ble

@@ -46,6 +46,10 @@ class SqliteRollups : public RollupRows {
 
         auto key() const { return std::tie(bucket, place, advertiser, device); }
     };
+    struct Zone {  // the nearest one comes first
+        std::int64_t advertiser, zone;
+        auto operator<=>(const Zone &) const = default;
+    };
     struct Batch {
         DueBatch row;
         std::int64_t bucket = -1;  // of the detection before
@@ -59,17 +63,19 @@ class SqliteRollups : public RollupRows {
     std::vector<Touched> put(bool days_too);
     void put_days();
     void take_window(const DueBatch &batch);
+    std::vector<Zone> zones_of(const OccupancyDue &due);
+    std::vector<Zone> make_hour(const OccupancyDue &due);
     ZoneCounts told_in(const OccupancyDue &due);
     void forget();
     static void sum(std::vector<Row> &rows);
 
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
-        zones_of_hour_, zones_of_day_, put_place_, put_told_, told_, forget_told_, put_occupancy_,
-        erase_occupancy_;
-    Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_,
+        zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_, forget_told_,
+        put_occupancy_, erase_occupancy_;
+    Statement next_day_, is_whole_, has_, erase_bucket_, bucket_, windows_, erase_day_, make_day_, mend_day_,
         mark_places_;
-    decltype(insert_of(std::make_index_sequence<9>())) put_rollups_;
+    decltype(insert_of(std::make_index_sequence<9>())) put_rollups_, put_hours_;
     decltype(insert_of(std::make_index_sequence<11>())) put_days_;
     std::vector<Row> rows_;                                             // of what is being merged
     std::map<std::pair<std::int64_t, std::int64_t>, Touched> touched_;  // by bucket and place

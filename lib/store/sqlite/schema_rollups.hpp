@@ -26,7 +26,22 @@ CREATE TABLE rollups (
     PRIMARY KEY (bucket, place, advertiser, device)
 ) STRICT, WITHOUT ROWID;
 
--- The same for each day, by UTC: day * 86400000 is when it began. first, last: the how-manieth five minutes of it (0 to 287) it was
+-- Of each hour, hour * 3600000 is when it began: made of the rollups of a place when these have changed and the input rests; until then
+-- the hour is in occupancy_due. first, last: the how-manieth five minutes of it (0 to 11) it was heard in first and last.
+CREATE TABLE rollups_hour (
+    hour       INTEGER NOT NULL,
+    place      INTEGER NOT NULL,
+    advertiser INTEGER NOT NULL,
+    device     INTEGER NOT NULL,
+    detections INTEGER NOT NULL,
+    strongest  INTEGER NOT NULL,
+    zone       INTEGER NOT NULL,
+    first      INTEGER NOT NULL,
+    last       INTEGER NOT NULL,
+    PRIMARY KEY (hour, place, advertiser, device)
+) STRICT, WITHOUT ROWID;
+
+-- The same as rollups for each day, by UTC: day * 86400000 is when it began. first, last: the how-manieth five minutes of it (0 to 287) it was
 -- heard in first and last.
 CREATE TABLE rollups_day (
     day        INTEGER NOT NULL,
@@ -52,13 +67,14 @@ CREATE TABLE device_places (
 ) STRICT, WITHOUT ROWID;
 
 -- Of the batches that have a detection or the end of a window in a day: the store's age when the first and the last of them were stored, and the latest time of
--- receipt. is_whole: all of them are still there.
+-- receipt. is_whole: all of them are still there. is_cut: some rollups of the day are deleted.
 CREATE TABLE rollup_days (
     day         INTEGER PRIMARY KEY,
     first_s     INTEGER NOT NULL,
     last_s      INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    is_whole    INTEGER NOT NULL DEFAULT 1
+    is_whole    INTEGER NOT NULL DEFAULT 1,
+    is_cut      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX rollup_days_last ON rollup_days (last_s);
 CREATE INDEX rollup_days_first ON rollup_days (first_s);
@@ -80,7 +96,7 @@ CREATE TABLE occupancy_rollups (
     told_far    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (minutes, number, place)
 ) STRICT, WITHOUT ROWID;
--- Which of them are to be counted anew.
+-- Which of them are to be counted anew; of 60 minutes, rollups_hour is to be made anew as well.
 CREATE TABLE occupancy_due (
     minutes INTEGER NOT NULL,
     number  INTEGER NOT NULL,

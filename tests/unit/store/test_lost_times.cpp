@@ -291,8 +291,8 @@ TEST_CASE("a database of version 8 learns the times of its holes from its batche
         database.execute("CREATE INDEX batches_series ON batches (device); DROP INDEX batches_told");
         for (const auto *view : {"rollup_log", "occupancy_log"})
             database.execute(std::string("DROP VIEW ") + view);
-        for (const auto *table : {"rollup_due", "rollups", "rollups_day", "rollup_days", "occupancy_rollups",
-                                  "occupancy_due", "device_places"})
+        for (const auto *table : {"rollup_due", "rollups", "rollups_hour", "rollups_day", "rollup_days",
+                                  "occupancy_rollups", "occupancy_due", "device_places"})
             database.execute(std::string("DROP TABLE ") + table);
         for (const auto *column : {"rollup_hour_began_s", "rollup_hour_left"})
             database.execute(std::string("ALTER TABLE age DROP COLUMN ") + column);
