@@ -16,13 +16,14 @@ std::vector<Segment> segments_of(const std::vector<ArchivedRow> &batches) {
     return join(std::move(all));
 }
 
-std::vector<Segment> join(std::vector<Segment> all) {
+std::vector<Segment> join(std::vector<Segment> all, std::int64_t apart_ms) {
     std::sort(all.begin(), all.end(), [](const Segment &a, const Segment &b) {
         return a.scattered != b.scattered ? a.scattered : a.oldest < b.oldest;
     });
     std::vector<Segment> out;
     for (const auto &one : all) {
-        if (out.empty() || one.scattered || out.back().scattered || one.oldest > out.back().newest) {
+        if (out.empty() || one.scattered || out.back().scattered ||
+            one.oldest - apart_ms > out.back().newest) {
             out.push_back(one);
             continue;
         }

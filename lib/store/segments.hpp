@@ -15,8 +15,8 @@ struct Segment {
     bool scattered = false;          // of one batch, whose detections are far apart
 };
 
-// One for each batch becomes one for each stretch.
-std::vector<Segment> join(std::vector<Segment> batches);
+// One for each batch becomes one for each stretch: those that are no further apart than that are one.
+std::vector<Segment> join(std::vector<Segment> batches, std::int64_t apart_ms = 0);
 std::vector<Segment> segments_of(const std::vector<ArchivedRow> &batches);
 
 }  // namespace ble

@@ -259,7 +259,8 @@ std::vector<Touched> PostgresRollups::merge(const std::vector<DueBatch> &batches
     }
     std::vector<Connection::Question> questions{{merge_windows, Values::of(all_ids)}};
     connection_.queue(plan_for_large_tables);
-    for (const auto &segment : join(std::move(segments))) {
+    // A look into the index reads some minutes in any case, and each statement makes the rows of the day anew.
+    for (const auto &segment : join(std::move(segments), rollup_ms)) {
         std::vector<std::int64_t> ids, devices, places, ages, received;
         for (const auto &batch : batches) {
             if (!batch.oldest || !batch.newest) continue;

@@ -480,7 +480,7 @@ TEST_CASE("an answer says that a part of its rollups is deleted", "[rollup]") {
     // Some steps delete the batch; then one begins with the day.
     for (int steps = 0; steps < 20 && room->text("SELECT sum(is_cut) FROM rollup_days") == "0"; ++steps)
         store->retain(keep, clocks_at(start + days(61)));
-    CHECK(room->text("SELECT count(*) > 2 FROM rollups") != room->text("SELECT count(*) > 2 FROM batches"));
+    CHECK(std::stoi(room->text("SELECT count(*) FROM rollups")) > 2);
     CHECK(cut(first));
     CHECK_FALSE(cut(next));
     while (store->retain(keep, clocks_at(start + days(61))).more) {
