@@ -33,7 +33,7 @@ async function detailOf(reply) {
   }
 }
 
-// {rows, more: are there further ones?, listened: did anybody listen, where there are no rows}. Throws Trouble, or the signal's reason.
+// {rows, more: are there further ones?, deleted: are they being deleted, and so only a part?, listened: did anybody listen, where there are no rows}. Throws Trouble, or the signal's reason.
 export async function ask(question, asked = {}, signal = undefined) {
   const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
   let reply;
@@ -48,8 +48,8 @@ export async function ask(question, asked = {}, signal = undefined) {
   }
   if (!reply.ok) throw troubleOf(reply.status, await detailOf(reply));
   try {
-    const { rows, more, why_empty: why } = await reply.json();
-    return { rows, more: Boolean(more), listened: !(why ?? "").startsWith("nobody listened") };
+    const { rows, more, deleted, why_empty: why } = await reply.json();
+    return { rows, more: Boolean(more), deleted: Boolean(deleted), listened: !(why ?? "").startsWith("nobody listened") };
   } catch (error) {
     throw signal?.aborted ? error : new Trouble("lost");
   }

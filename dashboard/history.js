@@ -108,7 +108,8 @@ export class HistoryView {
   tell(nothing, answers) {
     const cut = Object.values(answers).filter((answer) => answer.more && !answer.aside), [more] = cut;
     this.answered = this.now();
-    this.say(nothing || (more ? this.cut ?? "more" : this.remark(answers)), { n: more?.rows.length });
+    const deleted = Object.values(answers).some((answer) => answer.deleted) && "deleted";
+    this.say(nothing || (more ? this.cut ?? "more" : deleted || this.remark(answers)), { n: more?.rows.length });
     this.range.from = Math.max(this.range.from, ...cut.map(beginning));
     this.body.hidden = Boolean(nothing);
     this.shown = !nothing;

@@ -145,6 +145,7 @@ export const en = {
   "ask.loading": "Asking the database …",
   "ask.still_loading": "Still asking. The longer the time, the longer the answer takes.",
   "ask.more": "Only a part is shown, the latest {n} rows. For all of them choose a shorter time, one Pi or one place.",
+  "ask.deleted": "A day of this time is being deleted: only a part of it is shown.",
   "ask.more_strongest": "Only a part is shown, the {n} strongest. For others choose a shorter time, one Pi or one place.",
   "ask.no_database": "This blews has no database to ask.",
   "ask.no_database_why": "History comes from the database that bleingest writes. Start blews with --db:",

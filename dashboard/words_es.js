@@ -145,6 +145,7 @@ export const es = {
   "ask.loading": "Preguntando a la base de datos …",
   "ask.still_loading": "Todavía se espera la respuesta. Cuanto más tiempo se pide, más tarda.",
   "ask.more": "Solo se ve una parte, las {n} filas más nuevas. Para verlas todas elija menos tiempo, un Pi o un lugar.",
+  "ask.deleted": "Se está borrando un día de este tiempo: solo se ve una parte de él.",
   "ask.more_strongest": "Solo se ve una parte, los {n} más fuertes. Para ver otros elija menos tiempo, un Pi o un lugar.",
   "ask.no_database": "Este blews no tiene una base de datos.",
   "ask.no_database_why": "El historial viene de la base de datos que escribe bleingest. Arranque blews con --db:",

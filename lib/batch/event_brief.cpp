@@ -9,14 +9,16 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr const char *kept[] = {"format",    "device_id", "name",     "location",  "version",
-                                "timestamp", "run_id",    "seq",      "window_ms", "interval_ms",
-                                "clock",     "hash_id",   "occupancy"};
+constexpr const char *kept[] = {"format", "device_id", "name",      "location",    "version", "timestamp",
+                                "run_id", "seq",       "window_ms", "interval_ms", "clock",   "hash_id"};
 
 std::string zones_of(dom::object data) {
-    int near = 0, medium = 0, far = 0;
+    std::int64_t near = 0, medium = 0, far = 0;
     dom::array detections;
-    if (data["detections"].get(detections) == simdjson::SUCCESS) {
+    if (dom::object told; data["occupancy"].get(told) == simdjson::SUCCESS) {
+        for (const auto &[zone, count] : {std::pair("near", &near), {"medium", &medium}, {"far", &far}})
+            if (told[zone].get(*count) != simdjson::SUCCESS) *count = 0;
+    } else if (data["detections"].get(detections) == simdjson::SUCCESS) {
         for (const dom::element one : detections) {
             std::string_view zone;
             if (one["zone"].get(zone) != simdjson::SUCCESS) continue;
@@ -51,10 +53,7 @@ std::optional<std::string> EventBrief::of(std::string_view detection_event) {
     for (const char *name : kept)
         if (data[name].get(value) == simdjson::SUCCESS)
             out.append("\"").append(name).append("\":").append(simdjson::minify(value)).append(",");
-    if (data["occupancy"].get(value) != simdjson::SUCCESS)
-        out.append("\"occupancy\":").append(zones_of(data)).append(",");
-    out.back() = '}';
-    return out + "}";
+    return out.append("\"occupancy\":").append(zones_of(data)).append("}}");
 }
 
 }  // namespace ble

@@ -20,8 +20,9 @@ namespace {
 
 // Of what other questions are answered with.
 constexpr std::int64_t most_pis = 100'000, most_stretches = 1'000'000;
-// Who was heard over a longer time is told by rollups: then times are those at which five minutes began.
-constexpr std::int64_t long_ms = 3'600'000;
+// Who was heard over a longer time is told by rollups: then times are those at which five minutes began. An hour and a bit: "now" is some seconds
+// ahead, for clocks that are.
+constexpr std::int64_t long_ms = 3'660'000;
 
 // Rows came the latest first, so that a limit keeps those; they are read in order.
 template <class Row>

@@ -69,7 +69,8 @@ RolledUp RollUp::merge_some() {
         const bool known = range.detections > 0;
         const auto found = rows_.batches(range, known ? range.to - range.from + 1 : batches_a_step);
         batches.insert(batches.end(), found.begin(), found.end());
-        const bool whole = known || static_cast<std::int64_t>(found.size()) < batches_a_step;
+        const bool whole =
+            known || static_cast<std::int64_t>(found.size()) < batches_a_step || found.back().id >= range.to;
         if (whole) {
             rows_.erase_due(range.from);
         } else {

@@ -26,10 +26,10 @@ const string due_batches =
     " UNION SELECT bucket + 1, last FROM due_buckets WHERE bucket < last)";
 const string from_due =
     " FROM (SELECT DISTINCT bucket FROM due_buckets) AS part"
-    " CROSS JOIN detections ON detections.timestamp >= part.bucket * 300000"
-    " AND detections.timestamp < (part.bucket + 1) * 300000 AND detections.batch IN (SELECT id FROM due)"
-    " CROSS JOIN batches ON batches.id = detections.batch"
-    " WHERE detections.timestamp >= ?9 AND detections.timestamp < ?10";
+    " CROSS JOIN detections ON detections.timestamp >= max(part.bucket * 300000, ?9)"
+    " AND detections.timestamp < min((part.bucket + 1) * 300000, ?10) AND detections.batch IN (SELECT id "
+    "FROM due)"
+    " CROSS JOIN batches ON batches.id = detections.batch WHERE true";
 
 string from_detections(const string &since, const string &until) {
     return " FROM detections CROSS JOIN batches ON batches.id = detections.batch"

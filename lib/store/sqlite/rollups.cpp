@@ -175,14 +175,14 @@ std::vector<Touched> SqliteRollups::merge(const std::vector<DueBatch> &batches) 
     for (const auto &segment : join(std::move(segments))) {
         if (segment.scattered) {
             scattered_.bind(1, segment.first_id);
-            if (read(scattered_, known) > 0)
+            if (read(scattered_, known, true) > 0)
                 continue;  // else it was stored before it was kept where they are
         }
         segment_.bind(1, segment.oldest)
             .bind(2, segment.newest)
             .bind(3, segment.first_id)
             .bind(4, segment.last_id);
-        read(segment_, known);
+        read(segment_, known, segment.scattered);
     }
     return put(true);
 }
@@ -201,12 +201,13 @@ void SqliteRollups::take_window(const DueBatch &batch) {
 }
 
 // Of a segment: some may be of other batches.
-std::int64_t SqliteRollups::read(Statement &statement, Batches &batches) {
+std::int64_t SqliteRollups::read(Statement &statement, Batches &batches, bool scattered) {
     std::int64_t rows = 0;
     for (; statement.step(); ++rows) {
         const auto found = batches.find(statement.integer(0));
         if (found == batches.end()) continue;
         const auto &batch = found->second.row;
+        if (are_scattered(*batch.oldest, *batch.newest) != scattered) continue;
         const auto bucket = statement.integer(1) / rollup_ms, rssi = statement.integer(3);
         rows_.push_back({bucket, batch.place, statement.integer(2), batch.device, 1,
                          statement.is_null(5) ? 1 : statement.integer(5), rssi, rssi, statement.integer(4), 0,

@@ -58,7 +58,7 @@ class SqliteRollups : public RollupRows {
     template <std::size_t... Column>
     static BulkInsert<decltype(std::int64_t(Column))...> insert_of(std::index_sequence<Column...>);
 
-    std::int64_t read(Statement &statement, Batches &batches);
+    std::int64_t read(Statement &statement, Batches &batches, bool scattered);
     void touch(std::int64_t bucket, const DueBatch &batch);
     std::vector<Touched> put(bool days_too);
     void put_days();

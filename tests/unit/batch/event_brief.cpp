@@ -19,6 +19,9 @@ TEST_CASE("of numbers that are told alone, a brief event has those") {
     const std::string told =
         R"({"type":"detection_event","data":{"device_id":"pi-1","occupancy":{"near":4,"medium":5,"far":6}}})";
     CHECK(brief.of(told) == told);
+    CHECK(
+        brief.of(R"({"data":{"device_id":"pi-1","occupancy":{"medium":5,"near":4,"x":["long"],"far":6}}})") ==
+        told);
 }
 
 TEST_CASE("what is no event has no brief one") {

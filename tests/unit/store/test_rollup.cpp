@@ -570,6 +570,44 @@ TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
     check_equal(*room, reference);
 }
 
+TEST_CASE("a batch with detections far apart is merged once, also between batches of one time", "[rollup]") {
+    const auto room = make_room(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
+    CAPTURE(room->name());
+    Reference reference;
+    Lines lines;
+    for (std::uint64_t seq = 0; seq < 3; ++seq) {
+        Batch batch = make_batch(seq, 2);
+        batch.detections[0].timestamp = start + seconds(10 * seq);
+        batch.detections[1].timestamp = start + (seq == 1 ? seconds(hours(3)) : seconds(40 + seq));
+        reference.add(batch);
+        lines.batch(batch);
+    }
+    const auto store = make_store(room->name());
+    lines.store(*store, start);
+    roll_up_all(*store);
+    check_equal(*room, reference);
+}
+
+TEST_CASE("what an earlier version stored may end with a step", "[rollup]") {
+    const auto room = make_room(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
+    CAPTURE(room->name());
+    Reference reference;
+    Lines lines, later;
+    for (std::uint64_t seq = 0; seq <= 400; ++seq) {
+        const Batch batch = make_batch(seq, 1);
+        reference.add(batch);
+        (seq < 400 ? lines : later).batch(batch);
+    }
+    const auto store = make_store(room->name());
+    lines.store(*store, start);
+    room->rows("UPDATE rollup_due SET detections = 0");  // how many there are is not known of these
+    later.store(*store, start);
+    room->rows(
+        "UPDATE rollup_due SET to_batch = (SELECT max(from_batch) FROM rollup_due) - 1 WHERE detections = 0");
+    roll_up_all(*store);
+    check_equal(*room, reference);
+}
+
 TEST_CASE("what is imported is merged once, also after retention deleted it", "[rollup]") {
     const auto kind = GENERATE(as<std::string>{}, in_sqlite, in_postgres);
     CAPTURE(kind);
