@@ -1,6 +1,7 @@
 // bench_fleet: many Pis in one process, each with what one blesend has: its own client id and connection, its own spool in memory, its
 // own back-off. Windows are made up.
 //   bench_fleet mqtt BROKER[,BROKER…] PIS FIRST SECONDS     Pis number FIRST and following scan for so long, then empty their spools
+//   bench_fleet confirmed BROKER[,BROKER…] PIS FIRST SECONDS    as with blesend --confirm stored, with the key in CONFIRM_KEY
 //   bench_fleet http URL PIS FIRST SECONDS
 // Each second a line on standard output: seconds since 1970, connected Pis, batches made,
 // delivered, waiting. A process may map so many ranges of memory (vm.max_map_count); about 5000 Pis fit.
@@ -48,11 +49,15 @@ TransportOptions options_for(const std::string &mode, const std::string &where, 
     TransportOptions options;
     options.mqtt.client_id = id;
     options.mqtt.topic = "fleet/" + id;
-    if (mode == "mqtt") {
-        options.mqtt.servers = parse_mqtt_servers(where);
-    } else {
+    if (mode == "http") {
         options.inflight = 1;
         options.http.urls = {where};
+        return options;
+    }
+    options.mqtt.servers = parse_mqtt_servers(where);
+    if (mode == "confirmed") {
+        options.confirm = "stored";
+        options.confirm_key = find_confirm_key("");
     }
     return options;
 }
@@ -62,7 +67,7 @@ class Pi {
     Pi(Shared &shared, const std::string &mode, const std::string &where, unsigned number)
         : shared_(shared),
           id_("fleet-" + std::to_string(number)),
-          transport_(make_transport(mode, options_for(mode, where, id_))),
+          transport_(make_transport(mode == "http" ? mode : "mqtt", options_for(mode, where, id_))),
           delivery_(spool_, *transport_, shared.reject, shared.counters, 1, Delivery::OnFailure::keep) {
         for (int i = 0; i < near_a_pi; ++i) near_.push_back(hex(sha256(id_ + ' ' + std::to_string(i))));
     }
@@ -194,7 +199,8 @@ class Fleet {
 
 int main(int argc, char **argv) {
     if (argc != 6)
-        return std::fputs("usage: bench_fleet mqtt|http BROKERS|URL PIS FIRST SECONDS\n", stderr), 64;
+        return std::fputs("usage: bench_fleet mqtt|confirmed|http BROKERS|URL PIS FIRST SECONDS\n", stderr),
+               64;
     set_log_name("bench_fleet");
     set_log_level(LogLevel::error);
     const auto number = [&](int i) { return static_cast<unsigned>(std::strtoul(argv[i], nullptr, 10)); };

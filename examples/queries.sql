@@ -28,9 +28,11 @@ SELECT timestamp, device_id, substr(device_hash, 1, 12) AS advertiser, rssi, zon
 SELECT location, since, near, medium, far, advertisers FROM occupancy_log
  WHERE minutes = 60 AND since_ms >= (unixepoch('now') - 604800) * 1000 ORDER BY since DESC, location;
 
--- Where was one advertiser, and when? `blescan --hash ADDRESS` prints the hash of an address; here: the one heard most.
+-- Where was one advertiser in the hour before it was last heard? `blescan --hash ADDRESS` prints the hash of an address; here:
+-- the one heard most. Detections are found by their time: without it all of them are read.
+WITH one AS (SELECT device_hash, last_seen FROM advertisers ORDER BY detections DESC LIMIT 1)
 SELECT timestamp, device_id, location, rssi, zone FROM detection_log
- WHERE device_hash = (SELECT device_hash FROM advertisers ORDER BY detections DESC LIMIT 1)
+ WHERE device_hash = (SELECT device_hash FROM one) AND timestamp_ms >= (SELECT last_seen FROM one) - 3600000
  ORDER BY timestamp_ms DESC LIMIT 10;
 
 -- Advertisers that came for the first time today.

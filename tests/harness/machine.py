@@ -16,6 +16,7 @@ import tempfile
 from .process import source_path, wait_until
 
 DEADLINE_S = 240  # for a boot, or apt-get, on a busy machine
+INSTALLED_BY_TESTS = ["libpq5", "postgresql"]  # beside our packages and what those need
 
 
 def release():
@@ -54,14 +55,23 @@ def _prepared_root(debs):
         command(tool, "make", release(), root, "systemd", "systemd-sysv", "dbus", "udev")
         # It is left alone when it has what they need: machines of other tests may stand on it.
         needs = "".join(command("dpkg-deb", "-f", deb, "Package", "Depends", "Recommends") for deb in debs if "_all" in deb)
-        needs = re.sub(r"\(.*?\)", "", needs)
+        needs = re.sub(r"\(.*?\)", "", needs) + " ".join(INSTALLED_BY_TESTS)
         stamp = root / "srv" / "needs"
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != needs:
             for deb in debs:
                 shutil.copy(deb, root / "srv")
-            command(tool, "run", root, "sh", "-c", "apt-get -q update && apt-get -q install -y --download-only /srv/*.deb && rm /srv/*.deb")
+            command(tool, "run", root, "sh", "-c",
+                    f"apt-get -q update && apt-get -q install -y --download-only /srv/*.deb {' '.join(INSTALLED_BY_TESTS)} && rm /srv/*.deb")
             stamp.write_text(needs, encoding="utf-8")
     return root
+
+
+def cable(one, other):
+    """Between two machines that run: the first is 10.77.0.1, the other 10.77.0.2."""
+    command("ip", "link", "add", "blepipe-a", "netns", one.init, "type", "veth", "peer", "name", "blepipe-b", "netns", other.init)
+    for machine, end, address in ((one, "a", "10.77.0.1/24"), (other, "b", "10.77.0.2/24")):
+        for words in (["addr", "add", address, "dev", f"blepipe-{end}"], ["link", "set", f"blepipe-{end}", "up"]):
+            command("nsenter", "--target", machine.init, "--net", "ip", *words)
 
 
 class Machine:

@@ -7,11 +7,11 @@ import tempfile
 from .broker import Broker
 
 
-def self_signed(folder):
-    """Makes one for 127.0.0.1 and localhost: the paths of (certificate, key)."""
+def self_signed(folder, names="IP:127.0.0.1,DNS:localhost"):
+    """Makes one for these: the paths of (certificate, key)."""
     cert, key = (os.path.join(folder, name) for name in ("cert.pem", "key.pem"))
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}",
                     "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
 

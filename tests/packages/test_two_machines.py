@@ -4,7 +4,7 @@ import unittest
 
 from harness import Database
 from harness.installed import DROP_INS, SECRETS
-from harness.machine import Machine, command
+from harness.machine import Machine, cable
 
 
 class TwoMachines(unittest.TestCase):
@@ -18,14 +18,8 @@ class TwoMachines(unittest.TestCase):
         for machine, packages in ((self.server, "blepipe-server*"), (self.pi, "blepipe-agent*")):
             machine.boot()
             machine.run("sh", "-c", f"apt-get -q install -y /srv/blepipe_* /srv/{packages}")
-        self.cable()
+        cable(self.server, self.pi)
         self.database = Database(self.server.root / "var/lib/blepipe/bleingest/ble.db")
-
-    def cable(self):
-        command("ip", "link", "add", "blepipe-a", "netns", self.server.init, "type", "veth", "peer", "name", "blepipe-b", "netns", self.pi.init)
-        for machine, end, address in ((self.server, "a", "10.77.0.1/24"), (self.pi, "b", "10.77.0.2/24")):
-            for words in (["addr", "add", address, "dev", f"blepipe-{end}"], ["link", "set", f"blepipe-{end}", "up"]):
-                command("nsenter", "--target", machine.init, "--net", "ip", *words)
 
     def secret(self, source, name, target, copy):
         text = source.run("cat", f"{SECRETS}/{name}")
