@@ -101,13 +101,13 @@ class PostgresElsewhere(Installed):
 
         # 3. Copy the batches of the old database, while new ones arrive
         for user in PASSWORDS:
-            self.secret(self.machine, "/root/.pgpass", user)
+            self.secret(self.machine, "~root/.pgpass", user)
         self.assertIn(f"stored {moved} batches", self.type(variables, copy))
 
         # 4. Compare
         of_old, of_new = compare.split("\n", 1)
         self.assertEqual(self.type(of_old).split()[0], str(moved))
-        self.secret(self.server, "/root/.pgpass", "ble_reader")
+        self.secret(self.server, "~root/.pgpass", "ble_reader")
         count = re.search(r"count *\n-+\n *(\d+)\n", self.type(variables, of_new, machine=self.server))
         self.assertGreater(int(count[1]), moved)
 
