@@ -93,6 +93,13 @@ test("an answer that is cut says that there is more", async () => {
   await counts(page, ".presence tbody tr", 1000);
 });
 
+test("an answer about a day that is being deleted says that it has a part", async () => {
+  const rows = [{ device_hash: "0".repeat(64), device_id: "pi-1", rssi: -60, zone: "near", last: "2026-10-28T12:00:00.000Z", pis: 1, detections: 3 }];
+  const page = await answered("presence", 200, { rows, deleted: "a day is being deleted" });
+  await shows(page, ".said", /A day of this time is being deleted: only a part of it is shown/);
+  await counts(page, ".presence tbody tr", 1);
+});
+
 const at = (minutes) => new Date(Date.UTC(2026, 9, 28, 12, minutes)).toISOString();
 
 test("of an answer that is cut nothing is drawn before it begins, and its sum is no total", async () => {
