@@ -3,18 +3,25 @@ import { h, setAttribute, setText } from "./dom.js";
 import { weekdays } from "./format.js";
 import { number, t } from "./words.js";
 
-const LEVELS = 8, HOURS = 24, DAY_MS = 86_400_000;
+const LEVELS = 8, HOURS = 24, DAY_MS = 86_400_000, LONGEST_MS = 9 * DAY_MS;
 const twoDigits = (value) => String(value).padStart(2, "0");
 
-// The steps, as the API takes them, of which each lies in one hour of the viewer's from the one time to the other: zones are whole, half or
-// quarter hours off, and may change when clocks do.
-export function stepWithin({ from, to }) {
-  const offsets = [to];
-  for (let at = from; at < to; at += DAY_MS) offsets.push(at);
-  const parts = offsets.map((at) => Math.abs(new Date(at).getTimezoneOffset()) % 60);
-  if (parts.every((minutes) => minutes === 0)) return "1h";
-  return parts.every((minutes) => minutes % 30 === 0) ? "30m" : "15m";
+// By how many minutes the viewer's hours begin before or after those of UTC, from the one time to the other: it may change when clocks do.
+function shifts({ from, to }) {
+  const times = [to];
+  for (let at = from; at < to; at += DAY_MS) times.push(at);
+  return times.map((at) => Math.abs(new Date(at).getTimezoneOffset()) % 60);
 }
+
+// The steps, as the API takes them, of which each lies in one hour of the viewer's. Of a long time these are hours of UTC in any case: of
+// shorter steps the database keeps no numbers, and to count them takes too long.
+export function stepWithin(range) {
+  const minutes = shifts(range);
+  if (range.to - range.from > LONGEST_MS || minutes.every((shift) => shift === 0)) return "1h";
+  return minutes.every((shift) => shift % 30 === 0) ? "30m" : "15m";
+}
+
+export const noteOf = (range) => range.to - range.from > LONGEST_MS && shifts(range).some((shift) => shift !== 0) ? "shifted" : stepWithin(range);
 
 // `samples`: [{at, value}], one for each step in which somebody listened, none longer than an hour. → 7 × 24 means; null where nobody did.
 export function byHour(samples) {

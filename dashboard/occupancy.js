@@ -3,7 +3,7 @@ import { Legend, TimeChart } from "./chart.js";
 import { download } from "./csv.js";
 import { card, h, note, setAttribute, setText } from "./dom.js";
 import { moment, placeOf, plain, span } from "./format.js";
-import { HeatMap, stepWithin } from "./heatmap.js";
+import { HeatMap, noteOf, stepWithin } from "./heatmap.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { stepOf } from "./range.js";
 import { HiddenTable } from "./table.js";
@@ -84,7 +84,7 @@ class Occupancy extends HistoryView {
 
   questions() {
     const asked = { ...this.range.asked, place: this.params.place, limit: MOST_ROWS }, every = this.every = stepOf(this.range);
-    const within = this.within = stepWithin(this.range);
+    const within = stepWithin(this.range);
     const heat = every === "1d" || every === within ? {} : { heat: ["occupancy", { ...asked, every: within }, "aside"] };
     return { steps: ["occupancy", { ...asked, every }], ...heat };
   }
@@ -118,7 +118,7 @@ class Occupancy extends HistoryView {
     const known = more ? all.filter(({ from }) => from > all[0].from) : all;  // of the first step, places may have been cut off
     for (const { from, advertisers } of whole(known, this.range, this.now())) sums.set(from, (sums.get(from) ?? 0) + advertisers);
     this.heat.draw([...sums].map(([at, value]) => ({ at, value })));
-    setText(this.heatNote, [more && known.length ? t("heat.part", { time: moment(known[0].from) }) : "", t(`heat.note.${this.within}`)].filter(Boolean).join(" "));
+    setText(this.heatNote, [more && known.length ? t("heat.part", { time: moment(known[0].from) }) : "", t(`heat.note.${noteOf(this.range)}`)].filter(Boolean).join(" "));
   }
 
   leave() {

@@ -250,6 +250,7 @@ export const en = {
   "heat.part": "Of the time from {time} on, of which there are rows.",
   "heat.note.1h": "The mean of all such hours in which somebody listened. Who was at two places in an hour counts at each of them.",
   "heat.note.30m": "The mean of the half hours of all such hours in which somebody listened: how many were there in 30 minutes, because the hours of your time zone do not begin with those of UTC. Who was at two places counts at each of them.",
+  "heat.note.shifted": "The mean of all such hours in which somebody listened. They are hours of UTC, which begin at other minutes than those of your time zone: each counts as the hour in which it begins. For up to 9 days they are exact. Who was at two places in an hour counts at each of them.",
   "heat.note.15m": "The mean of the quarters of all such hours in which somebody listened: how many were there in 15 minutes, because the hours of your time zone do not begin with those of UTC. Who was at two places counts at each of them.",
 
   "presence.search": "search: words of name, beacon, hash, Pi, place, zone",

@@ -250,6 +250,7 @@ export const es = {
   "heat.part": "Del tiempo desde {time}, del que hay filas.",
   "heat.note.1h": "La media de todas esas horas en que alguien escuchaba. Quien estuvo en dos lugares en una hora cuenta en cada uno.",
   "heat.note.30m": "La media de las medias horas de todas esas horas en que alguien escuchaba: cuántos hubo en 30 minutos, porque las horas de su zona horaria no empiezan con las de UTC. Quien estuvo en dos lugares cuenta en cada uno.",
+  "heat.note.shifted": "La media de todas esas horas en que alguien escuchaba. Son horas de UTC, que empiezan en otros minutos que las de su zona horaria: cada una cuenta como la hora en que empieza. Hasta 9 días son exactas. Quien estuvo en dos lugares en una hora cuenta en cada uno.",
   "heat.note.15m": "La media de los cuartos de todas esas horas en que alguien escuchaba: cuántos hubo en 15 minutos, porque las horas de su zona horaria no empiezan con las de UTC. Quien estuvo en dos lugares cuenta en cada uno.",
 
   "presence.search": "buscar: palabras de nombre, baliza, hash, Pi, lugar, zona",

@@ -241,12 +241,14 @@ test("hours of the week are the viewer's, where they do not begin with those of 
     await until(async () => (await page.locator(`.heat tbody tr >> nth=${day}`).locator("td").nth(hour).innerText()) === String(Math.round((here[0] + here[1]) / 2)), `the mean at ${day} ${hour}`);
   }
   await shows(page, "main", /The mean of the half hours[^]*in 30 minutes/);
+  await shows(await open("#/occupancy?since=2026-10-01T00:00:00Z&until=2026-10-29T00:00:00Z", { timezoneId: "Asia/Kolkata" }), "main", /They are hours of UTC, which begin at other minutes/);
 });
 
 test("each step of the hours of the week lies in one hour of the viewer's", async () => {
   const blews = await startBlews();
   for (const [timezoneId, from, to, wanted] of [
     ["UTC", "2026-10-01", "2026-10-08", "1h"], ["America/Santiago", "2026-09-01", "2026-09-10", "1h"], ["Asia/Kolkata", "2026-10-01", "2026-10-08", "30m"],
+    ["Asia/Kolkata", "2026-10-01", "2026-10-29", "1h"],
     ["Asia/Kathmandu", "2026-10-01", "2026-10-08", "15m"], ["Australia/Lord_Howe", "2026-07-01", "2026-07-08", "30m"],
     ["Australia/Lord_Howe", "2026-12-01", "2026-12-08", "1h"], ["Australia/Lord_Howe", "2026-10-01", "2026-10-08", "30m"]]) {
     const page = await openPage(blews, { timezoneId });
