@@ -61,8 +61,8 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
-// What is told of each advertiser is out of `each`, which holds some or all of them. Of those that are alike, who was heard of first in this
-// database comes first.
+// What is told of each advertiser is out of `each`, which holds some or all of them. Those that are alike are by their
+// hashes, so all that are like the last one are kept until these are known.
 // Of the detection at its latest time. OFFSET: that time is read once, not for each of them.
 const string told_by_details =
     ", told AS (SELECT advertiser, min(said.details::text) AS details FROM all_of"
@@ -87,18 +87,19 @@ string best_of_each(const string &told) {
            " details FROM all_of JOIN best USING (advertiser) LEFT JOIN told USING (advertiser)"
            " JOIN advertiser_totals ON advertiser_totals.id = advertiser LEFT JOIN places ON places.id = "
            "place"
-           " ORDER BY all_of.rssi DESC, advertiser";
+           " ORDER BY all_of.rssi DESC, device_hash LIMIT $5::bigint";
 }
 const string most_of_each =
     ", all_of AS (SELECT advertiser, count(*) AS pis, max(rssi) AS rssi, min(first) AS first,"
     " max(last) AS last, sum(detections)::bigint AS detections FROM each GROUP BY 1"
-    " ORDER BY 6 DESC, 1 LIMIT $5::bigint)"
+    " ORDER BY 6 DESC FETCH FIRST ($5::bigint) ROWS WITH TIES)"
     " SELECT device_hash, all_of.detections, pis, rssi, first, last FROM all_of"
-    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, advertiser";
+    " JOIN advertiser_totals ON advertiser_totals.id = advertiser ORDER BY 2 DESC, device_hash LIMIT "
+    "$5::bigint";
 
 string these(const string &from, const string &greatest) {
     return ", these AS MATERIALIZED (SELECT advertiser FROM " + from + " GROUP BY 1 ORDER BY " + greatest +
-           " DESC, 1 LIMIT $5::bigint)";
+           " DESC FETCH FIRST ($5::bigint) ROWS WITH TIES)";
 }
 string each(const string &columns, const string &keys, const string &which) {
     return ", each AS MATERIALIZED (SELECT " + columns +

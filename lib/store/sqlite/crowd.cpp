@@ -70,17 +70,26 @@ std::int64_t SqliteCrowd::pis_of(const Advertiser &advertiser) const {
     return static_cast<std::int64_t>(pis.size());
 }
 
-// By their order; of those that are alike, by their ids.
+// By their order, and those that are alike by their hashes, which are looked up of as few as can be.
 template <class Order>
-std::deque<SqliteCrowd::Advertiser> SqliteCrowd::first_ones(std::size_t most, Order order) {
+std::vector<SqliteCrowd::Named> SqliteCrowd::first_ones(std::size_t most, Order order) {
     auto found = std::exchange(all_, {});
-    const auto before = [&](const auto &a, const auto &b) {
-        return std::pair(order(a), a.id) < std::pair(order(b), b.id);
-    };
-    const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(most, found.size()));
-    std::partial_sort(found.begin(), end, found.end(), before);
-    found.erase(end, found.end());
-    return found;
+    if (most < found.size()) {
+        const auto last = found.begin() + static_cast<std::ptrdiff_t>(most) - 1;
+        std::nth_element(found.begin(), last, found.end(),
+                         [&](const auto &a, const auto &b) { return order(a) < order(b); });
+        const auto bound = order(*last);
+        std::erase_if(found, [&](const auto &one) { return order(one) > bound; });
+    }
+    std::vector<Named> named;
+    named.reserve(found.size());
+    for (const auto &one : found) named.push_back({one, hash_of(one.id)});
+    std::sort(named.begin(), named.end(), [&](const auto &a, const auto &b) {
+        return std::pair(order(a.advertiser), std::string_view(a.hash)) <
+               std::pair(order(b.advertiser), std::string_view(b.hash));
+    });
+    if (named.size() > most) named.erase(named.begin() + static_cast<std::ptrdiff_t>(most), named.end());
+    return named;
 }
 
 const std::string &SqliteCrowd::device_id(std::int64_t device) {
@@ -119,10 +128,10 @@ SqliteCrowd::Value SqliteCrowd::details_of(const Advertiser &advertiser) {
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most, bool details) {
     std::vector<Row> rows;
-    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
+    for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.rssi; })) {
         const Seat &best = best_of(one);
         Row row = spot_of(best);
-        row.insert(row.end(), {hash_of(one.id), best.rssi, best.zone, one.last, pis_of(one), one.detections,
+        row.insert(row.end(), {hash, best.rssi, best.zone, one.last, pis_of(one), one.detections,
                                details ? details_of(one) : Value()});
         rows.push_back(std::move(row));
     }
@@ -131,8 +140,8 @@ std::vector<SqliteCrowd::Row> SqliteCrowd::presence(std::size_t most, bool detai
 
 std::vector<SqliteCrowd::Row> SqliteCrowd::top(std::size_t most) {
     std::vector<Row> rows;
-    for (const auto &one : first_ones(most, [](const Advertiser &each) { return -each.detections; }))
-        rows.push_back({hash_of(one.id), one.detections, pis_of(one), one.rssi, one.first, one.last});
+    for (const auto &[one, hash] : first_ones(most, [](const Advertiser &each) { return -each.detections; }))
+        rows.push_back({hash, one.detections, pis_of(one), one.rssi, one.first, one.last});
     return rows;
 }
 

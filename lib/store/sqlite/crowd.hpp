@@ -28,7 +28,7 @@ class SqliteCrowd {
 
     // Columns: first, last, advertiser, device, place (0: none), strongest, zone, detections.
     void add(const Statement &heard);
-    // Rows as of Question::presence and Question::top, so many at most. Of those that are alike, who was heard of first in this database.
+    // Rows as of Question::presence and Question::top, so many at most. Those that are alike are by their hashes.
     // `details`: those of the detection at `last`, which has to be of one.
     std::vector<Row> presence(std::size_t most, bool details);
     std::vector<Row> top(std::size_t most);
@@ -48,6 +48,11 @@ class SqliteCrowd {
         std::int16_t rssi = INT16_MIN;
     };
 
+    struct Named {
+        Advertiser advertiser;
+        std::string hash;
+    };
+
     Advertiser &advertiser_of(std::int64_t id);
     std::size_t slot_of(std::int64_t id) const;
     void make_room();
@@ -55,7 +60,7 @@ class SqliteCrowd {
     const Seat &best_of(const Advertiser &advertiser);
     std::int64_t pis_of(const Advertiser &advertiser) const;
     template <class Order>
-    std::deque<Advertiser> first_ones(std::size_t most, Order order);
+    std::vector<Named> first_ones(std::size_t most, Order order);
     const std::string &device_id(std::int64_t device);
     std::string hash_of(std::int64_t advertiser);
     Value details_of(const Advertiser &advertiser);
