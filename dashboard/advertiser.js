@@ -147,14 +147,18 @@ class Advertiser extends HistoryView {
     const best = rows.reduce((most, row) => row.rssi > (most?.rssi ?? -Infinity) ? row : most, null);
     const first = rows.reduce((one, row) => row.from < (one?.from ?? Infinity) ? row : one, null);
     const last = rows.reduce((one, row) => row.until > (one?.until ?? 0) ? row : one, null);
-    const told = this.page.seen.told().get(rows[0]?.device_hash) ?? null;
-    setText(this.code, rows[0]?.device_hash ?? this.params.hash);
-    setText(this.name, told ?? "");
+    this.whole = rows[0]?.device_hash ?? this.params.hash;
+    setText(this.code, this.whole);
+    this.heard(this.page.seen.told());
     setText(this.facts.first, first ? within(first, this.range, this.now()) : t("unknown"));
     setText(this.facts.last, last ? within(last, this.range, this.now()) : t("unknown"));
     setText(this.facts.strongest, best ? t("advertiser.best", { rssi: dbm(best.rssi), pi: best.device_id }) : t("unknown"));
     setText(this.facts.detections, number(rows.reduce((sum, row) => sum + row.detections, 0)));
     setText(this.facts.pis, number(heard.length));
+  }
+
+  heard(told) {
+    setText(this.name, told.get(this.whole) ?? "");
   }
 
   summary(heard) {

@@ -9,7 +9,7 @@ import { Picker } from "./picker.js";
 import { rangeOf, renewal, scaled } from "./range.js";
 import { t } from "./words.js";
 
-const SAY_LOADING_MS = 300, SAY_SLOW_MS = 4000;
+const SAY_LOADING_MS = 300, SAY_SLOW_MS = 4000, TOLD_EVERY_MS = 2000;
 export const MOST_ROWS = 10_000;  // of an answer, as many as there may be
 
 async function askAside(question, asked, signal) {
@@ -107,7 +107,7 @@ export class HistoryView {
 
   tell(nothing, answers) {
     const cut = Object.values(answers).filter((answer) => answer.more && !answer.aside), [more] = cut;
-    this.answered = this.now();
+    this.answered = this.toldAt = this.now();
     const deleted = Object.values(answers).some((answer) => answer.deleted) && "deleted";
     this.say(nothing || (more ? this.cut ?? "more" : deleted || this.remark(answers)), { n: more?.rows.length });
     this.range.from = Math.max(this.range.from, ...cut.map(beginning));
@@ -179,10 +179,17 @@ export class HistoryView {
 
   // What could not be answered may be once blews is there again.
   draw() {
+    if (this.shown && this.now() - this.toldAt >= TOLD_EVERY_MS) {
+      this.toldAt = this.now();
+      this.heard(this.page.seen.told());
+    }
     if (!this.failures || this.page.feed.reopened === this.reopenedThen) return;
     this.failures = 0;
     this.load();
   }
+
+  // What is heard live may tell names after the answer came: `told` as seen.told().
+  heard() {}
 
   leave() {
     this.stop();

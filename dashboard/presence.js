@@ -40,8 +40,17 @@ class Presence extends HistoryView {
   }
 
   show({ presence }) {
+    this.rows = presence.rows;
+    this.name();
+  }
+
+  heard(told) {
+    if (this.all.some(({ raw, name }) => (told.get(raw.device_hash) ?? name) !== name)) this.name();
+  }
+
+  name() {
     const told = this.page.seen.told();
-    this.all = presence.rows.map((raw) => {
+    this.all = this.rows.map((raw) => {
       const stored = [plain(raw.advertiser_name) || plain(raw.company), plain(raw.beacon)].filter(Boolean).join(" · ");
       const row = { raw, name: told.get(raw.device_hash) ?? stored, place: placeOf(raw) };
       row.words = [raw.device_hash, raw.device_id, row.place, row.name, raw.zone, t(raw.zone)].map(plain).join(" ").toLowerCase();

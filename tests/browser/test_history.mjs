@@ -274,12 +274,14 @@ test("names and beacons are those that are stored, of up to an hour, and the pag
   }
 });
 
-test("names and beacons are those that are told now", async () => {
+test("names and beacons are those that are told now, also when they come after the answer", async () => {
   const blews = await startBlews({ options: ["--db", await month()] });
+  const page = await open(`#/presence?${NOON}`, { blews });
+  await until(async () => (await page.locator(".presence tbody tr").count()) > 1, "the answer");
   await blews.feed(batch("pi-cafe", [detection(1, -50, { device_hash: TROLLEY, local_name: "Book trolley", beacon: { type: "ibeacon", minor: 7 } })]));
-  const page = await open(`#/presence?${NOON}&q=trolley+ibeacon`, { blews });
-  await counts(page, ".presence tbody tr", 1);
   await shows(page, ".presence tbody", /Book trolley · ibeacon 7/);
+  await page.locator("input[type=search]").fill("trolley ibeacon");
+  await counts(page, ".presence tbody tr", 1);
   await page.locator(".presence td.advertiser a").click();
   await shows(page, ".who", /Book trolley/);
 });
