@@ -149,7 +149,7 @@ class Advertiser extends HistoryView {
     const last = rows.reduce((one, row) => row.until > (one?.until ?? 0) ? row : one, null);
     this.whole = rows[0]?.device_hash ?? this.params.hash;
     setText(this.code, this.whole);
-    this.heard(this.page.seen.told());
+    this.heard();
     setText(this.facts.first, first ? within(first, this.range, this.now()) : t("unknown"));
     setText(this.facts.last, last ? within(last, this.range, this.now()) : t("unknown"));
     setText(this.facts.strongest, best ? t("advertiser.best", { rssi: dbm(best.rssi), pi: best.device_id }) : t("unknown"));
@@ -157,8 +157,8 @@ class Advertiser extends HistoryView {
     setText(this.facts.pis, number(heard.length));
   }
 
-  heard(told) {
-    setText(this.name, told.get(this.whole) ?? "");
+  heard() {
+    setText(this.name, this.page.seen.told().get(this.whole) ?? "");
   }
 
   summary(heard) {

@@ -181,14 +181,14 @@ export class HistoryView {
   draw() {
     if (this.shown && this.now() - this.toldAt >= TOLD_EVERY_MS) {
       this.toldAt = this.now();
-      this.heard(this.page.seen.told());
+      this.heard();
     }
     if (!this.failures || this.page.feed.reopened === this.reopenedThen) return;
     this.failures = 0;
     this.load();
   }
 
-  // What is heard live may tell names after the answer came: `told` as seen.told().
+  // What is heard live may tell names after the answer came.
   heard() {}
 
   leave() {

@@ -41,15 +41,15 @@ class Presence extends HistoryView {
 
   show({ presence }) {
     this.rows = presence.rows;
-    this.name();
+    this.name(this.page.seen.told());
   }
 
-  heard(told) {
-    if (this.all.some(({ raw, name }) => (told.get(raw.device_hash) ?? name) !== name)) this.name();
-  }
-
-  name() {
+  heard() {
     const told = this.page.seen.told();
+    if (this.all.some(({ raw, name }) => (told.get(raw.device_hash) ?? name) !== name)) this.name(told);
+  }
+
+  name(told) {
     this.all = this.rows.map((raw) => {
       const stored = [plain(raw.advertiser_name) || plain(raw.company), plain(raw.beacon)].filter(Boolean).join(" · ");
       const row = { raw, name: told.get(raw.device_hash) ?? stored, place: placeOf(raw) };

@@ -17,6 +17,8 @@ class Statements {
     void put(Question question, const std::string &sql, Reads reads = Reads::details) {
         all_.emplace(std::pair(question, reads), beginning_ + sql);
     }
+    // Is there one that reads just these?
+    bool has(Question question, Reads reads) const { return all_.contains({question, reads}); }
     // Of a question that is asked in one way only, whatever is said of what it reads. Stays where it is.
     const std::string &of(Question question, Reads reads) const {
         const auto found = all_.find({question, reads});

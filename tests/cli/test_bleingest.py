@@ -812,6 +812,17 @@ class Clocks(Ingest):
         self.assertEqual(self.database.rows("SELECT max(advertisers) FROM occupancy_log WHERE minutes = 1440"),
                          self.database.rows("SELECT count(*) FROM advertisers"))
 
+    def test_batches_of_an_earlier_version_are_merged_and_counted_in_the_log(self):
+        self.assertEqual(self.run_with(make_batches(1000, detections=1))[0], 0)
+        for table in ("rollups", "rollups_hour", "rollups_day", "rollup_days", "occupancy_rollups"):
+            self.change(f"DELETE FROM {table}")
+        self.change("INSERT INTO rollup_due VALUES (1, 1000, 0)")  # how many detections these have is not known
+        code, _, said = self.run_with([])
+        self.assertEqual(code, 0, said)
+        self.assertRegex(said, "about [0-9]+ batches of an earlier version are yet to go into the rollups")
+        self.assertIn("all batches of an earlier version are in the rollups", said)
+        self.assertEqual(self.database.rows("SELECT sum(detections) FROM rollups"), [(1000,)])
+
     def test_rollups_follow_while_the_input_stays_open(self):
         tool = self.start("--reject", "", stdout=None)
         tool.write(text(make_batches(3)))

@@ -162,6 +162,16 @@ class Questions(Query):
         self.assertEqual((code, len(out.splitlines())), (0, 2))
         self.assertIn("more than 2 rows: these are the latest", err)
 
+    def test_a_day_that_is_being_deleted_is_told(self):
+        span = ("--since", START, "--until", "2026-11-23")
+        for question in (("presence",), ("top",), ("track", HASH, "--every", "5m"), ("occupancy",)):
+            self.assertEqual(self.ask(*question, *span)[::2], (0, ""), question)
+        self.change("UPDATE rollup_days SET is_cut = 1")
+        for question in (("presence",), ("top",), ("track", HASH, "--every", "5m"), ("occupancy",)):
+            code, _, err = self.ask(*question, *span)
+            self.assertEqual(code, 0, err)
+            self.assertIn("is deleting a day of that time (--retain-rollups): the answer has only a part", err)
+
     def test_it_reads_while_it_is_written_to(self):
         with Tool("bleingest", stdout=None, cwd=self.folder) as writer:
             writer.write("".join(line + "\n" for line in make_batches(5, run_id="00000000000000ee")))

@@ -74,6 +74,16 @@ class Questions(Api):
         self.assertEqual({one["device_id"] for one in found}, {"pi-test", "pi-other"})
         self.assertEqual(self.ask("presence", by="device")[0], 400)
 
+    def test_a_day_that_is_being_deleted_is_told(self):
+        database = sqlite3.connect(self.folder / "ble.db")
+        database.execute("UPDATE rollup_days SET is_cut = 1")
+        database.commit()
+        database.close()
+        self.serve("--db", "ble.db")
+        answer = json.loads(self.ask("presence", since=START, until="2026-11-23")[2])
+        self.assertIn("is deleting a day of that time", answer["deleted"])
+        self.assertGreater(len(answer["rows"]), 0)
+
     def test_an_answer_that_is_known_is_not_sent_again(self):
         self.serve("--db", "ble.db")
         _, headers, body = self.ask("presence", since=START, until=END)

@@ -16,7 +16,9 @@ Found found_of(const Answers<Row> &answers, const QueryOptions &options, const c
         found.cut = "there are more than " + std::to_string(options.limits.rows) + " rows: these are " +
                     which + "; --limit allows more";
     if (answers.cut)
-        found.deleted = "some rollups of a day of that time are deleted: what is told of that day is not all";
+        found.deleted =
+            "bleingest is deleting a day of that time (--retain-rollups): the answer has only a part of that "
+            "day";
     if (!answers.rows.empty()) return found;
     found.why_empty = answers.anybody_listened.value_or(true)
                           ? empty

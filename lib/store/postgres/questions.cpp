@@ -61,8 +61,6 @@ const string all_pis =
     "OR devices.location = $4::text)"
     " ORDER BY device_id LIMIT $5::bigint";
 
-// What is told of each advertiser is out of `each`, which holds some or all of them. Those that are alike are by their
-// hashes, so all that are like the last one are kept until these are known.
 // Of the detection at its latest time. OFFSET: that time is read once, not for each of them.
 const string told_by_details =
     ", told AS (SELECT advertiser, min(said.details::text) AS details FROM all_of"
@@ -72,6 +70,8 @@ const string told_by_details =
 const string told_by_none =
     ", told AS (SELECT NULL::bigint AS advertiser, NULL::text AS details WHERE false)";
 
+// What is told of each advertiser is out of `each`, which holds some or all of them. Those that are alike are by their
+// hashes, so all that are like the last one are kept until these are known.
 // `told`: the expression for what they say of themselves.
 string best_of_each(const string &told) {
     return ", all_of AS (SELECT advertiser, count(DISTINCT device) AS pis, max(rssi) AS rssi, max(last) AS "
@@ -216,19 +216,21 @@ Statements statements_of_days() {
     return some;
 }
 
-// Connection knows a statement by its text's place.
-Query query_of(Question question, const Asked &what) {
-    static const auto all = all_statements(), of_days = statements_of_days();
-    const bool who = question == Question::presence || question == Question::top;
-    return {(who && what.days_since < what.days_until ? of_days : all).of(question, what.reads).c_str()};
+const Statements &statements() {
+    static const auto all = all_statements();
+    return all;
 }
 
-// Does it read batches that are to be merged?
+// Connection knows a statement by its text's place.
+Query query_of(Question question, const Asked &what) {
+    static const auto of_days = statements_of_days();
+    const bool days = what.days_since < what.days_until && of_days.has(question, what.reads);
+    return {(days ? of_days : statements()).of(question, what.reads).c_str()};
+}
+
+// Does it read batches that are to be merged? With rollups all do.
 bool reads_due(Question question, Reads reads) {
-    return reads != Reads::details &&
-           (question == Question::presence || question == Question::track ||
-            question == Question::occupancy || question == Question::occupancy_by_device ||
-            question == Question::top);
+    return reads != Reads::details && statements().has(question, reads);
 }
 
 constexpr Query set_time{"SELECT set_config('statement_timeout', $1::text, true)"};
