@@ -4,6 +4,13 @@
 
 namespace ble {
 
+namespace {
+
+// Of all batches of a transaction, when a backlog is stored: 100 million detections take 0.7 GB less then, and less time. Half a MiB.
+constexpr std::size_t detections_sorted = 4096;
+
+}  // namespace
+
 SqliteBatches::SqliteBatches(Database &database)
     : database_(database),
       insert_batch_(
@@ -18,7 +25,8 @@ SqliteBatches::SqliteBatches(Database &database)
       find_(database,
             "SELECT digest, senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
             " WHERE run = ? AND seq = ?"),
-      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)"),
+      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)", {},
+                         detections_sorted),
       insert_details_(database, "details (batch, n, details)"),
       insert_scattered_(database, "scattered (batch, n, timestamp)") {}
 

@@ -75,3 +75,19 @@ TEST_CASE("how many rows were stored tells of those that a trigger kept out") {
     rows.add(100);
     CHECK(rows.flush() == 1);
 }
+
+TEST_CASE("rows that are to be sorted are stored in the order of their columns, many at a time") {
+    Database database(":memory:");
+    database.execute("CREATE TABLE t (a INTEGER, b INTEGER)");
+    BulkInsert<std::int64_t, std::int64_t> rows(database, "t (a, b)", {}, 100);
+    for (std::int64_t i = 0; i < 99; ++i) rows.add((i * 7) % 10, i);
+    CHECK(database.integer("SELECT count(*) FROM t") == 0);
+    rows.add(3, -1);
+    CHECK(database.integer("SELECT count(*) FROM t") == 100);
+    rows.add(0, 0);
+    CHECK(rows.flush() == 101);
+    CHECK(database.integer("SELECT count(*) FROM (SELECT a, b, lag(a) OVER (ORDER BY rowid) AS before_a,"
+                           " lag(b) OVER (ORDER BY rowid) AS before_b FROM t WHERE rowid <= 100)"
+                           " WHERE (before_a, before_b) > (a, b)") == 0);
+    CHECK(database.text("SELECT a || ':' || b FROM t WHERE rowid = 101") == "0:0");
+}
