@@ -73,10 +73,11 @@ const string one_track =
     " FROM each JOIN devices ON devices.id = device JOIN advertisers ON advertisers.id = advertiser"
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT ?5";
 
-// EXISTS: where no details are stored at all, nothing is read.
+// The first of them is looked for once: where no details are stored at all, nothing is read.
 const string last_told =
-    " SELECT details.details FROM detections CROSS JOIN details USING (batch, n)" + of_that_time + of_these +
-    " AND EXISTS (SELECT 1 FROM details) ORDER BY detections.timestamp DESC, details.details LIMIT ?5";
+    " SELECT details.details FROM (SELECT 1 FROM details LIMIT 1) CROSS JOIN detections"
+    " CROSS JOIN details USING (batch, n)" +
+    of_that_time + of_these + " ORDER BY detections.timestamp DESC, details.details LIMIT ?5";
 
 // One step more than is asked for, whole.
 const string how_many =
