@@ -1,7 +1,7 @@
 // One advertiser: how strong it was at each Pi, and when nobody could have heard it.
 import { Legend, TimeChart } from "./chart.js";
 import { card, h, note, searchField, setText } from "./dom.js";
-import { clockTime, day, dbm, moment, placeOf, span } from "./format.js";
+import { clockTime, day, dbm, moment, placeOf, span, toldBy } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
 import { stepOf } from "./range.js";
@@ -73,6 +73,7 @@ class Advertiser extends HistoryView {
     this.filter("device");
     this.name = h("span");
     this.code = h("code", { class: "hash" });
+    this.toldWhen = note("");
     this.facts = Object.fromEntries(["first", "last", "strongest", "detections", "pis"].map((name) => [name, h("dd")]));
     this.chart = new TimeChart(this, { unit: "dBm" });
     this.legend = new Legend();
@@ -89,7 +90,7 @@ class Advertiser extends HistoryView {
       { name: "count", label: t("col.detections"), number: true, text: (row) => row.what === "heard" ? number(row.detections) : "" },
       { name: "reason", label: t("col.reason"), text: (row) => row.reason ?? "" }]);
     this.body.append(
-      h("section", { class: "card who" }, h("h2", {}, t("advertiser")), h("p", { class: "code" }, this.code, " ", this.name),
+      h("section", { class: "card who" }, h("h2", {}, t("advertiser")), h("p", { class: "code" }, this.code, " ", this.name), this.toldWhen,
         h("dl", { class: "facts" }, ...Object.entries(this.facts).map(([name, value]) => h("div", {}, h("dt", {}, t(`advertiser.${name}`)), value)))),
       card(t("advertiser.rssi"), this.chart.element, this.legend.element, note(t("advertiser.shaded"))),
       card(t("advertiser.where"), this.lanes.element, this.laneLegend.element, note(t("advertiser.silence")), this.table.element));
@@ -149,6 +150,7 @@ class Advertiser extends HistoryView {
     const last = rows.reduce((one, row) => row.until > (one?.until ?? 0) ? row : one, null);
     this.whole = rows[0]?.device_hash ?? this.params.hash;
     setText(this.code, this.whole);
+    this.stored = rows.map(toldBy).findLast(Boolean) ?? "";
     this.heard();
     setText(this.facts.first, first ? within(first, this.range, this.now()) : t("unknown"));
     setText(this.facts.last, last ? within(last, this.range, this.now()) : t("unknown"));
@@ -157,8 +159,12 @@ class Advertiser extends HistoryView {
     setText(this.facts.pis, number(heard.length));
   }
 
+  // What is told now is later than what is stored, and of this time when that lasts until now.
   heard() {
-    setText(this.name, this.page.seen.told().get(this.whole) ?? "");
+    const now = this.page.seen.told().get(this.whole) ?? "", live = now && (this.range.preset || !this.stored);
+    setText(this.name, live ? now : this.stored);
+    this.toldWhen.hidden = !live && !this.stored;
+    setText(this.toldWhen, t(live ? "advertiser.told_now" : "advertiser.told"));
   }
 
   summary(heard) {

@@ -6,6 +6,11 @@ export function plain(value) {
   return ["string", "number"].includes(typeof value) ? String(value) : "";
 }
 
+// What an advertiser calls itself, by a row of "presence" or "track".
+export function toldBy(row) {
+  return [plain(row.advertiser_name) || plain(row.company), plain(row.beacon)].filter(Boolean).join(" · ");
+}
+
 export function milliseconds(text) {
   const time = Date.parse(plain(text));
   return Number.isNaN(time) ? null : time;

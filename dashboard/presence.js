@@ -1,7 +1,7 @@
 // Who is where: each advertiser at the Pi that hears it best.
 import { download } from "./csv.js";
 import { h, note, searchField, setText } from "./dom.js";
-import { dbm, milliseconds, placeOf, plain, time } from "./format.js";
+import { dbm, milliseconds, placeOf, plain, time, toldBy } from "./format.js";
 import { HistoryView } from "./history.js";
 import { Table } from "./table.js";
 import { number, t } from "./words.js";
@@ -51,8 +51,7 @@ class Presence extends HistoryView {
 
   name(told) {
     this.all = this.rows.map((raw) => {
-      const stored = [plain(raw.advertiser_name) || plain(raw.company), plain(raw.beacon)].filter(Boolean).join(" · ");
-      const row = { raw, name: told.get(raw.device_hash) ?? stored, place: placeOf(raw) };
+      const row = { raw, name: told.get(raw.device_hash) ?? toldBy(raw), place: placeOf(raw) };
       row.words = [raw.device_hash, raw.device_id, row.place, row.name, raw.zone, t(raw.zone)].map(plain).join(" ").toLowerCase();
       return row;
     });

@@ -215,6 +215,8 @@ export const es = {
   "advertiser.others": ["{n} Pi más lo oyó, con menos frecuencia: vea las bandas", "{n} Pis más lo oyeron, con menos frecuencia: vea las bandas"],
   "advertiser.lane": "{pi}: oído en {n} detecciones; durante {span} no escuchaba o se perdieron sus lotes",
   "advertiser.says": "{pi}: {n} detecciones, la más fuerte {best} dBm",
+  "advertiser.told": "Nombre y baliza: lo último que dijo en este tiempo.",
+  "advertiser.told_now": "Nombre y baliza: lo que dice ahora.",
   "advertiser.between": "entre {from} y {until}",
 
   "coverage.lanes": "Cuándo escuchó cada Pi",

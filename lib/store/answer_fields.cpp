@@ -87,7 +87,10 @@ Fields fields_of(const TrackPoint &point) {
             {"first", value(point.first)},
             {"last", value(point.last)},
             {"reason", value(point.reason)},
-            {"device_hash", if_heard(point.device_hash)}};
+            {"device_hash", if_heard(point.device_hash)},
+            {"advertiser_name", if_any(point.told.name)},
+            {"beacon", if_any(point.told.beacon)},
+            {"company", if_any(point.told.company)}};
 }
 
 Fields fields_of(const Occupied &occupied) {

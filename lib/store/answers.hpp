@@ -69,6 +69,7 @@ struct TrackPoint {
     std::int64_t rssi = 0, rssi_sum = 0, detections = 0;  // dBm, the strongest, and the sum of all
     Zone zone = Zone::far;
     std::optional<std::string> reason;  // of a gap
+    Told told;  // of the last row in which it was heard: what it told last of itself within the whole time
     double mean_rssi() const {
         return detections == 0 ? 0 : static_cast<double>(rssi_sum) / static_cast<double>(detections);
     }

@@ -1,6 +1,7 @@
 #include "store/questions.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -23,11 +24,24 @@ constexpr std::int64_t most_pis = 100'000, most_stretches = 1'000'000;
 // Who was heard over a longer time is told by rollups: then times are those at which five minutes began. An hour and a bit: "now" is some seconds
 // ahead, for clocks that are.
 constexpr std::int64_t long_ms = 3'660'000;
+// What an advertiser told last is looked for in so many of the five minutes in which it was heard, and among so many details of each.
+constexpr std::size_t most_told_buckets = 3;
+constexpr std::int64_t most_told = 1'000;
 
 // Rows came the latest first, so that a limit keeps those; they are read in order.
 template <class Row>
 void in_order(Answers<Row> &answers) {
     std::reverse(answers.rows.begin(), answers.rows.end());
+}
+
+// When five minutes began in which it was heard, or a step of several such in which it was; the latest of these, as many as are looked into.
+std::vector<std::int64_t> latest_times(const std::vector<TrackPoint> &latest_first) {
+    std::set<std::int64_t, std::greater<>> times;
+    for (const auto &point : latest_first) {
+        if (times.size() == most_told_buckets) break;
+        times.insert(beginning_of_bucket(to_milliseconds(point.last.value_or(point.from))));
+    }
+    return {times.begin(), times.end()};
 }
 
 bool is_prefix(const std::string &hash) {
@@ -193,6 +207,37 @@ Asked Questions::heard_by(Asked asked) {
     return asked;
 }
 
+// When the last five minutes began in which it was heard; points: of the steps that were asked for, the latest first.
+std::vector<std::int64_t> Questions::last_heard(Asked asked, const Answers<TrackPoint> &points) {
+    auto times = latest_times(points.rows);
+    const bool enough = times.size() == most_told_buckets || !points.more;
+    if (times.empty() || (enough && asked.every == rollup_ms)) return times;
+    if (enough) asked.since = std::max(asked.since, times.back());
+    asked.every = rollup_ms;
+    asked.most = most_told;
+    asked.reads = Reads::rollups;
+    use_rollups(asked);
+    return latest_times(all<TrackPoint>(Question::track, asked).rows);
+}
+
+// A name and a beacon may come in advertisements of their own: each is the last one. Details that are deleted tell nothing.
+Told Questions::last_told(Asked asked, const std::vector<std::int64_t> &buckets) {
+    Told told;
+    const auto since = asked.since, until = asked.until;
+    asked.most = most_told;
+    for (const auto bucket : buckets) {
+        if (!told.name.empty()) break;
+        asked.since = std::max(since, bucket);
+        asked.until = std::min(until, bucket + rollup_ms);
+        rows_->ask(Question::told, asked, [&](const Columns &row) {
+            const Told one = read_told(row.text(0).value_or(""));
+            for (const auto member : {&Told::name, &Told::beacon, &Told::company})
+                if ((told.*member).empty()) told.*member = one.*member;
+        });
+    }
+    return told;
+}
+
 Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, const Scope &scope) {
     return within([&] {
         auto asked = asked_of(scope);
@@ -204,6 +249,7 @@ Answers<TrackPoint> Questions::track(const std::vector<std::string> &hashes, con
         }
         auto answers = all<TrackPoint>(Question::track, heard);
         tell_cut(answers, heard);
+        if (!answers.rows.empty()) answers.rows.front().told = last_told(asked, last_heard(asked, answers));
         in_order(answers);
         // Before the first of these, more may have been cut off.
         const Time since = answers.more ? answers.rows.front().from : scope.since;

@@ -61,7 +61,7 @@ class Questions {
     // The strongest first. Of more than an hour, times are those at which five minutes began, as far as rollups tell them; so in top().
     Answers<Presence> presence(const Scope &scope);
     // One advertiser, by its hash or a beginning of it that no other has (else Ambiguous); several hashes, of which some may be unknown: one
-    // whose key changes.
+    // whose key changes. What it told of itself is looked for in the last three of the five minutes in which it was heard.
     Answers<TrackPoint> track(const std::vector<std::string> &hashes, const Scope &scope);
     Answers<Occupied> occupancy(const Scope &scope);
     Answers<CoverageStretch> coverage(const Scope &scope);  // Pi by Pi
@@ -84,6 +84,8 @@ class Questions {
     bool are_deleted(const Asked &asked, std::int64_t bucket);
     void use_rollups(Asked &asked);
     Asked heard_by(Asked asked);
+    std::vector<std::int64_t> last_heard(Asked asked, const Answers<TrackPoint> &points);
+    Told last_told(Asked asked, const std::vector<std::int64_t> &buckets);
     Answers<PiState> states(const Asked &asked, Time present);
     Answers<CoverageStretch> stretches(Asked asked, Time present);
 

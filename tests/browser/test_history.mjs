@@ -286,6 +286,40 @@ test("names and beacons are those that are told now, also when they come after t
   await shows(page, ".who", /Book trolley/);
 });
 
+test("one advertiser has the name and beacon that it told last within the time, or tells now", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blepipe-told-"));
+  try {
+    const at = (hours) => new Date(Date.now() - hours * 3600_000).toISOString(), beacon = { eddystone_url: { url: "https://x/<i>" } };
+    const heard = (hours, told) => batch("pi-hall", [detection(1, -50, { timestamp: at(hours), ...told })], { timestamp: at(hours), seq: 10 - hours });
+    const lines = [heard(5, { local_name: "Book <img src=x onerror=\"window.harmed=1\">" }), heard(3, { local_name: "Trolley", beacon })];
+    const db = await store(join(folder, "told.db"), lines.map((line) => `${JSON.stringify(line)}\n`));
+    const blews = await startBlews({ options: ["--db", db] });
+    const { device_hash: hash } = lines[0].detections[0];
+    const page = await open(`#/advertiser?hash=${hash}&since=24h`, { blews });
+    await shows(page, ".who .code", /Trolley · eddystone_url https:\/\/x\/<i>/);
+    await shows(page, ".who", /as it was last told within this time/);
+    await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=${at(6)}&until=${at(4)}`);
+    await shows(page, ".who .code", /Book <img src=x onerror="window.harmed=1">/);
+    await blews.feed(batch("pi-hall", [detection(1, -50, { local_name: "New" })], { run_id: "new" }));
+    await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=7d`);
+    await shows(page, ".who .code", / New$/);
+    await shows(page, ".who", /as it is told now/);
+    await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=${at(6)}&until=${at(4)}`);
+    await shows(page, ".who .code", /Book <img/);
+    await shows(page, ".who", /as it was last told within this time/);
+    assert.equal(await page.evaluate("window.harmed"), undefined);
+    assert.equal(await page.locator(".who img").count(), 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("an advertiser that told no name has none, and no word about it", async () => {
+  const page = await open(`#/advertiser?hash=${TROLLEY}&${THREE_DAYS}`);
+  assert.match(await page.locator(".who .code").innerText(), new RegExp(`^${TROLLEY}\\s*$`));
+  assert.ok(await page.locator(".who .note").isHidden());
+});
+
 test("what is renewed keeps the rows, and a selection in them", async () => {
   const page = await open(`#/coverage?${THREE_DAYS}`);
   const kept = await page.locator(".history section").nth(1).locator("tbody tr").first().elementHandle();

@@ -98,6 +98,25 @@ class Questions(Query):
                          [("pi-test", "2026-11-22T00:10:00.000Z"), ("pi-other", "2026-11-22T00:10:00.000Z")])
         self.assertEqual(self.rows("track", HASH[:9], "--since", START, "--until", "2026-11-22T00:10:00Z"), found)
 
+    def test_track_tells_what_it_told_last(self):
+        harm = "\x1b[31m\n=1+1\u202e"
+        lines = [json.loads(line) for line in make_batches(2, "pi-told")]
+        lines[0]["detections"][0].update(local_name=f"={harm}", company="76")
+        lines[1]["detections"][0].update(device_hash=HASH, beacon={"eddystone_url": {"url": harm}})
+        self.store([json.dumps(line) for line in lines])
+        words = ("track", HASH, "--since", START, "--until", "2026-11-22T00:10:00Z", "--device")
+        found, *others = (row for row in self.rows(*words, "pi-told") if "company" in row)
+        self.assertEqual(([found[name] for name in ("what", "advertiser_name", "beacon", "company")], others),
+                         (["heard", f"={harm}", f"eddystone_url {harm}", "76"], []))
+        self.assertEqual([row for row in self.rows(*words, "pi-test") if {"advertiser_name", "beacon", "company"} & set(row)], [])
+        for form, name in (("table", "=\\u001b[31m\\u000a=1+1\\u202e"), ("csv", "'=\\u001b[31m\\u000a=1+1\\u202e")):
+            code, out, _ = self.ask(*words, "pi-told", "--format", form)
+            self.assertEqual(code, 0)
+            self.assertIn(name, out.decode())
+            self.assertIn("advertiser_name", out.decode().splitlines()[0])
+            for harmful in ("\x1b", "\u202e"):
+                self.assertNotIn(harmful, out.decode())
+
     def test_track_of_an_address(self):
         source = tool_path("blescan"), pathlib.Path(os.environ["BLEPIPE_SOURCE"], "examples", "sample.btsnoop")
         (self.folder / "key").write_text("a key of this test\n")

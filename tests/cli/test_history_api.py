@@ -68,6 +68,21 @@ class Questions(Api):
                 with self.subTest(name, **extra):
                     self.assertEqual(self.rows(name, **arguments), [json.loads(line) for line in out.splitlines()])
 
+    def test_what_an_advertiser_told_last(self):
+        first, second = (json.loads(line) for line in make_batches(2, "pi-told"))
+        name = "<b>\x1b[31m\u202e\" trolley"
+        first["detections"][0].update(local_name=name)
+        second["detections"][0].update(device_hash=first["detections"][0]["device_hash"], local_name="Later")
+        self.store([json.dumps(first), json.dumps(second)])
+        self.serve("--db", "ble.db")
+        advertiser = first["detections"][0]["device_hash"]
+        for until, wanted in ((second["detections"][0]["timestamp"], name), (END, "Later")):
+            for every in ("5m", "1h", "90s"):
+                found = self.rows("track", hash=advertiser, since=START, until=until, device="pi-told", every=every)
+                self.assertEqual([row["advertiser_name"] for row in found if row["what"] == "heard"][-1], wanted, (until, every))
+        status, _, body = self.ask("track", hash=advertiser, since=START, until=second["detections"][0]["timestamp"])
+        self.assertEqual((status, [byte for byte in (b"\x1b", "\u202e".encode()) if byte in body]), (200, []))
+
     def test_rows_of_each_pi(self):
         self.serve("--db", "ble.db")
         found = self.rows("occupancy", since=START, until=END, by="device")

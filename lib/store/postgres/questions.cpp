@@ -31,6 +31,7 @@ const string from_detections =
     " FROM detections JOIN batches ON batches.id = detections.batch"
     " WHERE detections.timestamp >= $1::bigint AND detections.timestamp < $2::bigint AND " +
     chosen_batches;
+const string of_these = " AND advertiser = ANY ($7::bigint[])";
 const string one_device = " SELECT id FROM devices WHERE device_id = $8::text";
 
 const string any_place =
@@ -124,8 +125,8 @@ const string one_track =
     ", each AS (SELECT detections.timestamp / $6::bigint AS step, advertiser, batches.device, batches.place,"
     " min(detections.timestamp) AS first, max(detections.timestamp) AS last, max(rssi) AS rssi,"
     " sum(rssi) AS rssi_sum, count(*) AS detections, min(zone) AS zone" +
-    from_detections +
-    " AND advertiser = ANY ($7::bigint[]) GROUP BY 1, 2, 3, 4)"
+    from_detections + of_these +
+    " GROUP BY 1, 2, 3, 4)"
     " SELECT device_id, places.name, places.location, device_hash, step, each.first, each.last, rssi, "
     "rssi_sum,"
     " each.detections, zone"
@@ -133,6 +134,10 @@ const string one_track =
     "advertiser"
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT "
     "$5::bigint";
+
+const string last_told = " SELECT details::text" + from_detections + of_these +
+                         " AND details IS NOT NULL"
+                         " ORDER BY detections.timestamp DESC, details::text COLLATE \"C\" LIMIT $5::bigint";
 
 // One step more than is asked for, whole.
 const string how_many =
@@ -186,6 +191,7 @@ Statements all_statements() {
     all.put(Question::pis, all_pis);
     all.put(Question::track, one_track);
     all.put(Question::track, postgres_rolled::track(), Reads::rollups);
+    all.put(Question::told, last_told);
     all.put(Question::expired, postgres_rolled::expired());
     all.put(Question::unsettled, postgres_rolled::unsettled_hours());
     all.put(Question::cut, postgres_rolled::cut());

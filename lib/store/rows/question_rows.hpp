@@ -19,6 +19,7 @@ enum class Question {
     pis,
     presence,  // by `reads`
     track,  // of `advertisers`, by `reads`, details or rollups: these for steps of whole five minutes, without the first and last time in each
+    told,   // the details of `advertisers`, those of the latest detections first
     expired,    // was anything deleted of a day of that time?
     cut,        // are rollups of a day of that time deleted in part?
     unsettled,  // hours of that time in which something changed since rollups_hour was made

@@ -28,10 +28,12 @@ const string chosen_batches =
     "(?3 IS NULL OR batches.device = ?3)"
     " AND (?4 IS NULL OR batches.place IN (SELECT id FROM places WHERE name = ?4 OR location = ?4))";
 // CROSS: in the order of time, as they are on disk.
-const string from_detections =
-    " FROM detections CROSS JOIN batches ON batches.id = detections.batch"
+const string of_that_time =
+    " CROSS JOIN batches ON batches.id = detections.batch"
     " WHERE detections.timestamp >= ?1 AND detections.timestamp < ?2 AND " +
     chosen_batches;
+const string from_detections = " FROM detections" + of_that_time;
+const string of_these = " AND advertiser IN (SELECT value FROM json_each(?7))";
 const string one_device = " SELECT id FROM devices WHERE device_id = ?8";
 
 const string any_place =
@@ -63,13 +65,19 @@ const string one_track =
     ", each AS (SELECT detections.timestamp / ?6 AS step, advertiser, batches.device, batches.place,"
     " min(detections.timestamp) AS first, max(detections.timestamp) AS last, max(rssi) AS rssi,"
     " sum(rssi) AS rssi_sum, count(*) AS detections, min(zone) AS zone" +
-    from_detections +
-    " AND advertiser IN (SELECT value FROM json_each(?7)) GROUP BY 1, 2, 3, 4)"
+    from_detections + of_these +
+    " GROUP BY 1, 2, 3, 4)"
     " SELECT device_id, places.name, places.location, device_hash, step, each.first, each.last, rssi, "
     "rssi_sum,"
     " each.detections, zone"
     " FROM each JOIN devices ON devices.id = device JOIN advertisers ON advertisers.id = advertiser"
     " LEFT JOIN places ON places.id = place ORDER BY step DESC, device_id DESC, each.last DESC LIMIT ?5";
+
+// The first of them is looked for once: where no details are stored at all, nothing is read.
+const string last_told =
+    " SELECT details.details FROM (SELECT 1 FROM details LIMIT 1) CROSS JOIN detections"
+    " CROSS JOIN details USING (batch, n)" +
+    of_that_time + of_these + " ORDER BY detections.timestamp DESC, details.details LIMIT ?5";
 
 // One step more than is asked for, whole.
 const string how_many =
@@ -119,6 +127,7 @@ Statements all_statements() {
     all.put(Question::pis, all_pis);
     all.put(Question::track, one_track);
     all.put(Question::track, sqlite_rolled::track(), Reads::rollups);
+    all.put(Question::told, last_told);
     all.put(Question::expired, sqlite_rolled::expired());
     all.put(Question::unsettled, sqlite_rolled::unsettled_hours());
     all.put(Question::cut, sqlite_rolled::cut());
