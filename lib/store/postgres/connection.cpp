@@ -95,7 +95,7 @@ void Connection::set_up() {
         "'hex'; SET jit = off;"
         "SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;"
         "SELECT set_config('lock_timeout', '10s', false) WHERE current_setting('lock_timeout') = '0';"
-        "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'");
+        "SELECT (extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint");
     lock_timeout_ = std::chrono::milliseconds(waits.integer(0, 0));
 }
 

@@ -110,15 +110,15 @@ string each(const string &columns, const string &keys, const string &which) {
 const string seats = "advertiser, device, place, min(zone) AS zone", by_seat = "1, 2, 3";
 const string pis = "advertiser, device, min(first) AS first", by_pi = "1, 2";
 
-string who_is_where(const string &told) {
-    return each(seats, by_seat, "") + these("each", "max(rssi)") + best_of_each(told);
-}
+const string who_is_where =
+    each(seats, by_seat, "") + these("each", "max(rssi)") + best_of_each(told_by_details);
 const string most_heard = each(pis, by_pi, "") + most_of_each;
-// Of many days there are more advertisers than fit into memory with all that is known of them: who is told is found out first.
+// Of a day there are many advertisers who are not told, of many days more than fit into memory with all that is known of them: who is told is
+// found out first.
 const string only_these = " WHERE advertiser IN (SELECT advertiser FROM these)";
-const string who_is_where_in_days =
+const string who_is_where_in_rollups =
     these("heard", "max(strongest)") + each(seats, by_seat, only_these) + best_of_each(told_by_none);
-const string most_heard_in_days =
+const string most_heard_in_rollups =
     these("heard", "sum(detections)") + each(pis, by_pi, only_these) + most_of_each;
 
 const string one_track =
@@ -200,26 +200,17 @@ Statements all_statements() {
     all.put(Question::gaps, all_gaps);
     all.put(Question::losses, all_missing);
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi}) {
+        const bool details = reads == Reads::details;
         all.put(Question::presence,
-                postgres_rolled::heard(reads) +
-                    who_is_where(reads == Reads::details ? told_by_details : told_by_none),
-                reads);
+                postgres_rolled::heard(reads) + (details ? who_is_where : who_is_where_in_rollups), reads);
         all.put(Question::occupancy_by_device, postgres_rolled::occupancy(reads, true) + how_many_by_device,
                 reads);
-        all.put(Question::top, postgres_rolled::heard(reads) + most_heard, reads);
+        all.put(Question::top, postgres_rolled::heard(reads) + (details ? most_heard : most_heard_in_rollups),
+                reads);
     }
     for (const auto reads : {Reads::details, Reads::rollups, Reads::few, Reads::of_pi, Reads::counts})
         all.put(Question::occupancy, postgres_rolled::occupancy(reads, false) + how_many, reads);
     return all;
-}
-
-Statements statements_of_days() {
-    Statements some(asked);
-    for (const auto reads : {Reads::rollups, Reads::few, Reads::of_pi}) {
-        some.put(Question::presence, postgres_rolled::heard(reads) + who_is_where_in_days, reads);
-        some.put(Question::top, postgres_rolled::heard(reads) + most_heard_in_days, reads);
-    }
-    return some;
 }
 
 const Statements &statements() {
@@ -229,9 +220,7 @@ const Statements &statements() {
 
 // Connection knows a statement by its text's place.
 Query query_of(Question question, const Asked &what) {
-    static const auto of_days = statements_of_days();
-    const bool days = what.days_since < what.days_until && of_days.has(question, what.reads);
-    return {(days ? of_days : statements()).of(question, what.reads).c_str()};
+    return {statements().of(question, what.reads).c_str()};
 }
 
 // Does it read batches that are to be merged? With rollups all do.

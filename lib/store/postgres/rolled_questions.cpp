@@ -22,7 +22,7 @@ const string batches_due =
     "rollup_due CROSS JOIN LATERAL (SELECT * FROM batches WHERE id BETWEEN from_batch AND to_batch OFFSET 0)"
     " AS batches";
 const string due_batches =
-    ", due AS MATERIALIZED (SELECT id, greatest(oldest, $9::bigint) AS first,"
+    ", due AS MATERIALIZED (SELECT id, device, place, greatest(oldest, $9::bigint) AS first,"
     " least(newest, $10::bigint - 1) AS last"
     " FROM " +
     batches_due + " WHERE oldest < $10::bigint AND newest >= $9::bigint" + chosen_batches + ")";
@@ -33,7 +33,7 @@ const string from_due =
     " WHERE detections.timestamp >= due_buckets.bucket * 300000"
     " AND detections.timestamp < (due_buckets.bucket + 1) * 300000"
     " AND detections.timestamp >= $9::bigint AND detections.timestamp < $10::bigint OFFSET 0) AS detections"
-    " JOIN batches ON batches.id = detections.batch WHERE detections.batch IN (SELECT id FROM due)";
+    " JOIN due AS batches ON batches.id = detections.batch WHERE cardinality($15::bigint[]) > 0";
 
 string from_detections(const string &since, const string &until) {
     return " FROM detections JOIN batches ON batches.id = detections.batch"
@@ -41,12 +41,24 @@ string from_detections(const string &since, const string &until) {
            since + "::bigint AND detections.timestamp < " + until + "::bigint" + chosen_batches;
 }
 
-// The same of all three: of batches to be merged, and before and after the whole five minutes.
+// Before and after the whole five minutes. Each of their batches is looked up once: the server knows neither how few they are, nor that
+// detections come by batches, and would read all batches there are. `more`: about detections.
+string ends(const string &more = "") {
+    const string found =
+        "SELECT timestamp, advertiser, batch, rssi, zone FROM detections WHERE timestamp >= ";
+    return ", ends AS MATERIALIZED (" + found + "$1::bigint AND timestamp < $9::bigint" + more +
+           " UNION ALL " + found + "$10::bigint AND timestamp < $2::bigint" + more +
+           "), batches_of_ends AS MATERIALIZED (SELECT id, device, place FROM (SELECT DISTINCT batch FROM"
+           " ends) AS these CROSS JOIN LATERAL (SELECT * FROM batches WHERE id = these.batch OFFSET 0) AS"
+           " batches WHERE true" +
+           chosen_batches + ")";
+}
+const string from_ends =
+    " FROM ends AS detections JOIN batches_of_ends AS batches ON batches.id = detections.batch WHERE true";
+
+// The same of both: of batches to be merged, and of ends().
 string of_details(const string &columns, const string &more = "") {
-    string sql;
-    for (const auto &from : {from_due, from_detections("$1", "$9"), from_detections("$10", "$2")})
-        sql += " UNION ALL SELECT " + columns + from + more;
-    return sql;
+    return " UNION ALL SELECT " + columns + from_due + more + " UNION ALL SELECT " + columns + from_ends;
 }
 
 const string of_these = "advertiser = ANY ($7::bigint[])";
@@ -77,7 +89,7 @@ string from_rollups(Reads reads, const string &table, const string &number, cons
                     const string &until) {
     if (reads == Reads::rollups)
         return " FROM " + table + " AS part WHERE " + number + " >= " + from + " AND " + number + " < " +
-               until;
+               until + " AND " + from + " < " + until;
     const bool days = number == "day";
     const string each_one = days ? "known.day" : "known.day * 288 + n";
     return " FROM (SELECT " + each_one + " AS wanted FROM rollup_days AS known" +
@@ -131,7 +143,7 @@ string told(Reads reads, const string &device) {
 
 const string &track() {
     static const string sql =
-        due_batches + wanted +
+        due_batches + ends(" AND " + of_these) + wanted +
         ", heard (at, advertiser, device, place, strongest, rssi_sum, detections, zone) AS (" + of_buckets +
         of_days + of_details(of_detection, " AND " + of_these) +
         "), each AS (SELECT at / $6::bigint AS step, advertiser, device, place, max(strongest) AS rssi,"
@@ -215,7 +227,7 @@ string heard(Reads reads) {
                " WHERE " + number + " = these AND " + table +
                ".place = their.place OFFSET 0) AS part WHERE ($3::bigint IS NULL OR device = $3::bigint)";
     };
-    return due_batches + their_places + heard +
+    return due_batches + ends() + their_places + heard +
            merged("bucket * 300000, bucket * 300000", from_these("rollups", "bucket", "$14")) +
            " UNION ALL " +
            merged("hour::bigint * 3600000 + first * 300000, hour::bigint * 3600000 + last * 300000",
@@ -246,8 +258,9 @@ string occupancy(Reads reads, bool by_device) {
               " AND number NOT IN (SELECT step FROM unsettled)" +
                   of_that_place
             : "";
-    return due_batches + their_places + (reads == Reads::counts ? unsettled : "") + ", heard (step, " +
-           device + "place, advertiser, zone) AS (" + heard + "), each AS (SELECT step, " + device +
+    return due_batches + (reads == Reads::details ? "" : ends()) + their_places +
+           (reads == Reads::counts ? unsettled : "") + ", heard (step, " + device +
+           "place, advertiser, zone) AS (" + heard + "), each AS (SELECT step, " + device +
            "place, advertiser, min(zone) AS zone FROM heard GROUP BY step, " + device +
            "place, advertiser), told (step, " + device + "place, near, medium, far) AS (" +
            told(reads, their) + "), together (step, " + device +
