@@ -14,7 +14,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 // As many as one step takes: more of them would be behind for long.
-constexpr std::uint64_t much = 20'000;
+constexpr std::uint64_t much = 150'000;
 // Each step is a commit, so a resting input has few; what is counted over hours and days has fewer still.
 constexpr seconds steps_every(5);
 constexpr minutes hours_every(10);
