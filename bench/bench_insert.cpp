@@ -1,6 +1,6 @@
 // bench_insert: the yardstick for bleingest. A bare loop of prepared INSERTs of the same rows into the same tables, in
-// transactions of the same size, with the same settings; parsing, looking up ids and adding up what goes into the rollups is done before the clock
-// starts.
+// transactions of the same size, with the same settings; parsing, looking up ids, sorting and adding up what goes into the rollups is done before the
+// clock starts.
 //   bench_insert BATCHES.ndjson NEW.db       prints seconds elapsed and of processor time
 #include <algorithm>
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,7 @@ using namespace ble;
 namespace {
 
 struct Row {
-    std::int64_t timestamp, advertiser, rssi, zone, count;
+    std::int64_t timestamp, batch, n, advertiser, rssi, zone, count;
 };
 struct Rolled {
     std::int64_t detections = 0, reports = 0, strongest = -1000, rssi_sum = 0, zone = 9;
@@ -32,11 +33,14 @@ using Rollup = std::map<std::pair<std::int64_t, std::int64_t>, Rolled>;  // by b
 
 struct Prepared {
     std::int64_t seq, timestamp;
-    std::vector<Row> rows;
     std::vector<std::pair<std::int64_t, std::string>> new_advertisers;
-    Rollup rollup = {}, hours = {};  // of the transaction, with its last one; of all, with the last of all
+    std::vector<Row> rows;  // with the last one of a transaction: of all of it, in the order of the table
+    Rollup rollup = {},
+           hours = {};  // with the last one of a transaction: of a step; with the last of all: of all
     bool last_of_transaction = false;
 };
+
+constexpr std::size_t detections_a_step = 150'000;  // as bleingest merges them when they come without a pause
 
 void add(Rollup &rollup, std::int64_t number, const Row &row) {
     Rolled &sum = rollup[{number, row.advertiser}];
@@ -56,37 +60,53 @@ std::vector<Prepared> prepare(const char *path) {
     BatchParser parser;
     std::map<std::string, std::int64_t> ids;
     std::vector<Prepared> all;
-    std::size_t bytes = 0;
+    std::vector<Row> rows;
+    std::size_t bytes = 0, waiting = 0;
     Rollup rollup, hours;
+    const auto commit = [&] {
+        Prepared &last = all.back();
+        last.last_of_transaction = true;
+        const auto key = [](const Row &row) { return std::tie(row.timestamp, row.batch, row.n); };
+        std::sort(rows.begin(), rows.end(), [&](const Row &a, const Row &b) { return key(a) < key(b); });
+        waiting += rows.size();
+        last.rows = std::exchange(rows, {});
+        if (waiting < detections_a_step) return;
+        last.rollup = std::exchange(rollup, {});
+        waiting = 0;
+    };
     for (std::string line; std::getline(file, line);) {
         const ParsedLine parsed = parser.parse(line);
         const Batch &batch = std::get<ParsedBatch>(parsed).batch;
         bytes += line.size() + 1;
         if (bytes > pipe_capacity) {  // bleingest would have looked at as much
-            all.back().last_of_transaction = true;
-            all.back().rollup = std::exchange(rollup, {});
+            commit();
             bytes = line.size() + 1;
         }
         Prepared &one = all.emplace_back();
         one.seq = static_cast<std::int64_t>(batch.position->seq);
         one.timestamp = milliseconds(*batch.timestamp);
+        std::int64_t n = 0;
         for (const auto &d : batch.detections) {
             const auto [found, added] =
                 ids.try_emplace(std::string(d.device_hash.text()), std::int64_t(ids.size() + 1));
             const auto id = found->second;
             if (added) one.new_advertisers.emplace_back(id, d.device_hash.text());
-            one.rows.push_back({milliseconds(d.timestamp), id, d.rssi_dbm, std::int64_t(d.zone), *d.count});
-            const auto bucket = one.rows.back().timestamp / rollup_ms;
-            add(rollup, bucket, one.rows.back());
-            add(hours, bucket / buckets_an_hour, one.rows.back());
+            rows.push_back({milliseconds(d.timestamp), std::int64_t(all.size()), n++, id, d.rssi_dbm,
+                            std::int64_t(d.zone), *d.count});
+            const auto bucket = rows.back().timestamp / rollup_ms;
+            add(rollup, bucket, rows.back());
+            add(hours, bucket / buckets_an_hour, rows.back());
         }
     }
-    if (!all.empty()) all.back().rollup = std::move(rollup), all.back().hours = std::move(hours);
+    if (all.empty()) return all;
+    commit();
+    all.back().rollup.merge(rollup);
+    all.back().hours = std::move(hours);
     return all;
 }
 
-// What rolls up to one row comes once or twice, so the least that can be done is an upsert for each of a transaction; rows of hours are made when the
-// input rests, which is at its end.
+// What rolls up to one row comes in several steps, so the least that can be done is an upsert for each of a step; rows of hours are made when the input
+// rests, which is at its end.
 class Rollups {
   public:
     explicit Rollups(Database &database)
@@ -131,11 +151,9 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
     database.execute("BEGIN IMMEDIATE");
     for (const auto &one : batches) {
         batch.run(one.seq, one.timestamp);
-        const auto id = database.last_insert_id();
         for (const auto &[number, hash] : one.new_advertisers) advertiser.run(number, hash, one.timestamp);
-        std::int64_t n = 0;
         for (const auto &row : one.rows)
-            detection.run(row.timestamp, id, n++, row.advertiser, row.rssi, row.zone, row.count);
+            detection.run(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
         rollups.put(one.rollup, one.hours);
         if (one.last_of_transaction) database.execute("COMMIT; BEGIN IMMEDIATE");
     }

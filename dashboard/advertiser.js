@@ -1,7 +1,7 @@
 // One advertiser: how strong it was at each Pi, and when nobody could have heard it.
 import { Legend, TimeChart } from "./chart.js";
 import { card, h, note, searchField, setText } from "./dom.js";
-import { clockTime, day, dbm, moment, placeOf, span, toldBy } from "./format.js";
+import { asTold, clockTime, day, dbm, latestTold, moment, placeOf, span, toldBy } from "./format.js";
 import { HistoryView, MOST_ROWS, timed } from "./history.js";
 import { Lanes } from "./lanes.js";
 import { stepOf } from "./range.js";
@@ -150,7 +150,7 @@ class Advertiser extends HistoryView {
     const last = rows.reduce((one, row) => row.until > (one?.until ?? 0) ? row : one, null);
     this.whole = rows[0]?.device_hash ?? this.params.hash;
     setText(this.code, this.whole);
-    this.stored = rows.map(toldBy).findLast(Boolean) ?? "";
+    this.stored = rows.map(toldBy).findLast(asTold) ?? ["", ""];
     this.heard();
     setText(this.facts.first, first ? within(first, this.range, this.now()) : t("unknown"));
     setText(this.facts.last, last ? within(last, this.range, this.now()) : t("unknown"));
@@ -161,10 +161,11 @@ class Advertiser extends HistoryView {
 
   // What is told now is later than what is stored, and of this time when that lasts until now.
   heard() {
-    const now = this.page.seen.told().get(this.whole) ?? "", live = now && (this.range.preset || !this.stored);
-    setText(this.name, live ? now : this.stored);
-    this.toldWhen.hidden = !live && !this.stored;
-    setText(this.toldWhen, t(live ? "advertiser.told_now" : "advertiser.told"));
+    const isPast = !this.range.preset && asTold(this.stored) !== "";
+    const now = isPast ? undefined : this.page.seen.told().get(this.whole), all = latestTold(this.stored, now);
+    setText(this.name, asTold(all));
+    this.toldWhen.hidden = !asTold(all);
+    setText(this.toldWhen, t(now && asTold(now) === asTold(all) ? "advertiser.told_now" : "advertiser.told"));
   }
 
   summary(heard) {

@@ -6,9 +6,18 @@ export function plain(value) {
   return ["string", "number"].includes(typeof value) ? String(value) : "";
 }
 
-// What an advertiser calls itself, by a row of "presence" or "track".
+// What an advertiser told of itself, by a row of "presence" or "track": its name, or else its company, and its beacon.
 export function toldBy(row) {
-  return [plain(row.advertiser_name) || plain(row.company), plain(row.beacon)].filter(Boolean).join(" · ");
+  return [plain(row.advertiser_name) || plain(row.company), plain(row.beacon)];
+}
+
+// The same of what was told later, where it was; a name and a beacon may come in advertisements of their own.
+export function latestTold(earlier, later) {
+  return earlier.map((part, i) => later?.[i] || part);
+}
+
+export function asTold(parts) {
+  return parts.filter(Boolean).join(" · ");
 }
 
 export function milliseconds(text) {

@@ -1,13 +1,15 @@
 // Who is where: each advertiser at the Pi that hears it best.
 import { download } from "./csv.js";
 import { h, note, searchField, setText } from "./dom.js";
-import { dbm, milliseconds, placeOf, plain, time, toldBy } from "./format.js";
+import { asTold, dbm, latestTold, milliseconds, placeOf, plain, time, toldBy } from "./format.js";
 import { HistoryView } from "./history.js";
 import { Table } from "./table.js";
 import { number, t } from "./words.js";
 
 const SHORT_HASH = 12, MOST_ROWS = 1000;
 const NAMED_MS = 3600_000;  // of more, the answer has no names
+
+const nameOf = (raw, told) => asTold(latestTold(toldBy(raw), told.get(raw.device_hash)));
 
 class Presence extends HistoryView {
   build() {
@@ -46,12 +48,12 @@ class Presence extends HistoryView {
 
   heard() {
     const told = this.page.seen.told();
-    if (this.all.some(({ raw, name }) => (told.get(raw.device_hash) ?? name) !== name)) this.name(told);
+    if (this.all.some(({ raw, name }) => nameOf(raw, told) !== name)) this.name(told);
   }
 
   name(told) {
     this.all = this.rows.map((raw) => {
-      const row = { raw, name: told.get(raw.device_hash) ?? toldBy(raw), place: placeOf(raw) };
+      const row = { raw, name: nameOf(raw, told), place: placeOf(raw) };
       row.words = [raw.device_hash, raw.device_id, row.place, row.name, raw.zone, t(raw.zone)].map(plain).join(" ").toLowerCase();
       return row;
     });

@@ -1,5 +1,5 @@
 // What this page has seen: the Pis, their detections of the last minutes, losses. Bounded, whatever comes.
-import { milliseconds, plain } from "./format.js";
+import { latestTold, milliseconds, plain } from "./format.js";
 import { t } from "./words.js";
 
 export const MOST_ROWS = 50_000;          // detections kept
@@ -158,11 +158,11 @@ export class Seen {
     return this.rows[this.first];
   }
 
-  // What advertisers call themselves, by hash, as far as it is kept here.
+  // The name and the beacon that each advertiser told last, by hash, as far as they are kept here.
   told() {
-    const names = new Map();
-    for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) names.set(hash, [name, beacon].filter(Boolean).join(" · "));
-    return names;
+    const told = new Map();
+    for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) told.set(hash, latestTold(told.get(hash) ?? ["", ""], [name, beacon]));
+    return told;
   }
 
   gap(data) {

@@ -215,8 +215,8 @@ export const en = {
   "advertiser.others": ["{n} more Pi heard it, less often: see the lanes", "{n} more Pis heard it, less often: see the lanes"],
   "advertiser.lane": "{pi}: heard in {n} detections; for {span} it did not listen or its batches are lost",
   "advertiser.says": "{pi}: {n} detections, the strongest {best} dBm",
-  "advertiser.told": "Name and beacon: as it was last told within this time.",
-  "advertiser.told_now": "Name and beacon: as it is told now.",
+  "advertiser.told": "Name and beacon as last told within this time.",
+  "advertiser.told_now": "Name and beacon as told now.",
   "advertiser.between": "between {from} and {until}",
 
   "coverage.lanes": "When each Pi listened",

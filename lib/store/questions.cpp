@@ -226,7 +226,7 @@ Told Questions::last_told(Asked asked, const std::vector<std::int64_t> &buckets)
     const auto since = asked.since, until = asked.until;
     asked.most = most_told;
     for (const auto bucket : buckets) {
-        if (!told.name.empty()) break;
+        if (!told.name.empty() && !told.beacon.empty() && !told.company.empty()) break;
         asked.since = std::max(since, bucket);
         asked.until = std::min(until, bucket + rollup_ms);
         rows_->ask(Question::told, asked, [&](const Columns &row) {

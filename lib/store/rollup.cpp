@@ -3,19 +3,20 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
 namespace ble {
 namespace {
 
 // What a step takes at most: some tenths of a second, for which the input waits. A row of five minutes is written once for each step in which
 // its advertiser was heard, so smaller steps cost a backlog more: with 20 000, 1.5 times all instructions of bleingest.
-constexpr std::int64_t detections_a_step = 150'000, ranges_a_step = 500, counts_a_step = 20;
+constexpr std::int64_t detections_a_step = 150'000, ranges_a_step = 4'000, counts_a_step = 20;
 // Of ranges that do not tell how many detections they have.
 constexpr std::int64_t batches_a_step = 400;
 
 }  // namespace
 
-RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()) {}
+RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()), room_(detections_a_step) {}
 
 void RollUp::stored(std::int64_t batch, std::size_t detections) {
     const auto count = static_cast<std::int64_t>(std::max<std::size_t>(detections, 1));
@@ -62,16 +63,19 @@ RolledUp RollUp::step(std::chrono::minutes occupancy) {
     return result;
 }
 
+// Where it does not come to its end, because of a time limit of the database's for example, the next one is smaller.
 RolledUp RollUp::merge_some() {
     RolledUp merged;
     std::vector<DueBatch> batches;
-    std::int64_t room = detections_a_step;
+    const std::int64_t most = std::exchange(room_, std::max<std::int64_t>(room_ / 8, 1));
+    const std::int64_t most_batches = std::max<std::int64_t>(batches_a_step * most / detections_a_step, 1);
+    std::int64_t room = most;
     for (const auto &range : rows_.due(ranges_a_step)) {
         const bool known = range.detections > 0;
-        const auto found = rows_.batches(range, known ? range.to - range.from + 1 : batches_a_step);
+        const auto found = rows_.batches(range, known ? range.to - range.from + 1 : most_batches);
         batches.insert(batches.end(), found.begin(), found.end());
         const bool whole =
-            known || static_cast<std::int64_t>(found.size()) < batches_a_step || found.back().id >= range.to;
+            known || static_cast<std::int64_t>(found.size()) < most_batches || found.back().id >= range.to;
         if (whole) {
             rows_.erase_due(range.from);
         } else {
@@ -84,6 +88,7 @@ RolledUp RollUp::merge_some() {
         if (room <= 0) break;
     }
     if (!batches.empty()) note(rows_.merge(batches));
+    room_ = std::min(2 * most, detections_a_step);
     return merged;
 }
 

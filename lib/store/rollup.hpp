@@ -43,6 +43,7 @@ class RollUp {
     RollupRows &rows_;
     std::vector<DueRange> stored_;
     std::map<std::int64_t, bool> whole_days_;  // as known in this transaction
+    std::int64_t room_;                        // how many detections the next step takes, about
 };
 
 }  // namespace ble

@@ -297,16 +297,19 @@ test("one advertiser has the name and beacon that it told last within the time, 
     const { device_hash: hash } = lines[0].detections[0];
     const page = await open(`#/advertiser?hash=${hash}&since=24h`, { blews });
     await shows(page, ".who .code", /Trolley · eddystone_url https:\/\/x\/<i>/);
-    await shows(page, ".who", /as it was last told within this time/);
+    await shows(page, ".who", /as last told within this time/);
     await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=${at(6)}&until=${at(4)}`);
     await shows(page, ".who .code", /Book <img src=x onerror="window.harmed=1">/);
     await blews.feed(batch("pi-hall", [detection(1, -50, { local_name: "New" })], { run_id: "new" }));
     await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=7d`);
-    await shows(page, ".who .code", / New$/);
-    await shows(page, ".who", /as it is told now/);
+    await shows(page, ".who .code", / New · eddystone_url https:\/\/x\/<i>$/);
+    await shows(page, ".who", /as last told within this time/);
+    await blews.feed(batch("pi-hall", [detection(1, -50, { beacon: { eddystone_url: { url: "https://y/" } } })], { run_id: "newer" }));
+    await shows(page, ".who .code", / New · eddystone_url https:\/\/y\/$/);
+    await shows(page, ".who", /as told now/);
     await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=${at(6)}&until=${at(4)}`);
     await shows(page, ".who .code", /Book <img/);
-    await shows(page, ".who", /as it was last told within this time/);
+    await shows(page, ".who", /as last told within this time/);
     assert.equal(await page.evaluate("window.harmed"), undefined);
     assert.equal(await page.locator(".who img").count(), 0);
   } finally {

@@ -124,6 +124,16 @@ TEST_CASE("a name is looked for in the last three of the five minutes in which i
     CHECK(site.told(until(start + minutes(63))) == "Trolley||76");
 }
 
+TEST_CASE("a beacon that was told before the name is told too", "[told]") {
+    const Site site(each_database());
+    site.take(4, R"({"beacon":{"eddystone_url":{"url":"https://x"}}})");
+    site.take(6, R"({"local_name":"Trolley"})");
+    site.take(12, R"({"local_name":"Cart"})");
+    CHECK(site.told(until(start + hours(1))) == "Cart|eddystone_url https://x|");
+    site.take(18, "");
+    CHECK(site.told(until(start + hours(1))) == "Cart||");
+}
+
 TEST_CASE("what details told that are deleted is not known", "[told]") {
     const Site site(each_database());
     site.take(0, R"({"local_name":"Trolley"})");

@@ -570,6 +570,37 @@ TEST_CASE("what an earlier version stored is rolled up in steps", "[rollup]") {
     check_equal(*room, reference);
 }
 
+TEST_CASE("a step that a limit of the database does not let come to its end is made smaller", "[rollup]") {
+    const auto room = make_room(in_sqlite);
+    const auto store = make_store(room->name());
+    Reference reference;
+    for (std::uint64_t seq = 0; seq < 30; ++seq) {
+        const Batch batch = make_batch(seq, 10);
+        reference.add(batch);
+        Lines().batch(batch).store(*store, start);
+    }
+    room->rows("CREATE TABLE budget (ranges INTEGER)");
+    room->rows("INSERT INTO budget VALUES (5)");
+    room->rows(
+        "CREATE TRIGGER limited BEFORE DELETE ON rollup_due BEGIN"
+        " UPDATE budget SET ranges = ranges - 1;"
+        " SELECT RAISE(ABORT, 'too long') FROM budget WHERE ranges < 0; END");
+    std::size_t refused = 0;
+    while (room->text("SELECT count(*) FROM rollup_due") != "0" && refused < 100) {
+        room->rows("UPDATE budget SET ranges = 5");
+        try {
+            store->roll_up(minutes(0));
+        } catch (const std::exception &) {
+            ++refused;
+        }
+    }
+    CHECK(refused > 2);
+    CHECK(refused < 100);
+    room->rows("DROP TRIGGER limited");
+    roll_up_all(*store);
+    check_equal(*room, reference);
+}
+
 TEST_CASE("a batch with detections far apart is merged once, also between batches of one time", "[rollup]") {
     const auto room = make_room(GENERATE(as<std::string>{}, in_sqlite, in_postgres));
     CAPTURE(room->name());
