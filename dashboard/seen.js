@@ -22,6 +22,13 @@ function words(value, depth = 0) {
   return plain(value).slice(0, LONGEST_TEXT);
 }
 
+// A beacon is an object with a member for each kind that it is of. That name tells which numbers these are.
+function beaconOf(value) {
+  if (typeof value !== "object" || value === null) return words(value);
+  const parts = Object.entries(value).slice(0, 20).map(([kind, frame]) => typeof frame === "object" ? [kind, words(frame)] : [words(frame)]);
+  return parts.flat().filter(Boolean).join(" ").slice(0, LONGEST_TEXT);
+}
+
 export class Seen {
   // now(): the time, by the server's clock.
   constructor(now) {
@@ -127,7 +134,7 @@ export class Seen {
     for (const one of list) {
       this.rows.push({
         number: this.next++, kept: now, at: unset ? came : milliseconds(one.timestamp ?? data.timestamp), pi: pi.id, piName: name || pi.id, place, hashId,
-        hash: plain(one.device_hash), name: (plain(one.local_name) || plain(one.company)).slice(0, LONGEST_TEXT), beacon: words(one.beacon),
+        hash: plain(one.device_hash), name: (plain(one.local_name) || plain(one.company)).slice(0, LONGEST_TEXT), beacon: beaconOf(one.beacon),
         address: plain(one.address), rssi: rssiOf(one), zone: zoneOf(one), count: Number.isInteger(one.count) ? one.count : null,
       });
     }
