@@ -98,9 +98,9 @@ class ScriptsTest(FolderTest):
             self.assertEqual(built.read_text(), f"--preset dev\n--build --preset dev --target {targets}\n")
             built.unlink()
 
-    def test_headers_are_precompiled_when_that_is_asked_for(self):
-        self.run_script("--precompile", "unit")
-        self.assertEqual((self.folder / "asked.cmake").read_text().splitlines()[0], "--preset dev -DBLEPIPE_PRECOMPILE=ON")
+    def test_sources_are_compiled_in_groups_when_that_is_asked_for(self):
+        self.run_script("--unity", "unit")
+        self.assertEqual((self.folder / "asked.cmake").read_text().splitlines()[0], "--preset dev -DBLEPIPE_UNITY=ON")
 
     def test_a_failure_is_named_and_stops_nothing(self):
         out = self.run_script(FAILING="pipeline", code=1)

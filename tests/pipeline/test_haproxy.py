@@ -18,18 +18,23 @@ from harness import (DEADLINE_S, Haproxy, Postgres, Tool, end_pipeline, flatten,
 
 
 class Load(threading.Thread):
-    """Writes batches to each sender, in bursts, until end(): however fast they go, there are always more."""
+    """Writes batches to each sender, in bursts, until end(): however fast they go, there are always more, and never so many more that
+    a slow machine is busy with them long after the end."""
 
-    BURST, EVERY_S, MOST = 30, 0.25, 15_000
+    BURST, EVERY_S, MOST, MOST_BEHIND = 30, 0.25, 15_000, 3_000
 
-    def __init__(self, senders):
+    def __init__(self, senders, stored):
+        """stored() says how many batches have arrived."""
         super().__init__(daemon=True)
-        self.senders, self.ended, self.written = senders, threading.Event(), []
+        self.senders, self.stored, self.ended, self.written = senders, stored, threading.Event(), []
         self.start()
 
     def run(self):
         supply = [make_batches(self.MOST, f"pi-{number}", f"{number:016x}") for number in range(len(self.senders))]
+        arrived = 0
         for first in range(0, self.MOST, self.BURST):
+            while len(self.written) > arrived + self.MOST_BEHIND and not self.ended.wait(self.EVERY_S):
+                arrived = self.stored()
             for sender, lines in zip(self.senders, supply):
                 burst = lines[first:first + self.BURST]
                 sender.write("".join(line + "\n" for line in burst))
@@ -97,7 +102,7 @@ class BehindHaproxy(unittest.TestCase):
     def test_each_is_killed_under_load_and_the_others_go_on(self):
         load = Load([self.stack.enter_context(Tool(
             "blesend", "--mode", "http", "--url", self.haproxy.url, "--cafile", self.certificate, "--inflight", 8,
-            "--spool", self.folder / f"spool-{number}", env={"HTTP_API_KEY": key})) for number, key in enumerate(self.keys)])
+            "--spool", self.folder / f"spool-{number}", env={"HTTP_API_KEY": key})) for number, key in enumerate(self.keys)], self.database.count)
         self.stack.callback(load.end)
         for name in [*self.random.sample(sorted(self.ports), 3), *self.random.choices(sorted(self.ports), k=3)]:
             self.database.wait_count(self.database.count() + self.random.randrange(1, 1000))
