@@ -177,6 +177,7 @@ const string all_missing =
     " lost_clock FROM missing"
     " WHERE ($3::bigint IS NULL OR device_id = (SELECT device_id FROM devices WHERE id = $3::bigint))"
     " AND ($4::text IS NULL OR name = $4::text OR location = $4::text)"
+    " AND (what = 'batches' OR since IS NULL OR since < iso($2::bigint))"
     " AND (what <> 'batches' OR (since >= iso($1::bigint) AND since < iso($2::bigint))"
     "  OR (coalesce(lost_to, lost_from) >= iso($1::bigint) AND coalesce(lost_from, lost_to) < "
     "iso($2::bigint)))"

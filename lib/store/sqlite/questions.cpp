@@ -112,6 +112,7 @@ const string all_missing =
     " lost_clock FROM missing"
     " WHERE (?3 IS NULL OR device_id = (SELECT device_id FROM devices WHERE id = ?3))"
     " AND (?4 IS NULL OR name = ?4 OR location = ?4)"
+    " AND (what = 'batches' OR since IS NULL OR since < strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch'))"
     " AND (what <> 'batches' OR (since >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AND since "
     "< strftime('%Y-%m-%dT%H:%M:%fZ', ?2 / 1000.0, 'unixepoch'))"
     "  OR (coalesce(lost_to, lost_from) >= strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AND "

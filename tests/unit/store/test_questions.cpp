@@ -316,7 +316,9 @@ TEST_CASE("what is missing") {
     Site site(each_database());
     site.take(Site::batch("pi-1", 0, 0));
     site.take(Site::batch("pi-1", 5, 0));
-    CHECK(texts(site.ask()->missing(scope()),
+    Scope whole = scope();
+    whole.until = start + hours(2);
+    CHECK(texts(site.ask()->missing(whole),
                 {"what", "device_id", "reason", "batches", "from_seq", "to_seq", "lost_from", "lost_to"}) ==
           Rows{"device|pi-1|silent|||||",
                "batches|pi-1|missing|4|2026-11-22T06:00:00.000Z|2026-11-22T06:00:40.000Z|1|4"});
@@ -324,6 +326,7 @@ TEST_CASE("what is missing") {
     later.since = start + hours(2);
     later.until = start + hours(3);
     CHECK(texts(site.ask()->missing(later), {"what"}) == Rows{"device"});
+    CHECK(texts(site.ask()->missing(scope()), {"what"}) == Rows{"batches"});  // it was heard at the end of that
 }
 
 TEST_CASE("who was heard most") {
