@@ -18,6 +18,7 @@
 #include "sqlite/database.hpp"
 #include "store/rows/rollup_rows.hpp"
 #include "store/sqlite/schema.hpp"
+#include "store/store.hpp"
 
 using namespace ble;
 
@@ -40,7 +41,6 @@ struct Prepared {
     bool last_of_transaction = false;
 };
 
-constexpr std::size_t detections_a_step = 150'000;  // as bleingest merges them when they come without a pause
 
 void add(Rollup &rollup, std::int64_t number, const Row &row) {
     Rolled &sum = rollup[{number, row.advertiser}];
@@ -70,7 +70,7 @@ std::vector<Prepared> prepare(const char *path) {
         std::sort(rows.begin(), rows.end(), [&](const Row &a, const Row &b) { return key(a) < key(b); });
         waiting += rows.size();
         last.rows = std::exchange(rows, {});
-        if (waiting < detections_a_step) return;
+        if (std::cmp_less(waiting, merged_a_step)) return;
         last.rollup = std::exchange(rollup, {});
         waiting = 0;
     };

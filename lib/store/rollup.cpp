@@ -8,15 +8,14 @@
 namespace ble {
 namespace {
 
-// What a step takes at most: some tenths of a second, for which the input waits. A row of five minutes is written once for each step in which
-// its advertiser was heard, so smaller steps cost a backlog more: with 20 000, 1.5 times all instructions of bleingest.
-constexpr std::int64_t detections_a_step = 150'000, ranges_a_step = 4'000, counts_a_step = 20;
+// What else a step takes at most.
+constexpr std::int64_t ranges_a_step = 4'000, counts_a_step = 20;
 // Of ranges that do not tell how many detections they have.
 constexpr std::int64_t batches_a_step = 400;
 
 }  // namespace
 
-RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()), room_(detections_a_step) {}
+RollUp::RollUp(Tables &tables) : tables_(tables), rows_(tables.rollups()), room_(merged_a_step) {}
 
 void RollUp::stored(std::int64_t batch, std::size_t detections) {
     const auto count = static_cast<std::int64_t>(std::max<std::size_t>(detections, 1));
@@ -68,7 +67,7 @@ RolledUp RollUp::merge_some() {
     RolledUp merged;
     std::vector<DueBatch> batches;
     const std::int64_t most = std::exchange(room_, std::max<std::int64_t>(room_ / 8, 1));
-    const std::int64_t most_batches = std::max<std::int64_t>(batches_a_step * most / detections_a_step, 1);
+    const std::int64_t most_batches = std::max<std::int64_t>(batches_a_step * most / merged_a_step, 1);
     std::int64_t room = most;
     for (const auto &range : rows_.due(ranges_a_step)) {
         const bool known = range.detections > 0;
@@ -84,11 +83,11 @@ RolledUp RollUp::merge_some() {
         }
         merged.batches += std::max<std::size_t>(found.size(), 1);
         room -= known ? range.detections
-                      : static_cast<std::int64_t>(found.size()) * detections_a_step / batches_a_step;
+                      : static_cast<std::int64_t>(found.size()) * merged_a_step / batches_a_step;
         if (room <= 0) break;
     }
     if (!batches.empty()) note(rows_.merge(batches));
-    room_ = std::min(2 * most, detections_a_step);
+    room_ = std::min(2 * most, merged_a_step);
     return merged;
 }
 

@@ -13,8 +13,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-// As many as one step takes: more of them would be behind for long.
-constexpr std::uint64_t much = 150'000;
 // Each step is a commit, so a resting input has few; what is counted over hours and days has fewer still.
 constexpr seconds steps_every(5);
 constexpr minutes hours_every(10);
@@ -40,7 +38,7 @@ minutes Rolling::occupancy() const {
 }
 
 void Rolling::step(Store &store, bool idle) {
-    if (waiting_ >= much) {
+    if (std::cmp_greater_equal(waiting_, merged_a_step)) {
         take_step(store, minutes(0));
     } else if (idle && due_in() == milliseconds(0)) {
         const auto longest = occupancy();
