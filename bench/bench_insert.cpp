@@ -41,7 +41,6 @@ struct Prepared {
     bool last_of_transaction = false;
 };
 
-
 void add(Rollup &rollup, std::int64_t number, const Row &row) {
     Rolled &sum = rollup[{number, row.advertiser}];
     ++sum.detections;

@@ -326,7 +326,8 @@ TEST_CASE("what is missing") {
     later.since = start + hours(2);
     later.until = start + hours(3);
     CHECK(texts(site.ask()->missing(later), {"what"}) == Rows{"device"});
-    CHECK(texts(site.ask()->missing(scope()), {"what"}) == Rows{"batches"});  // it was heard at the end of that
+    CHECK(texts(site.ask()->missing(scope()), {"what"}) ==
+          Rows{"batches"});  // it was heard at the end of that
 }
 
 TEST_CASE("who was heard most") {
