@@ -162,7 +162,7 @@ class Advertiser extends HistoryView {
   // What is told now is later than what is stored, and of this time when that lasts until now.
   heard() {
     const isPast = !this.range.preset && asTold(this.stored) !== "";
-    const now = isPast ? undefined : this.page.seen.told().get(this.whole), all = latestTold(this.stored, now);
+    const now = isPast ? undefined : this.page.seen.told(this.params.device).get(this.whole), all = latestTold(this.stored, now);
     setText(this.name, asTold(all));
     this.toldWhen.hidden = !asTold(all);
     setText(this.toldWhen, t(now && asTold(now) === asTold(all) ? "advertiser.told_now" : "advertiser.told"));

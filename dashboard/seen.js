@@ -165,10 +165,10 @@ export class Seen {
     return this.rows[this.first];
   }
 
-  // The name and the beacon that each advertiser told last, by hash, as far as they are kept here.
-  told() {
+  // The name and the beacon that each advertiser told last, by hash, as far as they are kept here. `device`: as this Pi heard it.
+  told(device) {
     const told = new Map();
-    for (const { hash, name, beacon } of this.rowsFrom(0)) if (name || beacon) told.set(hash, latestTold(told.get(hash) ?? ["", ""], [name, beacon]));
+    for (const { hash, name, beacon, pi } of this.rowsFrom(0)) if ((name || beacon) && (!device || pi === device)) told.set(hash, latestTold(told.get(hash) ?? ["", ""], [name, beacon]));
     return told;
   }
 

@@ -307,6 +307,10 @@ test("one advertiser has the name and beacon that it told last within the time, 
     await blews.feed(batch("pi-hall", [detection(1, -50, { beacon: { eddystone_url: { url: "https://y/" } } })], { run_id: "newer" }));
     await shows(page, ".who .code", / New · eddystone_url https:\/\/y\/$/);
     await shows(page, ".who", /as told now/);
+    await blews.feed(batch("pi-door", [detection(1, -50, { local_name: "Of the door" })]));
+    await shows(page, ".who .code", / Of the door · /);
+    await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=7d&device=pi-hall`);
+    await shows(page, ".who .code", / New · eddystone_url https:\/\/y\/$/);
     await page.goto(`${blews.url}#/advertiser?hash=${hash}&since=${at(6)}&until=${at(4)}`);
     await shows(page, ".who .code", /Book <img/);
     await shows(page, ".who", /as last told within this time/);
