@@ -6,8 +6,6 @@ import tempfile
 import threading
 import time
 
-from harness import wait_until
-
 from . import accounting
 from .faults import draw_end, make_plan
 from .sites import SITES
@@ -77,9 +75,10 @@ def _play(chain, outcome, aborted):
     for agent in chain.agents:
         agent.lift()
     for agent in chain.agents:
-        wait_until(lambda written=agent.finished: _checked(chain, written), f"{agent.name} to find room in its FIFO")
+        if not _comes(chain, aborted, lambda left, agent=agent: agent.finished()) and not aborted.is_set():
+            raise AssertionError(f"{agent.name} finds no room in its FIFO")
     chain.note("all faults are lifted, all batches are sent")
-    if _drain(chain, aborted):
+    if _comes(chain, aborted, lambda left: left == 0):
         chain.settle()
 
 
@@ -106,17 +105,13 @@ def _apply(chain, outcome, aborted):
         thread.join()
 
 
-def _checked(chain, condition):
-    chain.supervisor.check()
-    return condition()
-
-
-def _drain(chain, aborted):
-    """True when every batch is accounted for."""
+def _comes(chain, aborted, condition):
+    """Waits until condition(BATCHES NOT ACCOUNTED FOR), for as long as their number changes. False: it does not come."""
     least, since = None, time.monotonic()
     while time.monotonic() - since < STALL_S and not aborted.wait(0.05):
-        left = _checked(chain, lambda: accounting.unaccounted(chain.database, chain.agents))
-        if left == 0:
+        chain.supervisor.check()
+        left = accounting.unaccounted(chain.database, chain.agents)
+        if condition(left):
             return True
         if left != least:
             least, since = left, time.monotonic()
