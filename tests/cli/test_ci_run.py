@@ -47,13 +47,13 @@ class CiRun(FolderTest):
         for line in asked:
             self.assertIn(f"said by {line}", out)
         table = out[out.index("began  took"):]
-        self.assertEqual(len(re.findall(r"^ +\d+ +\d+  ok ", table, re.M)), STEPS)
+        self.assertEqual(len(re.findall(r"^ +\d+ +\d+ +\d+  ok ", table, re.M)), STEPS)
         self.assertRegex(table, r"\nCI passed in \d+ s\.\n$")
 
     def test_a_step_that_fails_is_shown_fails_the_run_and_stops_no_other(self):
         out = self.run_ci(code=1, FAILING="check --no-install tidy")
         self.assertIn("tidy\nwhat is wrong\n", out)
-        self.assertRegex(out, r"\d+ +\d+  FAILED  nice -n 19 scripts/check --no-install tidy\n")
+        self.assertRegex(out, r"\d+ +\d+ +\d+  FAILED  nice -n 19 scripts/check --no-install tidy\n")
         self.assertTrue(out.endswith("\nCI FAILED.\n"), out)
         self.assertEqual(len(self.asked.read_text().splitlines()), STEPS)
 
