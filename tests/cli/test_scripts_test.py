@@ -95,12 +95,12 @@ class ScriptsTest(FolderTest):
         for labels, targets in ((["unit"], "unit_programs"), (["cli", "contract"], "tools/all preloads"),
                                 (["unit", "cli"], "tools/all preloads unit_programs")):
             self.run_script(*labels)
-            self.assertEqual(built.read_text(), f"--preset dev\n--build --preset dev --target {targets}\n")
+            self.assertEqual(built.read_text(), f"--preset dev -DBUILD_TESTING=ON\n--build --preset dev --target {targets}\n")
             built.unlink()
 
     def test_sources_are_compiled_in_groups_when_that_is_asked_for(self):
         self.run_script("--unity", "unit")
-        self.assertEqual((self.folder / "asked.cmake").read_text().splitlines()[0], "--preset dev -DBLEPIPE_UNITY=ON")
+        self.assertEqual((self.folder / "asked.cmake").read_text().splitlines()[0], "--preset dev -DBUILD_TESTING=ON -DBLEPIPE_UNITY=ON")
 
     def test_a_failure_is_named_and_stops_nothing(self):
         out = self.run_script(FAILING="pipeline", code=1)
