@@ -86,6 +86,8 @@ heard_often() { [ "$(cut -d , -f 2 /out/kinds.lines | sort | uniq -c | awk '$1 >
 until_true 60 heard_often """ + str(sum(BLUEZ == "5.66" or everywhere for _, _, everywhere in KINDS)) + """
 until_true 60 has_sent 3000
 finish kinds
+empty_room
+until_true 60 adapter_powered hci0
 blescan --doctor --json
 """
 ALL_KINDS = """

@@ -202,7 +202,8 @@ class BluezTest(unittest.TestCase):
 
     def step(self, name, code=0):
         result = self.booted[name]
-        self.assertEqual(result.code, code, f"step {name}: {result.err}\n{self.booted.log}")
+        out = result.out[-2000:].decode(errors="replace")
+        self.assertEqual(result.code, code, f"step {name}: {result.err}\n{out}\n{self.booted.log}")
         return result
 
     def lines(self, name):
