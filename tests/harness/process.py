@@ -77,14 +77,15 @@ def free_port():
 
 def wait_until(condition, what, deadline_s=DEADLINE_S):
     """Returns the first true value of condition(); fails after the deadline. what: text, or a function that gives it then."""
-    end = time.monotonic() + deadline_s
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > deadline_s:
             raise AssertionError(f"waited {deadline_s} s in vain for {what() if callable(what) else what}")
-        time.sleep(0.01)
+        time.sleep(min(max(waited / 20, 0.01), 0.1))  # who waits long need not look often
 
 
 def port_answers(port, host="127.0.0.1"):
