@@ -108,13 +108,16 @@ def _apply(chain, outcome, aborted):
 def _comes(chain, aborted, condition):
     """Waits until condition(BATCHES NOT ACCOUNTED FOR), for as long as their number changes. False: it does not come."""
     least, since = None, time.monotonic()
-    while time.monotonic() - since < STALL_S and not aborted.wait(0.05):
+    pause_s = 0.05
+    while time.monotonic() - since < STALL_S and not aborted.wait(pause_s):
+        looked = time.monotonic()
         chain.supervisor.check()
         left = accounting.unaccounted(chain.database, chain.agents)
         if condition(left):
             return True
         if left != least:
             least, since = left, time.monotonic()
+        pause_s = 4 * (time.monotonic() - looked)  # it counts all that is stored, and takes that time from the chain
     return False
 
 

@@ -107,7 +107,7 @@ class Supervisor:
 
     def _run(self):
         try:
-            while not self._stop.wait(0.01):
+            while not self._stop.wait(0.05):
                 for service in self.services:
                     service.watch()
         except Exception as error:  # told by check()

@@ -146,7 +146,8 @@ class Postgres:
 
     def sql(self, text, name="postgres", user="admin"):
         """What psql prints of it, in the schema blepipe."""
-        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
+        # Not the one in the path, which is a script that looks for this one.
+        done = subprocess.run([_program("psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
                                "-d", self.uri(name, user) + "?options=-csearch_path%3Dblepipe"],
                               input=text, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
         if done.returncode != 0:

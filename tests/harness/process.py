@@ -79,13 +79,16 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
     """Returns the first true value of condition(); fails after the deadline. what: text, or a function that gives it then."""
     began = time.monotonic()
     while True:
+        since = time.monotonic()
         value = condition()
         if value:
             return value
-        waited = time.monotonic() - began
+        now = time.monotonic()
+        waited = now - began
         if waited > deadline_s:
             raise AssertionError(f"waited {deadline_s} s in vain for {what() if callable(what) else what}")
-        time.sleep(min(max(waited / 20, 0.01), 0.1))  # who waits long need not look often
+        # Who waits long need not look often; and looking may take programs of its own, from what is waited for.
+        time.sleep(max(0.01, min(waited / 20, 0.1), min(4 * (now - since), 0.5)))
 
 
 def port_answers(port, host="127.0.0.1"):
