@@ -18,7 +18,7 @@ case " ${0##*/} $* " in
 *" $STAYING "*) echo $$ >"$ASKED.staying" && exec sleep 600 ;;
 esac
 """
-STEPS = 9
+STEPS = 10
 
 
 class CiRun(FolderTest):
