@@ -117,7 +117,7 @@ def _comes(chain, aborted, condition):
             return True
         if left != least:
             least, since = left, time.monotonic()
-        pause_s = 4 * (time.monotonic() - looked)  # it counts all that is stored, and takes that time from the chain
+        pause_s = max(0.05, 4 * (time.monotonic() - looked))  # it counts all that is stored, and takes that time from the chain
     return False
 
 

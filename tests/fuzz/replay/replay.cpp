@@ -5,7 +5,7 @@
 #include <iterator>
 #include <vector>
 
-#include "fuzz.hpp"
+#include "../fuzz.hpp"
 
 int main(int argc, char **argv) {
     LLVMFuzzerInitialize(&argc, &argv);
