@@ -116,12 +116,12 @@ struct Keep {
     std::optional<std::chrono::seconds> rollups;
 };
 
-// What one step of the rollup did.
 // How many detections a step of the rollup merges at most, about: some tenths of a second, for which the input waits. A row of five minutes is
 // written once for each step in which its advertiser was heard, so smaller steps cost a backlog more: with 20 000, 1.5 times all
 // instructions of bleingest.
-inline constexpr std::int64_t merged_a_step = 150'000;
+inline constexpr std::int64_t merged_a_step = 300'000;
 
+// What one step of the rollup did.
 struct RolledUp {
     std::uint64_t batches = 0;  // that were merged, about
     bool more = false;          // there may be more to do, and it may be done now

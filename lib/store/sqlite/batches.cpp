@@ -1,5 +1,7 @@
 #include "store/sqlite/batches.hpp"
 
+#include <utility>
+
 #include "store/scattered.hpp"
 
 namespace ble {
@@ -11,8 +13,9 @@ constexpr std::size_t detections_sorted = 4096;
 
 }  // namespace
 
-SqliteBatches::SqliteBatches(Database &database)
+SqliteBatches::SqliteBatches(Database &database, SqliteRecent &recent)
     : database_(database),
+      recent_(recent),
       insert_batch_(
           database,
           "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, "
@@ -31,13 +34,15 @@ SqliteBatches::SqliteBatches(Database &database)
       insert_scattered_(database, "scattered (batch, n, timestamp)") {}
 
 void SqliteBatches::flush() {
-    insert_detections_.flush();
+    // A trigger of the database may keep some out.
+    if (insert_detections_.flush() != std::exchange(added_, 0)) recent_.undo();
     insert_details_.flush();
     insert_scattered_.flush();
 }
 
 void SqliteBatches::forget() {
     insert_detections_.forget();
+    added_ = 0;
     insert_details_.forget();
     insert_scattered_.forget();
 }
@@ -55,12 +60,17 @@ std::int64_t SqliteBatches::insert(const BatchRow &batch) {
                       batch.medium, batch.far, batch.lived_s, batch.sender, digest);
     if (database_.changes() == 0) Statement::kept_out();  // the id would be another batch's
     scattered_ = batch.oldest && are_scattered(*batch.oldest, *batch.newest);
-    return database_.last_insert_id();
+    const auto id = database_.last_insert_id();
+    recent_.add(id, batch.received_at);
+    return id;
 }
 
 void SqliteBatches::insert(const DetectionRow &row) {
     insert_detections_.add(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
+    ++added_;
     if (!row.details.empty()) insert_details_.add(row.batch, row.n, row.details);
+    recent_.add({row.timestamp, row.advertiser, row.count.value_or(1), static_cast<std::int16_t>(row.rssi),
+                 static_cast<std::uint8_t>(row.zone)});
     if (scattered_) insert_scattered_.add(row.batch, row.n, row.timestamp);
 }
 

@@ -3,12 +3,14 @@
 #include "sqlite/bulk_insert.hpp"
 #include "sqlite/database.hpp"
 #include "store/rows/batch_rows.hpp"
+#include "store/sqlite/recent.hpp"
 
 namespace ble {
 
 class SqliteBatches : public BatchRows {
   public:
-    explicit SqliteBatches(Database &database);
+    // Both are borrowed; `recent` learns what is stored.
+    SqliteBatches(Database &database, SqliteRecent &recent);
 
     void flush();
     void forget();
@@ -22,11 +24,13 @@ class SqliteBatches : public BatchRows {
     using Integer = std::int64_t;
 
     Database &database_;
+    SqliteRecent &recent_;
     Statement insert_batch_, insert_hash_, find_;
     BulkInsert<Integer, Integer, Integer, Integer, int, Integer, std::optional<std::uint32_t>>
         insert_detections_;
     BulkInsert<Integer, Integer, std::string_view> insert_details_;
     BulkInsert<Integer, Integer, Integer> insert_scattered_;
+    std::int64_t added_ = 0;  // detections since flush()
     bool scattered_ = false;  // the batch that was inserted last
 };
 

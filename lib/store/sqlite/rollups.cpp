@@ -48,8 +48,9 @@ DueBatch batch_of(const Statement &row) {
 
 }  // namespace
 
-SqliteRollups::SqliteRollups(Database &database)
-    : put_due_(database,
+SqliteRollups::SqliteRollups(Database &database, SqliteRecent &recent)
+    : recent_(recent),
+      put_due_(database,
                "INSERT INTO rollup_due VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
                " to_batch = max(to_batch, excluded.to_batch), detections = detections + excluded.detections"),
       due_(database, "SELECT from_batch, to_batch, detections FROM rollup_due ORDER BY from_batch LIMIT ?"),
@@ -168,6 +169,10 @@ std::vector<Touched> SqliteRollups::merge(const std::vector<DueBatch> &batches) 
     for (const auto &batch : batches) {
         take_window(batch);
         if (!batch.oldest || !batch.newest) continue;
+        if (const auto heard = recent_.find(batch.id, batch.received_at)) {
+            take(batch, *heard);
+            continue;
+        }
         known.emplace(batch.id, Batch{batch});
         segments.push_back(
             {*batch.oldest, *batch.newest, batch.id, batch.id, are_scattered(*batch.oldest, *batch.newest)});
@@ -184,12 +189,13 @@ std::vector<Touched> SqliteRollups::merge(const std::vector<DueBatch> &batches) 
             .bind(4, segment.last_id);
         read(segment_, known, segment.scattered);
     }
+    if (!batches.empty()) recent_.forget_to(batches.back().id);
     return put(true);
 }
 
 // What a transaction left that was undone.
 void SqliteRollups::forget() {
-    rows_.clear();
+    sums_.forget();
     touched_.clear();
 }
 
@@ -208,13 +214,26 @@ std::int64_t SqliteRollups::read(Statement &statement, Batches &batches, bool sc
         if (found == batches.end()) continue;
         const auto &batch = found->second.row;
         if (are_scattered(*batch.oldest, *batch.newest) != scattered) continue;
-        const auto bucket = statement.integer(1) / rollup_ms, rssi = statement.integer(3);
-        rows_.push_back({bucket, batch.place, statement.integer(2), batch.device, 1,
-                         statement.is_null(5) ? 1 : statement.integer(5), rssi, rssi, statement.integer(4), 0,
-                         0});
+        const auto bucket = statement.integer(1) / rollup_ms;
+        add(batch, bucket, statement.integer(2), statement.is_null(5) ? 1 : statement.integer(5),
+            statement.integer(3), statement.integer(4));
         if (std::exchange(found->second.bucket, bucket) != bucket) touch(bucket, batch);
     }
     return rows;
+}
+
+void SqliteRollups::take(const DueBatch &batch, std::span<const SqliteRecent::Detection> heard) {
+    std::optional<std::int64_t> before;
+    for (const auto &one : heard) {
+        const auto bucket = one.timestamp / rollup_ms;
+        add(batch, bucket, one.advertiser, one.reports, one.rssi, one.zone);
+        if (std::exchange(before, bucket) != bucket) touch(bucket, batch);
+    }
+}
+
+void SqliteRollups::add(const DueBatch &batch, std::int64_t bucket, std::int64_t advertiser,
+                        std::int64_t reports, std::int64_t rssi, std::int64_t zone) {
+    sums_.add({bucket, batch.place, advertiser, batch.device, 1, reports, rssi, rssi, zone, 0, 0});
 }
 
 void SqliteRollups::touch(std::int64_t bucket, const DueBatch &batch) {
@@ -227,53 +246,28 @@ void SqliteRollups::touch(std::int64_t bucket, const DueBatch &batch) {
 
 // Stores what was read, and forgets it.
 std::vector<Touched> SqliteRollups::put(bool days_too) {
-    sum(rows_);
+    const auto &rows = sums_.sorted();
     put_rollups_.forget();
-    for (const auto &row : rows_)
+    for (const auto &row : rows)
         put_rollups_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
                          row.strongest, row.rssi_sum, row.zone);
     put_rollups_.flush();
     std::set<std::pair<std::int64_t, std::int64_t>> places;
-    for (const auto &row : rows_) places.emplace(row.device, row.place);
+    for (const auto &row : rows) places.emplace(row.device, row.place);
     for (const auto &[device, place] : places) put_place_.run(device, place);
     if (days_too) put_days();
-    rows_.clear();
+    sums_.forget();
     std::vector<Touched> touched;
     for (const auto &[key, one] : std::exchange(touched_, {})) touched.push_back(one);
     return touched;
 }
 
 void SqliteRollups::put_days() {
-    for (auto &row : rows_) {
-        row.first = row.last = row.bucket % buckets_a_day;
-        row.bucket /= buckets_a_day;
-    }
-    sum(rows_);
     put_days_.forget();
-    for (const auto &row : rows_)
+    for (const auto &row : sums_.days())
         put_days_.add(row.bucket, row.place, row.advertiser, row.device, row.detections, row.reports,
                       row.strongest, row.rssi_sum, row.zone, row.first, row.last);
     put_days_.flush();
-}
-
-// In the order of the table, each key once.
-void SqliteRollups::sum(std::vector<Row> &rows) {
-    std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.key() < b.key(); });
-    std::size_t last = 0;
-    for (std::size_t i = 1; i < rows.size(); ++i) {
-        if (rows[last].key() != rows[i].key()) {
-            rows[++last] = rows[i];
-            continue;
-        }
-        rows[last].detections += rows[i].detections;
-        rows[last].reports += rows[i].reports;
-        rows[last].strongest = std::max(rows[last].strongest, rows[i].strongest);
-        rows[last].rssi_sum += rows[i].rssi_sum;
-        rows[last].zone = std::min(rows[last].zone, rows[i].zone);
-        rows[last].first = std::min(rows[last].first, rows[i].first);
-        rows[last].last = std::max(rows[last].last, rows[i].last);
-    }
-    if (!rows.empty()) rows.resize(last + 1);
 }
 
 std::vector<OccupancyDue> SqliteRollups::occupancy_due(std::int64_t longest, std::int64_t most) {
@@ -374,8 +368,7 @@ std::vector<Touched> SqliteRollups::rebuild(std::int64_t bucket) {
     while (bucket_.step()) {
         const auto number = [this](int column) { return bucket_.integer(column); };
         const DueBatch batch{number(0), number(1), number(2), number(3), number(4)};
-        rows_.push_back({bucket, batch.place, number(6), batch.device, 1, bucket_.is_null(9) ? 1 : number(9),
-                         number(7), number(7), number(8), 0, 0});
+        add(batch, bucket, number(6), bucket_.is_null(9) ? 1 : number(9), number(7), number(8));
         touch(bucket, batch);
     }
     return put(false);

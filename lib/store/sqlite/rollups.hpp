@@ -1,19 +1,22 @@
 #pragma once
 
 #include <map>
-#include <tuple>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
 #include "sqlite/bulk_insert.hpp"
 #include "sqlite/database.hpp"
 #include "store/rows/rollup_rows.hpp"
+#include "store/sqlite/recent.hpp"
+#include "store/sqlite/rollup_sums.hpp"
 
 namespace ble {
 
 class SqliteRollups : public RollupRows {
   public:
-    explicit SqliteRollups(Database &database);
+    // Both are borrowed. What `recent` knows of a batch is not read again, and forgotten when it was merged.
+    SqliteRollups(Database &database, SqliteRecent &recent);
 
     bool take_turn() override { return true; }  // who writes is alone
     void wait_turn() override {}
@@ -39,13 +42,6 @@ class SqliteRollups : public RollupRows {
     void rebuild_day(std::int64_t day) override;
 
   private:
-    struct Row {
-        std::int64_t bucket, place, advertiser, device;
-        std::int64_t detections, reports, strongest, rssi_sum, zone;
-        std::int64_t first, last;  // of days
-
-        auto key() const { return std::tie(bucket, place, advertiser, device); }
-    };
     struct Zone {  // the nearest one comes first
         std::int64_t advertiser, zone;
         auto operator<=>(const Zone &) const = default;
@@ -59,6 +55,9 @@ class SqliteRollups : public RollupRows {
     static BulkInsert<decltype(std::int64_t(Column))...> insert_of(std::index_sequence<Column...>);
 
     std::int64_t read(Statement &statement, Batches &batches, bool scattered);
+    void take(const DueBatch &batch, std::span<const SqliteRecent::Detection> heard);
+    void add(const DueBatch &batch, std::int64_t bucket, std::int64_t advertiser, std::int64_t reports,
+             std::int64_t rssi, std::int64_t zone);
     void touch(std::int64_t bucket, const DueBatch &batch);
     std::vector<Touched> put(bool days_too);
     void put_days();
@@ -67,8 +66,8 @@ class SqliteRollups : public RollupRows {
     std::vector<Zone> make_hour(const OccupancyDue &due);
     ZoneCounts told_in(const OccupancyDue &due);
     void forget();
-    static void sum(std::vector<Row> &rows);
 
+    SqliteRecent &recent_;
     Statement put_due_, due_, is_due_, shorten_due_, erase_due_, batches_, segment_, scattered_;
     Statement note_day_, put_occupancy_due_, occupancy_due_, erase_occupancy_due_, zones_of_bucket_,
         zones_of_day_, buckets_of_hour_, erase_hour_, put_place_, put_told_, told_, forget_told_,
@@ -77,7 +76,7 @@ class SqliteRollups : public RollupRows {
         mark_places_;
     decltype(insert_of(std::make_index_sequence<9>())) put_rollups_, put_hours_;
     decltype(insert_of(std::make_index_sequence<11>())) put_days_;
-    std::vector<Row> rows_;                                             // of what is being merged
+    RollupSums sums_;                                                   // of what is being merged
     std::map<std::pair<std::int64_t, std::int64_t>, Touched> touched_;  // by bucket and place
 };
 

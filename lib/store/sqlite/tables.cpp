@@ -7,6 +7,7 @@
 #include "store/sqlite/batches.hpp"
 #include "store/sqlite/names.hpp"
 #include "store/sqlite/old.hpp"
+#include "store/sqlite/recent.hpp"
 #include "store/sqlite/rollups.hpp"
 #include "store/sqlite/runs.hpp"
 #include "store/sqlite/schema.hpp"
@@ -32,9 +33,9 @@ class SqliteTables : public Tables {
           stretches_(database_),
           turns_(database_),
           age_(database_),
-          batches_(database_),
+          batches_(database_, recent_),
           old_(database_),
-          rollups_(database_) {}
+          rollups_(database_, recent_) {}
 
     bool check() override {
         if (!database_.moved()) return false;
@@ -47,8 +48,14 @@ class SqliteTables : public Tables {
         names_.begin();
         batches_.forget();
     }
-    void commit() override { transaction_->commit(); }
-    void rollback() noexcept override { transaction_.reset(); }
+    void commit() override {
+        transaction_->commit();
+        recent_.commit();
+    }
+    void rollback() noexcept override {
+        transaction_.reset();
+        recent_.undo();
+    }
     bool in_transaction() const override { return database_.in_transaction(); }
     void savepoint() override { savepoint_.emplace(database_); }
     void release() override {
@@ -57,6 +64,7 @@ class SqliteTables : public Tables {
     }
     void undo() noexcept override {
         savepoint_.reset();
+        recent_.undo();
         names_.begin();
         batches_.forget();
     }
@@ -89,6 +97,7 @@ class SqliteTables : public Tables {
     SqliteStretches stretches_;
     SqliteTurns turns_;
     SqliteAge age_;
+    SqliteRecent recent_;
     SqliteBatches batches_;
     SqliteOld old_;
     SqliteRollups rollups_;
