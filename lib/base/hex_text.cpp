@@ -1,17 +1,33 @@
 #include "base/hex_text.hpp"
 
+#include <array>
+#include <cstring>
+
 namespace ble {
 
+namespace {
+
+// The two digits of each byte.
+constexpr auto pairs = [] {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<char, 512> all{};
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+        all[2 * byte] = digits[byte >> 4];
+        all[2 * byte + 1] = digits[byte & 15];
+    }
+    return all;
+}();
+
+}  // namespace
+
 void append_hex(std::string &out, std::span<const std::uint8_t> bytes, char separator) {
-    static constexpr char digits[] = "0123456789abcdef";
     if (bytes.empty()) return;
-    const std::size_t start = out.size(), length = bytes.size() * (separator ? 3 : 2) - (separator ? 1 : 0);
-    out.resize(start + length);
+    const std::size_t start = out.size(), step = separator ? 3 : 2;
+    out.resize(start + bytes.size() * step - (separator ? 1 : 0), separator);
     char *to = out.data() + start;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (separator && i > 0) *to++ = separator;
-        *to++ = digits[bytes[i] >> 4];
-        *to++ = digits[bytes[i] & 15];
+    for (const auto byte : bytes) {
+        std::memcpy(to, &pairs[2 * byte], 2);
+        to += step;
     }
 }
 

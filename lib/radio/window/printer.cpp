@@ -1,10 +1,13 @@
 #include "radio/window/printer.hpp"
 
 #include <charconv>
+#include <string_view>
 
 #include "base/hex_text.hpp"
 #include "batch/json_text.hpp"
 #include "radio/air/private_address.hpp"
+
+using namespace std::string_view_literals;
 
 namespace ble {
 
@@ -30,29 +33,29 @@ void ReportLine::append_time(Time time) {
 }
 
 const std::string &ReportLine::print(const Report &report, bool names) {
-    line_ = "{\"timestamp\":\"";
+    line_ = "{\"timestamp\":\""sv;
     append_time(report.timestamp);
-    line_ += "\",\"address\":\"";
+    line_ += "\",\"address\":\""sv;
     append_hex(line_, report.address.bytes, ':');
-    line_ += "\",\"address_type\":\"";
+    line_ += "\",\"address_type\":\""sv;
     line_ += address_type_name(report.address.type);
-    line_ += "\",\"event_type\":";
+    line_ += "\",\"event_type\":"sv;
     if (report.event_type == Report::event_type_unknown) {
-        line_ += "null";
+        line_ += "null"sv;
     } else {
         append_number(line_, report.event_type);
     }
-    line_ += ",\"rssi\":";
+    line_ += ",\"rssi\":"sv;
     if (report.rssi_dbm == Report::not_available) {
-        line_ += "null";
+        line_ += "null"sv;
     } else {
         append_number(line_, report.rssi_dbm);
     }
-    line_ += ",\"data\":\"";
+    line_ += ",\"data\":\""sv;
     append_hex(line_, report.data);
     line_ += '"';
     if (names && report.identity) {
-        line_ += ",\"identity\":";
+        line_ += ",\"identity\":"sv;
         append_json_string(line_, report.identity->name);
     }
     line_ += '}';
