@@ -23,7 +23,7 @@ done
 echo "$preset $regex" >>"$ASKED"
 case $regex in again*) exit "$AGAIN" ;; esac
 number=0 failed=no
-for label in unit cli contract pipeline faults bluez bluez-other others browser; do
+for label in unit cli contract pipeline faults bluez bluez-other others packages browser; do
     number=$((number + 1)) passed=Passed
     [[ $label =~ $regex ]] && [ $label != "$ABSENT" ] || continue
     [ $label != "$FAILING" ] || { passed='***Failed' && failed=yes; }
@@ -44,6 +44,9 @@ class ScriptsTest(FolderTest):
         shutil.copy(source_path("scripts", "test"), self.top / "scripts")
         bin_folder = self.folder / "bin"
         bin_folder.mkdir()
+        package = self.top / "scripts" / "package"
+        package.write_text("#!/bin/sh\n")
+        package.chmod(0o755)
         for name, text in (("cmake", '#!/bin/sh\necho "$*" >>"$ASKED.cmake"\n'), ("ctest", CTEST)):
             (bin_folder / name).write_text(text)
             (bin_folder / name).chmod(0o755)
@@ -93,7 +96,7 @@ class ScriptsTest(FolderTest):
     def test_only_what_is_run_is_built(self):
         built = self.folder / "asked.cmake"
         for labels, targets in ((["unit"], "unit_programs"), (["cli", "contract"], "tools/all preloads"),
-                                (["unit", "cli"], "tools/all preloads unit_programs")):
+                                (["unit", "cli"], "tools/all preloads unit_programs"), (["packages"], "blescan")):
             self.run_script(*labels)
             self.assertEqual(built.read_text(), f"--preset dev -DBUILD_TESTING=ON\n--build --preset dev --target {targets}\n")
             built.unlink()
