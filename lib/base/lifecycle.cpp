@@ -73,9 +73,9 @@ Lifecycle::Lifecycle(const CommonOptions &options, const Counters &counters, std
       counters_(counters),
       refresh_(std::move(refresh)),
       more_metrics_(std::move(more)),
+      had_terminal_(!is_ignored(SIGHUP) && has_terminal()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       signals_(receive_signals({SIGTERM, SIGINT, SIGUSR1, SIGHUP})),
-      had_terminal_(!is_ignored(SIGHUP) && has_terminal()),
       parent_(::getppid()),
       session_(::getsid(0)),
       moments_{std::time(nullptr), 0} {

@@ -74,8 +74,9 @@ class Lifecycle {
     std::string status_told_;
     std::string input_not_read_;  // what to say of it; empty: nothing, or no more
     MoreMetrics more_metrics_;
+    // And shall end with it. Asked before signals_ holds back the SIGHUP of a terminal that is being closed.
+    const bool had_terminal_;
     UniqueFd epoll_, signals_, stats_timer_, metrics_timer_, end_timer_, watchdog_timer_, status_timer_;
-    const bool had_terminal_;       // and shall end with it
     const pid_t parent_, session_;  // who tells that it is closed, besides the kernel
     bool reload_wanted_ = false;
     std::uint64_t out_told_ = 0;  // when the metrics were last told
