@@ -18,8 +18,8 @@ class Thief(unittest.TestCase):
         outcome = run_round(20261129, source_path("build", "faults", "thief"), plan=plan)
         self.assertTrue(outcome.good, outcome.report())
         self.assertGreater(outcome.account.stored, 50)
-        # Of each bout: what two Pis have sent and will send, on the thief's own topic.
-        self.assertGreater(outcome.account.forged, 3 * 2 * 100)
+        # What two Pis have sent and will send, on the thief's own topic: of one whole bout at least, for the round may end within others.
+        self.assertGreater(outcome.account.forged, 2 * 100)
 
 
 if __name__ == "__main__":
