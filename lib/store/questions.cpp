@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -20,7 +21,7 @@ namespace ble {
 namespace {
 
 // Of what other questions are answered with.
-constexpr std::int64_t most_pis = 100'000, most_stretches = 1'000'000;
+constexpr std::int64_t most_pis = 100'000, most_stretches = 1'000'000, least_stretches = 10'000;
 // Who was heard over a longer time is told by rollups: then times are those at which five minutes began. An hour and a bit: "now" is some seconds
 // ahead, for clocks that are.
 constexpr std::int64_t long_ms = 3'660'000;
@@ -51,6 +52,22 @@ bool is_prefix(const std::string &hash) {
 
 bool is_at(const Spot &spot, const std::optional<std::string> &place) {
     return !place || spot.name == place || spot.location == place;
+}
+
+// Those that ended last, in the order that they had.
+void keep_latest(Answers<CoverageStretch> &answers, std::size_t most) {
+    auto &rows = answers.rows;
+    if (rows.size() <= most) return;
+    std::vector<std::size_t> latest(rows.size());
+    std::iota(latest.begin(), latest.end(), std::size_t{0});
+    std::stable_sort(latest.begin(), latest.end(),
+                     [&](auto a, auto b) { return rows[a].until > rows[b].until; });
+    latest.resize(most);
+    std::sort(latest.begin(), latest.end());
+    std::vector<CoverageStretch> kept;
+    for (const auto i : latest) kept.push_back(std::move(rows[i]));
+    rows = std::move(kept);
+    answers.more = true;
 }
 
 }  // namespace
@@ -319,8 +336,12 @@ Answers<CoverageStretch> Questions::stretches(Asked asked, Time present) {
 
 Answers<CoverageStretch> Questions::coverage(const Scope &scope) {
     return within([&] {
-        auto answers = stretches(asked_of(scope), scope.present);
+        auto asked = asked_of(scope);
+        // Of all Pis and places, while the limit is for those that are asked for, with what is between the stretches.
+        asked.most = std::max(asked.most, least_stretches);
+        auto answers = stretches(asked, scope.present);
         std::erase_if(answers.rows, [&](const auto &one) { return !is_at(one.spot, scope.place); });
+        keep_latest(answers, static_cast<std::size_t>(limits_.rows));
         return answers;
     });
 }

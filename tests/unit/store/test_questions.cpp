@@ -356,7 +356,29 @@ TEST_CASE("of many rows, the latest ones") {
     const auto way = site.ask(limits)->track({hash_of(0)}, asked);
     CHECK(way.more);
     CHECK(way.rows.front().from == at("2026-11-22T06:11:40Z"));
-    CHECK(site.ask(limits)->coverage(asked).more);
+    const auto coverage = site.ask(limits)->coverage(asked);
+    CHECK(coverage.more);
+    CHECK(texts(coverage, {"what", "from"}) == Rows{"gap|2026-11-22T06:13:20.000Z",
+                                                    "listening|2026-11-22T06:14:50.000Z",
+                                                    "silent|2026-11-22T06:15:00.000Z"});
+    limits.rows = 20;
+    CHECK_FALSE(site.ask(limits)->coverage(asked).more);
+}
+
+TEST_CASE("what other Pis did takes no room in an answer about one place") {
+    Site site(each_database());
+    site.take(Site::batch("pi-1", 0, 1));
+    for (std::uint64_t seq = 0; seq < 100; seq += 10) site.take(Site::batch("pi-2", seq, 1));
+    Scope asked = scope();
+    QuestionLimits limits;
+    limits.rows = 2;
+    const auto all = site.ask(limits)->coverage(asked);
+    CHECK(all.rows.size() == 2);
+    CHECK(all.more);
+    asked.place = "Room of pi-1";
+    const auto one = site.ask(limits)->coverage(asked);
+    CHECK(texts(one, {"device_id", "what"}) == Rows{"pi-1|listening", "pi-1|silent"});
+    CHECK_FALSE(one.more);
 }
 
 TEST_CASE("an empty answer tells whether anybody listened") {
