@@ -60,7 +60,8 @@ class Typed(Case):
                              (["blesend", "broker.example"], "--broker broker.example"), (["blesend", "http://a:1/b"], "--url http://a:1/b"),
                              (["blesend", "batches.ndjson"], "<batches.ndjson"), (["blesub", "site/+"], "--topic site/+"),
                              (["blesub", "1883"], "--port 1883"), (["blews", "8765"], "--port 8765"), (["blews", "my.db"], "--db my.db"), (["blerecv", "8000"], "--port 8000"),
-                             (["bleexport", "ble.db"], "--db ble.db")):
+                             (["bleexport", "ble.db"], "--db ble.db"), (["bletop", "http://a:1/events"], "--url http://a:1/events"),
+                             (["bletop", "events.ndjson"], "<events.ndjson"), (["bletop", "Lamp"], "--filter Lamp")):
             self.says(64, f"'{words[1]}' belongs to no option; did you mean {meant}?", *words)
 
     def test_a_database_is_no_input_of_bleingest(self):

@@ -43,6 +43,9 @@ void declare_top_options(TopOptions &o, CommandLine &line) {
     line.flag("--plain", o.plain, "print plain tables, one after the other, as without a terminal");
     line.duration("--every", o.every, "time between two tables");
     line.number("--rows N", o.rows, 1, 1'000'000, "rows of each table");
+    line.stray([](const std::string &word) {
+        return is_url(word) ? "--url " + word : (is_file(word) ? "<" : "--filter ") + word;
+    });
     line.epilogue(
         "Examples:\n"
         "  blescan --detail --window 2 --interval 0 | bletop      what this computer hears\n"
