@@ -65,6 +65,7 @@ void keep_latest(Answers<CoverageStretch> &answers, std::size_t most) {
     latest.resize(most);
     std::sort(latest.begin(), latest.end());
     std::vector<CoverageStretch> kept;
+    kept.reserve(most);
     for (const auto i : latest) kept.push_back(std::move(rows[i]));
     rows = std::move(kept);
     answers.more = true;
