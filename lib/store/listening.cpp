@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -116,6 +117,20 @@ std::vector<CoverageStretch> listening_of(const std::vector<PiState> &pis, std::
         Lane(pi, gaps, all).go(own, since, until, present);
     }
     return all;
+}
+
+bool keep_latest(std::vector<CoverageStretch> &rows, std::size_t most) {
+    if (rows.size() <= most) return false;
+    std::vector<std::size_t> latest(rows.size());
+    std::iota(latest.begin(), latest.end(), std::size_t{0});
+    std::stable_sort(latest.begin(), latest.end(),
+                     [&](auto a, auto b) { return rows[a].until > rows[b].until; });
+    latest.resize(most);
+    std::sort(latest.begin(), latest.end());
+    for (std::size_t place = 0; place < most; ++place)
+        if (place != latest[place]) rows[place] = std::move(rows[latest[place]]);
+    rows.resize(most);
+    return true;
 }
 
 }  // namespace ble

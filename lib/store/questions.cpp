@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 #include <set>
 #include <utility>
 
@@ -52,23 +51,6 @@ bool is_prefix(const std::string &hash) {
 
 bool is_at(const Spot &spot, const std::optional<std::string> &place) {
     return !place || spot.name == place || spot.location == place;
-}
-
-// Those that ended last, in the order that they had.
-void keep_latest(Answers<CoverageStretch> &answers, std::size_t most) {
-    auto &rows = answers.rows;
-    if (rows.size() <= most) return;
-    std::vector<std::size_t> latest(rows.size());
-    std::iota(latest.begin(), latest.end(), std::size_t{0});
-    std::stable_sort(latest.begin(), latest.end(),
-                     [&](auto a, auto b) { return rows[a].until > rows[b].until; });
-    latest.resize(most);
-    std::sort(latest.begin(), latest.end());
-    std::vector<CoverageStretch> kept;
-    kept.reserve(most);
-    for (const auto i : latest) kept.push_back(std::move(rows[i]));
-    rows = std::move(kept);
-    answers.more = true;
 }
 
 }  // namespace
@@ -342,7 +324,7 @@ Answers<CoverageStretch> Questions::coverage(const Scope &scope) {
         asked.most = std::max(asked.most, least_stretches);
         auto answers = stretches(asked, scope.present);
         std::erase_if(answers.rows, [&](const auto &one) { return !is_at(one.spot, scope.place); });
-        keep_latest(answers, static_cast<std::size_t>(limits_.rows));
+        if (keep_latest(answers.rows, static_cast<std::size_t>(limits_.rows))) answers.more = true;
         return answers;
     });
 }

@@ -356,6 +356,9 @@ TEST_CASE("of many rows, the latest ones") {
     const auto way = site.ask(limits)->track({hash_of(0)}, asked);
     CHECK(way.more);
     CHECK(way.rows.front().from == at("2026-11-22T06:11:40Z"));
+    CHECK(std::count_if(way.rows.begin(), way.rows.end(),
+                        [](const auto &row) { return !row.not_heard_because; }) == 3);  // and the rest on top
+    CHECK(way.rows.size() > 3);
     const auto coverage = site.ask(limits)->coverage(asked);
     CHECK(coverage.more);
     CHECK(texts(coverage, {"what", "from"}) == Rows{"gap|2026-11-22T06:13:20.000Z",
