@@ -17,6 +17,7 @@
 #include "batch/batch.hpp"
 #include "sqlite/database.hpp"
 #include "store/rows/rollup_rows.hpp"
+#include "store/sqlite/heard.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/store.hpp"
 
@@ -140,9 +141,8 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
         database,
         "INSERT INTO batches (device, run, seq, timestamp, received_at, clock, place, window_ms, interval_ms,"
         " oldest, newest) VALUES (1, 1, ?1, ?2, ?2, 1, 1, 10000, 30000, ?2, ?2)");
-    Statement detection(database,
-                        "INSERT INTO detections (timestamp, batch, n, advertiser, rssi, zone, count)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)");
+    Statement detection(
+        database, "INSERT INTO detections (timestamp, batch, n, advertiser, heard) VALUES (?, ?, ?, ?, ?)");
     Statement advertiser(database,
                          "INSERT INTO advertisers (id, device_hash, first_seen, last_seen, detections)"
                          " VALUES (?1, ?2, ?3, ?3, 1)");
@@ -152,7 +152,8 @@ void insert_all(Database &database, const std::vector<Prepared> &batches) {
         batch.run(one.seq, one.timestamp);
         for (const auto &[number, hash] : one.new_advertisers) advertiser.run(number, hash, one.timestamp);
         for (const auto &row : one.rows)
-            detection.run(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
+            detection.run(row.timestamp, row.batch, row.n, row.advertiser,
+                          heard_of(row.rssi, row.zone, row.count));
         rollups.put(one.rollup, one.hours);
         if (one.last_of_transaction) database.execute("COMMIT; BEGIN IMMEDIATE");
     }

@@ -86,7 +86,7 @@ class Accounts(unittest.TestCase):
 
     def test_a_detection_stored_twice(self):
         self.ingest(self.sent())
-        self.change("INSERT INTO detections SELECT timestamp, batch, 9, advertiser, rssi, zone, count FROM detections "
+        self.change("INSERT INTO detections (timestamp, batch, n, advertiser, heard) SELECT timestamp, batch, 9, advertiser, heard FROM detections "
                     "WHERE batch = (SELECT id FROM batches WHERE seq = 6) AND n = 0")
         lost, duplicated, wrong = self.found()
         self.assertEqual((lost, duplicated), ([], [("pi-one", 6)]))

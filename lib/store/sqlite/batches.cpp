@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "store/scattered.hpp"
+#include "store/sqlite/heard.hpp"
 
 namespace ble {
 
@@ -28,7 +29,7 @@ SqliteBatches::SqliteBatches(Database &database, SqliteRecent &recent)
       find_(database,
             "SELECT digest, senders.sender FROM batches LEFT JOIN senders ON senders.id = batches.sender"
             " WHERE run = ? AND seq = ?"),
-      insert_detections_(database, "detections (timestamp, batch, n, advertiser, rssi, zone, count)", {},
+      insert_detections_(database, "detections (timestamp, batch, n, advertiser, heard)", {},
                          detections_sorted),
       insert_details_(database, "details (batch, n, details)"),
       insert_scattered_(database, "scattered (batch, n, timestamp)") {}
@@ -66,7 +67,8 @@ std::int64_t SqliteBatches::insert(const BatchRow &batch) {
 }
 
 void SqliteBatches::insert(const DetectionRow &row) {
-    insert_detections_.add(row.timestamp, row.batch, row.n, row.advertiser, row.rssi, row.zone, row.count);
+    insert_detections_.add(row.timestamp, row.batch, row.n, row.advertiser,
+                           heard_of(row.rssi, row.zone, row.count));
     ++added_;
     if (!row.details.empty()) insert_details_.add(row.batch, row.n, row.details);
     recent_.add({row.timestamp, row.advertiser, row.count.value_or(1), static_cast<std::int16_t>(row.rssi),

@@ -26,8 +26,7 @@ class SqliteBatches : public BatchRows {
     Database &database_;
     SqliteRecent &recent_;
     Statement insert_batch_, insert_hash_, find_;
-    BulkInsert<Integer, Integer, Integer, Integer, int, Integer, std::optional<std::uint32_t>>
-        insert_detections_;
+    BulkInsert<Integer, Integer, Integer, Integer, Integer> insert_detections_;
     BulkInsert<Integer, Integer, std::string_view> insert_details_;
     BulkInsert<Integer, Integer, Integer> insert_scattered_;
     std::int64_t added_ = 0;  // detections since flush()

@@ -1,11 +1,14 @@
 #include "store/sqlite/schema.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <string>
 
 #include "base/log.hpp"
 #include "store/sqlite/schema_early.hpp"
 #include "store/sqlite/schema_first.hpp"
+#include "store/sqlite/schema_heard.hpp"
 #include "store/sqlite/schema_losses.hpp"
 #include "store/sqlite/schema_rollups.hpp"
 #include "store/sqlite/schema_senders.hpp"
@@ -16,7 +19,34 @@ namespace {
 // "BLEp" in PRAGMA application_id: file(1) shows it, and no other program's database is taken for ours.
 constexpr std::int64_t application_id = 0x424c4570;
 
+std::int64_t version_of(Database &database) {
+    return database.integer("PRAGMA user_version").value_or(0);
+}
+
+// Step by step, so that the file does not grow to twice its size, and that nothing is done twice after it was stopped.
+void pack_detections(Database &database) {
+    constexpr std::int64_t rows_a_step = 100'000;
+    constexpr std::chrono::seconds between_words{10};
+    auto told = std::chrono::steady_clock::now();
+    for (std::int64_t moved = 0, step = rows_a_step; step == rows_a_step; moved += step) {
+        Transaction transaction(database);
+        if (version_of(database) != 10) return;  // another process has done it
+        database.execute(schema::packed_detections);
+        database.execute(schema::pack + (" LIMIT " + std::to_string(rows_a_step)));
+        step = database.changes();
+        if (step > 0) database.execute(schema::erase_packed + std::to_string(step - 1) + ")");
+        transaction.commit();
+        if (std::chrono::steady_clock::now() - told < between_words) continue;
+        told = std::chrono::steady_clock::now();
+        const auto all = database.integer("SELECT sum(detections) FROM advertisers").value_or(0);
+        log_info("database " + database.path() + ": " + std::to_string(moved + step) + " of " +
+                 std::to_string(std::max(all, moved + step)) + " detections moved");
+    }
+}
+
 const std::string first_version = std::string(schema::tables) + schema::views;
+// With what a process of version 10 has stored since the last step.
+const std::string packed_version = std::string(schema::packed_detections) + schema::pack + schema::use_packed;
 const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {2, "join adjoining windows in the view coverage", schema::joined_windows},
                          {3, "take counts of advertisers without their hashes", schema::occupancy},
@@ -26,11 +56,8 @@ const Migration all[] = {{1, "create the tables", first_version.c_str()},
                          {7, "keep who sent what, and bound what they fill", schema::senders_and_bounds},
                          {8, "keep which version each device runs", schema::programs},
                          {9, "tell when what is missing was", schema::lost_times},
-                         {10, "keep rollups of five minutes and of days", schema::rollups}};
-
-std::int64_t version_of(Database &database) {
-    return database.integer("PRAGMA user_version").value_or(0);
-}
+                         {10, "keep rollups of five minutes and of days", schema::rollups},
+                         {11, "keep detections in fewer bytes", packed_version.c_str(), pack_detections}};
 
 void refuse_newer(Database &database, std::int64_t version, std::int64_t known) {
     if (version <= known) return;
@@ -53,6 +80,10 @@ std::int64_t count_batches(Database &database) {
 
 // True: one step was made. The version is asked again inside the transaction: two processes may start at once.
 bool migrate_once(Database &database, std::span<const Migration> migrations, bool is_new) {
+    const auto next =
+        std::find_if(migrations.begin(), migrations.end(),
+                     [now = version_of(database)](const Migration &one) { return one.version > now; });
+    if (!is_new && next != migrations.end() && next->prepare != nullptr) next->prepare(database);
     Transaction transaction(database);
     const auto version = version_of(database);
     refuse_newer(database, version, migrations.back().version);

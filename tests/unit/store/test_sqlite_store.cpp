@@ -14,6 +14,7 @@
 #include "sqlite/database.hpp"
 #include "sqlite_file.hpp"
 #include "store/sqlite/schema.hpp"
+#include "store/sqlite/schema_heard.hpp"
 #include "store_suite.hpp"
 
 using namespace ble;
@@ -389,7 +390,7 @@ TEST_CASE("a database of version 1 is brought forward, with what it holds") {
     CHECK(rows_of(path, "SELECT count(*) FROM coverage") == Rows{"2"});
     const auto store = make_store(path);
     set_log_level(LogLevel::info);
-    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"10"});
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"11"});
     CHECK(rows_of(path, "SELECT listened_from, listened_until, windows, listened_s FROM coverage") ==
           Rows{"1970-01-01T00:00:50.000Z|1970-01-01T00:01:30.000Z|2|20.0"});
     CHECK(rows_of(path, "SELECT count(*) FROM windows") == Rows{"2"});
@@ -459,6 +460,55 @@ TEST_CASE("a database of version 7 knows no version of a program until the next 
     Lines().batch(next).store(*store, received);
     CHECK(rows_of(path, "SELECT device_id, version FROM device_status ORDER BY 1") ==
           Rows{"pi-1|0.1.0", "pi-2|"});
+}
+
+TEST_CASE("a database of version 10 keeps its detections, in fewer bytes") {
+    const Folder folder;
+    const std::string path = folder.path / "a.db";
+    const std::string all =
+        "SELECT device_hash, rssi, zone, timestamp_ms, count, seq, details FROM detection_log"
+        " ORDER BY timestamp_ms, seq, device_hash, rssi, zone, count";
+    const std::string sums =
+        "SELECT count(*), sum(timestamp), sum(batch * n), sum(advertiser), sum(rssi * n), sum(zone * n), "
+        "sum(count), count(count) FROM detections";
+    set_log_level(LogLevel::error);
+    {
+        // Each RSSI, each zone and each kind of count, at many times, also before 1970; to be moved in several steps.
+        Database database(path);
+        open_schema(database, store_migrations().first(10));
+        database.execute(
+            "INSERT INTO devices (id, device_id, last_received) VALUES (1, 'pi-1', 0);"
+            "INSERT INTO runs (id, device, run_id, next_seq) VALUES (1, 1, 'run', 3);"
+            "INSERT INTO batches (device, run, seq, timestamp, received_at)"
+            " VALUES (1, 1, 1, 60000, 60000), (1, 1, 2, 90000, 90000);"
+            "INSERT INTO advertisers VALUES (1, 'aa', 0, 0, 125000), (2, 'bb', 0, 0, 125001);"
+            "WITH RECURSIVE each (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM each WHERE i < 250000)"
+            " INSERT INTO detections SELECT i * 7 % 10007 * 1000 - 5000000, 1 + i % 2, i, 1 + i / 2 % 2,"
+            " i % 148 - 127, i % 3, CASE i % 7 WHEN 0 THEN NULL WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 62"
+            " WHEN 4 THEN 63 WHEN 5 THEN 70000 ELSE 4294967295 END FROM each;"
+            "INSERT INTO details VALUES (1, 4, '{\"a\":1}')");
+    }
+    const auto before = rows_of(path, all), sums_before = rows_of(path, sums);
+    REQUIRE(before.size() == 250'001);
+    SECTION("at once") {}
+    SECTION("also after it was stopped, and the older build went on") {
+        Database database(path);
+        database.execute(schema::packed_detections);
+        database.execute(schema::pack + std::string(" LIMIT 120000"));
+        database.execute(schema::erase_packed + std::string("119999)"));
+        CHECK(database.integer("SELECT count(*) FROM detections") == 130'001);
+        // Stored meanwhile, at times before those that are moved already.
+        database.execute(
+            "INSERT INTO detections SELECT timestamp, batch, n, advertiser, rssi, zone, count"
+            " FROM detections_packed WHERE n % 16 <> 0; DELETE FROM detections_packed WHERE n % 16 <> 0");
+    }
+    make_store(path).reset();
+    set_log_level(LogLevel::info);
+    CHECK(rows_of(path, "PRAGMA user_version") == Rows{"11"});
+    CHECK(rows_of(path, sums) == sums_before);
+    CHECK((rows_of(path, all) == before));
+    CHECK(rows_of(path, "SELECT name FROM sqlite_schema WHERE name LIKE '%packed%'").empty());
+    CHECK(rows_of(path, "PRAGMA integrity_check") == Rows{"ok"});
 }
 
 TEST_CASE("no numbers of batches break a view") {
