@@ -13,8 +13,8 @@ struct Migration {
     std::int64_t version;  // that the file has afterwards
     const char *what;      // for a log line
     const char *sql;
-    void (*prepare)(Database &) =
-        nullptr;  // before it, in transactions of its own; may be ended and begun again
+    // Before it, in transactions of its own, unless the file is new; may be stopped and begun again.
+    void (*prepare)(Database &) = nullptr;
 };
 
 // The tables as they are since version 1, then each later change; the last one's version is what this program writes.
